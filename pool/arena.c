@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+/* arena - memory of our own: the shim allocates nothing from the program's heap. */
+#include "arena.h"
+
+#include "kernel.h"
+
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+
+enum { SMALLEST = 32, LARGEST = SMALLEST << (ARENA_CLASSES - 1), CHUNK = 64 * 1024 };
+
+/* Head of every mapping; the blocks follow it. */
+struct arena_chunk {
+	struct arena_chunk *next, *previous;
+	size_t size, used; /* bytes, this head included */
+};
+_Static_assert(sizeof(struct arena_chunk) % 16 == 0, "blocks stay 16-byte aligned");
+
+static unsigned class_of(size_t size)
+{
+	unsigned class = 0;
+	while (((size_t)SMALLEST << class) < size)
+		class++;
+	return class;
+}
+
+/* By raw system call: mmap() of libc may be hooked by a neighbour. */
+static struct arena_chunk *map_chunk(struct arena *arena, size_t size)
+{
+	long at = kernel_syscall(SYS_mmap, 0, (long)size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+				 -1, 0);
+	if (at < 0 && at > -4096)
+		return NULL;
+	struct arena_chunk *chunk = (struct arena_chunk *)at;
+	*chunk = (struct arena_chunk){ .next = arena->chunks, .size = size, .used = sizeof(*chunk) };
+	if (arena->chunks)
+		arena->chunks->previous = chunk;
+	arena->chunks = chunk;
+	arena->mapped += size;
+	return chunk;
+}
+
+static void unmap_chunk(struct arena *arena, struct arena_chunk *chunk)
+{
+	arena->mapped -= chunk->size;
+	if (chunk->previous)
+		chunk->previous->next = chunk->next;
+	else
+		arena->chunks = chunk->next;
+	if (chunk->next)
+		chunk->next->previous = chunk->previous;
+	kernel_syscall(SYS_munmap, (long)chunk, (long)chunk->size, 0, 0, 0, 0);
+}
+
+static void *alloc_large(struct arena *arena, size_t size)
+{
+	size_t whole = (size + sizeof(struct arena_chunk) + 4095) & ~(size_t)4095;
+	struct arena_chunk *chunk = whole < size ? NULL : map_chunk(arena, whole);
+	if (!chunk)
+		return NULL;
+	chunk->used = chunk->size;
+	/* Blocks are cut from the first chunk: keep one with room there. */
+	struct arena_chunk *second = chunk->next;
+	if (second) {
+		arena->chunks = second;
+		chunk->next = second->next;
+		chunk->previous = second;
+		second->previous = NULL;
+		if (second->next)
+			second->next->previous = chunk;
+		second->next = chunk;
+	}
+	return chunk + 1;
+}
+
+void *arena_alloc(struct arena *arena, size_t size)
+{
+	if (size > LARGEST / 2)
+		return alloc_large(arena, size);
+	unsigned class = class_of(size);
+	size_t block_size = (size_t)SMALLEST << class;
+	void *block = arena->free_blocks[class];
+	if (block) {
+		memcpy(&arena->free_blocks[class], block, sizeof(void *));
+		return memset(block, 0, block_size);
+	}
+	struct arena_chunk *chunk = arena->chunks;
+	if (!chunk || chunk->size - chunk->used < block_size)
+		chunk = map_chunk(arena, CHUNK);
+	if (!chunk)
+		return NULL;
+	block = (char *)chunk + chunk->used;
+	chunk->used += block_size;
+	return block;
+}
+
+void arena_free(struct arena *arena, void *block, size_t size)
+{
+	if (!block)
+		return;
+	if (size > LARGEST / 2) {
+		unmap_chunk(arena, (struct arena_chunk *)block - 1);
+		return;
+	}
+	unsigned class = class_of(size);
+	memcpy(block, &arena->free_blocks[class], sizeof(void *));
+	arena->free_blocks[class] = block;
+}
+
+void arena_release(struct arena *arena)
+{
+	while (arena->chunks)
+		unmap_chunk(arena, arena->chunks);
+	*arena = (struct arena){ 0 };
+}

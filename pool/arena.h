@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+/* arena - memory of our own: the shim allocates nothing from the program's heap. */
+#ifndef HEADROOM_POOL_ARENA_H
+#define HEADROOM_POOL_ARENA_H
+
+#include <stddef.h>
+
+enum { ARENA_CLASSES = 12 }; /* blocks of 32 bytes to 64 KiB, by powers of two */
+
+/* Not thread-safe by itself: its owner's lock guards it. All zero is an empty arena. */
+struct arena {
+	struct arena_chunk *chunks;
+	void *free_blocks[ARENA_CLASSES];
+	size_t mapped; /* bytes taken from the kernel */
+};
+
+/**
+ * arena_alloc() - zeroed memory, 16-byte aligned
+ * Return: NULL when the kernel has none
+ */
+void *arena_alloc(struct arena *arena, size_t size);
+
+/**
+ * arena_free() - give a block back to the arena
+ * @size:	what it was allocated with
+ */
+void arena_free(struct arena *arena, void *block, size_t size);
+
+/**
+ * arena_release() - give everything back to the kernel; the arena is empty and usable afterwards
+ */
+void arena_release(struct arena *arena);
+
+#endif

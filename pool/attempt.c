@@ -1,0 +1,592 @@
+// SPDX-License-Identifier: Apache-2.0
+/* attempt - one outgoing connect(): choose a source, apply it, judge the outcome, try the next.
+ *
+ * Theory of operation
+ *
+ * An attempt goes round a loop: under the lock it chooses a source and enters the port as taken, so that
+ * other threads see it; without the lock it binds the socket to the source, sets the option that removes the
+ * knee, and makes the program's own call; under the lock again it settles what came of it. EADDRNOTAVAIL
+ * from the call means that the source is full: that is remembered, and the loop goes round with the next.
+ * Everything else is the program's to see.
+ *
+ * While the lock is not held a signal handler may fork, and the child comes back here with the parent's
+ * ledger gone. So whatever belongs to the shim is touched only after attempt_enter() said that the
+ * generation is still the one the attempt began in. */
+#include "attempt.h"
+
+#include "binding.h"
+#include "clock.h"
+#include "events.h"
+#include "kernel.h"
+#include "knee.h"
+#include "route.h"
+#include "spread.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <string.h>
+
+enum { NATURAL_LIFE_S = 5, AUTO_LIFE_S = 30 };
+#define SECOND_NS 1000000000ull
+
+struct attempt {
+	struct shim *shim;
+	struct held held;
+	struct tracked *tracked; /* held.tracked; touched only under the lock, see above */
+	int fd;
+	const struct endpoint *to;
+	real_call *call;
+	void *argument;
+	int family;
+	const struct rule *rule;
+	struct destination *destination; /* NULL: not counted, no room */
+	struct tuple_space *space;	 /* where the port is entered as taken; NULL: not known yet */
+	struct address source;		 /* of `space` */
+	struct tuple_space *full;	 /* the space found full in the round before */
+	unsigned candidates;
+	bool spreading;	    /* the source is ours to choose */
+	bool wants_knee;    /* IP_LOCAL_PORT_RANGE is ours to set */
+	uint16_t flags;	    /* the socket's, as of now; entered into its record under the lock */
+	uint64_t began_ns;
+	uint64_t asked_ns, answered_ns; /* around the program's call */
+	uint32_t random;
+	struct port_range range;
+	struct events events;
+};
+
+enum { FLAGS_OF_ATTEMPT = SOURCE_BY_US | RANGE_BY_US | NO_PORT_BY_US };
+
+static bool attempt_enter(struct attempt *a)
+{
+	if (!shim_enter_held(a->shim, &a->held))
+		return false;
+	a->tracked->flags = (uint16_t)((a->tracked->flags & ~FLAGS_OF_ATTEMPT) | (a->flags & FLAGS_OF_ATTEMPT));
+	return true;
+}
+
+/* The socket as others see it while an attempt is under way. */
+static void mark_under_way(struct attempt *a)
+{
+	a->tracked->state = SOCKET_CONNECTING;
+	a->tracked->flags |= IN_CALL;
+	a->tracked->flags &= (uint16_t)~FIN_SENT_FIRST;
+	a->tracked->space = NULL;
+	a->flags = a->tracked->flags;
+	a->family = a->tracked->family;
+}
+
+static const struct source_list *intern_auto_list(struct shim *shim, const struct source_list *found)
+{
+	for (unsigned i = 0; i < shim->auto_count; i++) {
+		const struct source_list *known = &shim->auto_lists[i];
+		if (known->count == found->count &&
+		    !memcmp(known->items, found->items, known->count * sizeof(*known->items)))
+			return known;
+	}
+	if (shim->auto_count == AUTO_LISTS_MAX)
+		return NULL;
+	struct source_list *list = &shim->auto_lists[shim->auto_count];
+	*list = (struct source_list){ .count = found->count, .room = found->count };
+	list->items = arena_alloc(&shim->arena, found->count * sizeof(*list->items));
+	if (!list->items)
+		return NULL;
+	memcpy(list->items, found->items, found->count * sizeof(*list->items));
+	shim->auto_count++;
+	return list;
+}
+
+/* Looks up what `auto` stands for, when this destination does not know it or has known it for long. */
+static void refresh_auto(struct attempt *a)
+{
+	struct arena scratch = { 0 };
+	struct source_list found = { 0 };
+	int rc = route_auto_sources(&scratch, a->to, &found);
+
+	if (attempt_enter(a)) {
+		const struct source_list *list = found.count ? intern_auto_list(a->shim, &found) : NULL;
+		if (list)
+			spread_prepare(a->shim, a->destination, list);
+		else if (rc)
+			events_aside(a->shim, &a->events, &found.items[0], a->to, -rc, a->began_ns);
+		a->destination->sources_until_ns = a->began_ns + AUTO_LIFE_S * SECOND_NS;
+		shim_leave(a->shim);
+	}
+	arena_release(&scratch);
+}
+
+/* Makes the natural source known before the first choice among it and others. */
+static void refresh_natural(struct attempt *a)
+{
+	struct address natural;
+	int rc = route_source(a->to, NULL, &natural);
+
+	if (!attempt_enter(a))
+		return;
+	if (!rc)
+		a->destination->natural = ledger_space(&a->shim->ledger, a->destination, &natural);
+	a->destination->natural_until_ns = a->began_ns + NATURAL_LIFE_S * SECOND_NS;
+	shim_leave(a->shim);
+}
+
+/* What has to be looked up before a source can be chosen. Each is a few system calls, done rarely. */
+static void look_up(struct attempt *a)
+{
+	const struct destination *d = a->destination;
+	bool old_range = (a->spreading || d->busy || a->shim->knee.way == KNEE_WINDOW) &&
+			 a->shim->range_until_ns <= a->began_ns;
+	bool old_auto = a->spreading && a->rule->sources.automatic && d->sources_until_ns <= a->began_ns;
+	bool old_natural = a->spreading && a->rule->spread == SPREAD_SPILL && d->natural_until_ns <= a->began_ns;
+
+	if (!old_range && !old_auto && !old_natural)
+		return;
+	shim_leave(a->shim);
+	if (old_range)
+		shim_refresh_range(a->shim, a->began_ns);
+	if (old_auto)
+		refresh_auto(a);
+	if (old_natural)
+		refresh_natural(a);
+	if (!attempt_enter(a))
+		a->destination = NULL;
+}
+
+/* Return: false when the attempt is not ours: the program's call is made as it is. */
+static bool begin(struct attempt *a)
+{
+	struct shim *shim = a->shim;
+
+	a->rule = settings_rule_for(&shim->settings, a->to, shim->process);
+	if (a->rule->leave_alone || !shim_enter_held(shim, &a->held))
+		return false;
+	a->began_ns = clock_ns();
+	mark_under_way(a);
+	a->wants_knee = !(a->flags & (HAS_PORT | OWN_RANGE));
+	a->destination = ledger_find(&shim->ledger, a->to, a->rule, a->began_ns);
+	if (!a->destination) {
+		shim->ledger.untracked++;
+		shim_leave(shim);
+		return true;
+	}
+	a->destination->users++;
+	a->spreading = a->rule->spread != SPREAD_OFF && !(a->flags & (HAS_PORT | PINNED)) &&
+		       (!(a->flags & HAS_SOURCE) || a->rule->override_bound_source);
+	if (a->spreading && !a->rule->sources.automatic)
+		a->spreading = spread_prepare(shim, a->destination, &a->rule->sources);
+	look_up(a);
+	if (a->destination)
+		shim_leave(shim);
+	return true;
+}
+
+/* The source is fixed: by the program's bind(), or because the kernel chooses. */
+static enum verdict choose_fixed(struct attempt *a)
+{
+	struct destination *d = a->destination;
+
+	a->candidates = 1;
+	if (a->flags & HAS_SOURCE)
+		a->space = ledger_space(&a->shim->ledger, d, &a->tracked->bound);
+	else if (!(a->flags & PINNED) && d->natural_until_ns > a->began_ns)
+		a->space = d->natural;
+	if (a->space && !(a->flags & HAS_PORT) && a->space->full_until_ns > a->began_ns)
+		return NONE_LEFT;
+	return CHOSEN_NATURAL;
+}
+
+/* Chooses, and enters the port as taken. */
+static enum verdict choose(struct attempt *a)
+{
+	struct choice choice = { 0 };
+	enum verdict verdict;
+
+	a->space = NULL;
+	if (!a->destination)
+		return CHOSEN_NATURAL;
+	if (!attempt_enter(a)) {
+		a->destination = NULL;
+		return CHOSEN_NATURAL;
+	}
+	uint64_t now_ns = a->answered_ns ? a->answered_ns : a->began_ns;
+	if (a->spreading) {
+		verdict = spread_choose(a->shim, a->destination, a->began_ns, now_ns, &choice);
+		a->space = choice.space;
+		a->candidates = choice.candidates;
+	} else {
+		verdict = choose_fixed(a);
+	}
+	if (verdict != NONE_LEFT && a->full) {
+		a->full->failovers++;
+		events_failover(a->shim, &a->events, a->full, now_ns);
+	}
+	a->full = NULL;
+	if (verdict != NONE_LEFT && a->space) {
+		space_taken(a->space, &a->shim->range, now_ns);
+		a->tracked->space = a->space;
+		a->source = a->space->source;
+	}
+	a->random = shim_random(a->shim);
+	a->range = a->shim->range;
+	shim_leave(a->shim);
+	return verdict;
+}
+
+/* Binds to the chosen source without a port. Return: 0 or a negative errno. */
+static long bind_source(struct attempt *a)
+{
+	if (!(a->flags & (OWN_NO_PORT | NO_PORT_BY_US))) {
+		long rc = binding_set_no_port(a->fd, 1);
+		if (rc)
+			return rc;
+	}
+	a->flags |= NO_PORT_BY_US;
+	long rc = binding_to(a->fd, a->family, &a->source);
+	if (!rc)
+		a->flags |= SOURCE_BY_US;
+	return rc;
+}
+
+void attempt_undo(struct shim *shim, const struct held *held, int fd)
+{
+	struct tracked *tracked = held->tracked;
+	struct address to_nothing = { 0 };
+
+	if (!shim_enter_held(shim, held))
+		return;
+	uint16_t flags = tracked->flags;
+	uint8_t family = tracked->family;
+	if (flags & HAS_SOURCE)
+		to_nothing = tracked->bound;
+	tracked->flags &= (uint16_t)~SOURCE_BY_US;
+	if (!(flags & DEFERRED))
+		tracked->flags &= (uint16_t)~NO_PORT_BY_US;
+	shim_leave(shim);
+	if (flags & SOURCE_BY_US)
+		binding_to(fd, family, &to_nothing);
+	if (flags & NO_PORT_BY_US && !(flags & (DEFERRED | OWN_NO_PORT)))
+		binding_set_no_port(fd, 0);
+}
+
+/* Takes back what an earlier round or an earlier connect() bound. */
+static void unbind_source(struct attempt *a)
+{
+	if (!(a->flags & (SOURCE_BY_US | NO_PORT_BY_US)))
+		return;
+	if (!attempt_enter(a))
+		return;
+	shim_leave(a->shim);
+	attempt_undo(a->shim, &a->held, a->fd);
+	a->flags &= (uint16_t)~SOURCE_BY_US;
+	if (!(a->flags & DEFERRED))
+		a->flags &= (uint16_t)~NO_PORT_BY_US;
+}
+
+/* connect() is a cancellation point: the thread may end in the program's call (pthreads(7)). */
+static void on_cancel(void *argument)
+{
+	struct attempt *a = argument;
+
+	if (!attempt_enter(a))
+		return;
+	a->tracked->state = SOCKET_CONNECTING;
+	a->tracked->flags &= (uint16_t)~IN_CALL;
+	if (a->destination)
+		a->destination->users--;
+	shim_leave(a->shim);
+}
+
+/* Makes the program's call; on a kernel that needs it, once for each window of the range. */
+static long ask_kernel(struct attempt *a)
+{
+	struct knee_walk walk = { 0 };
+	long rc;
+
+	do {
+		bool whole = a->shim->knee.way == KNEE_WHOLE_RANGE;
+		if (a->wants_knee && !(whole && a->flags & RANGE_BY_US)) {
+			if (knee_remove(&a->shim->knee, a->fd, &a->range, &walk, a->random))
+				a->flags |= RANGE_BY_US;
+		}
+		a->asked_ns = clock_ns();
+		pthread_cleanup_push(on_cancel, a);
+		rc = a->call(a->argument);
+		pthread_cleanup_pop(0);
+		a->answered_ns = clock_ns();
+	} while (rc == -EADDRNOTAVAIL && walk.tried && knee_has_more(&a->shim->knee, &a->range, &walk));
+	return rc;
+}
+
+static bool under_way(long rc)
+{
+	return rc >= 0 || rc == -EINPROGRESS || rc == -EINTR;
+}
+
+/* The answers a route can be the reason for, at once or by ICMP (connect(2), ip_route_output_flow()). */
+static bool may_be_routing(long rc)
+{
+	return rc == -ENETUNREACH || rc == -EHOSTUNREACH || rc == -EINVAL || rc == -EACCES;
+}
+
+/* Which source did the kernel take, or would it take? */
+static bool learn_source(struct attempt *a, long rc, struct address *source)
+{
+	struct sockaddr_storage sa;
+	socklen_t length = sizeof(sa);
+	struct endpoint local;
+
+	if (!under_way(rc))
+		return route_source(a->to, NULL, source) == 0;
+	if (kernel.getsockname(a->fd, &sa, &length) || !endpoint_from_sockaddr(&sa, length, &local))
+		return false;
+	*source = local.ip;
+	return true;
+}
+
+/* Enters the port under the source that was learned. The lock is held. */
+static void enter_learned(struct attempt *a, const struct address *source, bool known)
+{
+	struct destination *d = a->destination;
+	static const struct address unknown;
+
+	a->space = ledger_space(&a->shim->ledger, d, known ? source : &unknown);
+	if (!a->space)
+		return;
+	if (known && !(a->flags & (HAS_SOURCE | PINNED))) {
+		d->natural = a->space;
+		d->natural_until_ns = a->answered_ns + NATURAL_LIFE_S * SECOND_NS;
+	}
+	space_taken(a->space, &a->shim->range, a->answered_ns);
+	a->tracked->space = a->space;
+}
+
+static void settle_under_way(struct attempt *a, long rc)
+{
+	struct tracked *tracked = a->tracked;
+
+	tracked->state = rc >= 0 ? SOCKET_OPEN : SOCKET_CONNECTING;
+	tracked->flags &= (uint16_t)~IN_CALL;
+	if (!a->space)
+		return;
+	space_opened(a->space, a->answered_ns - a->asked_ns);
+	events_use_changed(a->shim, &a->events, a->space, a->answered_ns);
+	if (tracked->flags & CLOSED_IN_CALL) {
+		space_ended(a->space, ENDED_TIME_WAIT, a->answered_ns);
+		tracked->space = NULL;
+	}
+}
+
+static void settle_failed(struct attempt *a, long rc)
+{
+	a->tracked->state = SOCKET_FRESH;
+	a->tracked->flags &= (uint16_t)~IN_CALL;
+	a->tracked->space = NULL;
+	/* EISCONN and EALREADY: a connection nobody saw being made; nothing was tried. */
+	if (a->space && (rc == -EISCONN || rc == -EALREADY || rc == -EOPNOTSUPP))
+		space_released(a->space);
+	else if (a->space)
+		space_failed(a->space, (int)-rc);
+}
+
+static void settle_full(struct attempt *a)
+{
+	space_released(a->space);
+	a->tracked->space = NULL;
+	a->full = a->space;
+	spread_full(a->space, a->answered_ns - a->asked_ns, a->candidates, a->answered_ns);
+}
+
+/* No source is left: the program gets EADDRNOTAVAIL. The lock is held. */
+static void settle_exhausted(struct attempt *a)
+{
+	struct destination *d = a->destination;
+	struct tuple_space *space = a->space ? a->space : d->natural ? d->natural : d->spaces;
+
+	d->exhausted++;
+	if (space)
+		space_refused(space, EADDRNOTAVAIL);
+	events_exhausted(a->shim, &a->events, d, a->candidates, a->answered_ns ? a->answered_ns : a->began_ns);
+	a->tracked->state = SOCKET_FRESH;
+	a->tracked->flags &= (uint16_t)~IN_CALL;
+	a->tracked->space = NULL;
+}
+
+/* A source bound by us that no packet can leave from towards this destination is not the program's error. */
+static bool source_to_blame(struct attempt *a, long rc)
+{
+	struct address ignored;
+
+	return a->flags & SOURCE_BY_US && may_be_routing(rc) &&
+	       route_source(a->to, &a->source, &ignored) != 0 && route_source(a->to, NULL, &ignored) == 0;
+}
+
+/* connect() has given the socket its port: nothing is deferred any longer. */
+static void end_deferral(struct attempt *a)
+{
+	if (!(a->tracked->flags & DEFERRED))
+		return;
+	a->tracked->flags &= (uint16_t)~DEFERRED;
+	a->shim->deferred_count--;
+	a->shim->deferrals++;
+	if (a->destination)
+		a->destination->deferred++;
+}
+
+/* Enters the outcome. Return: true when it is the program's; false to go round again. */
+static bool settle(struct attempt *a, long rc)
+{
+	bool ours_to_blame = a->destination && source_to_blame(a, rc);
+	bool full = rc == -EADDRNOTAVAIL && !(a->flags & HAS_PORT);
+	bool learned = false, again = false;
+	struct address source;
+
+	if (!a->destination)
+		return true;
+	if (!a->space)
+		learned = learn_source(a, rc, &source);
+	if (full && a->shim->range_until_ns <= a->answered_ns)
+		shim_refresh_range(a->shim, a->answered_ns);
+	if (!attempt_enter(a)) {
+		a->destination = NULL;
+		return true;
+	}
+	if (!a->space) {
+		/* No source for this destination at all (IPv6 without an address) is no exhaustion. */
+		full = full && learned;
+		enter_learned(a, &source, learned);
+	}
+	if (under_way(rc)) {
+		settle_under_way(a, rc);
+	} else if (a->space && full) {
+		again = a->spreading;
+		settle_full(a);
+		if (!again)
+			settle_exhausted(a);
+	} else if (a->space && ours_to_blame) {
+		again = true;
+		space_released(a->space);
+		a->space->aside_until_ns = a->answered_ns + SPREAD_ASIDE_S * SECOND_NS;
+		events_aside(a->shim, &a->events, &a->source, a->to, (int)-rc, a->answered_ns);
+	} else {
+		settle_failed(a, rc);
+	}
+	shim_leave(a->shim);
+	return !again;
+}
+
+/* bind() refused the source: nothing can leave from it. */
+static void set_aside(struct attempt *a, long rc)
+{
+	if (!attempt_enter(a)) {
+		a->destination = NULL;
+		a->spreading = false;
+		return;
+	}
+	space_released(a->space);
+	a->tracked->space = NULL;
+	a->space->aside_until_ns = a->began_ns + SPREAD_ASIDE_S * SECOND_NS;
+	spread_aside(a->shim, &a->source, a->began_ns);
+	events_aside(a->shim, &a->events, &a->source, NULL, (int)-rc, a->began_ns);
+	/* EINVAL: the socket has a port that we did not see it get. Its source is its own. */
+	if (rc == -EINVAL || rc == -ENOPROTOOPT)
+		a->spreading = false;
+	shim_leave(a->shim);
+}
+
+static long refuse(struct attempt *a)
+{
+	if (attempt_enter(a)) {
+		settle_exhausted(a);
+		shim_leave(a->shim);
+	}
+	return -EADDRNOTAVAIL;
+}
+
+static void finish(struct attempt *a, long rc)
+{
+	if (!under_way(rc))
+		unbind_source(a);
+	if (attempt_enter(a)) {
+		/* Still marked: nothing was settled, for want of an entry in the ledger. */
+		if (a->tracked->flags & IN_CALL)
+			a->tracked->state = rc >= 0 ? SOCKET_OPEN :
+					    under_way(rc) ? SOCKET_CONNECTING : SOCKET_FRESH;
+		a->tracked->flags &= (uint16_t)~IN_CALL;
+		if (under_way(rc))
+			end_deferral(a);
+		if (a->destination)
+			a->destination->users--;
+		shim_leave(a->shim);
+	}
+	events_write(a->shim, &a->events);
+}
+
+long attempt_run(struct shim *shim, const struct held *held, int fd, const struct endpoint *to, real_call *call,
+		 void *argument)
+{
+	struct attempt a = { .shim = shim, .held = *held, .tracked = held->tracked, .fd = fd, .to = to,
+			     .call = call, .argument = argument };
+	long rc;
+
+	if (!begin(&a))
+		return call(argument);
+	for (;;) {
+		enum verdict verdict = choose(&a);
+		if (verdict == NONE_LEFT) {
+			rc = refuse(&a);
+			break;
+		}
+		if (verdict == CHOSEN_SOURCE) {
+			rc = bind_source(&a);
+			if (rc) {
+				set_aside(&a, rc);
+				continue;
+			}
+		} else {
+			unbind_source(&a);
+		}
+		rc = ask_kernel(&a);
+		if (settle(&a, rc))
+			break;
+	}
+	finish(&a, rc);
+	return rc;
+}
+
+long attempt_again(struct shim *shim, const struct held *held, int fd, real_call *call, void *argument)
+{
+	struct tracked *tracked = held->tracked;
+	long rc = call(argument);
+	bool undo = false;
+
+	if (!shim_enter_held(shim, held))
+		return rc;
+	if (tracked->state != SOCKET_FRESH && !(tracked->flags & IN_CALL)) {
+		if (rc == 0 || rc == -EISCONN) {
+			tracked->state = SOCKET_OPEN;
+		} else if (!under_way(rc) && rc != -EALREADY && tracked->state != SOCKET_OPEN) {
+			if (tracked->space)
+				space_failed(tracked->space, (int)-rc);
+			tracked->space = NULL;
+			tracked->state = SOCKET_FRESH;
+			undo = true;
+		}
+	}
+	shim_leave(shim);
+	if (undo)
+		attempt_undo(shim, held, fd);
+	return rc;
+}
+
+void attempt_error_read(struct shim *shim, const struct held *held, int error)
+{
+	struct tracked *tracked = held->tracked;
+
+	if (!shim_enter_held(shim, held))
+		return;
+	if (tracked->state == SOCKET_CONNECTING && !(tracked->flags & IN_CALL)) {
+		if (tracked->space)
+			space_failed(tracked->space, error);
+		tracked->space = NULL;
+		tracked->state = SOCKET_BROKEN;
+	}
+	shim_leave(shim);
+}

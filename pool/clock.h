@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: Apache-2.0
+/* clock - monotonic time. */
+#ifndef HEADROOM_POOL_CLOCK_H
+#define HEADROOM_POOL_CLOCK_H
+
+#include <stdint.h>
+#include <time.h>
+
+/**
+ * clock_ns() - CLOCK_MONOTONIC in ns; read in user space (vdso(7)), never 0
+ */
+static inline uint64_t clock_ns(void)
+{
+	struct timespec t = { 0 };
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec + 1;
+}
+
+#endif

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+/* deferral - turn bind(ip, 0) into a bind without a port, so that connect() picks the port. */
+#include "deferral.h"
+
+#include "binding.h"
+
+bool deferral_applies(const struct tracked *tracked, const struct endpoint *local)
+{
+	/* A link-local source needs its interface again when the port is made real: not worth keeping. */
+	return local->port == 0 && local->scope == 0 && tracked->state == SOCKET_FRESH &&
+	       !(tracked->flags & (HAS_PORT | HAS_SOURCE | REUSES_PORT | OWN_NO_PORT | DEFERRED | SOURCE_BY_US));
+}
+
+long deferral_bind(struct shim *shim, const struct held *held, int fd, const struct endpoint *local,
+		   long (*call)(void *), void *argument)
+{
+	if (binding_set_no_port(fd, 1))
+		return call(argument);
+	long rc = call(argument);
+	if (rc) {
+		binding_set_no_port(fd, 0);
+		return rc;
+	}
+	if (!shim_enter_held(shim, held)) {
+		/* Nobody would remember to make the port real: do it now. */
+		binding_set_no_port(fd, 0);
+		return call(argument);
+	}
+	struct tracked *tracked = held->tracked;
+	tracked->flags |= DEFERRED | NO_PORT_BY_US;
+	if (!address_is_unset(&local->ip)) {
+		tracked->flags |= HAS_SOURCE;
+		tracked->bound = local->ip;
+	}
+	shim->deferred_count++;
+	shim_leave(shim);
+	return rc;
+}
+
+long deferral_make_real(struct shim *shim, const struct held *held, int fd)
+{
+	struct tracked *tracked = held->tracked;
+	struct address source = { 0 };
+
+	if (!shim_enter_held(shim, held))
+		return 0;
+	bool deferred = tracked->flags & DEFERRED;
+	int family = tracked->family;
+	if (tracked->flags & HAS_SOURCE)
+		source = tracked->bound;
+	if (deferred) {
+		tracked->flags &= (uint16_t) ~(DEFERRED | NO_PORT_BY_US);
+		tracked->flags |= HAS_PORT;
+		shim->deferred_count--;
+	}
+	shim_leave(shim);
+	if (!deferred)
+		return 0;
+	binding_set_no_port(fd, 0);
+	return binding_to(fd, family, &source);
+}

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+/* ending - enter the end of a connection into the ledger. */
+#include "ending.h"
+
+#include "clock.h"
+#include "events.h"
+
+void ending_unseen(struct tracked *tracked, uint64_t now_ns)
+{
+	if (tracked->space && !(tracked->flags & IN_CALL)) {
+		space_ended(tracked->space, ENDED_UNSEEN, now_ns);
+		tracked->space = NULL;
+	}
+}
+
+void ending_enter(struct shim *shim, const struct held *held, const struct ending_facts *facts)
+{
+	struct tracked *tracked = held->tracked;
+	struct events events = { 0 };
+	uint64_t now_ns = clock_ns();
+
+	if (!shim_enter_held(shim, held))
+		return;
+	struct tuple_space *space = tracked->space;
+	if (space) {
+		if (facts->stranger)
+			space_ended(space, ENDED_UNSEEN, now_ns);
+		else if (facts->gave_up)
+			space_failed(space, 0);
+		else if (tracked->state == SOCKET_CONNECTING && facts->error)
+			space_failed(space, facts->error);
+		else
+			space_ended(space, facts->how, now_ns);
+		tracked->space = NULL;
+		events_use_changed(shim, &events, space, now_ns);
+	}
+	tracked->state = SOCKET_FRESH;
+	shim_leave(shim);
+	events_write(shim, &events);
+}

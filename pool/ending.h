@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: Apache-2.0
+/* ending - enter the end of a connection into the ledger. */
+#ifndef HEADROOM_POOL_ENDING_H
+#define HEADROOM_POOL_ENDING_H
+
+#include "shim.h"
+#include "socket_facts.h"
+
+/**
+ * ending_enter() - a tracked socket's last fd was closed
+ * @facts:	what socket_ending() saw just before
+ *
+ * Writes log lines if use fell; call without the lock. The reference stays with the caller.
+ */
+void ending_enter(struct shim *shim, const struct held *held, const struct ending_facts *facts);
+
+/**
+ * ending_unseen() - a tracked socket turned out to be gone; the lock is held
+ */
+void ending_unseen(struct tracked *tracked, uint64_t now_ns);
+
+#endif

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+/* events - what is worth a log line: noticed under the shim's lock, written after it was let go. */
+#ifndef HEADROOM_POOL_EVENTS_H
+#define HEADROOM_POOL_EVENTS_H
+
+#include "shim.h"
+
+enum event_kind { EVENT_THRESHOLD, EVENT_RECOVERED, EVENT_FAILOVER, EVENT_EXHAUSTED, EVENT_ASIDE };
+
+struct event {
+	enum event_kind kind;
+	struct endpoint to;
+	struct address source; /* unset: not known, or all of them */
+	unsigned percent;      /* step that was passed */
+	unsigned sources;      /* how many were tried */
+	uint32_t in_use, capacity, open, time_wait;
+	uint64_t repeats;	   /* the same event, since its last line */
+	uint64_t suppressed; /* lines of any kind left out by the rate limit before this one */
+	int error;
+};
+
+enum { EVENTS_HELD = 6 };
+
+struct events {
+	unsigned count;
+	struct event held[EVENTS_HELD];
+};
+
+/**
+ * events_use_changed() - a port was taken or freed: has a step of warn_at been passed, or left behind?
+ */
+void events_use_changed(struct shim *shim, struct events *events, struct tuple_space *space, uint64_t now_ns);
+
+/**
+ * events_failover() - a source was found full and another is tried
+ */
+void events_failover(struct shim *shim, struct events *events, struct tuple_space *space, uint64_t now_ns);
+
+/**
+ * events_exhausted() - no source has a port left for a destination
+ * @sources:	how many there are
+ */
+void events_exhausted(struct shim *shim, struct events *events, struct destination *destination,
+		      unsigned sources, uint64_t now_ns);
+
+/**
+ * events_aside() - a source cannot be used
+ * @to:		unset when no destination can be reached from it
+ * @error:	errno that says why
+ */
+void events_aside(struct shim *shim, struct events *events, const struct address *source,
+		  const struct endpoint *to, int error, uint64_t now_ns);
+
+/**
+ * events_write() - write what is held; call without the lock
+ */
+void events_write(struct shim *shim, struct events *events);
+
+#endif

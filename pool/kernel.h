@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+/* kernel - the system calls the library makes, as a table, so that a test can stand in for the kernel. */
+#ifndef HEADROOM_POOL_KERNEL_H
+#define HEADROOM_POOL_KERNEL_H
+
+#include <poll.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/types.h>
+#include <time.h>
+
+/* Not in the headers of the oldest libc we build on (linux/in.h). */
+#ifndef IP_LOCAL_PORT_RANGE
+#define IP_LOCAL_PORT_RANGE 51
+#endif
+#ifndef IP_BIND_ADDRESS_NO_PORT
+#define IP_BIND_ADDRESS_NO_PORT 24
+#endif
+
+/* Every call returns what the system call returns: a result, or a negative errno. None touches errno, none
+ * is a cancellation point. Arguments are those of the man page of the same name, section 2. */
+struct kernel_calls {
+	long (*socket)(int family, int type, int protocol);
+	long (*close)(int fd);
+	long (*bind)(int fd, const void *sa, socklen_t length);
+	long (*connect)(int fd, const void *sa, socklen_t length);
+	long (*setsockopt)(int fd, int level, int name, const void *value, socklen_t length);
+	long (*getsockopt)(int fd, int level, int name, void *value, socklen_t *length);
+	long (*getsockname)(int fd, void *sa, socklen_t *length);
+	long (*ioctl)(int fd, unsigned long request, void *value);
+	long (*sendto)(int fd, const void *data, size_t size, int flags, const void *sa, socklen_t length);
+	long (*recv)(int fd, void *data, size_t size, int flags);
+	long (*openat)(int directory, const char *path, int flags, mode_t mode);
+	long (*read)(int fd, void *data, size_t size);
+	long (*write)(int fd, const void *data, size_t size);
+	long (*fstat)(int fd, struct stat *out);
+	long (*fcntl)(int fd, int command, long argument);
+	long (*ppoll)(struct pollfd *fds, unsigned count, const struct timespec *timeout);
+	long (*getpid)(void);
+};
+
+/* The table in use. Set at rest to the real calls; a test puts its own functions in. */
+extern struct kernel_calls kernel;
+
+/* The real calls, for a test that wants them back. */
+extern const struct kernel_calls kernel_real;
+
+/**
+ * kernel_syscall() - make a system call without libc
+ * @number:	SYS_* of <sys/syscall.h>
+ * @a..@f:	its arguments
+ * Return: its result or a negative errno
+ */
+long kernel_syscall(long number, long a, long b, long c, long d, long e, long f);
+
+/**
+ * kernel_private_fd() - keep an fd of our own out of 0..2
+ * @fd:		an fd just opened by us, or a negative errno
+ * Return: an fd above 2 (close-on-exec), or a negative errno; @fd is closed if it was moved
+ */
+long kernel_private_fd(long fd);
+
+/**
+ * kernel_read_file() - the start of a small file, such as one of /proc
+ * @out:	gets at most @size - 1 bytes and a terminating 0
+ * Return: bytes read, or a negative errno
+ */
+long kernel_read_file(const char *path, char *out, size_t size);
+
+#endif

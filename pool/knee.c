@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+/* knee - make the kernel try every port once, so that connect() stays fast past half of the range. */
+#include "knee.h"
+
+#include "kernel.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <sys/syscall.h>
+#include <sys/utsname.h>
+
+enum { SMALLEST_WINDOW = 64 };
+
+/* A release before 6.3 that has the option got it from its vendor together with 6.8's scan: ask and see. */
+enum knee_way knee_way_of_release(const char *release)
+{
+	char *end;
+	unsigned long major = strtoul(release, &end, 10);
+	unsigned long minor = *end == '.' ? strtoul(end + 1, NULL, 10) : 0;
+	return major == 6 && minor >= 3 && minor <= 7 ? KNEE_WINDOW : KNEE_WHOLE_RANGE;
+}
+
+void knee_start(struct knee *knee)
+{
+	struct utsname name;
+	knee->way = KNEE_WHOLE_RANGE;
+	if (kernel_syscall(SYS_uname, (long)&name, 0, 0, 0, 0, 0) == 0)
+		knee->way = knee_way_of_release(name.release);
+}
+
+static unsigned windows_of(const struct knee *knee, const struct port_range *range)
+{
+	if (knee->way != KNEE_WINDOW || !range->high)
+		return 1;
+	unsigned span = (unsigned)(range->high - range->low) + 1;
+	unsigned windows = span / SMALLEST_WINDOW;
+	return windows < 1 ? 1 : windows > KNEE_WINDOWS ? KNEE_WINDOWS : windows;
+}
+
+bool knee_has_more(const struct knee *knee, const struct port_range *range, const struct knee_walk *walk)
+{
+	return walk->tried < windows_of(knee, range);
+}
+
+bool knee_remove(struct knee *knee, int fd, const struct port_range *range, struct knee_walk *walk,
+		 uint32_t random)
+{
+	uint32_t low = 1, high = 65535;
+	unsigned windows = windows_of(knee, range);
+
+	if (knee->way == KNEE_UNAIDED)
+		return false;
+	if (windows > 1) {
+		if (!walk->tried)
+			walk->first = random % windows;
+		unsigned span = (unsigned)(range->high - range->low) + 1;
+		unsigned window = (walk->first + walk->tried) % windows;
+		low = range->low + span * window / windows;
+		high = range->low + span * (window + 1) / windows - 1;
+	}
+	walk->tried++;
+	/* Both ends in one word: low half is the lower end (ip(7), IP_LOCAL_PORT_RANGE). */
+	uint32_t value = low | high << 16;
+	long rc = kernel.setsockopt(fd, IPPROTO_IP, IP_LOCAL_PORT_RANGE, &value, sizeof(value));
+	if (rc == -ENOPROTOOPT)
+		knee->way = KNEE_UNAIDED;
+	return rc == 0;
+}

@@ -1,0 +1,233 @@
+// SPDX-License-Identifier: Apache-2.0
+/* ledger - what this process has open, per destination and source. */
+#include "ledger.h"
+
+#include <limits.h>
+#include <string.h>
+
+/* uthash asks for memory through these; every function that adds or removes has a local `arena`. */
+#define HASH_NONFATAL_OOM 1
+#define uthash_malloc(size) arena_alloc(arena, size)
+#define uthash_free(block, size) arena_free(arena, block, size)
+#define uthash_nonfatal_oom(element) ((element)->destination.users = UINT_MAX)
+/* uthash is a header of macros: its arithmetic is not written for these warnings. */
+#pragma GCC diagnostic ignored "-Wconversion"
+#pragma GCC diagnostic ignored "-Wsign-conversion"
+#pragma GCC diagnostic ignored "-Wshadow"
+#include <uthash.h>
+
+/* A destination and its place in the hash table; kept apart so that users of ledger.h need no uthash. */
+struct ledger_link {
+	struct destination destination;
+	UT_hash_handle hh;
+};
+
+/* A tick is 2^32 ns, 4.3 s. A TIME_WAIT lasts TCP_TIMEWAIT_LEN, 60 s (include/net/tcp.h): 14 ticks. */
+enum { TICKS_KEPT = 14, TICKS_KEPT_IF_REUSED = 1 };
+
+/* Below this the capacity is nobody's concern, and /proc is not read for it. */
+enum { BUSY_FROM = 32 };
+
+static bool idle(const struct destination *d)
+{
+	if (d->users)
+		return false;
+	for (const struct tuple_space *s = d->spaces; s; s = s->next)
+		if (s->open || s->time_wait)
+			return false;
+	return true;
+}
+
+static void age_spaces(struct destination *d, uint64_t now_ns)
+{
+	for (struct tuple_space *s = d->spaces; s; s = s->next)
+		space_time_wait(s, now_ns);
+}
+
+static void forget(struct ledger *ledger, struct ledger_link *link)
+{
+	struct arena *arena = ledger->arena;
+	struct tuple_space *next;
+
+	HASH_DEL(ledger->table, link);
+	for (struct tuple_space *s = link->destination.spaces; s; s = next) {
+		next = s->next;
+		arena_free(arena, s, sizeof(*s));
+	}
+	arena_free(arena, link->destination.by_source,
+		   link->destination.by_source_count * sizeof(struct tuple_space *));
+	arena_free(arena, link, sizeof(*link));
+	ledger->count--;
+	ledger->forgotten++;
+}
+
+/* Drops the first idle entry from the hand on; looks at a bounded number of them. */
+static bool make_room(struct ledger *ledger, uint64_t now_ns)
+{
+	for (unsigned looked = 0; looked < 64 && ledger->table; looked++) {
+		struct ledger_link *link = ledger->hand ? ledger->hand : ledger->table;
+		ledger->hand = link->hh.next;
+		age_spaces(&link->destination, now_ns);
+		if (idle(&link->destination)) {
+			forget(ledger, link);
+			return true;
+		}
+	}
+	return false;
+}
+
+struct destination *ledger_find(struct ledger *ledger, const struct endpoint *to, const struct rule *rule,
+				uint64_t now_ns)
+{
+	struct arena *arena = ledger->arena;
+	struct ledger_link *link;
+
+	HASH_FIND(hh, ledger->table, to, sizeof(*to), link);
+	if (link)
+		return &link->destination;
+	if (ledger->count >= LEDGER_DESTINATIONS_MAX && !make_room(ledger, now_ns))
+		return NULL;
+	link = arena_alloc(arena, sizeof(*link));
+	if (!link)
+		return NULL;
+	link->destination = (struct destination){ .to = *to, .rule = rule, .link = link };
+	HASH_ADD(hh, ledger->table, destination.to, sizeof(*to), link);
+	if (link->destination.users == UINT_MAX) {
+		arena_free(arena, link, sizeof(*link));
+		return NULL;
+	}
+	ledger->count++;
+	return &link->destination;
+}
+
+struct tuple_space *ledger_space(struct ledger *ledger, struct destination *destination,
+				 const struct address *source)
+{
+	struct tuple_space *space;
+
+	for (space = destination->spaces; space; space = space->next)
+		if (address_equal(&space->source, source))
+			return space;
+	space = arena_alloc(ledger->arena, sizeof(*space));
+	if (!space)
+		return NULL;
+	space->source = *source;
+	space->destination = destination;
+	space->next = destination->spaces;
+	destination->spaces = space;
+	return space;
+}
+
+struct destination *ledger_next(const struct ledger *ledger, const struct destination *previous)
+{
+	struct ledger_link *link = previous ? previous->link->hh.next : ledger->table;
+	return link ? &link->destination : NULL;
+}
+
+uint32_t space_time_wait(struct tuple_space *space, uint64_t now_ns)
+{
+	uint32_t tick = (uint32_t)(now_ns >> 32);
+
+	if (!space->time_wait) {
+		space->bucket_tick = tick;
+		return 0;
+	}
+	while (space->bucket_tick != tick) {
+		space->bucket_tick++;
+		/* The bucket that falls out of the 60 s is emptied before its place is used again. */
+		uint16_t *old = &space->bucket[(space->bucket_tick - TICKS_KEPT - 1) % TIME_WAIT_BUCKETS];
+		space->time_wait -= *old;
+		*old = 0;
+		if (!space->time_wait)
+			space->bucket_tick = tick;
+	}
+	return space->time_wait;
+}
+
+/* TIME_WAITs that keep connect() away: all of them, or the last few seconds' where they may be taken over
+ * (tcp_twsk_unique, net/ipv4/tcp_ipv4.c: after tcp_tw_reuse_delay, 1 s). */
+static uint32_t blocking_time_wait(struct tuple_space *space, const struct port_range *range, uint64_t now_ns)
+{
+	uint32_t all = space_time_wait(space, now_ns);
+	bool reused = range->time_wait_reuse == 1 ||
+		      (range->time_wait_reuse == 2 && address_is_loopback(&space->destination->to.ip));
+	if (!reused || !all)
+		return all;
+	uint32_t recent = 0;
+	for (uint32_t back = 0; back < TICKS_KEPT_IF_REUSED; back++)
+		recent += space->bucket[(space->bucket_tick - back) % TIME_WAIT_BUCKETS];
+	return recent;
+}
+
+uint32_t space_in_use(struct tuple_space *space, const struct port_range *range, uint64_t now_ns)
+{
+	uint32_t in_use = space->open + blocking_time_wait(space, range, now_ns);
+	uint32_t capacity = port_range_capacity(range);
+	return capacity && in_use > capacity ? capacity : in_use;
+}
+
+void space_taken(struct tuple_space *space, const struct port_range *range, uint64_t now_ns)
+{
+	space->open++;
+	uint32_t in_use = space_in_use(space, range, now_ns);
+	if (in_use > space->peak)
+		space->peak = in_use;
+	if (in_use >= BUSY_FROM)
+		space->destination->busy = true;
+}
+
+void space_opened(struct tuple_space *space, uint64_t spent_ns)
+{
+	space->opened++;
+	space->connect_ns += spent_ns;
+	space->connects++;
+}
+
+void space_failed(struct tuple_space *space, int error)
+{
+	space->open--;
+	space_refused(space, error);
+}
+
+void space_refused(struct tuple_space *space, int error)
+{
+	struct failure *reason = space->reasons;
+
+	space->failed++;
+	while (reason->count && reason->error != error && reason < &space->reasons[FAILURE_REASONS - 1])
+		reason++;
+	if (!reason->count)
+		reason->error = error;
+	reason->count++; /* the last reason also takes what found no place of its own */
+}
+
+void space_released(struct tuple_space *space)
+{
+	space->open--;
+}
+
+void space_ended(struct tuple_space *space, enum ending how, uint64_t now_ns)
+{
+	space->open--;
+	switch (how) {
+	case ENDED_TIME_WAIT:
+		space->closed_by_us++;
+		space_time_wait(space, now_ns);
+		uint16_t *bucket = &space->bucket[space->bucket_tick % TIME_WAIT_BUCKETS];
+		if (*bucket < UINT16_MAX) {
+			++*bucket;
+			space->time_wait++;
+		}
+		return; /* the port is still taken: the space stays full */
+	case ENDED_BY_PEER:
+		space->closed_by_peer++;
+		break;
+	case ENDED_BY_RESET:
+		space->closed_by_reset++;
+		break;
+	case ENDED_UNSEEN:
+		space->closed_unseen++;
+		break;
+	}
+	space->full_until_ns = 0;
+}

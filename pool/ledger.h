@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: Apache-2.0
+/* ledger - what this process has open, per destination and source. */
+#ifndef HEADROOM_POOL_LEDGER_H
+#define HEADROOM_POOL_LEDGER_H
+
+#include "address.h"
+#include "arena.h"
+#include "port_range.h"
+#include "settings.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum {
+	LEDGER_DESTINATIONS_MAX = 16384,
+	FAILURE_REASONS = 6,
+	TIME_WAIT_BUCKETS = 16,
+};
+
+/* How a connection ended, as far as this side can know. */
+enum ending {
+	ENDED_TIME_WAIT, /* we closed first: its port stays taken for 60 s */
+	ENDED_BY_PEER,	 /* the peer closed first: the port is free */
+	ENDED_BY_RESET,	 /* RST either way: the port is free */
+	ENDED_UNSEEN,	 /* its fd was closed where no hook sees it */
+};
+
+struct failure {
+	int error; /* errno; 0: the program gave up before an answer came */
+	uint32_t count;
+};
+
+/* The ports from one source to one destination, as this process uses them. */
+struct tuple_space {
+	struct address source; /* unset: the kernel chose one and nobody asked which */
+	struct destination *destination;
+	struct tuple_space *next; /* of the same destination */
+	uint32_t open;		  /* now, with those still connecting */
+	uint32_t peak;		  /* most in use at once */
+	uint32_t time_wait;	  /* sum of the buckets */
+	uint32_t bucket_tick;	  /* tick of the newest bucket */
+	uint16_t bucket[TIME_WAIT_BUCKETS];
+	uint64_t opened, closed_by_us, closed_by_peer, closed_by_reset, closed_unseen;
+	uint64_t connect_ns, connects; /* time in connect() and how many calls it is the sum of */
+	uint64_t failed, failovers;
+	struct failure reasons[FAILURE_REASONS];
+	uint64_t full_at_ns, full_until_ns; /* EADDRNOTAVAIL seen; do not ask the kernel again before */
+	uint64_t aside_until_ns;	    /* cannot be routed to this destination; not used before */
+	uint8_t warned_steps;		    /* how many of the warn_at steps are passed */
+};
+
+struct destination {
+	struct endpoint to;
+	const struct rule *rule;
+	struct tuple_space *spaces;	     /* all of them */
+	struct tuple_space *natural;	     /* of the source the kernel would choose, once known */
+	uint64_t natural_until_ns;	     /* ask again after */
+	const struct source_list *sources;   /* candidates: the rule's, or what `auto` found */
+	uint64_t sources_until_ns;	     /* look `auto` up again after */
+	struct tuple_space **by_source;	     /* one slot a candidate, NULL until used */
+	unsigned by_source_count;
+	unsigned rotor;			     /* where the next search among equals starts */
+	unsigned users;			     /* attempts under way that point here */
+	bool busy;			     /* enough in use for the capacity to matter */
+	uint64_t exhausted;		     /* connect() calls that found every source full */
+	uint64_t exhausted_logged_ns, exhausted_logged;
+	uint64_t failover_logged_ns, failovers_unlogged;
+	uint64_t deferred;		     /* bind(ip, 0) calls turned into a bind without a port */
+	struct ledger_link *link;
+};
+
+struct ledger {
+	struct arena *arena;
+	struct ledger_link *table; /* uthash */
+	struct ledger_link *hand;  /* where the search for an idle entry goes on */
+	unsigned count;
+	uint64_t forgotten;	   /* idle destinations dropped for room */
+	uint64_t untracked;	   /* connections not counted for want of room */
+};
+
+/**
+ * ledger_find() - the entry of a destination, made if new
+ * @rule:	what decides for it; kept
+ * @now_ns:	clock_ns()
+ * Return: NULL when every entry is in use or memory is short
+ */
+struct destination *ledger_find(struct ledger *ledger, const struct endpoint *to, const struct rule *rule,
+				uint64_t now_ns);
+
+/**
+ * ledger_space() - the tuple space of a source towards a destination, made if new
+ * @source:	unset for "not known"
+ * Return: NULL when memory is short
+ */
+struct tuple_space *ledger_space(struct ledger *ledger, struct destination *destination,
+				 const struct address *source);
+
+/**
+ * ledger_next() - walk over all destinations, in the order they were first used
+ * @previous:	NULL to start
+ */
+struct destination *ledger_next(const struct ledger *ledger, const struct destination *previous);
+
+/**
+ * space_taken() - a port is taken (or about to be): open, until space_ended() or space_failed()
+ */
+void space_taken(struct tuple_space *space, const struct port_range *range, uint64_t now_ns);
+
+/**
+ * space_opened() - the attempt that took the port came through
+ * @spent_ns:	time in connect()
+ */
+void space_opened(struct tuple_space *space, uint64_t spent_ns);
+
+/**
+ * space_failed() - the attempt that took the port failed: the port is free
+ * @error:	errno, or 0 for "given up by the program"
+ */
+void space_failed(struct tuple_space *space, int error);
+
+/**
+ * space_refused() - connect() failed without a port having been taken
+ * @error:	errno, or 0 for "given up by the program"
+ */
+void space_refused(struct tuple_space *space, int error);
+
+/**
+ * space_released() - the attempt took no port after all; nothing is counted
+ */
+void space_released(struct tuple_space *space);
+
+/**
+ * space_ended() - an open connection ended
+ */
+void space_ended(struct tuple_space *space, enum ending how, uint64_t now_ns);
+
+/**
+ * space_in_use() - ports taken: open and TIME_WAIT, never more than the capacity
+ * @range:	a TIME_WAIT that tcp_tw_reuse lets connect() take again does not count for long
+ */
+uint32_t space_in_use(struct tuple_space *space, const struct port_range *range, uint64_t now_ns);
+
+/**
+ * space_time_wait() - connections closed by us in the last 60 s
+ */
+uint32_t space_time_wait(struct tuple_space *space, uint64_t now_ns);
+
+#endif

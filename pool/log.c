@@ -1,0 +1,235 @@
+// SPDX-License-Identifier: Apache-2.0
+/* log - write one line where the user wants it, without harm to the program. */
+#include "log.h"
+
+#include "kernel.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/un.h>
+#include <time.h>
+
+static const char *const level_names[] = { "error", "warn", "info" };
+
+void log_start(struct log *log, const struct settings *settings, const char *process)
+{
+	struct stat st;
+	*log = (struct log){ .settings = settings, .process = process, .tokens = LOG_BURST };
+	if (kernel.fstat(2, &st) == 0) {
+		log->stderr_known = true;
+		log->stderr_device = st.st_dev;
+		log->stderr_inode = st.st_ino;
+	}
+}
+
+bool log_allow(struct log *log, uint64_t now_ns, uint64_t *suppressed)
+{
+	uint64_t earned = (now_ns - log->refilled_ns) / (1000000000u / LOG_PER_SECOND);
+
+	if (earned) {
+		log->tokens = earned >= LOG_BURST || log->tokens + earned > LOG_BURST
+				      ? LOG_BURST
+				      : log->tokens + (unsigned)earned;
+		log->refilled_ns = now_ns;
+	}
+	if (!log->tokens) {
+		log->suppressed++;
+		return false;
+	}
+	log->tokens--;
+	*suppressed = log->suppressed;
+	log->suppressed = 0;
+	return true;
+}
+
+static void put_char(struct log_line *line, char c)
+{
+	/* Room is kept for what ends the line. */
+	if (line->used < sizeof(line->text) - 8)
+		line->text[line->used++] = c;
+}
+
+static void put(struct log_line *line, const char *text)
+{
+	while (*text)
+		put_char(line, *text++);
+}
+
+/* Both formats take the escapes of JSON (RFC 8259, section 7). */
+static void put_quoted(struct log_line *line, const char *text)
+{
+	char escape[8];
+
+	put_char(line, '"');
+	for (; *text; text++) {
+		unsigned char c = (unsigned char)*text;
+		if (c == '"' || c == '\\') {
+			put_char(line, '\\');
+			put_char(line, *text);
+		} else if (c < 0x20 || c == 0x7f) {
+			snprintf(escape, sizeof(escape), "\\u%04x", c);
+			put(line, escape);
+		} else {
+			put_char(line, *text);
+		}
+	}
+	put_char(line, '"');
+}
+
+static void put_name(struct log_line *line, const char *name)
+{
+	if (line->json) {
+		put(line, line->used > 1 ? ",\"" : "\"");
+		put(line, name);
+		put(line, "\":");
+	} else {
+		put_char(line, ' ');
+		put(line, name);
+		put_char(line, '=');
+	}
+}
+
+void log_text(struct log_line *line, const char *name, const char *value)
+{
+	bool bare = !line->json && *value;
+
+	for (const char *c = value; *c && bare; c++)
+		bare = (unsigned char)*c > ' ' && *c != '"' && *c != '=' && *c != '\\' && *c != 0x7f;
+	put_name(line, name);
+	if (bare)
+		put(line, value);
+	else
+		put_quoted(line, value);
+}
+
+void log_number(struct log_line *line, const char *name, uint64_t value)
+{
+	char digits[24];
+
+	snprintf(digits, sizeof(digits), "%llu", (unsigned long long)value);
+	put_name(line, name);
+	put(line, digits);
+}
+
+/* RFC 3339 in UTC. Without gmtime_r(): that takes libc's time zone lock, and may read a file. The days are
+ * counted as in Hinnant, "chrono-compatible low-level date algorithms", civil_from_days. */
+static void put_time(struct log_line *line)
+{
+	struct timespec now = { 0 };
+	char text[40];
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	int64_t days = now.tv_sec / 86400 + 719468, seconds = now.tv_sec % 86400;
+	int64_t era = days / 146097, day_of_era = days % 146097;
+	int64_t year_of_era =
+		(day_of_era - day_of_era / 1460 + day_of_era / 36524 - day_of_era / 146096) / 365;
+	int64_t day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+	int64_t shifted_month = (5 * day_of_year + 2) / 153;
+	int64_t month = shifted_month < 10 ? shifted_month + 3 : shifted_month - 9;
+	snprintf(text, sizeof(text), "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ",
+		 (int)(year_of_era + era * 400 + (month <= 2)), (int)month,
+		 (int)(day_of_year - (153 * shifted_month + 2) / 5 + 1), (int)(seconds / 3600),
+		 (int)(seconds / 60 % 60), (int)(seconds % 60), (int)(now.tv_nsec / 1000000));
+	log_text(line, "time", text);
+}
+
+void log_begin(const struct log *log, struct log_line *line, enum log_level level, const char *event)
+{
+	line->level = level;
+	line->json = log->settings->log_format == LOG_FORMAT_JSON;
+	line->used = 0;
+	if (line->json) {
+		put_char(line, '{');
+		log_text(line, "app", "headroom");
+	} else {
+		put(line, "headroom");
+	}
+	put_time(line);
+	log_text(line, "level", level_names[level]);
+	log_text(line, "prog", log->process);
+	log_number(line, "pid", (uint64_t)kernel.getpid());
+	log_text(line, "event", event);
+}
+
+void log_stderr(const struct log *log, const char *text, size_t length)
+{
+	struct stat st;
+	struct pollfd ready = { .fd = 2, .events = POLLOUT };
+	static const struct timespec at_once = { 0 };
+
+	if (!log->stderr_known || kernel.fstat(2, &st) || st.st_dev != log->stderr_device ||
+	    st.st_ino != log->stderr_inode)
+		return;
+	while (length) {
+		/* A pipe without a reader raises SIGPIPE, a full one blocks: write to neither. */
+		if (kernel.ppoll(&ready, 1, &at_once) != 1 || ready.revents & (POLLERR | POLLNVAL))
+			return;
+		long written = kernel.write(2, text, length < 4096 ? length : 4096);
+		if (written == -EINTR)
+			continue;
+		if (written <= 0)
+			return;
+		text += written;
+		length -= (size_t)written;
+	}
+}
+
+static void write_file(const char *path, const char *text, size_t length)
+{
+	long fd = kernel_private_fd(kernel.openat(
+		AT_FDCWD, path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0640));
+	if (fd < 0)
+		return;
+	kernel.write((int)fd, text, length);
+	kernel.close((int)fd);
+}
+
+/* syslog(3) keeps state of the program's (openlog), so the datagram is sent by hand, as RFC 3164 has it. */
+static void write_syslog(enum log_level level, const char *text, size_t length)
+{
+	static const int severity[] = { 3, 4, 6 };
+	enum { FACILITY_DAEMON = 3 };
+	struct sockaddr_un to = { .sun_family = AF_UNIX, .sun_path = "/dev/log" };
+	char packet[LOG_LINE_MAX + 48];
+
+	int used = snprintf(packet, sizeof(packet), "<%d>headroom[%ld]: %.*s", FACILITY_DAEMON * 8 + severity[level],
+			    kernel.getpid(), (int)length, text);
+	long fd = kernel_private_fd(kernel.socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+	if (fd < 0)
+		return;
+	kernel.sendto((int)fd, packet, (size_t)used, MSG_NOSIGNAL | MSG_DONTWAIT, &to, sizeof(to));
+	kernel.close((int)fd);
+}
+
+void log_end(const struct log *log, struct log_line *line)
+{
+	if (line->level > log->settings->log_level)
+		return;
+	if (line->json)
+		line->text[line->used++] = '}';
+	line->text[line->used++] = '\n';
+	switch (log->settings->log_to) {
+	case LOG_TO_STDERR:
+		log_stderr(log, line->text, line->used);
+		break;
+	case LOG_TO_FILE:
+		write_file(log->settings->log_path, line->text, line->used);
+		break;
+	case LOG_TO_SYSLOG:
+		write_syslog(line->level, line->text, line->used - 1);
+		break;
+	case LOG_TO_NOTHING:
+		break;
+	}
+}
+
+void log_message(const struct log *log, enum log_level level, const char *event, const char *message)
+{
+	struct log_line line;
+
+	log_begin(log, &line, level, event);
+	log_text(&line, "msg", message);
+	log_end(log, &line);
+}

@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: Apache-2.0
+/* shim - all state of the library in one process, and the lock around it. */
+#include "shim.h"
+
+#include "clock.h"
+#include "kernel.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { LOCK_PATIENCE_MS = 500, RANGE_LIFE_S = 30 };
+
+/* Set while this thread decides something under the lock. In the static TLS block, which a library loaded
+ * at start may use: no allocation at first access. */
+static __thread volatile bool inside __attribute__((tls_model("initial-exec")));
+
+static void start_state(struct shim *shim)
+{
+	shim->ledger = (struct ledger){ .arena = &shim->arena };
+	shim->range = (struct port_range){ 0 };
+	shim->range_until_ns = 0;
+	knee_start(&shim->knee);
+	shim->aside_count = shim->auto_count = 0;
+	shim->deferred_count = 0;
+	shim->deferrals = 0;
+	shim->spare = NULL;
+	shim->started_ns = clock_ns();
+	/* Processes started together must differ: the clock's low digits and the pid do. */
+	shim->random = shim->started_ns * 0x9e3779b97f4a7c15u ^ (uint64_t)kernel.getpid() << 32;
+}
+
+void shim_start(struct shim *shim, const char *process)
+{
+	memset(shim, 0, sizeof(*shim));
+	pthread_mutex_init(&shim->lock, NULL);
+	settings_default(&shim->settings);
+	snprintf(shim->process, sizeof(shim->process), "%s", process);
+	start_state(shim);
+}
+
+void shim_restart(struct shim *shim)
+{
+	shim->generation++;
+	if (inside) {
+		/* A signal handler forked, and will return into the hook it interrupted: leave it its memory. */
+		atomic_store(&shim->passive, true);
+		return;
+	}
+	pthread_mutex_init(&shim->lock, NULL);
+	arena_release(&shim->arena);
+	start_state(shim);
+}
+
+static bool take_lock(struct shim *shim)
+{
+	struct timespec until;
+
+	if (!pthread_mutex_trylock(&shim->lock))
+		return true;
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_nsec += LOCK_PATIENCE_MS * 1000000L;
+	if (until.tv_nsec >= 1000000000L) {
+		until.tv_sec++;
+		until.tv_nsec -= 1000000000L;
+	}
+	return !pthread_mutex_clocklock(&shim->lock, CLOCK_MONOTONIC, &until);
+}
+
+bool shim_enter(struct shim *shim)
+{
+	if (inside || atomic_load_explicit(&shim->passive, memory_order_relaxed))
+		return false;
+	inside = true;
+	if (take_lock(shim))
+		return true;
+	inside = false;
+	atomic_store(&shim->passive, true);
+	return false;
+}
+
+bool shim_enter_held(struct shim *shim, const struct held *held)
+{
+	if (!shim_enter(shim))
+		return false;
+	if (shim->generation == held->generation)
+		return true;
+	shim_leave(shim);
+	return false;
+}
+
+void shim_leave(struct shim *shim)
+{
+	pthread_mutex_unlock(&shim->lock);
+	inside = false;
+}
+
+void shim_refresh_range(struct shim *shim, uint64_t now_ns)
+{
+	struct port_range range = { 0 };
+
+	port_range_read(&range);
+	if (!shim_enter(shim))
+		return;
+	/* A /proc that is gone (chroot) takes nothing away from what was known. */
+	if (range.high)
+		shim->range = range;
+	shim->range_until_ns = now_ns + RANGE_LIFE_S * 1000000000ull;
+	shim_leave(shim);
+}
+
+/* xorshift64*, Vigna 2016. */
+uint32_t shim_random(struct shim *shim)
+{
+	uint64_t x = shim->random ? shim->random : 1;
+	x ^= x >> 12;
+	x ^= x << 25;
+	x ^= x >> 27;
+	shim->random = x;
+	return (uint32_t)(x * 0x2545f4914f6cdd1du >> 32);
+}
+
+struct tracked *tracked_new(struct shim *shim, int family, uint64_t cookie)
+{
+	struct tracked *tracked = shim->spare;
+
+	if (tracked)
+		shim->spare = tracked->next_spare;
+	else
+		tracked = arena_alloc(&shim->arena, sizeof(*tracked));
+	if (tracked)
+		*tracked = (struct tracked){ .cookie = cookie, .references = 1, .family = (uint8_t)family };
+	return tracked;
+}
+
+void tracked_put(struct shim *shim, struct tracked *tracked)
+{
+	if (--tracked->references)
+		return;
+	if (tracked->flags & DEFERRED)
+		shim->deferred_count--;
+	tracked->next_spare = shim->spare;
+	shim->spare = tracked;
+}

@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0
+/* shim - all state of the library in one process, and the lock around it.
+ *
+ * Theory of operation
+ *
+ * There is one struct shim in a process. Everything in it is guarded by its lock, but for the settings,
+ * which nothing changes after start. The lock is never held across a system call that can block: a decision
+ * is made under it, applied without it, and its outcome is entered under it again.
+ *
+ * The shim lives in programs it does not know. Three things must never happen there, so the lock is made
+ * for them:
+ *  - A signal handler runs a hook while its thread is inside one. shim_enter() then says no (a mark in
+ *    thread-local storage), and the hook passes through to the real call.
+ *  - A handler leaves by siglongjmp(), or a thread is stopped for good, while the lock is held. Others wait
+ *    for a bounded time, then the shim goes passive: from then on every hook passes through.
+ *  - A process is forked while another thread holds the lock. fork() is prepared for; whatever the way of
+ *    forking, the child starts with an empty ledger of its own (shim_restart()), as its parent counts the
+ *    connections it has inherited. */
+#ifndef HEADROOM_POOL_SHIM_H
+#define HEADROOM_POOL_SHIM_H
+
+#include "arena.h"
+#include "knee.h"
+#include "ledger.h"
+#include "log.h"
+#include "port_range.h"
+#include "settings.h"
+#include "tracked.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+
+enum { ASIDE_MAX = 64, AUTO_LISTS_MAX = 16 };
+
+/* A source that cannot be bound, and when it may be tried again. */
+struct aside {
+	struct address source;
+	uint64_t until_ns;
+};
+
+struct shim {
+	pthread_mutex_t lock;
+	atomic_bool passive; /* the lock was not to be had: leave everything to the program */
+	struct settings settings;
+	struct arena settings_arena;
+	char process[PROCESS_NAME_MAX];
+	uint64_t started_ns;
+	struct log log;
+
+	/* From here on, what a forked child starts anew with. */
+	unsigned generation; /* counts the forks: pointers from before one are void after it */
+	struct arena arena;
+	struct ledger ledger;
+	struct port_range range; /* all zero: not known */
+	uint64_t range_until_ns; /* read it again after */
+	struct knee knee;
+	struct aside aside[ASIDE_MAX];
+	unsigned aside_count;
+	struct source_list auto_lists[AUTO_LISTS_MAX]; /* what `auto` found, each distinct list once */
+	unsigned auto_count;
+	atomic_uint deferred_count; /* sockets to be given a port before others can see them */
+	uint64_t deferrals;
+	struct tracked *spare; /* unused records */
+	uint64_t random;
+};
+
+/**
+ * shim_start() - make an empty shim with default settings
+ * @process:	name of the program, for rules and log lines
+ */
+void shim_start(struct shim *shim, const char *process);
+
+/**
+ * shim_restart() - in a forked child: forget the parent's connections, keep the settings
+ */
+void shim_restart(struct shim *shim);
+
+/**
+ * shim_enter() - take the lock
+ * Return: false when the caller must pass through: the shim is passive, or this thread is inside already
+ */
+bool shim_enter(struct shim *shim);
+
+/**
+ * shim_enter_held() - take the lock, to use what was held without it
+ * Return: false also when the process was forked since: then the record is gone
+ */
+bool shim_enter_held(struct shim *shim, const struct held *held);
+
+/**
+ * shim_leave() - let the lock go
+ */
+void shim_leave(struct shim *shim);
+
+/**
+ * shim_refresh_range() - the port range, read again when it has grown old; call without the lock
+ */
+void shim_refresh_range(struct shim *shim, uint64_t now_ns);
+
+/**
+ * shim_random() - a pseudo-random number; for spreading only
+ */
+uint32_t shim_random(struct shim *shim);
+
+/**
+ * tracked_new() - a record for a socket, with one reference
+ * Return: NULL when memory is short
+ */
+struct tracked *tracked_new(struct shim *shim, int family, uint64_t cookie);
+
+/**
+ * tracked_put() - drop a reference; the last one frees the record
+ */
+void tracked_put(struct shim *shim, struct tracked *tracked);
+
+#endif

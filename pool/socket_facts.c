@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: Apache-2.0
+/* socket_facts - what the kernel says of a socket. */
+#include "socket_facts.h"
+
+#include "kernel.h"
+
+#include <linux/sockios.h>
+#include <net/if.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/ioctl.h>
+
+#ifndef IPPROTO_MPTCP
+#define IPPROTO_MPTCP 262
+#endif
+#ifndef SO_COOKIE
+#define SO_COOKIE 57
+#endif
+
+uint64_t socket_cookie(int fd)
+{
+	uint64_t cookie = 0;
+	socklen_t length = sizeof(cookie);
+	return kernel.getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &length) ? 0 : cookie;
+}
+
+unsigned socket_tcp_state(int fd)
+{
+	uint8_t state = 0; /* tcpi_state is the first byte of struct tcp_info; a short buffer is allowed */
+	socklen_t length = sizeof(state);
+	return kernel.getsockopt(fd, IPPROTO_TCP, TCP_INFO, &state, &length) ? 0 : state;
+}
+
+static int number_option(int fd, int level, int name)
+{
+	int value = 0;
+	socklen_t length = sizeof(value);
+	return kernel.getsockopt(fd, level, name, &value, &length) ? 0 : value;
+}
+
+static bool pinned(int fd)
+{
+	char device[IFNAMSIZ] = "";
+	socklen_t length = sizeof(device);
+
+	if (number_option(fd, IPPROTO_IP, IP_TRANSPARENT))
+		return true;
+	return kernel.getsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, device, &length) == 0 && length > 0 && *device;
+}
+
+bool socket_inquire(int fd, struct tracked *out)
+{
+	enum { WHOLE_RANGE_BY_US = (int)0xffff0001u };
+	int protocol = number_option(fd, SOL_SOCKET, SO_PROTOCOL);
+	struct sockaddr_storage sa;
+	socklen_t length = sizeof(sa);
+	struct endpoint local;
+	struct linger linger = { 0 };
+	socklen_t linger_length = sizeof(linger);
+
+	*out = (struct tracked){ 0 };
+	if (protocol != IPPROTO_TCP && protocol != IPPROTO_MPTCP)
+		return false;
+	if (kernel.getsockname(fd, &sa, &length) || !endpoint_from_sockaddr(&sa, length, &local))
+		return false;
+	out->family = (uint8_t)sa.ss_family;
+	out->cookie = socket_cookie(fd);
+	if (local.port)
+		out->flags |= HAS_PORT;
+	if (!address_is_unset(&local.ip)) {
+		out->flags |= HAS_SOURCE;
+		out->bound = local.ip;
+	}
+	if (number_option(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT))
+		out->flags |= OWN_NO_PORT;
+	int range = number_option(fd, IPPROTO_IP, IP_LOCAL_PORT_RANGE);
+	if (range)
+		out->flags |= range == WHOLE_RANGE_BY_US ? RANGE_BY_US : OWN_RANGE;
+	if (number_option(fd, SOL_SOCKET, SO_REUSEPORT))
+		out->flags |= REUSES_PORT;
+	if (!kernel.getsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, &linger_length) && linger.l_onoff &&
+	    !linger.l_linger)
+		out->flags |= ABORTS_ON_CLOSE;
+	if (pinned(fd))
+		out->flags |= PINNED;
+	return true;
+}
+
+/* Unread data, or SO_LINGER with time 0, makes close() send RST and leave no TIME_WAIT (tcp_close(),
+ * net/ipv4/tcp.c; RFC 2525 section 2.17). */
+static bool close_resets(int fd, uint16_t flags)
+{
+	int unread = 0;
+	return flags & ABORTS_ON_CLOSE || (kernel.ioctl(fd, SIOCINQ, &unread) == 0 && unread > 0);
+}
+
+struct ending_facts socket_ending(int fd, uint64_t cookie, uint16_t flags)
+{
+	struct ending_facts facts = { .how = ENDED_BY_RESET };
+
+	facts.stranger = socket_cookie(fd) != cookie;
+	if (facts.stranger)
+		return facts;
+	switch (socket_tcp_state(fd)) {
+	case TCP_SYN_SENT:
+	case TCP_SYN_RECV:
+		facts.gave_up = true;
+		break;
+	case TCP_ESTABLISHED:
+	case TCP_FIN_WAIT1:
+	case TCP_FIN_WAIT2:
+	case TCP_CLOSING:
+		facts.how = close_resets(fd, flags) ? ENDED_BY_RESET : ENDED_TIME_WAIT;
+		break;
+	case TCP_CLOSE_WAIT:
+	case TCP_LAST_ACK:
+		facts.how = ENDED_BY_PEER;
+		break;
+	case TCP_CLOSE:
+		/* Over already. After both FINs, the kernel has a TIME_WAIT of its own if ours was first. */
+		facts.error = number_option(fd, SOL_SOCKET, SO_ERROR);
+		facts.how = flags & FIN_SENT_FIRST && !facts.error ? ENDED_TIME_WAIT : ENDED_BY_RESET;
+		break;
+	default: /* MPTCP before it tells: the common case */
+		facts.how = ENDED_TIME_WAIT;
+	}
+	return facts;
+}

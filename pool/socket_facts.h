@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+/* socket_facts - what the kernel says of a socket. */
+#ifndef HEADROOM_POOL_SOCKET_FACTS_H
+#define HEADROOM_POOL_SOCKET_FACTS_H
+
+#include "ledger.h"
+#include "tracked.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/**
+ * socket_cookie() - SO_COOKIE, the same for every fd of a socket and never given twice (socket(7))
+ * Return: 0 if @fd is no socket
+ */
+uint64_t socket_cookie(int fd);
+
+/**
+ * socket_tcp_state() - TCP_ESTABLISHED and so on of <netinet/tcp.h>
+ * Return: 0 if @fd is no TCP socket
+ */
+unsigned socket_tcp_state(int fd);
+
+/**
+ * socket_inquire() - all that is known of a socket whose making was not seen
+ * @out:	flags, family, cookie and bound source are filled in
+ * Return: false if @fd is not a TCP (or MPTCP) socket over IPv4 or IPv6
+ */
+bool socket_inquire(int fd, struct tracked *out);
+
+/* What close() of a socket's last fd will mean. */
+struct ending_facts {
+	bool stranger;	/* the fd is another socket than the one that was tracked */
+	bool gave_up;	/* it never was connected */
+	int error;	/* with gave_up: errno of the failed attempt, 0 if the program did not wait for it */
+	enum ending how; /* otherwise */
+};
+
+/**
+ * socket_ending() - look at a socket just before it is closed
+ * @cookie:	of the socket that was tracked under this fd
+ * @flags:	ABORTS_ON_CLOSE, FIN_SENT_FIRST
+ */
+struct ending_facts socket_ending(int fd, uint64_t cookie, uint16_t flags);
+
+#endif

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+/* source_list - the LIST of sources: addresses, ranges, prefixes, `auto`. */
+#ifndef HEADROOM_POOL_SOURCE_LIST_H
+#define HEADROOM_POOL_SOURCE_LIST_H
+
+#include "address.h"
+#include "arena.h"
+
+enum { SOURCE_LIST_MAX = 4096, REASON_MAX = 160 };
+
+/* Addresses in the order given, each once. IPv4 and IPv6 may be mixed: a destination uses its own family. */
+struct source_list {
+	struct address *items;
+	unsigned count, room;
+	bool automatic; /* `auto`: looked up per destination, see local_addresses.h */
+};
+
+/**
+ * source_list_parse() - add what @text names to a list
+ * @list:	all zero, or what an earlier call left
+ * @text:	comma-separated: 10.0.0.5, 10.0.0.5-10.0.0.12, 10.0.1.0/28 (every address of it), fd00:1::/120, auto
+ * @reason:	REASON_MAX bytes; says what is wrong and where, in words for the user
+ * Return: false if @text is not a list, or names more than SOURCE_LIST_MAX addresses
+ */
+bool source_list_parse(struct arena *arena, struct source_list *list, const char *text, char *reason);
+
+/**
+ * source_list_add() - add one address unless it is there
+ * Return: false when the list is full or memory is short
+ */
+bool source_list_add(struct arena *arena, struct source_list *list, const struct address *address);
+
+#endif

@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: Apache-2.0
+/* spread - which source the next connection to a destination leaves from. */
+#include "spread.h"
+
+#include <string.h>
+
+/* Of a long list a part is looked at, from a random place on: as good as all, at a bounded cost. */
+enum { LOOK_AT = 64 };
+#define FULL_AT_LEAST_NS 100000ull
+#define FULL_AT_MOST_NS 500000000ull
+
+bool spread_prepare(struct shim *shim, struct destination *destination, const struct source_list *sources)
+{
+	if (destination->sources == sources)
+		return true;
+	struct tuple_space **slots = NULL;
+	if (sources && sources->count) {
+		slots = arena_alloc(&shim->arena, sources->count * sizeof(struct tuple_space *));
+		if (!slots)
+			return false;
+	}
+	arena_free(&shim->arena, destination->by_source,
+		   destination->by_source_count * sizeof(struct tuple_space *));
+	destination->by_source = slots;
+	destination->by_source_count = sources ? sources->count : 0;
+	destination->sources = sources;
+	destination->rotor = shim_random(shim);
+	return true;
+}
+
+static bool is_aside(const struct shim *shim, const struct address *source, uint64_t now_ns)
+{
+	for (unsigned i = 0; i < shim->aside_count; i++)
+		if (shim->aside[i].until_ns > now_ns && address_equal(&shim->aside[i].source, source))
+			return true;
+	return false;
+}
+
+void spread_aside(struct shim *shim, const struct address *source, uint64_t now_ns)
+{
+	unsigned i = 0;
+
+	while (i < shim->aside_count && shim->aside[i].until_ns > now_ns)
+		i++;
+	if (i == ASIDE_MAX)
+		i = shim_random(shim) % ASIDE_MAX;
+	else if (i == shim->aside_count)
+		shim->aside_count++;
+	shim->aside[i] = (struct aside){ .source = *source,
+					 .until_ns = now_ns + SPREAD_ASIDE_S * 1000000000ull };
+}
+
+/* A source of the other family is none for this destination; nor is a loopback source for a remote one:
+ * the kernel would refuse every such connection (ip_route_output_key_hash_rcu, net/ipv4/route.c). */
+static bool fits(const struct address *source, const struct address *to)
+{
+	return address_is_v4(source) == address_is_v4(to) &&
+	       (address_is_loopback(to) || !address_is_loopback(source));
+}
+
+static bool is_full(const struct tuple_space *space, uint64_t began_ns, uint64_t now_ns)
+{
+	return space->full_until_ns && (space->full_until_ns > now_ns || space->full_at_ns >= began_ns);
+}
+
+struct search {
+	struct shim *shim;
+	struct destination *destination;
+	uint64_t began_ns, now_ns;
+	unsigned candidates;
+	int best; /* index of the source with the most headroom; -1: none */
+	uint32_t best_in_use;
+};
+
+/* Return: in use, or UINT32_MAX if the source cannot be chosen now. */
+static uint32_t look_at(struct search *s, unsigned i)
+{
+	const struct address *source = &s->destination->sources->items[i];
+	struct tuple_space *space = s->destination->by_source[i];
+
+	if (!fits(source, &s->destination->to.ip))
+		return UINT32_MAX;
+	if (s->shim->aside_count && is_aside(s->shim, source, s->now_ns))
+		return UINT32_MAX;
+	if (space && space->aside_until_ns > s->now_ns)
+		return UINT32_MAX;
+	s->candidates++;
+	if (!space)
+		return 0;
+	if (is_full(space, s->began_ns, s->now_ns))
+		return UINT32_MAX;
+	return space_in_use(space, &s->shim->range, s->now_ns);
+}
+
+/* Most headroom first. Equals are taken in turn, from a random start: processes differ. */
+static void search_even(struct search *s)
+{
+	unsigned count = s->destination->by_source_count;
+	unsigned start = s->destination->rotor++;
+
+	for (unsigned n = 0; n < count; n++) {
+		if (n >= LOOK_AT && s->best >= 0)
+			return;
+		unsigned i = (start + n) % count;
+		uint32_t in_use = look_at(s, i);
+		if (in_use < s->best_in_use) {
+			s->best_in_use = in_use;
+			s->best = (int)i;
+		}
+		if (in_use == 0)
+			break;
+	}
+}
+
+static struct tuple_space *space_of(struct search *s, unsigned i)
+{
+	struct tuple_space **slot = &s->destination->by_source[i];
+	if (!*slot)
+		*slot = ledger_space(&s->shim->ledger, s->destination, &s->destination->sources->items[i]);
+	return *slot;
+}
+
+/* The natural source, then each in the order of the list, as long as it stays below the knee; when all are
+ * past it, the one with the most headroom. */
+static enum verdict choose_spill(struct search *s, struct choice *choice)
+{
+	struct destination *d = s->destination;
+	uint32_t capacity = port_range_capacity(&s->shim->range);
+	uint32_t knee = capacity ? capacity / 2 : 14116;
+	uint32_t natural_in_use = UINT32_MAX;
+
+	if (d->natural && !is_full(d->natural, s->began_ns, s->now_ns))
+		natural_in_use = space_in_use(d->natural, &s->shim->range, s->now_ns);
+	if (natural_in_use < knee) {
+		choice->space = d->natural;
+		return CHOSEN_NATURAL;
+	}
+	for (unsigned i = 0; i < d->by_source_count; i++) {
+		if (d->natural && address_equal(&d->sources->items[i], &d->natural->source))
+			continue;
+		uint32_t in_use = look_at(s, i);
+		if (in_use < s->best_in_use) {
+			s->best_in_use = in_use;
+			s->best = (int)i;
+		}
+		if (in_use < knee)
+			break;
+	}
+	s->candidates++;
+	if (s->best >= 0 && s->best_in_use < natural_in_use) {
+		choice->space = space_of(s, (unsigned)s->best);
+		return choice->space ? CHOSEN_SOURCE : CHOSEN_NATURAL;
+	}
+	choice->space = d->natural;
+	return natural_in_use == UINT32_MAX && d->natural ? NONE_LEFT : CHOSEN_NATURAL;
+}
+
+enum verdict spread_choose(struct shim *shim, struct destination *destination, uint64_t began_ns,
+			   uint64_t now_ns, struct choice *choice)
+{
+	struct search s = { .shim = shim,
+			    .destination = destination,
+			    .began_ns = began_ns,
+			    .now_ns = now_ns,
+			    .best = -1,
+			    .best_in_use = UINT32_MAX };
+	enum spread spread = destination->by_source_count ? destination->rule->spread : SPREAD_OFF;
+	enum verdict verdict = CHOSEN_NATURAL;
+
+	*choice = (struct choice){ 0 };
+	if (spread == SPREAD_SPILL) {
+		verdict = choose_spill(&s, choice);
+	} else if (spread == SPREAD_EVEN) {
+		search_even(&s);
+		if (s.best >= 0) {
+			choice->space = space_of(&s, (unsigned)s.best);
+			verdict = choice->space ? CHOSEN_SOURCE : CHOSEN_NATURAL;
+		} else if (s.candidates) {
+			verdict = NONE_LEFT;
+		}
+	}
+	choice->candidates = s.candidates ? s.candidates : 1;
+	if (verdict == CHOSEN_NATURAL && !choice->space && s.candidates == 0) {
+		choice->space = destination->natural_until_ns > now_ns ? destination->natural : NULL;
+		if (choice->space && is_full(choice->space, began_ns, now_ns))
+			verdict = NONE_LEFT;
+	}
+	return verdict;
+}
+
+void spread_full(struct tuple_space *space, uint64_t cost_ns, unsigned candidates, uint64_t now_ns)
+{
+	uint64_t pause_ns = cost_ns * SPREAD_FULL_COST * candidates;
+
+	if (pause_ns < FULL_AT_LEAST_NS)
+		pause_ns = FULL_AT_LEAST_NS;
+	if (pause_ns > FULL_AT_MOST_NS)
+		pause_ns = FULL_AT_MOST_NS;
+	space->full_at_ns = now_ns;
+	space->full_until_ns = now_ns + pause_ns;
+}

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+/* spread - which source the next connection to a destination leaves from. */
+#ifndef HEADROOM_POOL_SPREAD_H
+#define HEADROOM_POOL_SPREAD_H
+
+#include "shim.h"
+
+enum verdict {
+	CHOSEN_SOURCE,	/* bind to it */
+	CHOSEN_NATURAL, /* bind to nothing: the kernel chooses */
+	NONE_LEFT,	/* every source is full for this destination */
+};
+
+struct choice {
+	struct tuple_space *space; /* NULL: the natural source, and nobody knows yet which that is */
+	unsigned candidates;	   /* how many sources could have been chosen */
+};
+
+/**
+ * spread_prepare() - give a destination its list of sources; call before choosing, with the lock held
+ * Return: false when memory is short: then spread over nothing
+ */
+bool spread_prepare(struct shim *shim, struct destination *destination, const struct source_list *sources);
+
+/**
+ * spread_choose() - choose, for one attempt
+ * @began_ns:	start of the attempt: what was found full since is not chosen again
+ * @choice:	filled in
+ */
+enum verdict spread_choose(struct shim *shim, struct destination *destination, uint64_t began_ns,
+			   uint64_t now_ns, struct choice *choice);
+
+/**
+ * spread_full() - a source was found full: remember it
+ * @cost_ns:	what finding out took, for one of @candidates sources. The kernel is asked again after
+ *		SPREAD_FULL_COST times that, so that a few percent of the time at most go into asking, and a port
+ *		that another process frees is found soon.
+ */
+void spread_full(struct tuple_space *space, uint64_t cost_ns, unsigned candidates, uint64_t now_ns);
+
+/**
+ * spread_aside() - do not use a source for SPREAD_ASIDE_S
+ */
+void spread_aside(struct shim *shim, const struct address *source, uint64_t now_ns);
+
+enum { SPREAD_FULL_COST = 16, SPREAD_ASIDE_S = 30 };
+
+#endif

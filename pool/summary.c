@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: Apache-2.0
+/* summary - the usage table printed when a program ends. */
+#include "summary.h"
+
+#include "clock.h"
+
+#include <stdio.h>
+#include <string.h>
+
+struct row {
+	char destination[ENDPOINT_TEXT_MAX], source[ADDRESS_TEXT_MAX];
+	uint64_t opened, failed, failovers, mean_us;
+	uint32_t open, time_wait, peak;
+};
+
+struct table {
+	struct row rows[SUMMARY_ROWS];
+	unsigned count;
+	uint64_t left_out; /* rows that found no place */
+	uint64_t exhausted, deferrals, untracked, forgotten, since_ns;
+	uint32_t capacity;
+};
+
+/* Keeps the rows with the highest peaks, in falling order. */
+static void add_row(struct table *table, const struct row *row)
+{
+	unsigned at = table->count;
+
+	while (at && table->rows[at - 1].peak < row->peak)
+		at--;
+	if (table->count < SUMMARY_ROWS)
+		table->count++;
+	else
+		table->left_out++;
+	if (at == SUMMARY_ROWS)
+		return;
+	memmove(&table->rows[at + 1], &table->rows[at], (table->count - 1 - at) * sizeof(*row));
+	table->rows[at] = *row;
+}
+
+static void collect(struct shim *shim, struct table *table, uint64_t now_ns)
+{
+	for (struct destination *d = ledger_next(&shim->ledger, NULL); d; d = ledger_next(&shim->ledger, d)) {
+		table->exhausted += d->exhausted;
+		for (struct tuple_space *s = d->spaces; s; s = s->next) {
+			struct row row = { .opened = s->opened,
+					   .failed = s->failed,
+					   .failovers = s->failovers,
+					   .open = s->open,
+					   .time_wait = space_time_wait(s, now_ns),
+					   .peak = s->peak };
+			if (!s->opened && !s->failed)
+				continue;
+			row.mean_us = s->connects ? s->connect_ns / s->connects / 1000 : 0;
+			endpoint_format(&d->to, row.destination);
+			if (address_is_unset(&s->source))
+				strcpy(row.source, "-");
+			else
+				address_format(&s->source, row.source);
+			add_row(table, &row);
+		}
+	}
+	table->deferrals = shim->deferrals;
+	table->untracked = shim->ledger.untracked;
+	table->forgotten = shim->ledger.forgotten;
+	table->capacity = port_range_capacity(&shim->range);
+	table->since_ns = now_ns - shim->started_ns;
+}
+
+static void print(const struct log *log, const char *text, int length)
+{
+	if (length > 0)
+		log_stderr(log, text, (size_t)length);
+}
+
+static void print_table(const struct shim *shim, const struct table *t)
+{
+	char line[512], capacity[24] = "?";
+	int from = 11, to = 11;
+	const struct log *log = &shim->log;
+
+	for (unsigned i = 0; i < t->count; i++) {
+		int d = (int)strlen(t->rows[i].destination), s = (int)strlen(t->rows[i].source);
+		to = d > to ? d : to;
+		from = s > from ? s : from;
+	}
+	if (t->capacity)
+		snprintf(capacity, sizeof(capacity), "%u", t->capacity);
+	print(log, line,
+	      snprintf(line, sizeof(line), "headroom: ports used by %.60s in %.1f s, of %s per source and destination\n",
+		       shim->process, (double)t->since_ns / 1e9, capacity));
+	print(log, line,
+	      snprintf(line, sizeof(line), "%-*s  %-*s %8s %8s %9s %8s %8s %9s %10s\n", to, "destination", from,
+		       "source", "opened", "open", "time-wait", "peak", "failed", "failovers", "connect us"));
+	for (unsigned i = 0; i < t->count; i++) {
+		const struct row *r = &t->rows[i];
+		print(log, line,
+		      snprintf(line, sizeof(line), "%-*s  %-*s %8llu %8u %9u %8u %8llu %9llu %10llu\n", to,
+			       r->destination, from, r->source, (unsigned long long)r->opened, r->open,
+			       r->time_wait, r->peak, (unsigned long long)r->failed,
+			       (unsigned long long)r->failovers, (unsigned long long)r->mean_us));
+	}
+}
+
+static void print_notes(const struct log *log, const struct table *t)
+{
+	const struct {
+		uint64_t count;
+		const char *text;
+	} notes[] = {
+		{ t->left_out, "more rows, each with a lower peak, are not shown" },
+		{ t->exhausted, "connect() calls found every source full (EADDRNOTAVAIL)" },
+		{ t->deferrals, "bind() calls with port 0 were deferred" },
+		{ t->forgotten, "idle destinations were dropped from the ledger for room" },
+		{ t->untracked, "connections were not counted for want of room" },
+	};
+	char line[160];
+
+	for (size_t i = 0; i < sizeof(notes) / sizeof(notes[0]); i++)
+		if (notes[i].count)
+			print(log, line,
+			      snprintf(line, sizeof(line), "%llu %s\n", (unsigned long long)notes[i].count,
+				       notes[i].text));
+}
+
+void summary_print(struct shim *shim)
+{
+	struct table table = { 0 };
+	uint64_t now_ns = clock_ns();
+
+	if (shim->range_until_ns <= now_ns)
+		shim_refresh_range(shim, now_ns);
+	if (!shim_enter(shim))
+		return;
+	collect(shim, &table, now_ns);
+	shim_leave(shim);
+	if (!table.count)
+		return;
+	print_table(shim, &table);
+	print_notes(&shim->log, &table);
+}

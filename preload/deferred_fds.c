@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+/* deferred_fds - give deferred ports to fds before somebody else can look. */
+#include "deferred_fds.h"
+
+#include "deferral.h"
+#include "fdtable.h"
+#include "process.h"
+
+#include <string.h>
+
+void deferred_fd_make_real(int fd)
+{
+	struct held held;
+
+	if (!atomic_load_explicit(&shim.deferred_count, memory_order_relaxed) || !fdtable_hold(fd, &held))
+		return;
+	deferral_make_real(&shim, &held, fd);
+	fdtable_release(&held);
+}
+
+void deferred_fds_make_real(void)
+{
+	if (!atomic_load_explicit(&shim.deferred_count, memory_order_relaxed))
+		return;
+	for (int fd = fdtable_next(0); fd >= 0; fd = fdtable_next(fd + 1))
+		deferred_fd_make_real(fd);
+}
+
+void deferred_fds_in_message(const struct msghdr *message)
+{
+	if (!atomic_load_explicit(&shim.deferred_count, memory_order_relaxed) || !message ||
+	    !message->msg_control)
+		return;
+	struct msghdr walk = *message; /* CMSG_NXTHDR() takes no const */
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(&walk); c; c = CMSG_NXTHDR(&walk, c)) {
+		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS || c->cmsg_len < CMSG_LEN(0))
+			continue;
+		size_t count = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+		for (size_t i = 0; i < count; i++) {
+			int fd;
+			memcpy(&fd, CMSG_DATA(c) + i * sizeof(fd), sizeof(fd));
+			deferred_fd_make_real(fd);
+		}
+	}
+}

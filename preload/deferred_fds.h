@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: Apache-2.0
+/* deferred_fds - give deferred ports to fds before somebody else can look. */
+#ifndef HEADROOM_PRELOAD_DEFERRED_FDS_H
+#define HEADROOM_PRELOAD_DEFERRED_FDS_H
+
+#include <sys/socket.h>
+
+/**
+ * deferred_fds_make_real() - for every fd, before a fork or an exec
+ */
+void deferred_fds_make_real(void);
+
+/**
+ * deferred_fd_make_real() - for one fd
+ */
+void deferred_fd_make_real(int fd);
+
+/**
+ * deferred_fds_in_message() - for the fds that a message passes to another process (SCM_RIGHTS, unix(7))
+ */
+void deferred_fds_in_message(const struct msghdr *message);
+
+#endif

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+/* fdtable - which fd number stands for which tracked socket. */
+#include "fdtable.h"
+
+#include "process.h"
+
+_Atomic(struct fd_page *) fd_pages[FD_PAGES];
+
+bool fdtable_set(int fd, struct tracked *tracked)
+{
+	if ((unsigned)fd >= (unsigned)FD_PAGE * FD_PAGES)
+		return false;
+	struct fd_page *page = atomic_load(&fd_pages[fd / FD_PAGE]);
+	if (!page) {
+		page = arena_alloc(&shim.arena, sizeof(*page));
+		if (!page)
+			return false;
+		atomic_store_explicit(&fd_pages[fd / FD_PAGE], page, memory_order_release);
+	}
+	tracked->fds++;
+	atomic_store_explicit(&page->socket[fd % FD_PAGE], tracked, memory_order_release);
+	return true;
+}
+
+struct tracked *fdtable_take(int fd)
+{
+	struct tracked *tracked = fdtable_look(fd);
+	if (!tracked)
+		return NULL;
+	atomic_store(&atomic_load(&fd_pages[fd / FD_PAGE])->socket[fd % FD_PAGE], NULL);
+	tracked->fds--;
+	return tracked;
+}
+
+int fdtable_next(int from)
+{
+	for (int fd = from < 0 ? 0 : from; fd < FD_PAGE * FD_PAGES; fd++) {
+		if (!atomic_load(&fd_pages[fd / FD_PAGE]))
+			fd |= FD_PAGE - 1;
+		else if (fdtable_look(fd))
+			return fd;
+	}
+	return -1;
+}
+
+bool fdtable_hold(int fd, struct held *held)
+{
+	if (!fdtable_look(fd) || !process_is_ours() || !shim_enter(&shim))
+		return false;
+	held->tracked = fdtable_look(fd);
+	held->generation = shim.generation;
+	if (held->tracked)
+		held->tracked->references++;
+	shim_leave(&shim);
+	return held->tracked;
+}
+
+void fdtable_release(const struct held *held)
+{
+	if (!shim_enter_held(&shim, held))
+		return;
+	tracked_put(&shim, held->tracked);
+	shim_leave(&shim);
+}
+
+void fdtable_forget_all(void)
+{
+	for (int i = 0; i < FD_PAGES; i++)
+		atomic_store(&fd_pages[i], NULL);
+}

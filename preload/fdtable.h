@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+/* fdtable - which fd number stands for which tracked socket.
+ *
+ * Looking is free of locks and system calls: every close() of the program looks. An entry may be stale, as
+ * a close inside libc or by a raw system call is not seen; it is trusted only where being wrong does no
+ * harm, or after its SO_COOKIE was compared. */
+#ifndef HEADROOM_PRELOAD_FDTABLE_H
+#define HEADROOM_PRELOAD_FDTABLE_H
+
+#include "shim.h"
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+enum { FD_PAGE = 1024, FD_PAGES = 1024 }; /* a million fds; a number beyond is not tracked */
+
+struct fd_page {
+	_Atomic(struct tracked *) socket[FD_PAGE];
+};
+
+extern _Atomic(struct fd_page *) fd_pages[FD_PAGES];
+
+/**
+ * fdtable_look() - the record an fd number stands for
+ * Return: NULL if none; only to be compared with NULL, unless the shim's lock is held
+ */
+static inline struct tracked *fdtable_look(int fd)
+{
+	if ((unsigned)fd >= (unsigned)FD_PAGE * FD_PAGES)
+		return NULL;
+	struct fd_page *page = atomic_load_explicit(&fd_pages[fd / FD_PAGE], memory_order_acquire);
+	return page ? atomic_load_explicit(&page->socket[fd % FD_PAGE], memory_order_acquire) : NULL;
+}
+
+/**
+ * fdtable_set() - enter a record, which takes over one reference of the caller's; the lock is held
+ * Return: false if there is no room: then the reference stays the caller's
+ */
+bool fdtable_set(int fd, struct tracked *tracked);
+
+/**
+ * fdtable_take() - remove an entry; its reference goes to the caller; the lock is held
+ */
+struct tracked *fdtable_take(int fd);
+
+/**
+ * fdtable_next() - the next number at or after @from that has an entry
+ * Return: -1 if there is none
+ */
+int fdtable_next(int from);
+
+/**
+ * fdtable_hold() - look and take a reference
+ * Return: false if there is no entry, or the shim must not be used now
+ */
+bool fdtable_hold(int fd, struct held *held);
+
+/**
+ * fdtable_release() - give the reference back
+ */
+void fdtable_release(const struct held *held);
+
+/**
+ * fdtable_forget_all() - in a forked child; the memory was released with the shim's arena
+ */
+void fdtable_forget_all(void);
+
+#endif

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+/* hook_bind - bind(), and what looks at the port it gave: getsockname(), listen(). */
+#include "deferral.h"
+#include "deferred_fds.h"
+#include "fdtable.h"
+#include "hooks.h"
+#include "process.h"
+
+#include <errno.h>
+
+struct bind_call {
+	int fd;
+	const struct sockaddr *address;
+	socklen_t length;
+};
+
+static long call_bind(void *argument)
+{
+	const struct bind_call *c = argument;
+	return real.bind(c->fd, c->address, c->length) ? -errno : 0;
+}
+
+/* Remembers what the program bound: its source and port are its own. */
+static void remember(const struct held *held, const struct endpoint *local)
+{
+	if (!shim_enter_held(&shim, held))
+		return;
+	struct tracked *tracked = held->tracked;
+	if (local->port || !(tracked->flags & OWN_NO_PORT))
+		tracked->flags |= HAS_PORT;
+	if (!address_is_unset(&local->ip)) {
+		tracked->flags |= HAS_SOURCE;
+		tracked->bound = local->ip;
+	}
+	shim_leave(&shim);
+}
+
+static long bind_tracked(const struct held *held, struct bind_call *call, const struct endpoint *local)
+{
+	if (deferral_applies(held->tracked, local))
+		return deferral_bind(&shim, held, call->fd, local, call_bind, call);
+	/* A second bind() of a deferred socket is to fail as it does without us. */
+	deferral_make_real(&shim, held, call->fd);
+	long rc = call_bind(call);
+	if (rc == 0)
+		remember(held, local);
+	return rc;
+}
+
+int hook_bind(int fd, const struct sockaddr *address, socklen_t length)
+{
+	struct bind_call call = { fd, address, length };
+	struct endpoint local;
+	struct held held;
+	int saved = errno;
+	bool readable = (uintptr_t)address >= 4096 && (uintptr_t)address < UINTPTR_MAX - 4096;
+
+	if (!fdtable_look(fd) || !readable || !endpoint_from_sockaddr(address, length, &local) ||
+	    !fdtable_hold(fd, &held))
+		return real.bind(fd, address, length);
+	long rc = bind_tracked(&held, &call, &local);
+	fdtable_release(&held);
+	errno = rc < 0 ? (int)-rc : saved;
+	return rc < 0 ? -1 : 0;
+}
+
+int hook_listen(int fd, int backlog)
+{
+	deferred_fd_make_real(fd);
+	return real.listen(fd, backlog);
+}
+
+int hook_getsockname(int fd, struct sockaddr *address, socklen_t *length)
+{
+	deferred_fd_make_real(fd);
+	return real.getsockname(fd, address, length);
+}

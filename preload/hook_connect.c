@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: Apache-2.0
+/* hook_connect - socket(), connect(), and what connects without it: sendto(), sendmsg() with MSG_FASTOPEN. */
+#include "attempt.h"
+#include "clock.h"
+#include "deferred_fds.h"
+#include "ending.h"
+#include "fdtable.h"
+#include "hooks.h"
+#include "process.h"
+#include "socket_facts.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+
+#ifndef IPPROTO_MPTCP
+#define IPPROTO_MPTCP 262
+#endif
+
+/* Enters a record under an fd number, in place of one that was closed unseen. Return: held, or false. */
+static bool track(int fd, const struct tracked *facts, struct held *held)
+{
+	if (!shim_enter(&shim))
+		return false;
+	struct tracked *stale = fdtable_take(fd);
+	if (stale) {
+		if (!stale->fds)
+			ending_unseen(stale, clock_ns());
+		tracked_put(&shim, stale);
+	}
+	struct tracked *tracked = facts ? tracked_new(&shim, facts->family, facts->cookie) : NULL;
+	if (tracked) {
+		tracked->flags = facts->flags;
+		tracked->bound = facts->bound;
+		tracked->references++; /* the caller's */
+		if (!fdtable_set(fd, tracked)) {
+			tracked_put(&shim, tracked);
+			tracked_put(&shim, tracked);
+			tracked = NULL;
+		}
+	}
+	*held = (struct held){ .tracked = tracked, .generation = shim.generation };
+	shim_leave(&shim);
+	return tracked;
+}
+
+static bool is_tcp(int family, int type, int protocol)
+{
+	return (family == AF_INET || family == AF_INET6) &&
+	       (type & ~(SOCK_NONBLOCK | SOCK_CLOEXEC)) == SOCK_STREAM &&
+	       (protocol == 0 || protocol == IPPROTO_TCP || protocol == IPPROTO_MPTCP);
+}
+
+static void socket_made(int fd, int family, bool tcp)
+{
+	struct held held;
+
+	if (!process_is_ours())
+		return;
+	if (tcp) {
+		struct tracked facts = { .family = (uint8_t)family, .cookie = socket_cookie(fd) };
+		if (track(fd, &facts, &held))
+			fdtable_release(&held);
+	} else if (fdtable_look(fd)) {
+		track(fd, NULL, &held);
+	}
+}
+
+int hook_socket(int family, int type, int protocol)
+{
+	int fd = real.socket(family, type, protocol);
+	if (fd >= 0)
+		socket_made(fd, family, is_tcp(family, type, protocol));
+	return fd;
+}
+
+TWIN(int, __socket, (int family, int type, int protocol), socket)
+
+/* The record of a socket that is to be connected; made now if its making was not seen. */
+static bool hold_for_connect(int fd, struct held *held)
+{
+	struct tracked facts;
+
+	if (!process_is_ours())
+		return false;
+	return fdtable_hold(fd, held) || (!fdtable_look(fd) && socket_inquire(fd, &facts) && track(fd, &facts, held));
+}
+
+/* connect() to AF_UNSPEC takes a connection apart (connect(2)). */
+static long disconnect(const struct held *held, int fd, real_call *call, void *argument)
+{
+	struct ending_facts facts = { .how = ENDED_BY_RESET };
+	long rc = call(argument);
+
+	if (rc == 0) {
+		ending_enter(&shim, held, &facts);
+		attempt_undo(&shim, held, fd);
+	}
+	return rc;
+}
+
+/* Runs one outgoing call. Return: its result, with errno set on failure. */
+static long outgoing(int fd, const struct sockaddr *address, socklen_t length, real_call *call, void *argument)
+{
+	struct endpoint to;
+	struct held held;
+	long rc;
+	int saved = errno;
+
+	/* A pointer the kernel would answer with EFAULT is not for us to follow. */
+	bool readable = (uintptr_t)address >= 4096 && (uintptr_t)address < UINTPTR_MAX - 4096;
+	bool inet = readable && endpoint_from_sockaddr(address, length, &to);
+	bool unspec = readable && !inet && length >= sizeof(sa_family_t) && address->sa_family == AF_UNSPEC;
+	bool ours = inet ? hold_for_connect(fd, &held) : unspec && fdtable_hold(fd, &held);
+	if (!ours)
+		rc = call(argument);
+	else if (unspec)
+		rc = disconnect(&held, fd, call, argument);
+	else if (held.tracked->state == SOCKET_FRESH)
+		rc = attempt_run(&shim, &held, fd, &to, call, argument);
+	else
+		rc = attempt_again(&shim, &held, fd, call, argument);
+	if (ours)
+		fdtable_release(&held);
+	errno = rc < 0 ? (int)-rc : saved;
+	return rc < 0 ? -1 : rc;
+}
+
+struct connect_call {
+	int fd;
+	const struct sockaddr *address;
+	socklen_t length;
+};
+
+static long call_connect(void *argument)
+{
+	const struct connect_call *c = argument;
+	return real.connect(c->fd, c->address, c->length) ? -errno : 0;
+}
+
+int hook_connect(int fd, const struct sockaddr *address, socklen_t length)
+{
+	struct connect_call call = { fd, address, length };
+	if (!atomic_load_explicit(&process_active, memory_order_acquire))
+		return real.connect(fd, address, length);
+	return (int)outgoing(fd, address, length, call_connect, &call);
+}
+
+TWIN(int, __connect, (int fd, const struct sockaddr *address, socklen_t length), connect)
+
+struct send_call {
+	int fd, flags;
+	const void *data; /* of sendto() */
+	size_t size;
+	const struct sockaddr *address;
+	socklen_t length;
+	const struct msghdr *message; /* of sendmsg(), or NULL */
+};
+
+static long call_send(void *argument)
+{
+	const struct send_call *c = argument;
+	ssize_t rc = c->message ? real.sendmsg(c->fd, c->message, c->flags)
+				: real.sendto(c->fd, c->data, c->size, c->flags, c->address, c->length);
+	return rc < 0 ? -errno : rc;
+}
+
+ssize_t hook_sendto(int fd, const void *data, size_t size, int flags, const struct sockaddr *address,
+		    socklen_t length)
+{
+	struct send_call call = { .fd = fd, .flags = flags, .data = data, .size = size, .address = address,
+				  .length = length };
+	if (!(flags & MSG_FASTOPEN) || !address || !process_is_ours())
+		return real.sendto(fd, data, size, flags, address, length);
+	return outgoing(fd, address, length, call_send, &call);
+}
+
+ssize_t hook_sendmsg(int fd, const struct msghdr *message, int flags)
+{
+	struct send_call call = { .fd = fd, .flags = flags, .message = message };
+	deferred_fds_in_message(message);
+	if (!(flags & MSG_FASTOPEN) || !message || !message->msg_name || !process_is_ours())
+		return real.sendmsg(fd, message, flags);
+	return outgoing(fd, message->msg_name, message->msg_namelen, call_send, &call);
+}
+
+int hook_sendmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags)
+{
+	for (unsigned i = 0; atomic_load_explicit(&shim.deferred_count, memory_order_relaxed) && i < count; i++)
+		deferred_fds_in_message(&messages[i].msg_hdr);
+	return real.sendmmsg(fd, messages, count, flags);
+}
+
+TWIN(int, __sendmmsg, (int fd, struct mmsghdr *messages, unsigned count, int flags), sendmmsg)

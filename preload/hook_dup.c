@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+/* hook_dup - calls that give a socket another fd number: dup() and its kin, fcntl(F_DUPFD). */
+#include "closing.h"
+#include "fdtable.h"
+#include "hooks.h"
+#include "kernel.h"
+#include "process.h"
+
+#include <errno.h>
+#include <fcntl.h>
+
+/* @copy is a new number of the socket behind @fd. */
+static void share(int fd, int copy)
+{
+	struct held held;
+	struct closing stale;
+	int saved = errno;
+
+	if (copy < 0 || copy == fd)
+		return;
+	if (closing_begin(copy, &stale))
+		closing_end(&stale);
+	if (!fdtable_hold(fd, &held))
+		return;
+	if (shim_enter_held(&shim, &held)) {
+		held.tracked->references++;
+		if (!fdtable_set(copy, held.tracked))
+			tracked_put(&shim, held.tracked);
+		shim_leave(&shim);
+	}
+	fdtable_release(&held);
+	errno = saved;
+}
+
+int hook_dup(int fd)
+{
+	int copy = real.dup(fd);
+	share(fd, copy);
+	return copy;
+}
+
+/* The number @target is closed first: that may end a connection (Java closes a socket so). */
+static int dup_onto(int fd, int target, int flags, bool plain)
+{
+	struct closing closing;
+	bool closes = fd != target && kernel.fcntl(fd, F_GETFD, 0) >= 0 && closing_begin(target, &closing);
+	int copy = plain ? real.dup2(fd, target) : real.dup3(fd, target, flags);
+
+	if (closes)
+		closing_end(&closing);
+	share(fd, copy);
+	return copy;
+}
+
+int hook_dup2(int fd, int target)
+{
+	if (!fdtable_look(fd) && !fdtable_look(target))
+		return real.dup2(fd, target);
+	return dup_onto(fd, target, 0, true);
+}
+
+TWIN(int, __dup2, (int fd, int target), dup2)
+
+int hook_dup3(int fd, int target, int flags)
+{
+	if (!fdtable_look(fd) && !fdtable_look(target))
+		return real.dup3(fd, target, flags);
+	return dup_onto(fd, target, flags, false);
+}
+
+/* The third argument is variadic in libc: on the supported ABIs it arrives where a named one would. */
+int hook_fcntl(int fd, int command, long argument)
+{
+	int rc = real.fcntl(fd, command, argument);
+	if (command == F_DUPFD || command == F_DUPFD_CLOEXEC)
+		share(fd, rc);
+	return rc;
+}
+
+TWIN(int, __fcntl, (int fd, int command, long argument), fcntl)
+
+int hook_fcntl64(int fd, int command, long argument)
+{
+	int rc = real.fcntl64(fd, command, argument);
+	if (command == F_DUPFD || command == F_DUPFD_CLOEXEC)
+		share(fd, rc);
+	return rc;
+}

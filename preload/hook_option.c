@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: Apache-2.0
+/* hook_option - setsockopt(): what the program wants its way; getsockopt(): what it is to see. */
+#include "attempt.h"
+#include "deferred_fds.h"
+#include "fdtable.h"
+#include "hooks.h"
+#include "kernel.h"
+#include "process.h"
+
+#include <netinet/in.h>
+#include <string.h>
+
+/* Options that bear on which port a bind() may get: the port is chosen before they are set. */
+static bool bears_on_port(int level, int name)
+{
+	switch (level) {
+	case SOL_SOCKET:
+		return name == SO_REUSEPORT || name == SO_REUSEADDR || name == SO_BINDTODEVICE;
+	case IPPROTO_IP:
+		return name == IP_TRANSPARENT || name == IP_FREEBIND || name == IP_LOCAL_PORT_RANGE;
+	case IPPROTO_IPV6:
+		return name == IPV6_V6ONLY || name == IPV6_TRANSPARENT || name == IPV6_FREEBIND;
+	default:
+		return false;
+	}
+}
+
+/* ip(7) options may be given as one byte or as an int. */
+static bool is_on(const void *value, socklen_t length)
+{
+	int number = 0;
+	if (value)
+		memcpy(&number, value, length < sizeof(number) ? length : sizeof(number));
+	return number != 0;
+}
+
+static bool device_named(const void *value, socklen_t length)
+{
+	return value && length && *(const char *)value;
+}
+
+static bool aborts(const void *value, socklen_t length)
+{
+	struct linger linger = { 0 };
+	if (value && length >= sizeof(linger))
+		memcpy(&linger, value, sizeof(linger));
+	return linger.l_onoff && !linger.l_linger;
+}
+
+/* Return: the flag the option stands for, 0 if none; and whether it is now set. */
+static uint16_t flag_of(int level, int name, const void *value, socklen_t length, bool *set)
+{
+	*set = is_on(value, length);
+	if (level == IPPROTO_IP && name == IP_BIND_ADDRESS_NO_PORT)
+		return OWN_NO_PORT;
+	if (level == IPPROTO_IP && name == IP_LOCAL_PORT_RANGE)
+		return OWN_RANGE;
+	if ((level == IPPROTO_IP && name == IP_TRANSPARENT) ||
+	    (level == IPPROTO_IPV6 && name == IPV6_TRANSPARENT))
+		return PINNED;
+	if (level != SOL_SOCKET)
+		return 0;
+	switch (name) {
+	case SO_REUSEPORT:
+		return REUSES_PORT;
+	case SO_BINDTODEVICE:
+		*set = device_named(value, length);
+		return PINNED;
+	case SO_BINDTOIFINDEX:
+		return PINNED;
+	case SO_LINGER:
+		*set = aborts(value, length);
+		return ABORTS_ON_CLOSE;
+	default:
+		return 0;
+	}
+}
+
+static void remember(int fd, uint16_t flag, bool set)
+{
+	struct held held;
+
+	if (!fdtable_hold(fd, &held))
+		return;
+	if (shim_enter_held(&shim, &held)) {
+		held.tracked->flags = (uint16_t)(set ? held.tracked->flags | flag : held.tracked->flags & ~flag);
+		if (flag == OWN_RANGE)
+			held.tracked->flags &= (uint16_t)~RANGE_BY_US;
+		shim_leave(&shim);
+	}
+	fdtable_release(&held);
+}
+
+int hook_setsockopt(int fd, int level, int name, const void *value, socklen_t length)
+{
+	bool set;
+
+	if (!fdtable_look(fd))
+		return real.setsockopt(fd, level, name, value, length);
+	if (bears_on_port(level, name))
+		deferred_fd_make_real(fd);
+	int rc = real.setsockopt(fd, level, name, value, length);
+	if (rc == 0) {
+		uint16_t flag = flag_of(level, name, value, length, &set);
+		if (flag)
+			remember(fd, flag, set);
+	}
+	return rc;
+}
+
+/* What we set for the program, it did not set: it reads its own value, 0. */
+static bool set_by_us(uint16_t flags, int name)
+{
+	return (name == IP_BIND_ADDRESS_NO_PORT && flags & NO_PORT_BY_US && !(flags & OWN_NO_PORT)) ||
+	       (name == IP_LOCAL_PORT_RANGE && flags & RANGE_BY_US);
+}
+
+static void correct(int fd, int level, int name, void *value, const socklen_t *length)
+{
+	struct held held;
+	int error = 0;
+
+	if (!fdtable_hold(fd, &held))
+		return;
+	if (level == IPPROTO_IP && set_by_us(held.tracked->flags, name))
+		memset(value, 0, *length);
+	if (level == SOL_SOCKET && name == SO_ERROR && *length == sizeof(error)) {
+		memcpy(&error, value, sizeof(error));
+		if (error)
+			attempt_error_read(&shim, &held, error);
+	}
+	fdtable_release(&held);
+}
+
+int hook_getsockopt(int fd, int level, int name, void *value, socklen_t *length)
+{
+	int rc = real.getsockopt(fd, level, name, value, length);
+	bool ours = (level == IPPROTO_IP && (name == IP_BIND_ADDRESS_NO_PORT || name == IP_LOCAL_PORT_RANGE)) ||
+		    (level == SOL_SOCKET && name == SO_ERROR);
+	if (rc == 0 && ours && fdtable_look(fd))
+		correct(fd, level, name, value, length);
+	return rc;
+}

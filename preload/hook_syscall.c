@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+/* hook_syscall - syscall() of libc: the closes that libuv makes by it. trampoline_x86_64.S comes here. */
+#include "hooks.h"
+
+#include "closing.h"
+#include "fdtable.h"
+#include "kernel.h"
+
+#include <errno.h>
+#include <sys/syscall.h>
+
+long syscall_on_fds(long number, long a, long b, long c);
+
+static long raw_close(int fd)
+{
+	struct closing closing;
+	bool seen = fdtable_look(fd) && closing_begin(fd, &closing);
+	long rc = kernel_syscall(SYS_close, fd, 0, 0, 0, 0, 0);
+
+	if (seen)
+		closing_end(&closing);
+	return rc;
+}
+
+/* Return: as libc's syscall(), -1 and errno on failure. */
+long syscall_on_fds(long number, long a, long b, long c)
+{
+	int saved = errno;
+	long rc;
+
+	switch (number) {
+	case SYS_close:
+		rc = raw_close((int)a);
+		break;
+	case SYS_close_range:
+		return hook_close_range((unsigned)a, (unsigned)b, (int)c);
+	case SYS_dup3:
+		return hook_dup3((int)a, (int)b, (int)c);
+	default:
+		return hook_dup2((int)a, (int)b);
+	}
+	errno = rc < 0 ? (int)-rc : saved;
+	return rc < 0 ? -1 : rc;
+}

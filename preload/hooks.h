@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+/* hooks - the one list of hooked libc calls: result, name, parameters, arguments.
+ *
+ * From it come the prototypes of the hooks, the table of the real calls and its resolver. To add a hook, add
+ * a line here and write hook_NAME() in the file of its family. The hook's symbol is NAME; in C it is called
+ * hook_NAME, so that libc's own declarations, with their transparent unions, do not stand in the way. */
+#ifndef HEADROOM_PRELOAD_HOOKS_H
+#define HEADROOM_PRELOAD_HOOKS_H
+
+#include <spawn.h>
+#include <stdio.h>
+#include <sys/socket.h>
+#include <sys/types.h>
+
+/* Calls the kernel has under the same name: before the shim is ready they go straight to it. */
+#define KERNEL_HOOKS(HOOK)                                                                                   \
+	HOOK(int, socket, (int family, int type, int protocol), (family, type, protocol))                    \
+	HOOK(int, connect, (int fd, const struct sockaddr *address, socklen_t length), (fd, address, length)) \
+	HOOK(int, bind, (int fd, const struct sockaddr *address, socklen_t length), (fd, address, length))   \
+	HOOK(int, listen, (int fd, int backlog), (fd, backlog))                                              \
+	HOOK(int, shutdown, (int fd, int how), (fd, how))                                                    \
+	HOOK(int, getsockname, (int fd, struct sockaddr *address, socklen_t *length), (fd, address, length)) \
+	HOOK(int, setsockopt, (int fd, int level, int name, const void *value, socklen_t length),            \
+	     (fd, level, name, value, length))                                                               \
+	HOOK(int, getsockopt, (int fd, int level, int name, void *value, socklen_t *length),                 \
+	     (fd, level, name, value, length))                                                               \
+	HOOK(ssize_t, sendto,                                                                                \
+	     (int fd, const void *data, size_t size, int flags, const struct sockaddr *address,              \
+	      socklen_t length),                                                                             \
+	     (fd, data, size, flags, address, length))                                                       \
+	HOOK(ssize_t, sendmsg, (int fd, const struct msghdr *message, int flags), (fd, message, flags))      \
+	HOOK(int, sendmmsg, (int fd, struct mmsghdr *messages, unsigned count, int flags),                   \
+	     (fd, messages, count, flags))                                                                   \
+	HOOK(int, close, (int fd), (fd))                                                                     \
+	HOOK(int, close_range, (unsigned first, unsigned last, int flags), (first, last, flags))             \
+	HOOK(int, dup, (int fd), (fd))                                                                       \
+	HOOK(int, dup3, (int fd, int target, int flags), (fd, target, flags))                                \
+	HOOK(int, fcntl, (int fd, int command, long argument), (fd, command, argument))
+
+/* The rest is looked up when it is first called, if that is before the shim is ready. */
+#define LIBC_HOOKS(HOOK)                                                                                     \
+	HOOK(int, dup2, (int fd, int target), (fd, target))                                                  \
+	HOOK(int, fcntl64, (int fd, int command, long argument), (fd, command, argument))                    \
+	HOOK(void, closefrom, (int first), (first))                                                          \
+	HOOK(int, fclose, (FILE * stream), (stream))                                                         \
+	HOOK(int, execve, (const char *path, char *const argv[], char *const envp[]), (path, argv, envp))    \
+	HOOK(int, execv, (const char *path, char *const argv[]), (path, argv))                               \
+	HOOK(int, execvp, (const char *file, char *const argv[]), (file, argv))                              \
+	HOOK(int, execvpe, (const char *file, char *const argv[], char *const envp[]), (file, argv, envp))   \
+	HOOK(int, fexecve, (int fd, char *const argv[], char *const envp[]), (fd, argv, envp))               \
+	HOOK(int, execveat,                                                                                  \
+	     (int directory, const char *path, char *const argv[], char *const envp[], int flags),           \
+	     (directory, path, argv, envp, flags))                                                           \
+	HOOK(int, posix_spawn,                                                                               \
+	     (pid_t * pid, const char *path, const posix_spawn_file_actions_t *actions,                      \
+	      const posix_spawnattr_t *attributes, char *const argv[], char *const envp[]),                  \
+	     (pid, path, actions, attributes, argv, envp))                                                   \
+	HOOK(int, posix_spawnp,                                                                              \
+	     (pid_t * pid, const char *file, const posix_spawn_file_actions_t *actions,                      \
+	      const posix_spawnattr_t *attributes, char *const argv[], char *const envp[]),                  \
+	     (pid, file, actions, attributes, argv, envp))                                                   \
+	HOOK(int, system, (const char *command), (command))                                                  \
+	HOOK(FILE *, popen, (const char *command, const char *mode), (command, mode))                        \
+	HOOK(pid_t, _Fork, (void), ())                                                                       \
+	HOOK(void, _exit, (int status), (status))
+
+/* Hooked by code of their own: variadic (execl, execlp, execle, clone), or unlike any C function (vfork,
+ * syscall: trampoline_x86_64.S). */
+
+#define ALL_HOOKS(HOOK) KERNEL_HOOKS(HOOK) LIBC_HOOKS(HOOK)
+
+#define EXPORTED __attribute__((visibility("default")))
+
+#define DECLARE_HOOK(result, name, parameters, arguments) EXPORTED result hook_##name parameters __asm__(#name);
+ALL_HOOKS(DECLARE_HOOK)
+#undef DECLARE_HOOK
+
+/* libc has some calls under a second name; it stands beside the hook: TWIN(int, __close, (int fd), close). */
+#define TWIN(result, name, parameters, of)                                                                   \
+	EXPORTED extern result hook_##name parameters __asm__(#name) __attribute__((alias(#of)));
+
+/* The real calls: libc's, or those of a library preloaded behind ours. Usable at any time. */
+#define DECLARE_POINTER(result, name, parameters, arguments) result(*name) parameters;
+struct real_calls {
+	ALL_HOOKS(DECLARE_POINTER)
+	int (*clone)(int (*function)(void *), void *stack, int flags, void *argument, ...);
+	void *vfork; /* jumped to, not called */
+};
+#undef DECLARE_POINTER
+
+extern struct real_calls real;
+extern void *real_syscall; /* jumped to, by trampoline_x86_64.S */
+
+/**
+ * real_resolve() - look all of them up, once, at start
+ */
+void real_resolve(void);
+
+#endif

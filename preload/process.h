@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+/* process - the shim of this process: its start, its forks, its end. */
+#ifndef HEADROOM_PRELOAD_PROCESS_H
+#define HEADROOM_PRELOAD_PROCESS_H
+
+#include "shim.h"
+
+#include <stdatomic.h>
+#include <stdbool.h>
+
+extern struct shim shim;
+
+/* Set once the shim is ready, and never if it is switched off: until then every hook passes through. */
+extern atomic_bool process_active;
+
+/**
+ * process_is_ours() - may a hook use the shim's state?
+ *
+ * No before the start, and no in a child of vfork(), which runs in its parent's memory: what it did here it
+ * would do to its parent. In a child of a fork that went round libc the state is made anew first. Costs no
+ * system call, but for the first time after vfork(), or always after a clone() that shares memory.
+ */
+bool process_is_ours(void);
+
+/**
+ * process_is_ours_surely() - the same, by the raw pid: for hooks that take something away
+ */
+bool process_is_ours_surely(void);
+
+/**
+ * process_mark_vfork() - this thread is about to call vfork()
+ */
+void process_mark_vfork(void);
+
+/**
+ * process_mark_shared_memory() - a process was made that runs in this memory, besides
+ */
+void process_mark_shared_memory(void);
+
+/**
+ * process_ends() - print the summary, if it was asked for, once
+ */
+void process_ends(void);
+
+#endif

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+/* trampoline_x86_64 - the two hooks that C cannot be: vfork() returns twice, and syscall() passes on
+ * whatever it was given, with no frame between its caller and the kernel. */
+#include <sys/syscall.h>
+
+	.text
+
+	.globl	vfork
+	.type	vfork, @function
+vfork:
+	.cfi_startproc
+	endbr64
+	subq	$8, %rsp
+	.cfi_adjust_cfa_offset 8
+	call	before_vfork
+	addq	$8, %rsp
+	.cfi_adjust_cfa_offset -8
+	jmp	*%rax
+	.cfi_endproc
+	.size	vfork, .-vfork
+
+	.globl	__vfork
+	.type	__vfork, @function
+	.set	__vfork, vfork
+
+	.globl	syscall
+	.type	syscall, @function
+syscall:
+	.cfi_startproc
+	endbr64
+	cmpq	$SYS_close, %rdi
+	je	syscall_on_fds
+	cmpq	$SYS_dup2, %rdi
+	je	syscall_on_fds
+	cmpq	$SYS_dup3, %rdi
+	je	syscall_on_fds
+	cmpq	$SYS_close_range, %rdi
+	je	syscall_on_fds
+	jmp	*real_syscall(%rip)
+	.cfi_endproc
+	.size	syscall, .-syscall
+
+	/* syscall() before the shim is ready; arguments as the kernel wants them (syscall(2)). */
+	.globl	early_syscall
+	.hidden	early_syscall
+	.type	early_syscall, @function
+early_syscall:
+	.cfi_startproc
+	endbr64
+	movq	%rdi, %rax
+	movq	%rsi, %rdi
+	movq	%rdx, %rsi
+	movq	%rcx, %rdx
+	movq	%r8, %r10
+	movq	%r9, %r8
+	movq	8(%rsp), %r9
+	syscall
+	cmpq	$-4095, %rax
+	jae	1f
+	ret
+1:	negq	%rax
+	movq	%rax, %rdi
+	jmp	syscall_failed
+	.cfi_endproc
+	.size	early_syscall, .-early_syscall
+
+	.section .note.GNU-stack, "", @progbits
