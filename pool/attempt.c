@@ -24,7 +24,9 @@
 
 #include <errno.h>
 #include <netinet/in.h>
+#include <pthread.h>
 #include <string.h>
+#include <sys/single_threaded.h>
 
 enum { NATURAL_LIFE_S = 5, AUTO_LIFE_S = 30 };
 #define SECOND_NS 1000000000ull
@@ -51,7 +53,7 @@ struct attempt {
 	uint64_t asked_ns, answered_ns; /* around the program's call */
 	uint32_t random;
 	struct port_range range;
-	struct events events;
+	struct events *events;
 };
 
 enum { FLAGS_OF_ATTEMPT = SOURCE_BY_US | RANGE_BY_US | NO_PORT_BY_US };
@@ -69,7 +71,7 @@ static void mark_under_way(struct attempt *a)
 {
 	a->tracked->state = SOCKET_CONNECTING;
 	a->tracked->flags |= IN_CALL;
-	a->tracked->flags &= (uint16_t)~FIN_SENT_FIRST;
+	a->tracked->flags &= (uint16_t) ~(FIN_SENT_FIRST | WAS_SHUT);
 	a->tracked->space = NULL;
 	a->flags = a->tracked->flags;
 	a->family = a->tracked->family;
@@ -107,7 +109,7 @@ static void refresh_auto(struct attempt *a)
 		if (list)
 			spread_prepare(a->shim, a->destination, list);
 		else if (rc)
-			events_aside(a->shim, &a->events, &found.items[0], a->to, -rc, a->began_ns);
+			events_aside(a->shim, a->events, &found.items[0], a->to, -rc, a->began_ns);
 		a->destination->sources_until_ns = a->began_ns + AUTO_LIFE_S * SECOND_NS;
 		shim_leave(a->shim);
 	}
@@ -128,8 +130,9 @@ static void refresh_natural(struct attempt *a)
 	shim_leave(a->shim);
 }
 
-/* What has to be looked up before a source can be chosen. Each is a few system calls, done rarely. */
-static void look_up(struct attempt *a)
+/* What has to be looked up before a source can be chosen. Each is a few system calls, done rarely, without
+ * the lock. Return: false when the lock could not be had again. */
+static bool look_up(struct attempt *a)
 {
 	const struct destination *d = a->destination;
 	bool old_range = (a->spreading || d->busy || a->shim->knee.way == KNEE_WINDOW) &&
@@ -138,7 +141,7 @@ static void look_up(struct attempt *a)
 	bool old_natural = a->spreading && a->rule->spread == SPREAD_SPILL && d->natural_until_ns <= a->began_ns;
 
 	if (!old_range && !old_auto && !old_natural)
-		return;
+		return true;
 	shim_leave(a->shim);
 	if (old_range)
 		shim_refresh_range(a->shim, a->began_ns);
@@ -146,25 +149,22 @@ static void look_up(struct attempt *a)
 		refresh_auto(a);
 	if (old_natural)
 		refresh_natural(a);
-	if (!attempt_enter(a))
-		a->destination = NULL;
+	return attempt_enter(a);
 }
 
-/* Return: false when the attempt is not ours: the program's call is made as it is. */
+/* With the lock held. Return: false when it could not be had again after looking something up. */
 static bool begin(struct attempt *a)
 {
 	struct shim *shim = a->shim;
 
-	a->rule = settings_rule_for(&shim->settings, a->to, shim->process);
-	if (a->rule->leave_alone || !shim_enter_held(shim, &a->held))
-		return false;
+	a->tracked->references++;
+	a->held = (struct held){ .tracked = a->tracked, .generation = shim->generation };
 	a->began_ns = clock_ns();
 	mark_under_way(a);
 	a->wants_knee = !(a->flags & (HAS_PORT | OWN_RANGE));
 	a->destination = ledger_find(&shim->ledger, a->to, a->rule, a->began_ns);
 	if (!a->destination) {
 		shim->ledger.untracked++;
-		shim_leave(shim);
 		return true;
 	}
 	a->destination->users++;
@@ -172,10 +172,7 @@ static bool begin(struct attempt *a)
 		       (!(a->flags & HAS_SOURCE) || a->rule->override_bound_source);
 	if (a->spreading && !a->rule->sources.automatic)
 		a->spreading = spread_prepare(shim, a->destination, &a->rule->sources);
-	look_up(a);
-	if (a->destination)
-		shim_leave(shim);
-	return true;
+	return look_up(a);
 }
 
 /* The source is fixed: by the program's bind(), or because the kernel chooses. */
@@ -193,19 +190,17 @@ static enum verdict choose_fixed(struct attempt *a)
 	return CHOSEN_NATURAL;
 }
 
-/* Chooses, and enters the port as taken. */
+/* Chooses, and enters the port as taken. The lock is held. */
 static enum verdict choose(struct attempt *a)
 {
 	struct choice choice = { 0 };
 	enum verdict verdict;
 
 	a->space = NULL;
+	a->random = shim_random(a->shim);
+	a->range = a->shim->range;
 	if (!a->destination)
 		return CHOSEN_NATURAL;
-	if (!attempt_enter(a)) {
-		a->destination = NULL;
-		return CHOSEN_NATURAL;
-	}
 	uint64_t now_ns = a->answered_ns ? a->answered_ns : a->began_ns;
 	if (a->spreading) {
 		verdict = spread_choose(a->shim, a->destination, a->began_ns, now_ns, &choice);
@@ -216,7 +211,7 @@ static enum verdict choose(struct attempt *a)
 	}
 	if (verdict != NONE_LEFT && a->full) {
 		a->full->failovers++;
-		events_failover(a->shim, &a->events, a->full, now_ns);
+		events_failover(a->shim, a->events, a->full, now_ns);
 	}
 	a->full = NULL;
 	if (verdict != NONE_LEFT && a->space) {
@@ -224,9 +219,6 @@ static enum verdict choose(struct attempt *a)
 		a->tracked->space = a->space;
 		a->source = a->space->source;
 	}
-	a->random = shim_random(a->shim);
-	a->range = a->shim->range;
-	shim_leave(a->shim);
 	return verdict;
 }
 
@@ -294,6 +286,16 @@ static void on_cancel(void *argument)
 	shim_leave(a->shim);
 }
 
+static long call_cancellable(struct attempt *a)
+{
+	long rc;
+
+	pthread_cleanup_push(on_cancel, a);
+	rc = a->call(a->argument);
+	pthread_cleanup_pop(0);
+	return rc;
+}
+
 /* Makes the program's call; on a kernel that needs it, once for each window of the range. */
 static long ask_kernel(struct attempt *a)
 {
@@ -306,10 +308,9 @@ static long ask_kernel(struct attempt *a)
 			if (knee_remove(&a->shim->knee, a->fd, &a->range, &walk, a->random))
 				a->flags |= RANGE_BY_US;
 		}
-		a->asked_ns = clock_ns();
-		pthread_cleanup_push(on_cancel, a);
-		rc = a->call(a->argument);
-		pthread_cleanup_pop(0);
+		/* The first round's setting up counts as part of connect(): a look at the clock less. */
+		a->asked_ns = a->answered_ns ? clock_ns() : a->began_ns;
+		rc = __libc_single_threaded ? a->call(a->argument) : call_cancellable(a);
 		a->answered_ns = clock_ns();
 	} while (rc == -EADDRNOTAVAIL && walk.tried && knee_has_more(&a->shim->knee, &a->range, &walk));
 	return rc;
@@ -367,7 +368,7 @@ static void settle_under_way(struct attempt *a, long rc)
 	if (!a->space)
 		return;
 	space_opened(a->space, a->answered_ns - a->asked_ns);
-	events_use_changed(a->shim, &a->events, a->space, a->answered_ns);
+	events_use_changed(a->shim, a->events, a->space, a->answered_ns);
 	if (tracked->flags & CLOSED_IN_CALL) {
 		space_ended(a->space, ENDED_TIME_WAIT, a->answered_ns);
 		tracked->space = NULL;
@@ -394,30 +395,6 @@ static void settle_full(struct attempt *a)
 	spread_full(a->space, a->answered_ns - a->asked_ns, a->candidates, a->answered_ns);
 }
 
-/* No source is left: the program gets EADDRNOTAVAIL. The lock is held. */
-static void settle_exhausted(struct attempt *a)
-{
-	struct destination *d = a->destination;
-	struct tuple_space *space = a->space ? a->space : d->natural ? d->natural : d->spaces;
-
-	d->exhausted++;
-	if (space)
-		space_refused(space, EADDRNOTAVAIL);
-	events_exhausted(a->shim, &a->events, d, a->candidates, a->answered_ns ? a->answered_ns : a->began_ns);
-	a->tracked->state = SOCKET_FRESH;
-	a->tracked->flags &= (uint16_t)~IN_CALL;
-	a->tracked->space = NULL;
-}
-
-/* A source bound by us that no packet can leave from towards this destination is not the program's error. */
-static bool source_to_blame(struct attempt *a, long rc)
-{
-	struct address ignored;
-
-	return a->flags & SOURCE_BY_US && may_be_routing(rc) &&
-	       route_source(a->to, &a->source, &ignored) != 0 && route_source(a->to, NULL, &ignored) == 0;
-}
-
 /* connect() has given the socket its port: nothing is deferred any longer. */
 static void end_deferral(struct attempt *a)
 {
@@ -430,124 +407,170 @@ static void end_deferral(struct attempt *a)
 		a->destination->deferred++;
 }
 
-/* Enters the outcome. Return: true when it is the program's; false to go round again. */
+/* No source is left: the program gets EADDRNOTAVAIL. The lock is held. */
+static void settle_exhausted(struct attempt *a)
+{
+	struct destination *d = a->destination;
+	struct tuple_space *space = a->space ? a->space : d->natural ? d->natural : d->spaces;
+
+	d->exhausted++;
+	if (space)
+		space_refused(space, EADDRNOTAVAIL);
+	events_exhausted(a->shim, a->events, d, a->candidates, a->answered_ns ? a->answered_ns : a->began_ns);
+	a->tracked->state = SOCKET_FRESH;
+	a->tracked->flags &= (uint16_t)~IN_CALL;
+	a->tracked->space = NULL;
+}
+
+/* The attempt is over. The lock is held. */
+static void let_go(struct attempt *a, long rc)
+{
+	struct tracked *tracked = a->tracked;
+
+	/* Still marked: nothing was settled, for want of an entry in the ledger. */
+	if (tracked->flags & IN_CALL)
+		tracked->state = rc >= 0 ? SOCKET_OPEN : under_way(rc) ? SOCKET_CONNECTING : SOCKET_FRESH;
+	tracked->flags &= (uint16_t)~IN_CALL;
+	if (under_way(rc))
+		end_deferral(a);
+	if (a->destination)
+		a->destination->users--;
+	tracked_put(a->shim, tracked);
+}
+
+/* A source bound by us that no packet can leave from towards this destination is not the program's error. */
+static bool source_to_blame(struct attempt *a, long rc)
+{
+	struct address ignored;
+
+	return a->flags & SOURCE_BY_US && may_be_routing(rc) &&
+	       route_source(a->to, &a->source, &ignored) != 0 && route_source(a->to, NULL, &ignored) == 0;
+}
+
+/* What came of the call, when it took no port. Return: true to go round again. The lock is held. */
+static bool settle_refused(struct attempt *a, long rc, bool full, bool blame)
+{
+	if (a->space && full) {
+		settle_full(a);
+		if (!a->spreading)
+			settle_exhausted(a);
+		return a->spreading;
+	}
+	if (a->space && blame) {
+		space_released(a->space);
+		a->space->aside_until_ns = a->answered_ns + SPREAD_ASIDE_S * SECOND_NS;
+		events_aside(a->shim, a->events, &a->source, a->to, (int)-rc, a->answered_ns);
+		return true;
+	}
+	settle_failed(a, rc);
+	return false;
+}
+
+/* Enters the outcome. Return: true to go round again; then, and only then, the lock is held. */
 static bool settle(struct attempt *a, long rc)
 {
-	bool ours_to_blame = a->destination && source_to_blame(a, rc);
+	bool to_blame = a->destination && source_to_blame(a, rc);
 	bool full = rc == -EADDRNOTAVAIL && !(a->flags & HAS_PORT);
 	bool learned = false, again = false;
 	struct address source;
 
-	if (!a->destination)
-		return true;
-	if (!a->space)
+	if (a->destination && !a->space)
 		learned = learn_source(a, rc, &source);
 	if (full && a->shim->range_until_ns <= a->answered_ns)
 		shim_refresh_range(a->shim, a->answered_ns);
-	if (!attempt_enter(a)) {
-		a->destination = NULL;
-		return true;
-	}
-	if (!a->space) {
+	if (!under_way(rc) && !full)
+		unbind_source(a);
+	if (!attempt_enter(a))
+		return false;
+	if (a->destination && !a->space) {
 		/* No source for this destination at all (IPv6 without an address) is no exhaustion. */
 		full = full && learned;
 		enter_learned(a, &source, learned);
 	}
-	if (under_way(rc)) {
+	if (a->destination && under_way(rc))
 		settle_under_way(a, rc);
-	} else if (a->space && full) {
-		again = a->spreading;
-		settle_full(a);
-		if (!again)
-			settle_exhausted(a);
-	} else if (a->space && ours_to_blame) {
-		again = true;
-		space_released(a->space);
-		a->space->aside_until_ns = a->answered_ns + SPREAD_ASIDE_S * SECOND_NS;
-		events_aside(a->shim, &a->events, &a->source, a->to, (int)-rc, a->answered_ns);
-	} else {
-		settle_failed(a, rc);
+	else if (a->destination)
+		again = settle_refused(a, rc, full, to_blame);
+	if (again)
+		return true;
+	if (full && a->flags & (SOURCE_BY_US | NO_PORT_BY_US)) {
+		shim_leave(a->shim);
+		unbind_source(a);
+		if (!attempt_enter(a))
+			return false;
 	}
+	let_go(a, rc);
 	shim_leave(a->shim);
-	return !again;
+	return false;
 }
 
-/* bind() refused the source: nothing can leave from it. */
-static void set_aside(struct attempt *a, long rc)
+/* bind() refused the source: nothing can leave from it. Return: true with the lock held. */
+static bool set_aside(struct attempt *a, long rc)
 {
-	if (!attempt_enter(a)) {
-		a->destination = NULL;
-		a->spreading = false;
-		return;
-	}
+	if (!attempt_enter(a))
+		return false;
 	space_released(a->space);
 	a->tracked->space = NULL;
 	a->space->aside_until_ns = a->began_ns + SPREAD_ASIDE_S * SECOND_NS;
 	spread_aside(a->shim, &a->source, a->began_ns);
-	events_aside(a->shim, &a->events, &a->source, NULL, (int)-rc, a->began_ns);
+	events_aside(a->shim, a->events, &a->source, NULL, (int)-rc, a->began_ns);
 	/* EINVAL: the socket has a port that we did not see it get. Its source is its own. */
 	if (rc == -EINVAL || rc == -ENOPROTOOPT)
 		a->spreading = false;
-	shim_leave(a->shim);
+	return true;
 }
 
+/* Every source is known to be full: the kernel is not asked. The lock is held; it is let go. */
 static long refuse(struct attempt *a)
 {
+	settle_exhausted(a);
+	shim_leave(a->shim);
+	unbind_source(a);
 	if (attempt_enter(a)) {
-		settle_exhausted(a);
+		let_go(a, -EADDRNOTAVAIL);
 		shim_leave(a->shim);
 	}
 	return -EADDRNOTAVAIL;
 }
 
-static void finish(struct attempt *a, long rc)
+/* The rounds of an attempt. The lock is held at first, and let go. */
+static long go_round(struct attempt *a)
 {
-	if (!under_way(rc))
-		unbind_source(a);
-	if (attempt_enter(a)) {
-		/* Still marked: nothing was settled, for want of an entry in the ledger. */
-		if (a->tracked->flags & IN_CALL)
-			a->tracked->state = rc >= 0 ? SOCKET_OPEN :
-					    under_way(rc) ? SOCKET_CONNECTING : SOCKET_FRESH;
-		a->tracked->flags &= (uint16_t)~IN_CALL;
-		if (under_way(rc))
-			end_deferral(a);
-		if (a->destination)
-			a->destination->users--;
+	for (;;) {
+		enum verdict verdict = choose(a);
+		if (verdict == NONE_LEFT)
+			return refuse(a);
 		shim_leave(a->shim);
+		if (verdict == CHOSEN_SOURCE) {
+			long rc = bind_source(a);
+			if (rc && set_aside(a, rc))
+				continue;
+		} else {
+			unbind_source(a);
+		}
+		long rc = ask_kernel(a);
+		if (!settle(a, rc))
+			return rc;
 	}
-	events_write(a->shim, &a->events);
 }
 
-long attempt_run(struct shim *shim, const struct held *held, int fd, const struct endpoint *to, real_call *call,
+long attempt_run(struct shim *shim, struct tracked *tracked, int fd, const struct endpoint *to, real_call *call,
 		 void *argument)
 {
-	struct attempt a = { .shim = shim, .held = *held, .tracked = held->tracked, .fd = fd, .to = to,
-			     .call = call, .argument = argument };
-	long rc;
+	struct events events;
+	struct attempt a = { .shim = shim, .tracked = tracked, .fd = fd, .to = to, .call = call,
+			     .argument = argument, .events = &events };
 
+	a.rule = settings_rule_for(&shim->settings, to, shim->process);
+	if (a.rule->leave_alone) {
+		shim_leave(shim);
+		return call(argument);
+	}
+	events.count = 0;
 	if (!begin(&a))
 		return call(argument);
-	for (;;) {
-		enum verdict verdict = choose(&a);
-		if (verdict == NONE_LEFT) {
-			rc = refuse(&a);
-			break;
-		}
-		if (verdict == CHOSEN_SOURCE) {
-			rc = bind_source(&a);
-			if (rc) {
-				set_aside(&a, rc);
-				continue;
-			}
-		} else {
-			unbind_source(&a);
-		}
-		rc = ask_kernel(&a);
-		if (settle(&a, rc))
-			break;
-	}
-	finish(&a, rc);
+	long rc = go_round(&a);
+	events_write(shim, &events);
 	return rc;
 }
 

@@ -11,13 +11,16 @@ typedef long real_call(void *argument);
 
 /**
  * attempt_run() - make the program's call, from the best source
- * @held:	the socket, SOCKET_FRESH
+ *
+ * Called with the lock held, returns without it: each time it is taken costs a connect() something.
+ *
+ * @tracked:	the socket, SOCKET_FRESH
  * @fd:		its number
  * @to:		where to
  * Return: what the program is to get: the call's result or a negative errno. EADDRNOTAVAIL means that every
  *	source is full, and may come without the kernel having been asked.
  */
-long attempt_run(struct shim *shim, const struct held *held, int fd, const struct endpoint *to, real_call *call,
+long attempt_run(struct shim *shim, struct tracked *tracked, int fd, const struct endpoint *to, real_call *call,
 		 void *argument);
 
 /**

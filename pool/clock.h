@@ -16,4 +16,14 @@ static inline uint64_t clock_ns(void)
 	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec + 1;
 }
 
+/**
+ * clock_coarse_ns() - the same, some milliseconds behind, for a tenth of the cost
+ */
+static inline uint64_t clock_coarse_ns(void)
+{
+	struct timespec t = { 0 };
+	clock_gettime(CLOCK_MONOTONIC_COARSE, &t);
+	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec + 1;
+}
+
 #endif

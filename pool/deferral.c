@@ -3,6 +3,7 @@
 #include "deferral.h"
 
 #include "binding.h"
+#include "socket_facts.h"
 
 bool deferral_applies(const struct tracked *tracked, const struct endpoint *local)
 {
@@ -21,12 +22,14 @@ long deferral_bind(struct shim *shim, const struct held *held, int fd, const str
 		binding_set_no_port(fd, 0);
 		return rc;
 	}
+	uint64_t cookie = socket_cookie(fd);
 	if (!shim_enter_held(shim, held)) {
 		/* Nobody would remember to make the port real: do it now. */
 		binding_set_no_port(fd, 0);
 		return call(argument);
 	}
 	struct tracked *tracked = held->tracked;
+	tracked->cookie = cookie;
 	tracked->flags |= DEFERRED | NO_PORT_BY_US;
 	if (!address_is_unset(&local->ip)) {
 		tracked->flags |= HAS_SOURCE;
@@ -46,6 +49,7 @@ long deferral_make_real(struct shim *shim, const struct held *held, int fd)
 		return 0;
 	bool deferred = tracked->flags & DEFERRED;
 	int family = tracked->family;
+	uint64_t cookie = tracked->cookie;
 	if (tracked->flags & HAS_SOURCE)
 		source = tracked->bound;
 	if (deferred) {
@@ -54,7 +58,8 @@ long deferral_make_real(struct shim *shim, const struct held *held, int fd)
 		shim->deferred_count--;
 	}
 	shim_leave(shim);
-	if (!deferred)
+	/* The fd may have been closed unseen, and its number be another socket's now. */
+	if (!deferred || socket_cookie(fd) != cookie)
 		return 0;
 	binding_set_no_port(fd, 0);
 	return binding_to(fd, family, &source);

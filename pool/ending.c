@@ -13,21 +13,23 @@ void ending_unseen(struct tracked *tracked, uint64_t now_ns)
 	}
 }
 
-void ending_enter(struct shim *shim, const struct held *held, const struct ending_facts *facts)
+void ending_enter(struct shim *shim, const struct held *held, const struct ending_facts *facts, bool put)
 {
 	struct tracked *tracked = held->tracked;
-	struct events events = { 0 };
-	uint64_t now_ns = clock_ns();
+	struct events events;
+	uint64_t now_ns = clock_coarse_ns();
 
+	events.count = 0;
 	if (!shim_enter_held(shim, held))
 		return;
 	struct tuple_space *space = tracked->space;
+	bool was_connecting = tracked->state == SOCKET_CONNECTING;
 	if (space) {
 		if (facts->stranger)
 			space_ended(space, ENDED_UNSEEN, now_ns);
 		else if (facts->gave_up)
 			space_failed(space, 0);
-		else if (tracked->state == SOCKET_CONNECTING && facts->error)
+		else if (was_connecting && facts->error)
 			space_failed(space, facts->error);
 		else
 			space_ended(space, facts->how, now_ns);
@@ -35,6 +37,8 @@ void ending_enter(struct shim *shim, const struct held *held, const struct endin
 		events_use_changed(shim, &events, space, now_ns);
 	}
 	tracked->state = SOCKET_FRESH;
+	if (put)
+		tracked_put(shim, tracked);
 	shim_leave(shim);
 	events_write(shim, &events);
 }

@@ -10,9 +10,9 @@
  * ending_enter() - a tracked socket's last fd was closed
  * @facts:	what socket_ending() saw just before
  *
- * Writes log lines if use fell; call without the lock. The reference stays with the caller.
+ * Writes log lines if use fell; call without the lock. @put: give the reference back, too.
  */
-void ending_enter(struct shim *shim, const struct held *held, const struct ending_facts *facts);
+void ending_enter(struct shim *shim, const struct held *held, const struct ending_facts *facts, bool put);
 
 /**
  * ending_unseen() - a tracked socket turned out to be gone; the lock is held

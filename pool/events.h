@@ -21,6 +21,7 @@ struct event {
 
 enum { EVENTS_HELD = 6 };
 
+/* Only `count` needs to be set at first. */
 struct events {
 	unsigned count;
 	struct event held[EVENTS_HELD];

@@ -50,6 +50,7 @@ static void forget(struct ledger *ledger, struct ledger_link *link)
 	struct tuple_space *next;
 
 	HASH_DEL(ledger->table, link);
+	ledger->last = NULL;
 	for (struct tuple_space *s = link->destination.spaces; s; s = next) {
 		next = s->next;
 		arena_free(arena, s, sizeof(*s));
@@ -82,9 +83,11 @@ struct destination *ledger_find(struct ledger *ledger, const struct endpoint *to
 	struct arena *arena = ledger->arena;
 	struct ledger_link *link;
 
+	if (ledger->last && !memcmp(&ledger->last->to, to, sizeof(*to)))
+		return ledger->last;
 	HASH_FIND(hh, ledger->table, to, sizeof(*to), link);
 	if (link)
-		return &link->destination;
+		return ledger->last = &link->destination;
 	if (ledger->count >= LEDGER_DESTINATIONS_MAX && !make_room(ledger, now_ns))
 		return NULL;
 	link = arena_alloc(arena, sizeof(*link));

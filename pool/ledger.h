@@ -72,6 +72,7 @@ struct destination {
 struct ledger {
 	struct arena *arena;
 	struct ledger_link *table; /* uthash */
+	struct destination *last;  /* found by the last search: most programs have few */
 	struct ledger_link *hand;  /* where the search for an idle entry goes on */
 	unsigned count;
 	uint64_t forgotten;	   /* idle destinations dropped for room */

@@ -5,9 +5,10 @@
 #include "clock.h"
 #include "kernel.h"
 
-#include <errno.h>
+#include <linux/futex.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/syscall.h>
 
 enum { LOCK_PATIENCE_MS = 500, RANGE_LIFE_S = 30 };
 
@@ -33,7 +34,6 @@ static void start_state(struct shim *shim)
 void shim_start(struct shim *shim, const char *process)
 {
 	memset(shim, 0, sizeof(*shim));
-	pthread_mutex_init(&shim->lock, NULL);
 	settings_default(&shim->settings);
 	snprintf(shim->process, sizeof(shim->process), "%s", process);
 	start_state(shim);
@@ -47,24 +47,33 @@ void shim_restart(struct shim *shim)
 		atomic_store(&shim->passive, true);
 		return;
 	}
-	pthread_mutex_init(&shim->lock, NULL);
+	atomic_store(&shim->lock, 0);
 	arena_release(&shim->arena);
 	start_state(shim);
 }
 
+/* Drepper, "Futexes Are Tricky", mutex2, but with an end to waiting. pthread_mutex_clocklock() would do; it is
+ * several calls deep at a place where a connect() is measured in tens of instructions. */
+__attribute__((noinline, cold)) static bool wait_for_lock(struct shim *shim)
+{
+	uint64_t until_ns = clock_ns() + LOCK_PATIENCE_MS * 1000000ull;
+
+	while (atomic_exchange(&shim->lock, 2)) {
+		uint64_t now_ns = clock_ns();
+		if (now_ns >= until_ns)
+			return false;
+		struct timespec left = { .tv_nsec = (long)(until_ns - now_ns) };
+		kernel_syscall(SYS_futex, (long)&shim->lock, FUTEX_WAIT_PRIVATE, 2, (long)&left, 0, 0);
+	}
+	return true;
+}
+
 static bool take_lock(struct shim *shim)
 {
-	struct timespec until;
-
-	if (!pthread_mutex_trylock(&shim->lock))
-		return true;
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_nsec += LOCK_PATIENCE_MS * 1000000L;
-	if (until.tv_nsec >= 1000000000L) {
-		until.tv_sec++;
-		until.tv_nsec -= 1000000000L;
-	}
-	return !pthread_mutex_clocklock(&shim->lock, CLOCK_MONOTONIC, &until);
+	unsigned expected = 0;
+	return atomic_compare_exchange_strong_explicit(&shim->lock, &expected, 1, memory_order_acquire,
+						       memory_order_relaxed) ||
+	       wait_for_lock(shim);
 }
 
 bool shim_enter(struct shim *shim)
@@ -91,7 +100,8 @@ bool shim_enter_held(struct shim *shim, const struct held *held)
 
 void shim_leave(struct shim *shim)
 {
-	pthread_mutex_unlock(&shim->lock);
+	if (atomic_exchange_explicit(&shim->lock, 0, memory_order_release) == 2)
+		kernel_syscall(SYS_futex, (long)&shim->lock, FUTEX_WAKE_PRIVATE, 1, 0, 0, 0);
 	inside = false;
 }
 
@@ -120,7 +130,7 @@ uint32_t shim_random(struct shim *shim)
 	return (uint32_t)(x * 0x2545f4914f6cdd1du >> 32);
 }
 
-struct tracked *tracked_new(struct shim *shim, int family, uint64_t cookie)
+struct tracked *tracked_new(struct shim *shim, int family)
 {
 	struct tracked *tracked = shim->spare;
 
@@ -129,7 +139,7 @@ struct tracked *tracked_new(struct shim *shim, int family, uint64_t cookie)
 	else
 		tracked = arena_alloc(&shim->arena, sizeof(*tracked));
 	if (tracked)
-		*tracked = (struct tracked){ .cookie = cookie, .references = 1, .family = (uint8_t)family };
+		*tracked = (struct tracked){ .references = 1, .family = (uint8_t)family };
 	return tracked;
 }
 

@@ -27,7 +27,6 @@
 #include "settings.h"
 #include "tracked.h"
 
-#include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 
@@ -40,7 +39,7 @@ struct aside {
 };
 
 struct shim {
-	pthread_mutex_t lock;
+	atomic_uint lock; /* futex(2): 0 free, 1 taken, 2 taken and waited for */
 	atomic_bool passive; /* the lock was not to be had: leave everything to the program */
 	struct settings settings;
 	struct arena settings_arena;
@@ -107,7 +106,7 @@ uint32_t shim_random(struct shim *shim);
  * tracked_new() - a record for a socket, with one reference
  * Return: NULL when memory is short
  */
-struct tracked *tracked_new(struct shim *shim, int family, uint64_t cookie);
+struct tracked *tracked_new(struct shim *shim, int family);
 
 /**
  * tracked_put() - drop a reference; the last one frees the record

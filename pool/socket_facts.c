@@ -4,11 +4,10 @@
 
 #include "kernel.h"
 
-#include <linux/sockios.h>
+#include <errno.h>
 #include <net/if.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <sys/ioctl.h>
 
 #ifndef IPPROTO_MPTCP
 #define IPPROTO_MPTCP 262
@@ -64,7 +63,6 @@ bool socket_inquire(int fd, struct tracked *out)
 	if (kernel.getsockname(fd, &sa, &length) || !endpoint_from_sockaddr(&sa, length, &local))
 		return false;
 	out->family = (uint8_t)sa.ss_family;
-	out->cookie = socket_cookie(fd);
 	if (local.port)
 		out->flags |= HAS_PORT;
 	if (!address_is_unset(&local.ip)) {
@@ -86,31 +84,15 @@ bool socket_inquire(int fd, struct tracked *out)
 	return true;
 }
 
-/* Unread data, or SO_LINGER with time 0, makes close() send RST and leave no TIME_WAIT (tcp_close(),
- * net/ipv4/tcp.c; RFC 2525 section 2.17). */
-static bool close_resets(int fd, uint16_t flags)
-{
-	int unread = 0;
-	return flags & ABORTS_ON_CLOSE || (kernel.ioctl(fd, SIOCINQ, &unread) == 0 && unread > 0);
-}
-
-struct ending_facts socket_ending(int fd, uint64_t cookie, uint16_t flags)
+/* A socket whose state recv() leaves open: still connecting, shut down, or in error. */
+static struct ending_facts ending_by_state(int fd, uint16_t flags)
 {
 	struct ending_facts facts = { .how = ENDED_BY_RESET };
 
-	facts.stranger = socket_cookie(fd) != cookie;
-	if (facts.stranger)
-		return facts;
 	switch (socket_tcp_state(fd)) {
 	case TCP_SYN_SENT:
 	case TCP_SYN_RECV:
 		facts.gave_up = true;
-		break;
-	case TCP_ESTABLISHED:
-	case TCP_FIN_WAIT1:
-	case TCP_FIN_WAIT2:
-	case TCP_CLOSING:
-		facts.how = close_resets(fd, flags) ? ENDED_BY_RESET : ENDED_TIME_WAIT;
 		break;
 	case TCP_CLOSE_WAIT:
 	case TCP_LAST_ACK:
@@ -119,10 +101,40 @@ struct ending_facts socket_ending(int fd, uint64_t cookie, uint16_t flags)
 	case TCP_CLOSE:
 		/* Over already. After both FINs, the kernel has a TIME_WAIT of its own if ours was first. */
 		facts.error = number_option(fd, SOL_SOCKET, SO_ERROR);
-		facts.how = flags & FIN_SENT_FIRST && !facts.error ? ENDED_TIME_WAIT : ENDED_BY_RESET;
+		if (flags & FIN_SENT_FIRST && !facts.error)
+			facts.how = ENDED_TIME_WAIT;
 		break;
-	default: /* MPTCP before it tells: the common case */
+	default:
+		if (!(flags & ABORTS_ON_CLOSE))
+			facts.how = ENDED_TIME_WAIT;
+	}
+	return facts;
+}
+
+struct ending_facts socket_ending(int fd, uint8_t state, uint16_t flags)
+{
+	struct ending_facts facts = { .how = ENDED_BY_RESET };
+	bool open_both_ways = state == SOCKET_OPEN && !(flags & WAS_SHUT);
+	char byte;
+
+	if (open_both_ways && flags & ABORTS_ON_CLOSE)
+		return facts;
+	long rc = kernel.recv(fd, &byte, sizeof(byte), MSG_PEEK | MSG_DONTWAIT);
+	if (rc == -EBADF || rc == -ENOTSOCK) {
+		facts.stranger = true;
+	} else if (rc > 0) {
+		/* Unread data makes close() send RST (tcp_close(), net/ipv4/tcp.c; RFC 2525 section 2.17). */
+		facts.how = ENDED_BY_RESET;
+	} else if (rc == 0 && !(flags & WAS_SHUT)) {
+		facts.how = ENDED_BY_PEER;
+	} else if (rc == -EAGAIN && open_both_ways) {
 		facts.how = ENDED_TIME_WAIT;
+	} else if (rc == -ECONNRESET || rc == -EPIPE) {
+		facts.how = ENDED_BY_RESET;
+	} else if (rc < 0 && rc != -EAGAIN && rc != -ENOTCONN) {
+		facts.error = (int)-rc; /* recv() took it out of SO_ERROR */
+	} else {
+		facts = ending_by_state(fd, flags);
 	}
 	return facts;
 }

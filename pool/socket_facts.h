@@ -37,10 +37,12 @@ struct ending_facts {
 };
 
 /**
- * socket_ending() - look at a socket just before it is closed
- * @cookie:	of the socket that was tracked under this fd
- * @flags:	ABORTS_ON_CLOSE, FIN_SENT_FIRST
+ * socket_ending() - look at a socket just before its last fd is closed
+ * @state:	enum socket_state, SOCKET_CONNECTING or SOCKET_OPEN
+ * @flags:	ABORTS_ON_CLOSE, FIN_SENT_FIRST, WAS_SHUT
+ *
+ * One system call for a connection that is known to be open and was not shut down.
  */
-struct ending_facts socket_ending(int fd, uint64_t cookie, uint16_t flags);
+struct ending_facts socket_ending(int fd, uint8_t state, uint16_t flags);
 
 #endif

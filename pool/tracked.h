@@ -32,11 +32,12 @@ enum socket_flag {
 	NO_PORT_BY_US = 1u << 11,   /* IP_BIND_ADDRESS_NO_PORT set by us */
 	IN_CALL = 1u << 12,	    /* an attempt is under way in some thread */
 	CLOSED_IN_CALL = 1u << 13,  /* and another thread closed the fd meanwhile */
+	WAS_SHUT = 1u << 14,	    /* shutdown() in some direction: recv() no longer tells who closed */
 };
 
 /* One socket; several fds may refer to it. Guarded by the shim's lock. */
 struct tracked {
-	uint64_t cookie;	   /* SO_COOKIE: what tells it from another socket under the same fd number */
+	uint64_t cookie;	   /* SO_COOKIE, while DEFERRED: tells it from another socket under its fd number */
 	struct tuple_space *space; /* where it is counted, while CONNECTING or OPEN; may be NULL then */
 	struct address bound;
 	struct tracked *next_spare;

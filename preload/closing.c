@@ -12,30 +12,29 @@ bool closing_begin(int fd, struct closing *closing)
 	if (!fdtable_look(fd) || !process_is_ours() || !shim_enter(&shim))
 		return false;
 	struct tracked *tracked = fdtable_look(fd);
-	/* To forget a socket that is not connected does no harm: it would be inquired about at connect(). To
-	 * end a connection in another process's ledger would, so that is worth asking whose this is. */
-	if (!tracked || (tracked->space && !process_is_ours_surely())) {
+	if (!tracked) {
 		shim_leave(&shim);
 		return false;
 	}
 	/* Out of the table before the number is free: the next socket() may get it at once. */
 	fdtable_take(fd);
 	closing->held = (struct held){ .tracked = tracked, .generation = shim.generation };
-	uint64_t cookie = tracked->cookie;
+	uint8_t state = tracked->state;
 	uint16_t flags = tracked->flags;
 	bool counted = tracked->space;
 	if (tracked->fds == 0 && flags & IN_CALL)
 		tracked->flags |= CLOSED_IN_CALL;
-	closing->last = tracked->fds == 0 && !(flags & IN_CALL);
+	closing->ends = tracked->fds == 0 && !(flags & IN_CALL) && counted;
+	if (!closing->ends)
+		tracked_put(&shim, tracked);
 	shim_leave(&shim);
-	if (closing->last && counted)
-		closing->facts = socket_ending(fd, cookie, flags);
+	if (closing->ends)
+		closing->facts = socket_ending(fd, state, flags);
 	return true;
 }
 
 void closing_end(struct closing *closing)
 {
-	if (closing->last)
-		ending_enter(&shim, &closing->held, &closing->facts);
-	fdtable_release(&closing->held);
+	if (closing->ends)
+		ending_enter(&shim, &closing->held, &closing->facts, true);
 }

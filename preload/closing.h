@@ -8,7 +8,7 @@
 
 struct closing {
 	struct held held;
-	bool last; /* the connection ends with this fd */
+	bool ends; /* a counted connection ends with this fd; `held` is a reference then */
 	struct ending_facts facts;
 };
 

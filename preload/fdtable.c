@@ -10,7 +10,7 @@ bool fdtable_set(int fd, struct tracked *tracked)
 {
 	if ((unsigned)fd >= (unsigned)FD_PAGE * FD_PAGES)
 		return false;
-	struct fd_page *page = atomic_load(&fd_pages[fd / FD_PAGE]);
+	struct fd_page *page = atomic_load_explicit(&fd_pages[fd / FD_PAGE], memory_order_relaxed);
 	if (!page) {
 		page = arena_alloc(&shim.arena, sizeof(*page));
 		if (!page)
@@ -27,7 +27,8 @@ struct tracked *fdtable_take(int fd)
 	struct tracked *tracked = fdtable_look(fd);
 	if (!tracked)
 		return NULL;
-	atomic_store(&atomic_load(&fd_pages[fd / FD_PAGE])->socket[fd % FD_PAGE], NULL);
+	struct fd_page *page = atomic_load_explicit(&fd_pages[fd / FD_PAGE], memory_order_relaxed);
+	atomic_store_explicit(&page->socket[fd % FD_PAGE], NULL, memory_order_release);
 	tracked->fds--;
 	return tracked;
 }

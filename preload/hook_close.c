@@ -63,13 +63,13 @@ int hook_shutdown(int fd, int how)
 {
 	struct held held;
 
-	if (how == SHUT_RD || !fdtable_hold(fd, &held))
+	if (!fdtable_hold(fd, &held))
 		return real.shutdown(fd, how);
 	/* Who sends the first FIN gets the TIME_WAIT (RFC 9293, section 3.6). */
-	bool first = socket_tcp_state(fd) == TCP_ESTABLISHED;
+	bool first = how != SHUT_RD && socket_tcp_state(fd) == TCP_ESTABLISHED;
 	int rc = real.shutdown(fd, how);
-	if (rc == 0 && first && shim_enter_held(&shim, &held)) {
-		held.tracked->flags |= FIN_SENT_FIRST;
+	if (rc == 0 && shim_enter_held(&shim, &held)) {
+		held.tracked->flags |= (uint16_t)(first ? WAS_SHUT | FIN_SENT_FIRST : WAS_SHUT);
 		shim_leave(&shim);
 	}
 	fdtable_release(&held);

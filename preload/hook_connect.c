@@ -16,31 +16,25 @@
 #define IPPROTO_MPTCP 262
 #endif
 
-/* Enters a record under an fd number, in place of one that was closed unseen. Return: held, or false. */
-static bool track(int fd, const struct tracked *facts, struct held *held)
+/* Enters a record under an fd number, in place of one that was closed unseen; the lock is held. */
+static struct tracked *track(int fd, const struct tracked *facts)
 {
-	if (!shim_enter(&shim))
-		return false;
 	struct tracked *stale = fdtable_take(fd);
+
 	if (stale) {
 		if (!stale->fds)
 			ending_unseen(stale, clock_ns());
 		tracked_put(&shim, stale);
 	}
-	struct tracked *tracked = facts ? tracked_new(&shim, facts->family, facts->cookie) : NULL;
-	if (tracked) {
-		tracked->flags = facts->flags;
-		tracked->bound = facts->bound;
-		tracked->references++; /* the caller's */
-		if (!fdtable_set(fd, tracked)) {
-			tracked_put(&shim, tracked);
-			tracked_put(&shim, tracked);
-			tracked = NULL;
-		}
-	}
-	*held = (struct held){ .tracked = tracked, .generation = shim.generation };
-	shim_leave(&shim);
-	return tracked;
+	struct tracked *tracked = facts ? tracked_new(&shim, facts->family) : NULL;
+	if (!tracked)
+		return NULL;
+	tracked->flags = facts->flags;
+	tracked->bound = facts->bound;
+	if (fdtable_set(fd, tracked))
+		return tracked;
+	tracked_put(&shim, tracked);
+	return NULL;
 }
 
 static bool is_tcp(int family, int type, int protocol)
@@ -52,17 +46,12 @@ static bool is_tcp(int family, int type, int protocol)
 
 static void socket_made(int fd, int family, bool tcp)
 {
-	struct held held;
+	struct tracked facts = { .family = (uint8_t)family };
 
-	if (!process_is_ours())
+	if ((!tcp && !fdtable_look(fd)) || !process_is_ours() || !shim_enter(&shim))
 		return;
-	if (tcp) {
-		struct tracked facts = { .family = (uint8_t)family, .cookie = socket_cookie(fd) };
-		if (track(fd, &facts, &held))
-			fdtable_release(&held);
-	} else if (fdtable_look(fd)) {
-		track(fd, NULL, &held);
-	}
+	track(fd, tcp ? &facts : NULL);
+	shim_leave(&shim);
 }
 
 int hook_socket(int family, int type, int protocol)
@@ -75,26 +64,54 @@ int hook_socket(int family, int type, int protocol)
 
 TWIN(int, __socket, (int family, int type, int protocol), socket)
 
-/* The record of a socket that is to be connected; made now if its making was not seen. */
-static bool hold_for_connect(int fd, struct held *held)
+/* The record of a socket that is to be connected, made now if its making was not seen. Return: with the lock
+ * held, or NULL. */
+static struct tracked *enter_for_connect(int fd)
 {
-	struct tracked facts;
+	struct tracked facts, *tracked = NULL;
 
 	if (!process_is_ours())
-		return false;
-	return fdtable_hold(fd, held) || (!fdtable_look(fd) && socket_inquire(fd, &facts) && track(fd, &facts, held));
+		return NULL;
+	bool known = fdtable_look(fd);
+	if ((!known && !socket_inquire(fd, &facts)) || !shim_enter(&shim))
+		return NULL;
+	tracked = known ? fdtable_look(fd) : track(fd, &facts);
+	if (!tracked)
+		shim_leave(&shim);
+	return tracked;
 }
 
 /* connect() to AF_UNSPEC takes a connection apart (connect(2)). */
-static long disconnect(const struct held *held, int fd, real_call *call, void *argument)
+static long disconnect(int fd, real_call *call, void *argument)
 {
 	struct ending_facts facts = { .how = ENDED_BY_RESET };
+	struct held held;
+	bool ours = fdtable_hold(fd, &held);
 	long rc = call(argument);
 
+	if (!ours)
+		return rc;
 	if (rc == 0) {
-		ending_enter(&shim, held, &facts);
-		attempt_undo(&shim, held, fd);
+		ending_enter(&shim, &held, &facts, false);
+		attempt_undo(&shim, &held, fd);
 	}
+	fdtable_release(&held);
+	return rc;
+}
+
+static long connect_to(int fd, const struct endpoint *to, real_call *call, void *argument)
+{
+	struct tracked *tracked = enter_for_connect(fd);
+
+	if (!tracked)
+		return call(argument);
+	if (tracked->state == SOCKET_FRESH && !(tracked->flags & IN_CALL))
+		return attempt_run(&shim, tracked, fd, to, call, argument);
+	struct held held = { .tracked = tracked, .generation = shim.generation };
+	tracked->references++;
+	shim_leave(&shim);
+	long rc = attempt_again(&shim, &held, fd, call, argument);
+	fdtable_release(&held);
 	return rc;
 }
 
@@ -102,25 +119,17 @@ static long disconnect(const struct held *held, int fd, real_call *call, void *a
 static long outgoing(int fd, const struct sockaddr *address, socklen_t length, real_call *call, void *argument)
 {
 	struct endpoint to;
-	struct held held;
 	long rc;
 	int saved = errno;
 
 	/* A pointer the kernel would answer with EFAULT is not for us to follow. */
 	bool readable = (uintptr_t)address >= 4096 && (uintptr_t)address < UINTPTR_MAX - 4096;
-	bool inet = readable && endpoint_from_sockaddr(address, length, &to);
-	bool unspec = readable && !inet && length >= sizeof(sa_family_t) && address->sa_family == AF_UNSPEC;
-	bool ours = inet ? hold_for_connect(fd, &held) : unspec && fdtable_hold(fd, &held);
-	if (!ours)
-		rc = call(argument);
-	else if (unspec)
-		rc = disconnect(&held, fd, call, argument);
-	else if (held.tracked->state == SOCKET_FRESH)
-		rc = attempt_run(&shim, &held, fd, &to, call, argument);
+	if (readable && endpoint_from_sockaddr(address, length, &to))
+		rc = connect_to(fd, &to, call, argument);
+	else if (readable && length >= sizeof(sa_family_t) && address->sa_family == AF_UNSPEC)
+		rc = disconnect(fd, call, argument);
 	else
-		rc = attempt_again(&shim, &held, fd, call, argument);
-	if (ours)
-		fdtable_release(&held);
+		rc = call(argument);
 	errno = rc < 0 ? (int)-rc : saved;
 	return rc < 0 ? -1 : rc;
 }

@@ -78,17 +78,15 @@ static uint16_t flag_of(int level, int name, const void *value, socklen_t length
 
 static void remember(int fd, uint16_t flag, bool set)
 {
-	struct held held;
-
-	if (!fdtable_hold(fd, &held))
+	if (!process_is_ours() || !shim_enter(&shim))
 		return;
-	if (shim_enter_held(&shim, &held)) {
-		held.tracked->flags = (uint16_t)(set ? held.tracked->flags | flag : held.tracked->flags & ~flag);
+	struct tracked *tracked = fdtable_look(fd);
+	if (tracked) {
+		tracked->flags = (uint16_t)(set ? tracked->flags | flag : tracked->flags & ~flag);
 		if (flag == OWN_RANGE)
-			held.tracked->flags &= (uint16_t)~RANGE_BY_US;
-		shim_leave(&shim);
+			tracked->flags &= (uint16_t)~RANGE_BY_US;
 	}
-	fdtable_release(&held);
+	shim_leave(&shim);
 }
 
 int hook_setsockopt(int fd, int level, int name, const void *value, socklen_t length)

@@ -18,12 +18,13 @@ extern atomic_bool process_active;
  *
  * No before the start, and no in a child of vfork(), which runs in its parent's memory: what it did here it
  * would do to its parent. In a child of a fork that went round libc the state is made anew first. Costs no
- * system call, but for the first time after vfork(), or always after a clone() that shares memory.
+ * system call, but for the first time after vfork(), or always after a clone() that shares memory. A child
+ * made by a raw vfork system call is not told from its parent here: its hooks can put the counts out.
  */
 bool process_is_ours(void);
 
 /**
- * process_is_ours_surely() - the same, by the raw pid: for hooks that take something away
+ * process_is_ours_surely() - the same, by the raw pid
  */
 bool process_is_ours_surely(void);
 
