@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* address - one IP address or endpoint, IPv4 and IPv6 alike. */
 #include "address.h"
+#include "hot.h"
 
 #include <arpa/inet.h>
 #include <stdio.h>
@@ -78,7 +79,7 @@ const char *endpoint_format(const struct endpoint *e, char *out)
 	return out;
 }
 
-bool endpoint_from_sockaddr(const void *sa, socklen_t length, struct endpoint *out)
+HOT bool endpoint_from_sockaddr(const void *sa, socklen_t length, struct endpoint *out)
 {
 	sa_family_t family;
 
@@ -106,7 +107,7 @@ bool endpoint_from_sockaddr(const void *sa, socklen_t length, struct endpoint *o
 	return false;
 }
 
-socklen_t endpoint_to_sockaddr(const struct endpoint *e, int family, struct sockaddr_storage *out)
+HOT socklen_t endpoint_to_sockaddr(const struct endpoint *e, int family, struct sockaddr_storage *out)
 {
 	if (family == AF_INET) {
 		struct sockaddr_in in = { .sin_family = AF_INET,

@@ -22,7 +22,7 @@ struct address {
 struct endpoint {
 	struct address ip;
 	uint32_t scope; /* interface index of a link-local address, else 0 */
-	uint16_t port;	/* host order */
+	uint16_t port;  /* host order */
 	uint16_t reserved_zero;
 };
 _Static_assert(sizeof(struct endpoint) == 24, "endpoints are hash keys: no padding");
@@ -50,8 +50,7 @@ static inline bool address_equal(const struct address *a, const struct address *
  */
 static inline bool address_is_unset(const struct address *a)
 {
-	return !a->words_be[3] && !a->words_be[0] && !a->words_be[1] &&
-	       (!a->words_be[2] || address_is_v4(a));
+	return !a->words_be[3] && !a->words_be[0] && !a->words_be[1] && (!a->words_be[2] || address_is_v4(a));
 }
 
 /**

@@ -2,6 +2,7 @@
 /* arena - memory of our own: the shim allocates nothing from the program's heap. */
 #include "arena.h"
 
+#include "hot.h"
 #include "kernel.h"
 
 #include <string.h>
@@ -21,7 +22,7 @@ static unsigned class_of(size_t size)
 {
 	unsigned class = 0;
 	while (((size_t)SMALLEST << class) < size)
-		class++;
+		class ++;
 	return class;
 }
 
@@ -74,7 +75,7 @@ static void *alloc_large(struct arena *arena, size_t size)
 	return chunk + 1;
 }
 
-void *arena_alloc(struct arena *arena, size_t size)
+COLD void *arena_alloc(struct arena *arena, size_t size)
 {
 	if (size > LARGEST / 2)
 		return alloc_large(arena, size);

@@ -17,6 +17,7 @@
 #include "binding.h"
 #include "clock.h"
 #include "events.h"
+#include "hot.h"
 #include "kernel.h"
 #include "knee.h"
 #include "route.h"
@@ -42,13 +43,13 @@ struct attempt {
 	int family;
 	const struct rule *rule;
 	struct destination *destination; /* NULL: not counted, no room */
-	struct tuple_space *space;	 /* where the port is entered as taken; NULL: not known yet */
-	struct address source;		 /* of `space` */
-	struct tuple_space *full;	 /* the space found full in the round before */
+	struct tuple_space *space;       /* where the port is entered as taken; NULL: not known yet */
+	struct address source;           /* of `space` */
+	struct tuple_space *full;        /* the space found full in the round before */
 	unsigned candidates;
-	bool spreading;	    /* the source is ours to choose */
-	bool wants_knee;    /* IP_LOCAL_PORT_RANGE is ours to set */
-	uint16_t flags;	    /* the socket's, as of now; entered into its record under the lock */
+	bool spreading;  /* the source is ours to choose */
+	bool wants_knee; /* IP_LOCAL_PORT_RANGE is ours to set */
+	uint16_t flags;  /* the socket's, as of now; entered into its record under the lock */
 	uint64_t began_ns;
 	uint64_t asked_ns, answered_ns; /* around the program's call */
 	uint32_t random;
@@ -58,11 +59,12 @@ struct attempt {
 
 enum { FLAGS_OF_ATTEMPT = SOURCE_BY_US | RANGE_BY_US | NO_PORT_BY_US };
 
-static bool attempt_enter(struct attempt *a)
+HOT static bool attempt_enter(struct attempt *a)
 {
 	if (!shim_enter_held(a->shim, &a->held))
 		return false;
-	a->tracked->flags = (uint16_t)((a->tracked->flags & ~FLAGS_OF_ATTEMPT) | (a->flags & FLAGS_OF_ATTEMPT));
+	a->tracked->flags =
+	    (uint16_t)((a->tracked->flags & ~FLAGS_OF_ATTEMPT) | (a->flags & FLAGS_OF_ATTEMPT));
 	return true;
 }
 
@@ -77,7 +79,7 @@ static void mark_under_way(struct attempt *a)
 	a->family = a->tracked->family;
 }
 
-static const struct source_list *intern_auto_list(struct shim *shim, const struct source_list *found)
+COLD static const struct source_list *intern_auto_list(struct shim *shim, const struct source_list *found)
 {
 	for (unsigned i = 0; i < shim->auto_count; i++) {
 		const struct source_list *known = &shim->auto_lists[i];
@@ -98,7 +100,7 @@ static const struct source_list *intern_auto_list(struct shim *shim, const struc
 }
 
 /* Looks up what `auto` stands for, when this destination does not know it or has known it for long. */
-static void refresh_auto(struct attempt *a)
+COLD static void refresh_auto(struct attempt *a)
 {
 	struct arena scratch = { 0 };
 	struct source_list found = { 0 };
@@ -117,7 +119,7 @@ static void refresh_auto(struct attempt *a)
 }
 
 /* Makes the natural source known before the first choice among it and others. */
-static void refresh_natural(struct attempt *a)
+COLD static void refresh_natural(struct attempt *a)
 {
 	struct address natural;
 	int rc = route_source(a->to, NULL, &natural);
@@ -138,7 +140,8 @@ static bool look_up(struct attempt *a)
 	bool old_range = (a->spreading || d->busy || a->shim->knee.way == KNEE_WINDOW) &&
 			 a->shim->range_until_ns <= a->began_ns;
 	bool old_auto = a->spreading && a->rule->sources.automatic && d->sources_until_ns <= a->began_ns;
-	bool old_natural = a->spreading && a->rule->spread == SPREAD_SPILL && d->natural_until_ns <= a->began_ns;
+	bool old_natural =
+	    a->spreading && a->rule->spread == SPREAD_SPILL && d->natural_until_ns <= a->began_ns;
 
 	if (!old_range && !old_auto && !old_natural)
 		return true;
@@ -153,7 +156,7 @@ static bool look_up(struct attempt *a)
 }
 
 /* With the lock held. Return: false when it could not be had again after looking something up. */
-static bool begin(struct attempt *a)
+HOT static bool begin(struct attempt *a)
 {
 	struct shim *shim = a->shim;
 
@@ -176,7 +179,7 @@ static bool begin(struct attempt *a)
 }
 
 /* The source is fixed: by the program's bind(), or because the kernel chooses. */
-static enum verdict choose_fixed(struct attempt *a)
+HOT static enum verdict choose_fixed(struct attempt *a)
 {
 	struct destination *d = a->destination;
 
@@ -191,7 +194,7 @@ static enum verdict choose_fixed(struct attempt *a)
 }
 
 /* Chooses, and enters the port as taken. The lock is held. */
-static enum verdict choose(struct attempt *a)
+HOT static enum verdict choose(struct attempt *a)
 {
 	struct choice choice = { 0 };
 	enum verdict verdict;
@@ -223,7 +226,7 @@ static enum verdict choose(struct attempt *a)
 }
 
 /* Binds to the chosen source without a port. Return: 0 or a negative errno. */
-static long bind_source(struct attempt *a)
+HOT static long bind_source(struct attempt *a)
 {
 	if (!(a->flags & (OWN_NO_PORT | NO_PORT_BY_US))) {
 		long rc = binding_set_no_port(a->fd, 1);
@@ -259,7 +262,7 @@ void attempt_undo(struct shim *shim, const struct held *held, int fd)
 }
 
 /* Takes back what an earlier round or an earlier connect() bound. */
-static void unbind_source(struct attempt *a)
+COLD static void unbind_source(struct attempt *a)
 {
 	if (!(a->flags & (SOURCE_BY_US | NO_PORT_BY_US)))
 		return;
@@ -286,7 +289,7 @@ static void on_cancel(void *argument)
 	shim_leave(a->shim);
 }
 
-static long call_cancellable(struct attempt *a)
+COLD static long call_cancellable(struct attempt *a)
 {
 	long rc;
 
@@ -297,7 +300,7 @@ static long call_cancellable(struct attempt *a)
 }
 
 /* Makes the program's call; on a kernel that needs it, once for each window of the range. */
-static long ask_kernel(struct attempt *a)
+HOT static long ask_kernel(struct attempt *a)
 {
 	struct knee_walk walk = { 0 };
 	long rc;
@@ -328,7 +331,7 @@ static bool may_be_routing(long rc)
 }
 
 /* Which source did the kernel take, or would it take? */
-static bool learn_source(struct attempt *a, long rc, struct address *source)
+COLD static bool learn_source(struct attempt *a, long rc, struct address *source)
 {
 	struct sockaddr_storage sa;
 	socklen_t length = sizeof(sa);
@@ -343,7 +346,7 @@ static bool learn_source(struct attempt *a, long rc, struct address *source)
 }
 
 /* Enters the port under the source that was learned. The lock is held. */
-static void enter_learned(struct attempt *a, const struct address *source, bool known)
+COLD static void enter_learned(struct attempt *a, const struct address *source, bool known)
 {
 	struct destination *d = a->destination;
 	static const struct address unknown;
@@ -359,7 +362,7 @@ static void enter_learned(struct attempt *a, const struct address *source, bool 
 	a->tracked->space = a->space;
 }
 
-static void settle_under_way(struct attempt *a, long rc)
+HOT static void settle_under_way(struct attempt *a, long rc)
 {
 	struct tracked *tracked = a->tracked;
 
@@ -375,7 +378,7 @@ static void settle_under_way(struct attempt *a, long rc)
 	}
 }
 
-static void settle_failed(struct attempt *a, long rc)
+COLD static void settle_failed(struct attempt *a, long rc)
 {
 	a->tracked->state = SOCKET_FRESH;
 	a->tracked->flags &= (uint16_t)~IN_CALL;
@@ -387,7 +390,7 @@ static void settle_failed(struct attempt *a, long rc)
 		space_failed(a->space, (int)-rc);
 }
 
-static void settle_full(struct attempt *a)
+COLD static void settle_full(struct attempt *a)
 {
 	space_released(a->space);
 	a->tracked->space = NULL;
@@ -396,7 +399,7 @@ static void settle_full(struct attempt *a)
 }
 
 /* connect() has given the socket its port: nothing is deferred any longer. */
-static void end_deferral(struct attempt *a)
+COLD static void end_deferral(struct attempt *a)
 {
 	if (!(a->tracked->flags & DEFERRED))
 		return;
@@ -408,7 +411,7 @@ static void end_deferral(struct attempt *a)
 }
 
 /* No source is left: the program gets EADDRNOTAVAIL. The lock is held. */
-static void settle_exhausted(struct attempt *a)
+COLD static void settle_exhausted(struct attempt *a)
 {
 	struct destination *d = a->destination;
 	struct tuple_space *space = a->space ? a->space : d->natural ? d->natural : d->spaces;
@@ -423,7 +426,7 @@ static void settle_exhausted(struct attempt *a)
 }
 
 /* The attempt is over. The lock is held. */
-static void let_go(struct attempt *a, long rc)
+HOT static void let_go(struct attempt *a, long rc)
 {
 	struct tracked *tracked = a->tracked;
 
@@ -448,7 +451,7 @@ static bool source_to_blame(struct attempt *a, long rc)
 }
 
 /* What came of the call, when it took no port. Return: true to go round again. The lock is held. */
-static bool settle_refused(struct attempt *a, long rc, bool full, bool blame)
+COLD static bool settle_refused(struct attempt *a, long rc, bool full, bool blame)
 {
 	if (a->space && full) {
 		settle_full(a);
@@ -467,7 +470,7 @@ static bool settle_refused(struct attempt *a, long rc, bool full, bool blame)
 }
 
 /* Enters the outcome. Return: true to go round again; then, and only then, the lock is held. */
-static bool settle(struct attempt *a, long rc)
+HOT static bool settle(struct attempt *a, long rc)
 {
 	bool to_blame = a->destination && source_to_blame(a, rc);
 	bool full = rc == -EADDRNOTAVAIL && !(a->flags & HAS_PORT);
@@ -505,7 +508,7 @@ static bool settle(struct attempt *a, long rc)
 }
 
 /* bind() refused the source: nothing can leave from it. Return: true with the lock held. */
-static bool set_aside(struct attempt *a, long rc)
+COLD static bool set_aside(struct attempt *a, long rc)
 {
 	if (!attempt_enter(a))
 		return false;
@@ -521,7 +524,7 @@ static bool set_aside(struct attempt *a, long rc)
 }
 
 /* Every source is known to be full: the kernel is not asked. The lock is held; it is let go. */
-static long refuse(struct attempt *a)
+COLD static long refuse(struct attempt *a)
 {
 	settle_exhausted(a);
 	shim_leave(a->shim);
@@ -534,7 +537,7 @@ static long refuse(struct attempt *a)
 }
 
 /* The rounds of an attempt. The lock is held at first, and let go. */
-static long go_round(struct attempt *a)
+HOT static long go_round(struct attempt *a)
 {
 	for (;;) {
 		enum verdict verdict = choose(a);
@@ -554,12 +557,17 @@ static long go_round(struct attempt *a)
 	}
 }
 
-long attempt_run(struct shim *shim, struct tracked *tracked, int fd, const struct endpoint *to, real_call *call,
-		 void *argument)
+HOT long attempt_run(struct shim *shim, struct tracked *tracked, int fd, const struct endpoint *to,
+		     real_call *call, void *argument)
 {
 	struct events events;
-	struct attempt a = { .shim = shim, .tracked = tracked, .fd = fd, .to = to, .call = call,
-			     .argument = argument, .events = &events };
+	struct attempt a = { .shim = shim,
+			     .tracked = tracked,
+			     .fd = fd,
+			     .to = to,
+			     .call = call,
+			     .argument = argument,
+			     .events = &events };
 
 	a.rule = settings_rule_for(&shim->settings, to, shim->process);
 	if (a.rule->leave_alone) {

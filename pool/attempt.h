@@ -20,8 +20,8 @@ typedef long real_call(void *argument);
  * Return: what the program is to get: the call's result or a negative errno. EADDRNOTAVAIL means that every
  *	source is full, and may come without the kernel having been asked.
  */
-long attempt_run(struct shim *shim, struct tracked *tracked, int fd, const struct endpoint *to, real_call *call,
-		 void *argument);
+long attempt_run(struct shim *shim, struct tracked *tracked, int fd, const struct endpoint *to,
+		 real_call *call, void *argument);
 
 /**
  * attempt_again() - connect() on a socket whose attempt the kernel was left with, or that is open

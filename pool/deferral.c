@@ -9,7 +9,8 @@ bool deferral_applies(const struct tracked *tracked, const struct endpoint *loca
 {
 	/* A link-local source needs its interface again when the port is made real: not worth keeping. */
 	return local->port == 0 && local->scope == 0 && tracked->state == SOCKET_FRESH &&
-	       !(tracked->flags & (HAS_PORT | HAS_SOURCE | REUSES_PORT | OWN_NO_PORT | DEFERRED | SOURCE_BY_US));
+	       !(tracked->flags &
+		 (HAS_PORT | HAS_SOURCE | REUSES_PORT | OWN_NO_PORT | DEFERRED | SOURCE_BY_US));
 }
 
 long deferral_bind(struct shim *shim, const struct held *held, int fd, const struct endpoint *local,

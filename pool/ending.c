@@ -4,6 +4,7 @@
 
 #include "clock.h"
 #include "events.h"
+#include "hot.h"
 
 void ending_unseen(struct tracked *tracked, uint64_t now_ns)
 {
@@ -13,7 +14,7 @@ void ending_unseen(struct tracked *tracked, uint64_t now_ns)
 	}
 }
 
-void ending_enter(struct shim *shim, const struct held *held, const struct ending_facts *facts, bool put)
+HOT void ending_enter(struct shim *shim, const struct held *held, const struct ending_facts *facts, bool put)
 {
 	struct tracked *tracked = held->tracked;
 	struct events events;

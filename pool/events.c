@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* events - what is worth a log line: noticed under the shim's lock, written after it was let go. */
 #include "events.h"
+#include "hot.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -9,7 +10,8 @@
 enum { FAILOVER_EVERY_S = 1, EXHAUSTED_EVERY_S = 5, RECOVERED_BELOW_PERCENT = 10 };
 #define SECOND_NS 1000000000ull
 
-static struct event *hold(struct shim *shim, struct events *events, enum event_kind kind, uint64_t now_ns)
+COLD static struct event *hold(struct shim *shim, struct events *events, enum event_kind kind,
+			       uint64_t now_ns)
 {
 	uint64_t suppressed = 0;
 
@@ -31,7 +33,8 @@ static void describe(struct shim *shim, struct event *event, struct tuple_space 
 	event->time_wait += space_time_wait(space, now_ns);
 }
 
-void events_use_changed(struct shim *shim, struct events *events, struct tuple_space *space, uint64_t now_ns)
+HOT void events_use_changed(struct shim *shim, struct events *events, struct tuple_space *space,
+			    uint64_t now_ns)
 {
 	const struct settings *settings = &shim->settings;
 	uint64_t capacity = port_range_capacity(&shim->range);
@@ -49,9 +52,8 @@ void events_use_changed(struct shim *shim, struct events *events, struct tuple_s
 			return;
 		describe(shim, event, space, now_ns);
 		event->percent = settings->warn_percent[steps - 1];
-	} else if (space->warned_steps &&
-		   (in_use + capacity * RECOVERED_BELOW_PERCENT / 100) * 100 <
-			   settings->warn_percent[0] * capacity) {
+	} else if (space->warned_steps && (in_use + capacity * RECOVERED_BELOW_PERCENT / 100) * 100 <
+					      settings->warn_percent[0] * capacity) {
 		space->warned_steps = 0;
 		struct event *event = hold(shim, events, EVENT_RECOVERED, now_ns);
 		if (event)
@@ -59,7 +61,8 @@ void events_use_changed(struct shim *shim, struct events *events, struct tuple_s
 	}
 }
 
-void events_failover(struct shim *shim, struct events *events, struct tuple_space *space, uint64_t now_ns)
+COLD void events_failover(struct shim *shim, struct events *events, struct tuple_space *space,
+			  uint64_t now_ns)
 {
 	struct destination *destination = space->destination;
 
@@ -77,8 +80,8 @@ void events_failover(struct shim *shim, struct events *events, struct tuple_spac
 	destination->failover_logged_ns = now_ns;
 }
 
-void events_exhausted(struct shim *shim, struct events *events, struct destination *destination,
-		      unsigned sources, uint64_t now_ns)
+COLD void events_exhausted(struct shim *shim, struct events *events, struct destination *destination,
+			   unsigned sources, uint64_t now_ns)
 {
 	if (destination->exhausted_logged_ns &&
 	    now_ns - destination->exhausted_logged_ns < EXHAUSTED_EVERY_S * SECOND_NS)
@@ -98,8 +101,8 @@ void events_exhausted(struct shim *shim, struct events *events, struct destinati
 	destination->exhausted_logged_ns = now_ns;
 }
 
-void events_aside(struct shim *shim, struct events *events, const struct address *source,
-		  const struct endpoint *to, int error, uint64_t now_ns)
+COLD void events_aside(struct shim *shim, struct events *events, const struct address *source,
+		       const struct endpoint *to, int error, uint64_t now_ns)
 {
 	struct event *event = hold(shim, events, EVENT_ASIDE, now_ns);
 	if (!event)
@@ -146,14 +149,16 @@ static void message_of(const struct event *event, char *out, size_t size)
 			 event->in_use < event->capacity ? "; other programs hold or block the rest" : "");
 		break;
 	case EVENT_ASIDE:
-		snprintf(out, size, "source cannot be used (%s); set aside for 30 s", strerrordesc_np(event->error));
+		snprintf(out, size, "source cannot be used (%s); set aside for 30 s",
+			 strerrordesc_np(event->error));
 		break;
 	}
 }
 
-static void write_event(struct shim *shim, const struct event *event)
+COLD static void write_event(struct shim *shim, const struct event *event)
 {
-	static const char *const names[] = { "threshold", "recovered", "failover", "exhausted", "source_aside" };
+	static const char *const names[] = { "threshold", "recovered", "failover", "exhausted",
+					     "source_aside" };
 	struct log_line line;
 	char message[120];
 
@@ -175,7 +180,7 @@ static void write_event(struct shim *shim, const struct event *event)
 	log_end(&shim->log, &line);
 }
 
-void events_write(struct shim *shim, struct events *events)
+HOT void events_write(struct shim *shim, struct events *events)
 {
 	for (unsigned i = 0; i < events->count; i++)
 		write_event(shim, &events->held[i]);

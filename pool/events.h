@@ -14,7 +14,7 @@ struct event {
 	unsigned percent;      /* step that was passed */
 	unsigned sources;      /* how many were tried */
 	uint32_t in_use, capacity, open, time_wait;
-	uint64_t repeats;	   /* the same event, since its last line */
+	uint64_t repeats;    /* the same event, since its last line */
 	uint64_t suppressed; /* lines of any kind left out by the rate limit before this one */
 	int error;
 };

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* kernel - the system calls the library makes, as a table, so that a test can stand in for the kernel. */
 #include "kernel.h"
+#include "hot.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -54,7 +55,7 @@ static long real_close(int fd)
 	return kernel_syscall(SYS_close, fd, 0, 0, 0, 0, 0);
 }
 
-static long real_bind(int fd, const void *sa, socklen_t length)
+HOT static long real_bind(int fd, const void *sa, socklen_t length)
 {
 	return kernel_syscall(SYS_bind, fd, ARG(sa), length, 0, 0, 0);
 }
@@ -64,7 +65,7 @@ static long real_connect(int fd, const void *sa, socklen_t length)
 	return kernel_syscall(SYS_connect, fd, ARG(sa), length, 0, 0, 0);
 }
 
-static long real_setsockopt(int fd, int level, int name, const void *value, socklen_t length)
+HOT static long real_setsockopt(int fd, int level, int name, const void *value, socklen_t length)
 {
 	return kernel_syscall(SYS_setsockopt, fd, level, name, ARG(value), length, 0);
 }
@@ -89,7 +90,7 @@ static long real_sendto(int fd, const void *data, size_t size, int flags, const 
 	return kernel_syscall(SYS_sendto, fd, ARG(data), (long)size, flags, ARG(sa), length);
 }
 
-static long real_recv(int fd, void *data, size_t size, int flags)
+HOT static long real_recv(int fd, void *data, size_t size, int flags)
 {
 	return kernel_syscall(SYS_recvfrom, fd, ARG(data), (long)size, flags, 0, 0);
 }
@@ -130,13 +131,13 @@ static long real_getpid(void)
 	return kernel_syscall(SYS_getpid, 0, 0, 0, 0, 0, 0);
 }
 
-#define REAL_CALLS                                                                                           \
-	{                                                                                                    \
-		.socket = real_socket, .close = real_close, .bind = real_bind, .connect = real_connect,      \
-		.setsockopt = real_setsockopt, .getsockopt = real_getsockopt,                                \
-		.getsockname = real_getsockname, .ioctl = real_ioctl, .sendto = real_sendto,                 \
-		.recv = real_recv, .openat = real_openat, .read = real_read, .write = real_write,            \
-		.fstat = real_fstat, .fcntl = real_fcntl, .ppoll = real_ppoll, .getpid = real_getpid,                             \
+#define REAL_CALLS                                                                                      \
+	{                                                                                               \
+		.socket = real_socket, .close = real_close, .bind = real_bind, .connect = real_connect, \
+		.setsockopt = real_setsockopt, .getsockopt = real_getsockopt,                           \
+		.getsockname = real_getsockname, .ioctl = real_ioctl, .sendto = real_sendto,            \
+		.recv = real_recv, .openat = real_openat, .read = real_read, .write = real_write,       \
+		.fstat = real_fstat, .fcntl = real_fcntl, .ppoll = real_ppoll, .getpid = real_getpid,   \
 	}
 
 struct kernel_calls kernel = REAL_CALLS;

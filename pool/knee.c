@@ -2,6 +2,7 @@
 /* knee - make the kernel try every port once, so that connect() stays fast past half of the range. */
 #include "knee.h"
 
+#include "hot.h"
 #include "kernel.h"
 
 #include <errno.h>
@@ -43,8 +44,8 @@ bool knee_has_more(const struct knee *knee, const struct port_range *range, cons
 	return walk->tried < windows_of(knee, range);
 }
 
-bool knee_remove(struct knee *knee, int fd, const struct port_range *range, struct knee_walk *walk,
-		 uint32_t random)
+HOT bool knee_remove(struct knee *knee, int fd, const struct port_range *range, struct knee_walk *walk,
+		     uint32_t random)
 {
 	uint32_t low = 1, high = 65535;
 	unsigned windows = windows_of(knee, range);

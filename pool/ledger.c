@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 /* ledger - what this process has open, per destination and source. */
 #include "ledger.h"
+#include "hot.h"
 
 #include <limits.h>
 #include <string.h>
 
 /* uthash asks for memory through these; every function that adds or removes has a local `arena`. */
-#define HASH_NONFATAL_OOM 1
-#define uthash_malloc(size) arena_alloc(arena, size)
-#define uthash_free(block, size) arena_free(arena, block, size)
+#define HASH_NONFATAL_OOM            1
+#define uthash_malloc(size)          arena_alloc(arena, size)
+#define uthash_free(block, size)     arena_free(arena, block, size)
 #define uthash_nonfatal_oom(element) ((element)->destination.users = UINT_MAX)
 /* uthash is a header of macros: its arithmetic is not written for these warnings. */
 #pragma GCC diagnostic ignored "-Wconversion"
@@ -63,7 +64,7 @@ static void forget(struct ledger *ledger, struct ledger_link *link)
 }
 
 /* Drops the first idle entry from the hand on; looks at a bounded number of them. */
-static bool make_room(struct ledger *ledger, uint64_t now_ns)
+COLD static bool make_room(struct ledger *ledger, uint64_t now_ns)
 {
 	for (unsigned looked = 0; looked < 64 && ledger->table; looked++) {
 		struct ledger_link *link = ledger->hand ? ledger->hand : ledger->table;
@@ -77,8 +78,8 @@ static bool make_room(struct ledger *ledger, uint64_t now_ns)
 	return false;
 }
 
-struct destination *ledger_find(struct ledger *ledger, const struct endpoint *to, const struct rule *rule,
-				uint64_t now_ns)
+HOT struct destination *ledger_find(struct ledger *ledger, const struct endpoint *to, const struct rule *rule,
+				    uint64_t now_ns)
 {
 	struct arena *arena = ledger->arena;
 	struct ledger_link *link;
@@ -103,8 +104,8 @@ struct destination *ledger_find(struct ledger *ledger, const struct endpoint *to
 	return &link->destination;
 }
 
-struct tuple_space *ledger_space(struct ledger *ledger, struct destination *destination,
-				 const struct address *source)
+COLD struct tuple_space *ledger_space(struct ledger *ledger, struct destination *destination,
+				      const struct address *source)
 {
 	struct tuple_space *space;
 
@@ -127,7 +128,7 @@ struct destination *ledger_next(const struct ledger *ledger, const struct destin
 	return link ? &link->destination : NULL;
 }
 
-uint32_t space_time_wait(struct tuple_space *space, uint64_t now_ns)
+HOT uint32_t space_time_wait(struct tuple_space *space, uint64_t now_ns)
 {
 	uint32_t tick = (uint32_t)(now_ns >> 32);
 
@@ -162,14 +163,14 @@ static uint32_t blocking_time_wait(struct tuple_space *space, const struct port_
 	return recent;
 }
 
-uint32_t space_in_use(struct tuple_space *space, const struct port_range *range, uint64_t now_ns)
+HOT uint32_t space_in_use(struct tuple_space *space, const struct port_range *range, uint64_t now_ns)
 {
 	uint32_t in_use = space->open + blocking_time_wait(space, range, now_ns);
 	uint32_t capacity = port_range_capacity(range);
 	return capacity && in_use > capacity ? capacity : in_use;
 }
 
-void space_taken(struct tuple_space *space, const struct port_range *range, uint64_t now_ns)
+HOT void space_taken(struct tuple_space *space, const struct port_range *range, uint64_t now_ns)
 {
 	space->open++;
 	uint32_t in_use = space_in_use(space, range, now_ns);
@@ -179,20 +180,20 @@ void space_taken(struct tuple_space *space, const struct port_range *range, uint
 		space->destination->busy = true;
 }
 
-void space_opened(struct tuple_space *space, uint64_t spent_ns)
+HOT void space_opened(struct tuple_space *space, uint64_t spent_ns)
 {
 	space->opened++;
 	space->connect_ns += spent_ns;
 	space->connects++;
 }
 
-void space_failed(struct tuple_space *space, int error)
+COLD void space_failed(struct tuple_space *space, int error)
 {
 	space->open--;
 	space_refused(space, error);
 }
 
-void space_refused(struct tuple_space *space, int error)
+COLD void space_refused(struct tuple_space *space, int error)
 {
 	struct failure *reason = space->reasons;
 
@@ -209,7 +210,7 @@ void space_released(struct tuple_space *space)
 	space->open--;
 }
 
-void space_ended(struct tuple_space *space, enum ending how, uint64_t now_ns)
+HOT void space_ended(struct tuple_space *space, enum ending how, uint64_t now_ns)
 {
 	space->open--;
 	switch (how) {

@@ -20,9 +20,9 @@ enum {
 /* How a connection ended, as far as this side can know. */
 enum ending {
 	ENDED_TIME_WAIT, /* we closed first: its port stays taken for 60 s */
-	ENDED_BY_PEER,	 /* the peer closed first: the port is free */
-	ENDED_BY_RESET,	 /* RST either way: the port is free */
-	ENDED_UNSEEN,	 /* its fd was closed where no hook sees it */
+	ENDED_BY_PEER,   /* the peer closed first: the port is free */
+	ENDED_BY_RESET,  /* RST either way: the port is free */
+	ENDED_UNSEEN,    /* its fd was closed where no hook sees it */
 };
 
 struct failure {
@@ -35,37 +35,37 @@ struct tuple_space {
 	struct address source; /* unset: the kernel chose one and nobody asked which */
 	struct destination *destination;
 	struct tuple_space *next; /* of the same destination */
-	uint32_t open;		  /* now, with those still connecting */
-	uint32_t peak;		  /* most in use at once */
-	uint32_t time_wait;	  /* sum of the buckets */
-	uint32_t bucket_tick;	  /* tick of the newest bucket */
+	uint32_t open;            /* now, with those still connecting */
+	uint32_t peak;            /* most in use at once */
+	uint32_t time_wait;       /* sum of the buckets */
+	uint32_t bucket_tick;     /* tick of the newest bucket */
 	uint16_t bucket[TIME_WAIT_BUCKETS];
 	uint64_t opened, closed_by_us, closed_by_peer, closed_by_reset, closed_unseen;
 	uint64_t connect_ns, connects; /* time in connect() and how many calls it is the sum of */
 	uint64_t failed, failovers;
 	struct failure reasons[FAILURE_REASONS];
 	uint64_t full_at_ns, full_until_ns; /* EADDRNOTAVAIL seen; do not ask the kernel again before */
-	uint64_t aside_until_ns;	    /* cannot be routed to this destination; not used before */
-	uint8_t warned_steps;		    /* how many of the warn_at steps are passed */
+	uint64_t aside_until_ns;            /* cannot be routed to this destination; not used before */
+	uint8_t warned_steps;               /* how many of the warn_at steps are passed */
 };
 
 struct destination {
 	struct endpoint to;
 	const struct rule *rule;
-	struct tuple_space *spaces;	     /* all of them */
-	struct tuple_space *natural;	     /* of the source the kernel would choose, once known */
-	uint64_t natural_until_ns;	     /* ask again after */
-	const struct source_list *sources;   /* candidates: the rule's, or what `auto` found */
-	uint64_t sources_until_ns;	     /* look `auto` up again after */
-	struct tuple_space **by_source;	     /* one slot a candidate, NULL until used */
+	struct tuple_space *spaces;        /* all of them */
+	struct tuple_space *natural;       /* of the source the kernel would choose, once known */
+	uint64_t natural_until_ns;         /* ask again after */
+	const struct source_list *sources; /* candidates: the rule's, or what `auto` found */
+	uint64_t sources_until_ns;         /* look `auto` up again after */
+	struct tuple_space **by_source;    /* one slot a candidate, NULL until used */
 	unsigned by_source_count;
-	unsigned rotor;			     /* where the next search among equals starts */
-	unsigned users;			     /* attempts under way that point here */
-	bool busy;			     /* enough in use for the capacity to matter */
-	uint64_t exhausted;		     /* connect() calls that found every source full */
+	unsigned rotor;     /* where the next search among equals starts */
+	unsigned users;     /* attempts under way that point here */
+	bool busy;          /* enough in use for the capacity to matter */
+	uint64_t exhausted; /* connect() calls that found every source full */
 	uint64_t exhausted_logged_ns, exhausted_logged;
 	uint64_t failover_logged_ns, failovers_unlogged;
-	uint64_t deferred;		     /* bind(ip, 0) calls turned into a bind without a port */
+	uint64_t deferred; /* bind(ip, 0) calls turned into a bind without a port */
 	struct ledger_link *link;
 };
 
@@ -75,8 +75,8 @@ struct ledger {
 	struct destination *last;  /* found by the last search: most programs have few */
 	struct ledger_link *hand;  /* where the search for an idle entry goes on */
 	unsigned count;
-	uint64_t forgotten;	   /* idle destinations dropped for room */
-	uint64_t untracked;	   /* connections not counted for want of room */
+	uint64_t forgotten; /* idle destinations dropped for room */
+	uint64_t untracked; /* connections not counted for want of room */
 };
 
 /**

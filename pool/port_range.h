@@ -10,7 +10,7 @@
  * them too (Documentation/networking/ip-sysctl.rst). Ports are in host order, both ends count. */
 struct port_range {
 	uint16_t low, high;
-	uint32_t reserved;	 /* reserved ports inside the range */
+	uint32_t reserved;       /* reserved ports inside the range */
 	uint8_t time_wait_reuse; /* tcp_tw_reuse: 0 never, 1 everywhere, 2 on loopback */
 };
 

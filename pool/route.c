@@ -3,6 +3,7 @@
 #include "route.h"
 
 #include "binding.h"
+#include "hot.h"
 #include "kernel.h"
 
 #include <arpa/inet.h>
@@ -22,7 +23,7 @@ static struct endpoint lookup_target(const struct endpoint *to)
 	return target;
 }
 
-int route_source(const struct endpoint *to, const struct address *from, struct address *source)
+COLD int route_source(const struct endpoint *to, const struct address *from, struct address *source)
 {
 	int family = address_is_v4(&to->ip) ? AF_INET : AF_INET6;
 	struct endpoint target = lookup_target(to), local;
@@ -60,7 +61,8 @@ static bool message_address(const struct ifaddrmsg *info, size_t length, struct 
 	bool found = false;
 
 	for (; RTA_OK(attribute, length); attribute = RTA_NEXT(attribute, length)) {
-		/* IFA_LOCAL is the own address of a point-to-point link; IFA_ADDRESS the peer's (linux/if_addr.h). */
+		/* IFA_LOCAL is the own address of a point-to-point link; IFA_ADDRESS the peer's
+		 * (linux/if_addr.h). */
 		bool local = attribute->rta_type == IFA_LOCAL;
 		if (!local && (attribute->rta_type != IFA_ADDRESS || found))
 			continue;
@@ -135,7 +137,7 @@ static int scan_addresses(struct scan *scan, int family)
 	return rc < 0 ? (int)rc : result;
 }
 
-int route_auto_sources(struct arena *arena, const struct endpoint *to, struct source_list *list)
+COLD int route_auto_sources(struct arena *arena, const struct endpoint *to, struct source_list *list)
 {
 	struct scan scan = { .arena = arena, .list = list };
 	int rc = route_source(to, NULL, &scan.natural);

@@ -186,7 +186,8 @@ static int on_value(void *user, const char *section, const char *name, const cha
 	if (!strcmp(section, "headroom"))
 		good = settings_set(reading->arena, s, name, value, reason);
 	else if (section[0] == '#')
-		good = set_of_rule(reading->arena, &s->rules[strtoul(section + 1, NULL, 10)], name, value, reason);
+		good = set_of_rule(reading->arena, &s->rules[strtoul(section + 1, NULL, 10)], name, value,
+				   reason);
 	else
 		good = fail(reason, "stands before any [section]", name);
 	if (!good && !*reading->reason)
@@ -237,7 +238,8 @@ static void strip_comment(char *line)
 static bool complain(struct complaint *complaint, const char *name, unsigned line, const char *reason)
 {
 	if (line)
-		snprintf(complaint->place, sizeof(complaint->place), "%.*s:%u", SETTING_PATH_MAX - 1, name, line);
+		snprintf(complaint->place, sizeof(complaint->place), "%.*s:%u", SETTING_PATH_MAX - 1, name,
+			 line);
 	else
 		snprintf(complaint->place, sizeof(complaint->place), "%s", name);
 	snprintf(complaint->reason, sizeof(complaint->reason), "%s", reason);
@@ -281,7 +283,8 @@ bool rule_file_parse(struct arena *arena, struct settings *settings, char *text,
 static long open_regular(const char *path, size_t *size)
 {
 	struct stat st;
-	long fd = kernel_private_fd(kernel.openat(AT_FDCWD, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0));
+	long fd =
+	    kernel_private_fd(kernel.openat(AT_FDCWD, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0));
 	if (fd < 0)
 		return fd;
 	long rc = kernel.fstat((int)fd, &st);

@@ -5,7 +5,8 @@
 
 #include "settings.h"
 
-/* The line length is inih's as distributions build it (INI_MAX_LINE 200): it would cut a longer one in two. */
+/* The line length is inih's as distributions build it (INI_MAX_LINE 200): it would cut a longer one in two.
+ */
 enum { RULE_FILE_MAX = 1024 * 1024, RULE_LINE_MAX = 199 };
 
 /**

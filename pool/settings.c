@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* settings - what the user asked for: the environment and the rule file, read once at start. */
 #include "settings.h"
+#include "hot.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,9 +19,9 @@ static const struct word spread_words[] = {
 static const struct word level_words[] = {
 	{ "error", LOG_LEVEL_ERROR }, { "warn", LOG_LEVEL_WARN }, { "info", LOG_LEVEL_INFO }, { NULL, 0 }
 };
-static const struct word format_words[] = {
-	{ "logfmt", LOG_FORMAT_LOGFMT }, { "json", LOG_FORMAT_JSON }, { NULL, 0 }
-};
+static const struct word format_words[] = { { "logfmt", LOG_FORMAT_LOGFMT },
+					    { "json", LOG_FORMAT_JSON },
+					    { NULL, 0 } };
 static const struct word yes_words[] = { { "yes", 1 }, { "1", 1 }, { "no", 0 }, { "0", 0 }, { NULL, 0 } };
 
 static bool parse_word(const struct word *words, const char *value, int *out, char *reason)
@@ -156,9 +157,12 @@ bool settings_read_environment(struct arena *arena, struct settings *settings, s
 	static const struct {
 		const char *variable, *name;
 	} variables[] = {
-		{ "HEADROOM_SOURCES", "sources" },	 { "HEADROOM_SPREAD", "spread" },
-		{ "HEADROOM_LOG", "log" },		 { "HEADROOM_LOG_LEVEL", "log_level" },
-		{ "HEADROOM_LOG_FORMAT", "log_format" }, { "HEADROOM_SUMMARY", "summary" },
+		{ "HEADROOM_SOURCES", "sources" },
+		{ "HEADROOM_SPREAD", "spread" },
+		{ "HEADROOM_LOG", "log" },
+		{ "HEADROOM_LOG_LEVEL", "log_level" },
+		{ "HEADROOM_LOG_FORMAT", "log_format" },
+		{ "HEADROOM_SUMMARY", "summary" },
 	};
 	bool good = true;
 	char reason[REASON_MAX];
@@ -217,8 +221,8 @@ static bool pattern_matches(const struct pattern *pattern, const struct endpoint
 	return pattern->any_address || address_prefix_match(&to->ip, &pattern->net, pattern->bits);
 }
 
-const struct rule *settings_rule_for(const struct settings *settings, const struct endpoint *to,
-				     const char *process)
+HOT const struct rule *settings_rule_for(const struct settings *settings, const struct endpoint *to,
+					 const char *process)
 {
 	for (unsigned i = 0; i < settings->rule_count; i++)
 		if (pattern_matches(&settings->rules[i].to, to, process))

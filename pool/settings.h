@@ -21,15 +21,15 @@ struct pattern {
 	struct address net;
 	unsigned bits; /* of the 128-bit form; 0 with `any_address` */
 	bool any_address;
-	uint16_t port;			/* 0: any */
+	uint16_t port;                  /* 0: any */
 	char process[PROCESS_NAME_MAX]; /* empty: any */
 };
 
 struct rule {
 	struct pattern to;
-	bool leave_alone;		/* shim = off */
-	bool override_bound_source;	/* explicit_source = spread */
-	bool has_spread, has_sources;	/* set by the rule itself, not inherited */
+	bool leave_alone;             /* shim = off */
+	bool override_bound_source;   /* explicit_source = spread */
+	bool has_spread, has_sources; /* set by the rule itself, not inherited */
 	enum spread spread;
 	struct source_list sources;
 };

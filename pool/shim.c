@@ -3,6 +3,7 @@
 #include "shim.h"
 
 #include "clock.h"
+#include "hot.h"
 #include "kernel.h"
 
 #include <linux/futex.h>
@@ -43,7 +44,8 @@ void shim_restart(struct shim *shim)
 {
 	shim->generation++;
 	if (inside) {
-		/* A signal handler forked, and will return into the hook it interrupted: leave it its memory. */
+		/* A signal handler forked, and will return into the hook it interrupted: leave it its memory.
+		 */
 		atomic_store(&shim->passive, true);
 		return;
 	}
@@ -52,8 +54,8 @@ void shim_restart(struct shim *shim)
 	start_state(shim);
 }
 
-/* Drepper, "Futexes Are Tricky", mutex2, but with an end to waiting. pthread_mutex_clocklock() would do; it is
- * several calls deep at a place where a connect() is measured in tens of instructions. */
+/* Drepper, "Futexes Are Tricky", mutex2, but with an end to waiting. pthread_mutex_clocklock() would do; it
+ * is several calls deep at a place where a connect() is measured in tens of instructions. */
 __attribute__((noinline, cold)) static bool wait_for_lock(struct shim *shim)
 {
 	uint64_t until_ns = clock_ns() + LOCK_PATIENCE_MS * 1000000ull;
@@ -76,7 +78,7 @@ static bool take_lock(struct shim *shim)
 	       wait_for_lock(shim);
 }
 
-bool shim_enter(struct shim *shim)
+HOT bool shim_enter(struct shim *shim)
 {
 	if (inside || atomic_load_explicit(&shim->passive, memory_order_relaxed))
 		return false;
@@ -88,7 +90,7 @@ bool shim_enter(struct shim *shim)
 	return false;
 }
 
-bool shim_enter_held(struct shim *shim, const struct held *held)
+HOT bool shim_enter_held(struct shim *shim, const struct held *held)
 {
 	if (!shim_enter(shim))
 		return false;
@@ -98,14 +100,14 @@ bool shim_enter_held(struct shim *shim, const struct held *held)
 	return false;
 }
 
-void shim_leave(struct shim *shim)
+HOT void shim_leave(struct shim *shim)
 {
 	if (atomic_exchange_explicit(&shim->lock, 0, memory_order_release) == 2)
 		kernel_syscall(SYS_futex, (long)&shim->lock, FUTEX_WAKE_PRIVATE, 1, 0, 0, 0);
 	inside = false;
 }
 
-void shim_refresh_range(struct shim *shim, uint64_t now_ns)
+COLD void shim_refresh_range(struct shim *shim, uint64_t now_ns)
 {
 	struct port_range range = { 0 };
 
@@ -120,7 +122,7 @@ void shim_refresh_range(struct shim *shim, uint64_t now_ns)
 }
 
 /* xorshift64*, Vigna 2016. */
-uint32_t shim_random(struct shim *shim)
+HOT uint32_t shim_random(struct shim *shim)
 {
 	uint64_t x = shim->random ? shim->random : 1;
 	x ^= x >> 12;
@@ -130,7 +132,7 @@ uint32_t shim_random(struct shim *shim)
 	return (uint32_t)(x * 0x2545f4914f6cdd1du >> 32);
 }
 
-struct tracked *tracked_new(struct shim *shim, int family)
+HOT struct tracked *tracked_new(struct shim *shim, int family)
 {
 	struct tracked *tracked = shim->spare;
 
@@ -143,7 +145,7 @@ struct tracked *tracked_new(struct shim *shim, int family)
 	return tracked;
 }
 
-void tracked_put(struct shim *shim, struct tracked *tracked)
+HOT void tracked_put(struct shim *shim, struct tracked *tracked)
 {
 	if (--tracked->references)
 		return;

@@ -38,30 +38,32 @@ struct aside {
 	uint64_t until_ns;
 };
 
+/* What every connect() touches stands first, side by side. */
 struct shim {
-	atomic_uint lock; /* futex(2): 0 free, 1 taken, 2 taken and waited for */
+	atomic_uint lock;    /* futex(2): 0 free, 1 taken, 2 taken and waited for */
 	atomic_bool passive; /* the lock was not to be had: leave everything to the program */
-	struct settings settings;
-	struct arena settings_arena;
-	char process[PROCESS_NAME_MAX];
-	uint64_t started_ns;
-	struct log log;
 
-	/* From here on, what a forked child starts anew with. */
-	unsigned generation; /* counts the forks: pointers from before one are void after it */
-	struct arena arena;
-	struct ledger ledger;
-	struct port_range range; /* all zero: not known */
-	uint64_t range_until_ns; /* read it again after */
-	struct knee knee;
-	struct aside aside[ASIDE_MAX];
-	unsigned aside_count;
-	struct source_list auto_lists[AUTO_LISTS_MAX]; /* what `auto` found, each distinct list once */
-	unsigned auto_count;
+	/* What a forked child starts anew with. */
+	unsigned generation;        /* counts the forks: pointers from before one are void after it */
 	atomic_uint deferred_count; /* sockets to be given a port before others can see them */
-	uint64_t deferrals;
-	struct tracked *spare; /* unused records */
+	unsigned aside_count, auto_count;
 	uint64_t random;
+	struct port_range range; /* all zero: not known */
+	struct knee knee;
+	uint64_t range_until_ns; /* read it again after */
+	struct tracked *spare;   /* unused records */
+	struct ledger ledger;
+	struct arena arena;
+	uint64_t deferrals;
+	uint64_t started_ns;
+	struct aside aside[ASIDE_MAX];
+	struct source_list auto_lists[AUTO_LISTS_MAX]; /* what `auto` found, each distinct list once */
+
+	/* What it keeps. */
+	struct settings settings;
+	struct log log;
+	char process[PROCESS_NAME_MAX];
+	struct arena settings_arena;
 };
 
 /**

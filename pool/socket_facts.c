@@ -2,6 +2,7 @@
 /* socket_facts - what the kernel says of a socket. */
 #include "socket_facts.h"
 
+#include "hot.h"
 #include "kernel.h"
 
 #include <errno.h>
@@ -44,10 +45,11 @@ static bool pinned(int fd)
 
 	if (number_option(fd, IPPROTO_IP, IP_TRANSPARENT))
 		return true;
-	return kernel.getsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, device, &length) == 0 && length > 0 && *device;
+	return kernel.getsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, device, &length) == 0 && length > 0 &&
+	       *device;
 }
 
-bool socket_inquire(int fd, struct tracked *out)
+COLD bool socket_inquire(int fd, struct tracked *out)
 {
 	enum { WHOLE_RANGE_BY_US = (int)0xffff0001u };
 	int protocol = number_option(fd, SOL_SOCKET, SO_PROTOCOL);
@@ -85,7 +87,7 @@ bool socket_inquire(int fd, struct tracked *out)
 }
 
 /* A socket whose state recv() leaves open: still connecting, shut down, or in error. */
-static struct ending_facts ending_by_state(int fd, uint16_t flags)
+COLD static struct ending_facts ending_by_state(int fd, uint16_t flags)
 {
 	struct ending_facts facts = { .how = ENDED_BY_RESET };
 
@@ -111,7 +113,7 @@ static struct ending_facts ending_by_state(int fd, uint16_t flags)
 	return facts;
 }
 
-struct ending_facts socket_ending(int fd, uint8_t state, uint16_t flags)
+HOT struct ending_facts socket_ending(int fd, uint8_t state, uint16_t flags)
 {
 	struct ending_facts facts = { .how = ENDED_BY_RESET };
 	bool open_both_ways = state == SOCKET_OPEN && !(flags & WAS_SHUT);

@@ -30,9 +30,9 @@ bool socket_inquire(int fd, struct tracked *out);
 
 /* What close() of a socket's last fd will mean. */
 struct ending_facts {
-	bool stranger;	/* the fd is another socket than the one that was tracked */
-	bool gave_up;	/* it never was connected */
-	int error;	/* with gave_up: errno of the failed attempt, 0 if the program did not wait for it */
+	bool stranger;   /* the fd is another socket than the one that was tracked */
+	bool gave_up;    /* it never was connected */
+	int error;       /* with gave_up: errno of the failed attempt, 0 if the program did not wait for it */
 	enum ending how; /* otherwise */
 };
 

@@ -18,7 +18,8 @@ struct source_list {
 /**
  * source_list_parse() - add what @text names to a list
  * @list:	all zero, or what an earlier call left
- * @text:	comma-separated: 10.0.0.5, 10.0.0.5-10.0.0.12, 10.0.1.0/28 (every address of it), fd00:1::/120, auto
+ * @text:	comma-separated: 10.0.0.5, 10.0.0.5-10.0.0.12, 10.0.1.0/28 (every address of it),
+ * fd00:1::/120, auto
  * @reason:	REASON_MAX bytes; says what is wrong and where, in words for the user
  * Return: false if @text is not a list, or names more than SOURCE_LIST_MAX addresses
  */

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 /* spread - which source the next connection to a destination leaves from. */
 #include "spread.h"
+#include "hot.h"
 
 #include <string.h>
 
 /* Of a long list a part is looked at, from a random place on: as good as all, at a bounded cost. */
 enum { LOOK_AT = 64 };
 #define FULL_AT_LEAST_NS 100000ull
-#define FULL_AT_MOST_NS 500000000ull
+#define FULL_AT_MOST_NS  500000000ull
 
 bool spread_prepare(struct shim *shim, struct destination *destination, const struct source_list *sources)
 {
@@ -46,8 +47,8 @@ void spread_aside(struct shim *shim, const struct address *source, uint64_t now_
 		i = shim_random(shim) % ASIDE_MAX;
 	else if (i == shim->aside_count)
 		shim->aside_count++;
-	shim->aside[i] = (struct aside){ .source = *source,
-					 .until_ns = now_ns + SPREAD_ASIDE_S * 1000000000ull };
+	shim->aside[i] =
+	    (struct aside){ .source = *source, .until_ns = now_ns + SPREAD_ASIDE_S * 1000000000ull };
 }
 
 /* A source of the other family is none for this destination; nor is a loopback source for a remote one:
@@ -73,7 +74,7 @@ struct search {
 };
 
 /* Return: in use, or UINT32_MAX if the source cannot be chosen now. */
-static uint32_t look_at(struct search *s, unsigned i)
+HOT static uint32_t look_at(struct search *s, unsigned i)
 {
 	const struct address *source = &s->destination->sources->items[i];
 	struct tuple_space *space = s->destination->by_source[i];
@@ -93,7 +94,7 @@ static uint32_t look_at(struct search *s, unsigned i)
 }
 
 /* Most headroom first. Equals are taken in turn, from a random start: processes differ. */
-static void search_even(struct search *s)
+HOT static void search_even(struct search *s)
 {
 	unsigned count = s->destination->by_source_count;
 	unsigned start = s->destination->rotor++;
@@ -155,8 +156,8 @@ static enum verdict choose_spill(struct search *s, struct choice *choice)
 	return natural_in_use == UINT32_MAX && d->natural ? NONE_LEFT : CHOSEN_NATURAL;
 }
 
-enum verdict spread_choose(struct shim *shim, struct destination *destination, uint64_t began_ns,
-			   uint64_t now_ns, struct choice *choice)
+HOT enum verdict spread_choose(struct shim *shim, struct destination *destination, uint64_t began_ns,
+			       uint64_t now_ns, struct choice *choice)
 {
 	struct search s = { .shim = shim,
 			    .destination = destination,

@@ -6,14 +6,14 @@
 #include "shim.h"
 
 enum verdict {
-	CHOSEN_SOURCE,	/* bind to it */
+	CHOSEN_SOURCE,  /* bind to it */
 	CHOSEN_NATURAL, /* bind to nothing: the kernel chooses */
-	NONE_LEFT,	/* every source is full for this destination */
+	NONE_LEFT,      /* every source is full for this destination */
 };
 
 struct choice {
 	struct tuple_space *space; /* NULL: the natural source, and nobody knows yet which that is */
-	unsigned candidates;	   /* how many sources could have been chosen */
+	unsigned candidates;       /* how many sources could have been chosen */
 };
 
 /**
@@ -33,8 +33,8 @@ enum verdict spread_choose(struct shim *shim, struct destination *destination, u
 /**
  * spread_full() - a source was found full: remember it
  * @cost_ns:	what finding out took, for one of @candidates sources. The kernel is asked again after
- *		SPREAD_FULL_COST times that, so that a few percent of the time at most go into asking, and a port
- *		that another process frees is found soon.
+ *		SPREAD_FULL_COST times that, so that a few percent of the time at most go into asking, and a
+ *port that another process frees is found soon.
  */
 void spread_full(struct tuple_space *space, uint64_t cost_ns, unsigned candidates, uint64_t now_ns);
 

@@ -87,11 +87,13 @@ static void print_table(const struct shim *shim, const struct table *t)
 	if (t->capacity)
 		snprintf(capacity, sizeof(capacity), "%u", t->capacity);
 	print(log, line,
-	      snprintf(line, sizeof(line), "headroom: ports used by %.60s in %.1f s, of %s per source and destination\n",
+	      snprintf(line, sizeof(line),
+		       "headroom: ports used by %.60s in %.1f s, of %s per source and destination\n",
 		       shim->process, (double)t->since_ns / 1e9, capacity));
 	print(log, line,
-	      snprintf(line, sizeof(line), "%-*s  %-*s %8s %8s %9s %8s %8s %9s %10s\n", to, "destination", from,
-		       "source", "opened", "open", "time-wait", "peak", "failed", "failovers", "connect us"));
+	      snprintf(line, sizeof(line), "%-*s  %-*s %8s %8s %9s %8s %8s %9s %10s\n", to, "destination",
+		       from, "source", "opened", "open", "time-wait", "peak", "failed", "failovers",
+		       "connect us"));
 	for (unsigned i = 0; i < t->count; i++) {
 		const struct row *r = &t->rows[i];
 		print(log, line,

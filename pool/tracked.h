@@ -9,40 +9,40 @@
 #include <stdint.h>
 
 enum socket_state {
-	SOCKET_FRESH,	   /* not connected */
+	SOCKET_FRESH,      /* not connected */
 	SOCKET_CONNECTING, /* connect() is under way, or was left to the kernel; a port is taken */
-	SOCKET_OPEN,	   /* connected; a port is taken */
-	SOCKET_BROKEN,	   /* an asynchronous connect() failed and the program read the error; no port */
+	SOCKET_OPEN,       /* connected; a port is taken */
+	SOCKET_BROKEN,     /* an asynchronous connect() failed and the program read the error; no port */
 };
 
 /* What the program did to the socket, and what we did. Set by hooks; asked from the kernel for an fd whose
  * making was not seen. */
 enum socket_flag {
-	HAS_PORT = 1u << 0,	    /* bound to a port by the program */
-	HAS_SOURCE = 1u << 1,	    /* bound to a source by the program; `bound` holds it */
-	OWN_NO_PORT = 1u << 2,	    /* the program set IP_BIND_ADDRESS_NO_PORT */
-	OWN_RANGE = 1u << 3,	    /* the program set IP_LOCAL_PORT_RANGE */
-	PINNED = 1u << 4,	    /* SO_BINDTODEVICE or IP_TRANSPARENT: its source is not ours to choose */
-	REUSES_PORT = 1u << 5,	    /* SO_REUSEPORT: bind(ip, 0) is not deferred */
-	ABORTS_ON_CLOSE = 1u << 6,  /* SO_LINGER with time 0: close() sends RST */
-	FIN_SENT_FIRST = 1u << 7,   /* shutdown() by us while the peer had not closed */
-	DEFERRED = 1u << 8,	    /* bind(ip, 0) was done without a port */
-	SOURCE_BY_US = 1u << 9,	    /* bound to a source by us, for spreading */
-	RANGE_BY_US = 1u << 10,	    /* IP_LOCAL_PORT_RANGE set by us */
-	NO_PORT_BY_US = 1u << 11,   /* IP_BIND_ADDRESS_NO_PORT set by us */
-	IN_CALL = 1u << 12,	    /* an attempt is under way in some thread */
-	CLOSED_IN_CALL = 1u << 13,  /* and another thread closed the fd meanwhile */
-	WAS_SHUT = 1u << 14,	    /* shutdown() in some direction: recv() no longer tells who closed */
+	HAS_PORT = 1u << 0,        /* bound to a port by the program */
+	HAS_SOURCE = 1u << 1,      /* bound to a source by the program; `bound` holds it */
+	OWN_NO_PORT = 1u << 2,     /* the program set IP_BIND_ADDRESS_NO_PORT */
+	OWN_RANGE = 1u << 3,       /* the program set IP_LOCAL_PORT_RANGE */
+	PINNED = 1u << 4,          /* SO_BINDTODEVICE or IP_TRANSPARENT: its source is not ours to choose */
+	REUSES_PORT = 1u << 5,     /* SO_REUSEPORT: bind(ip, 0) is not deferred */
+	ABORTS_ON_CLOSE = 1u << 6, /* SO_LINGER with time 0: close() sends RST */
+	FIN_SENT_FIRST = 1u << 7,  /* shutdown() by us while the peer had not closed */
+	DEFERRED = 1u << 8,        /* bind(ip, 0) was done without a port */
+	SOURCE_BY_US = 1u << 9,    /* bound to a source by us, for spreading */
+	RANGE_BY_US = 1u << 10,    /* IP_LOCAL_PORT_RANGE set by us */
+	NO_PORT_BY_US = 1u << 11,  /* IP_BIND_ADDRESS_NO_PORT set by us */
+	IN_CALL = 1u << 12,        /* an attempt is under way in some thread */
+	CLOSED_IN_CALL = 1u << 13, /* and another thread closed the fd meanwhile */
+	WAS_SHUT = 1u << 14,       /* shutdown() in some direction: recv() no longer tells who closed */
 };
 
 /* One socket; several fds may refer to it. Guarded by the shim's lock. */
 struct tracked {
-	uint64_t cookie;	   /* SO_COOKIE, while DEFERRED: tells it from another socket under its fd number */
+	uint64_t cookie; /* SO_COOKIE, while DEFERRED: tells it from another socket under its fd number */
 	struct tuple_space *space; /* where it is counted, while CONNECTING or OPEN; may be NULL then */
 	struct address bound;
 	struct tracked *next_spare;
 	uint32_t references; /* fds, and hooks at work on it */
-	uint32_t fds;	     /* fd numbers that stand for it */
+	uint32_t fds;        /* fd numbers that stand for it */
 	uint16_t flags;
 	uint8_t state;
 	uint8_t family; /* AF_INET or AF_INET6 */

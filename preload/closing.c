@@ -4,9 +4,10 @@
 
 #include "ending.h"
 #include "fdtable.h"
+#include "hot.h"
 #include "process.h"
 
-bool closing_begin(int fd, struct closing *closing)
+HOT bool closing_begin(int fd, struct closing *closing)
 {
 	*closing = (struct closing){ 0 };
 	if (!fdtable_look(fd) || !process_is_ours() || !shim_enter(&shim))
@@ -33,7 +34,7 @@ bool closing_begin(int fd, struct closing *closing)
 	return true;
 }
 
-void closing_end(struct closing *closing)
+HOT void closing_end(struct closing *closing)
 {
 	if (closing->ends)
 		ending_enter(&shim, &closing->held, &closing->facts, true);

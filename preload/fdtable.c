@@ -2,11 +2,12 @@
 /* fdtable - which fd number stands for which tracked socket. */
 #include "fdtable.h"
 
+#include "hot.h"
 #include "process.h"
 
 _Atomic(struct fd_page *) fd_pages[FD_PAGES];
 
-bool fdtable_set(int fd, struct tracked *tracked)
+HOT bool fdtable_set(int fd, struct tracked *tracked)
 {
 	if ((unsigned)fd >= (unsigned)FD_PAGE * FD_PAGES)
 		return false;
@@ -22,7 +23,7 @@ bool fdtable_set(int fd, struct tracked *tracked)
 	return true;
 }
 
-struct tracked *fdtable_take(int fd)
+HOT struct tracked *fdtable_take(int fd)
 {
 	struct tracked *tracked = fdtable_look(fd);
 	if (!tracked)
@@ -44,7 +45,7 @@ int fdtable_next(int from)
 	return -1;
 }
 
-bool fdtable_hold(int fd, struct held *held)
+HOT bool fdtable_hold(int fd, struct held *held)
 {
 	if (!fdtable_look(fd) || !process_is_ours() || !shim_enter(&shim))
 		return false;

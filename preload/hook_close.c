@@ -3,14 +3,15 @@
 #include "closing.h"
 #include "fdtable.h"
 #include "hooks.h"
+#include "hot.h"
 #include "process.h"
 #include "socket_facts.h"
 
-#include <linux/close_range.h>
 #include <limits.h>
+#include <linux/close_range.h>
 #include <netinet/tcp.h>
 
-int hook_close(int fd)
+HOT int hook_close(int fd)
 {
 	struct closing closing;
 
@@ -26,7 +27,8 @@ TWIN(int, __close, (int fd), close)
 int hook_fclose(FILE *stream)
 {
 	struct closing closing;
-	int fd = stream && atomic_load(&process_active) ? fileno(stream) : -1; /* -1: a stream without an fd */
+	int fd =
+	    stream && atomic_load(&process_active) ? fileno(stream) : -1; /* -1: a stream without an fd */
 
 	if (fd < 0 || !fdtable_look(fd) || !closing_begin(fd, &closing))
 		return real.fclose(stream);

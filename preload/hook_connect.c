@@ -6,6 +6,7 @@
 #include "ending.h"
 #include "fdtable.h"
 #include "hooks.h"
+#include "hot.h"
 #include "process.h"
 #include "socket_facts.h"
 
@@ -17,7 +18,7 @@
 #endif
 
 /* Enters a record under an fd number, in place of one that was closed unseen; the lock is held. */
-static struct tracked *track(int fd, const struct tracked *facts)
+HOT static struct tracked *track(int fd, const struct tracked *facts)
 {
 	struct tracked *stale = fdtable_take(fd);
 
@@ -44,7 +45,7 @@ static bool is_tcp(int family, int type, int protocol)
 	       (protocol == 0 || protocol == IPPROTO_TCP || protocol == IPPROTO_MPTCP);
 }
 
-static void socket_made(int fd, int family, bool tcp)
+HOT static void socket_made(int fd, int family, bool tcp)
 {
 	struct tracked facts = { .family = (uint8_t)family };
 
@@ -54,7 +55,7 @@ static void socket_made(int fd, int family, bool tcp)
 	shim_leave(&shim);
 }
 
-int hook_socket(int family, int type, int protocol)
+HOT int hook_socket(int family, int type, int protocol)
 {
 	int fd = real.socket(family, type, protocol);
 	if (fd >= 0)
@@ -66,7 +67,7 @@ TWIN(int, __socket, (int family, int type, int protocol), socket)
 
 /* The record of a socket that is to be connected, made now if its making was not seen. Return: with the lock
  * held, or NULL. */
-static struct tracked *enter_for_connect(int fd)
+HOT static struct tracked *enter_for_connect(int fd)
 {
 	struct tracked facts, *tracked = NULL;
 
@@ -82,7 +83,7 @@ static struct tracked *enter_for_connect(int fd)
 }
 
 /* connect() to AF_UNSPEC takes a connection apart (connect(2)). */
-static long disconnect(int fd, real_call *call, void *argument)
+COLD static long disconnect(int fd, real_call *call, void *argument)
 {
 	struct ending_facts facts = { .how = ENDED_BY_RESET };
 	struct held held;
@@ -99,7 +100,7 @@ static long disconnect(int fd, real_call *call, void *argument)
 	return rc;
 }
 
-static long connect_to(int fd, const struct endpoint *to, real_call *call, void *argument)
+HOT static long connect_to(int fd, const struct endpoint *to, real_call *call, void *argument)
 {
 	struct tracked *tracked = enter_for_connect(fd);
 
@@ -116,7 +117,8 @@ static long connect_to(int fd, const struct endpoint *to, real_call *call, void 
 }
 
 /* Runs one outgoing call. Return: its result, with errno set on failure. */
-static long outgoing(int fd, const struct sockaddr *address, socklen_t length, real_call *call, void *argument)
+HOT static long outgoing(int fd, const struct sockaddr *address, socklen_t length, real_call *call,
+			 void *argument)
 {
 	struct endpoint to;
 	long rc;
@@ -140,13 +142,13 @@ struct connect_call {
 	socklen_t length;
 };
 
-static long call_connect(void *argument)
+HOT static long call_connect(void *argument)
 {
 	const struct connect_call *c = argument;
 	return real.connect(c->fd, c->address, c->length) ? -errno : 0;
 }
 
-int hook_connect(int fd, const struct sockaddr *address, socklen_t length)
+HOT int hook_connect(int fd, const struct sockaddr *address, socklen_t length)
 {
 	struct connect_call call = { fd, address, length };
 	if (!atomic_load_explicit(&process_active, memory_order_acquire))
@@ -176,8 +178,9 @@ static long call_send(void *argument)
 ssize_t hook_sendto(int fd, const void *data, size_t size, int flags, const struct sockaddr *address,
 		    socklen_t length)
 {
-	struct send_call call = { .fd = fd, .flags = flags, .data = data, .size = size, .address = address,
-				  .length = length };
+	struct send_call call = {
+		.fd = fd, .flags = flags, .data = data, .size = size, .address = address, .length = length
+	};
 	if (!(flags & MSG_FASTOPEN) || !address || !process_is_ours())
 		return real.sendto(fd, data, size, flags, address, length);
 	return outgoing(fd, address, length, call_send, &call);
@@ -194,7 +197,8 @@ ssize_t hook_sendmsg(int fd, const struct msghdr *message, int flags)
 
 int hook_sendmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags)
 {
-	for (unsigned i = 0; atomic_load_explicit(&shim.deferred_count, memory_order_relaxed) && i < count; i++)
+	for (unsigned i = 0; atomic_load_explicit(&shim.deferred_count, memory_order_relaxed) && i < count;
+	     i++)
 		deferred_fds_in_message(&messages[i].msg_hdr);
 	return real.sendmmsg(fd, messages, count, flags);
 }

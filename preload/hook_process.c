@@ -101,18 +101,18 @@ TWIN(void, _Exit, (int status), _exit)
 
 /* execl() and its kin: the list becomes an array on the stack, as in libc (posix/execl.c). The first pass
  * counts; @environment is where execle() has its last argument. */
-#define LIST_TO_ARRAY(first, argv, last)                                                                     \
-	va_list arguments;                                                                                   \
-	size_t count = 1;                                                                                    \
-	va_start(arguments, last);                                                                           \
-	while (va_arg(arguments, const char *))                                                              \
-		count++;                                                                                     \
-	va_end(arguments);                                                                                   \
-	char *argv[count + 1];                                                                               \
-	va_start(arguments, last);                                                                           \
-	memcpy(&argv[0], &(first), sizeof(first));                                                           \
-	for (size_t i = 1; i <= count; i++)                                                                  \
-		argv[i] = va_arg(arguments, char *)
+#define LIST_TO_ARRAY(first, argv, last)           \
+	va_list arguments;                         \
+	size_t count = 1;                          \
+	va_start(arguments, last);                 \
+	while (va_arg(arguments, const char *))    \
+		count++;                           \
+	va_end(arguments);                         \
+	char *argv[count + 1];                     \
+	va_start(arguments, last);                 \
+	memcpy(&argv[0], &(first), sizeof(first)); \
+	for (size_t i = 1; i <= count; i++)        \
+	argv[i] = va_arg(arguments, char *)
 
 EXPORTED int hook_execl(const char *path, const char *first, ...) __asm__("execl");
 EXPORTED int hook_execlp(const char *file, const char *first, ...) __asm__("execlp");
@@ -140,14 +140,16 @@ int hook_execle(const char *path, const char *first, ...)
 	return hook_execve(path, argv, environment);
 }
 
-EXPORTED int hook_clone(int (*function)(void *), void *stack, int flags, void *argument, ...) __asm__("clone");
+EXPORTED int hook_clone(int (*function)(void *), void *stack, int flags, void *argument,
+			...) __asm__("clone");
 
 /* With CLONE_VM and without CLONE_THREAD the new process runs in our memory, as after vfork(). */
 int hook_clone(int (*function)(void *), void *stack, int flags, void *argument, ...)
 {
 	va_list rest;
 	va_start(rest, argument);
-	void *parent_tid = va_arg(rest, void *), *tls = va_arg(rest, void *), *child_tid = va_arg(rest, void *);
+	void *parent_tid = va_arg(rest, void *), *tls = va_arg(rest, void *),
+	     *child_tid = va_arg(rest, void *);
 	va_end(rest);
 	if (!(flags & CLONE_THREAD)) {
 		others_will_see();

@@ -15,7 +15,8 @@
 /* Calls the kernel has under the same name: before the shim is ready they go straight to it. */
 #define KERNEL_HOOKS(HOOK)                                                                                   \
 	HOOK(int, socket, (int family, int type, int protocol), (family, type, protocol))                    \
-	HOOK(int, connect, (int fd, const struct sockaddr *address, socklen_t length), (fd, address, length)) \
+	HOOK(int, connect, (int fd, const struct sockaddr *address, socklen_t length),                       \
+	     (fd, address, length))                                                                          \
 	HOOK(int, bind, (int fd, const struct sockaddr *address, socklen_t length), (fd, address, length))   \
 	HOOK(int, listen, (int fd, int backlog), (fd, backlog))                                              \
 	HOOK(int, shutdown, (int fd, int how), (fd, how))                                                    \
@@ -38,30 +39,30 @@
 	HOOK(int, fcntl, (int fd, int command, long argument), (fd, command, argument))
 
 /* The rest is looked up when it is first called, if that is before the shim is ready. */
-#define LIBC_HOOKS(HOOK)                                                                                     \
-	HOOK(int, dup2, (int fd, int target), (fd, target))                                                  \
-	HOOK(int, fcntl64, (int fd, int command, long argument), (fd, command, argument))                    \
-	HOOK(void, closefrom, (int first), (first))                                                          \
-	HOOK(int, fclose, (FILE * stream), (stream))                                                         \
-	HOOK(int, execve, (const char *path, char *const argv[], char *const envp[]), (path, argv, envp))    \
-	HOOK(int, execv, (const char *path, char *const argv[]), (path, argv))                               \
-	HOOK(int, execvp, (const char *file, char *const argv[]), (file, argv))                              \
-	HOOK(int, execvpe, (const char *file, char *const argv[], char *const envp[]), (file, argv, envp))   \
-	HOOK(int, fexecve, (int fd, char *const argv[], char *const envp[]), (fd, argv, envp))               \
-	HOOK(int, execveat,                                                                                  \
-	     (int directory, const char *path, char *const argv[], char *const envp[], int flags),           \
-	     (directory, path, argv, envp, flags))                                                           \
-	HOOK(int, posix_spawn,                                                                               \
-	     (pid_t * pid, const char *path, const posix_spawn_file_actions_t *actions,                      \
-	      const posix_spawnattr_t *attributes, char *const argv[], char *const envp[]),                  \
-	     (pid, path, actions, attributes, argv, envp))                                                   \
-	HOOK(int, posix_spawnp,                                                                              \
-	     (pid_t * pid, const char *file, const posix_spawn_file_actions_t *actions,                      \
-	      const posix_spawnattr_t *attributes, char *const argv[], char *const envp[]),                  \
-	     (pid, file, actions, attributes, argv, envp))                                                   \
-	HOOK(int, system, (const char *command), (command))                                                  \
-	HOOK(FILE *, popen, (const char *command, const char *mode), (command, mode))                        \
-	HOOK(pid_t, _Fork, (void), ())                                                                       \
+#define LIBC_HOOKS(HOOK)                                                                                   \
+	HOOK(int, dup2, (int fd, int target), (fd, target))                                                \
+	HOOK(int, fcntl64, (int fd, int command, long argument), (fd, command, argument))                  \
+	HOOK(void, closefrom, (int first), (first))                                                        \
+	HOOK(int, fclose, (FILE * stream), (stream))                                                       \
+	HOOK(int, execve, (const char *path, char *const argv[], char *const envp[]), (path, argv, envp))  \
+	HOOK(int, execv, (const char *path, char *const argv[]), (path, argv))                             \
+	HOOK(int, execvp, (const char *file, char *const argv[]), (file, argv))                            \
+	HOOK(int, execvpe, (const char *file, char *const argv[], char *const envp[]), (file, argv, envp)) \
+	HOOK(int, fexecve, (int fd, char *const argv[], char *const envp[]), (fd, argv, envp))             \
+	HOOK(int, execveat,                                                                                \
+	     (int directory, const char *path, char *const argv[], char *const envp[], int flags),         \
+	     (directory, path, argv, envp, flags))                                                         \
+	HOOK(int, posix_spawn,                                                                             \
+	     (pid_t * pid, const char *path, const posix_spawn_file_actions_t *actions,                    \
+	      const posix_spawnattr_t *attributes, char *const argv[], char *const envp[]),                \
+	     (pid, path, actions, attributes, argv, envp))                                                 \
+	HOOK(int, posix_spawnp,                                                                            \
+	     (pid_t * pid, const char *file, const posix_spawn_file_actions_t *actions,                    \
+	      const posix_spawnattr_t *attributes, char *const argv[], char *const envp[]),                \
+	     (pid, file, actions, attributes, argv, envp))                                                 \
+	HOOK(int, system, (const char *command), (command))                                                \
+	HOOK(FILE *, popen, (const char *command, const char *mode), (command, mode))                      \
+	HOOK(pid_t, _Fork, (void), ())                                                                     \
 	HOOK(void, _exit, (int status), (status))
 
 /* Hooked by code of their own: variadic (execl, execlp, execle, clone), or unlike any C function (vfork,
@@ -71,13 +72,15 @@
 
 #define EXPORTED __attribute__((visibility("default")))
 
-#define DECLARE_HOOK(result, name, parameters, arguments) EXPORTED result hook_##name parameters __asm__(#name);
+#define DECLARE_HOOK(result, name, parameters, arguments) \
+	EXPORTED result hook_##name parameters __asm__(#name);
 ALL_HOOKS(DECLARE_HOOK)
 #undef DECLARE_HOOK
 
 /* libc has some calls under a second name; it stands beside the hook: TWIN(int, __close, (int fd), close). */
-#define TWIN(result, name, parameters, of)                                                                   \
-	EXPORTED extern result hook_##name parameters __asm__(#name) __attribute__((alias(#of)));
+#define TWIN(result, name, parameters, of)                           \
+	EXPORTED extern result hook_##name parameters __asm__(#name) \
+	    __attribute__((alias(#of), copy(hook_##of)));
 
 /* The real calls: libc's, or those of a library preloaded behind ours. Usable at any time. */
 #define DECLARE_POINTER(result, name, parameters, arguments) result(*name) parameters;

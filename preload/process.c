@@ -5,6 +5,7 @@
 #include "deferred_fds.h"
 #include "fdtable.h"
 #include "hooks.h"
+#include "hot.h"
 #include "kernel.h"
 #include "rule_file.h"
 #include "summary.h"
@@ -19,7 +20,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-struct shim shim;
+struct shim shim __attribute__((aligned(64)));
 atomic_bool process_active;
 
 static pid_t own_pid;
@@ -34,7 +35,8 @@ static atomic_int *not_forked = &always_one;
 
 static void map_fork_mark(void)
 {
-	long at = kernel_syscall(SYS_mmap, 0, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	long at =
+	    kernel_syscall(SYS_mmap, 0, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (at < 0 && at > -4096)
 		return;
 	if (kernel_syscall(SYS_madvise, at, 4096, MADV_WIPEONFORK, 0, 0, 0)) {
@@ -55,7 +57,7 @@ static void start_in_child(void)
 	shim_restart(&shim);
 }
 
-bool process_is_ours(void)
+HOT bool process_is_ours(void)
 {
 	if (!atomic_load_explicit(&process_active, memory_order_acquire))
 		return false;
@@ -65,7 +67,7 @@ bool process_is_ours(void)
 	return process_is_ours_surely();
 }
 
-bool process_is_ours_surely(void)
+COLD bool process_is_ours_surely(void)
 {
 	if (!atomic_load_explicit(&process_active, memory_order_acquire))
 		return false;
