@@ -57,7 +57,7 @@ struct attempt {
 	struct events *events;
 };
 
-enum { FLAGS_OF_ATTEMPT = SOURCE_BY_US | RANGE_BY_US | NO_PORT_BY_US };
+enum { FLAGS_OF_ATTEMPT = SOURCE_BY_US | RANGE_BY_US | NO_PORT_BY_US | BOUND_ONCE };
 
 HOT static bool attempt_enter(struct attempt *a)
 {
@@ -236,10 +236,13 @@ HOT static long bind_source(struct attempt *a)
 	a->flags |= NO_PORT_BY_US;
 	long rc = binding_to(a->fd, a->family, &a->source);
 	if (!rc)
-		a->flags |= SOURCE_BY_US;
+		a->flags |= SOURCE_BY_US | BOUND_ONCE;
 	return rc;
 }
 
+/* Once a socket was bound to an address the kernel no longer forgets the source it chose itself when a
+ * connect() fails (SOCK_BINDADDR_LOCK, net/ipv4/af_inet.c; tests/platform/rebind.c). So after every failure
+ * such a socket is bound to nothing again. */
 void attempt_undo(struct shim *shim, const struct held *held, int fd)
 {
 	struct tracked *tracked = held->tracked;
@@ -255,16 +258,21 @@ void attempt_undo(struct shim *shim, const struct held *held, int fd)
 	if (!(flags & DEFERRED))
 		tracked->flags &= (uint16_t)~NO_PORT_BY_US;
 	shim_leave(shim);
-	if (flags & SOURCE_BY_US)
+	if (flags & HAS_PORT)
+		return;
+	if (flags & BOUND_ONCE) {
+		if (!(flags & (NO_PORT_BY_US | OWN_NO_PORT)))
+			binding_set_no_port(fd, 1);
 		binding_to(fd, family, &to_nothing);
-	if (flags & NO_PORT_BY_US && !(flags & (DEFERRED | OWN_NO_PORT)))
+	}
+	if (flags & (NO_PORT_BY_US | BOUND_ONCE) && !(flags & (DEFERRED | OWN_NO_PORT)))
 		binding_set_no_port(fd, 0);
 }
 
 /* Takes back what an earlier round or an earlier connect() bound. */
 COLD static void unbind_source(struct attempt *a)
 {
-	if (!(a->flags & (SOURCE_BY_US | NO_PORT_BY_US)))
+	if (!(a->flags & (BOUND_ONCE | NO_PORT_BY_US)))
 		return;
 	if (!attempt_enter(a))
 		return;
@@ -496,7 +504,7 @@ HOT static bool settle(struct attempt *a, long rc)
 		again = settle_refused(a, rc, full, to_blame);
 	if (again)
 		return true;
-	if (full && a->flags & (SOURCE_BY_US | NO_PORT_BY_US)) {
+	if (full && a->flags & (BOUND_ONCE | NO_PORT_BY_US)) {
 		shim_leave(a->shim);
 		unbind_source(a);
 		if (!attempt_enter(a))
@@ -548,7 +556,7 @@ HOT static long go_round(struct attempt *a)
 			long rc = bind_source(a);
 			if (rc && set_aside(a, rc))
 				continue;
-		} else {
+		} else if (a->flags & SOURCE_BY_US) {
 			unbind_source(a);
 		}
 		long rc = ask_kernel(a);

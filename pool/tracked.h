@@ -32,7 +32,9 @@ enum socket_flag {
 	NO_PORT_BY_US = 1u << 11,  /* IP_BIND_ADDRESS_NO_PORT set by us */
 	IN_CALL = 1u << 12,        /* an attempt is under way in some thread */
 	CLOSED_IN_CALL = 1u << 13, /* and another thread closed the fd meanwhile */
-	WAS_SHUT = 1u << 14,       /* shutdown() in some direction: recv() no longer tells who closed */
+	BOUND_ONCE =
+	    1u << 15, /* we did, at some time: the kernel then keeps a source past a failed connect() */
+	WAS_SHUT = 1u << 14, /* shutdown() in some direction: recv() no longer tells who closed */
 };
 
 /* One socket; several fds may refer to it. Guarded by the shim's lock. */

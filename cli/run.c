@@ -1,0 +1,245 @@
+// SPDX-License-Identifier: Apache-2.0
+/* run - `headroom run`: set the environment up for the shim and become the program. */
+#include "program.h"
+#include "rule_file.h"
+#include "verbs.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static const char usage[] =
+    "usage: headroom run [OPTION...] [--] COMMAND [ARGUMENT...]\n"
+    "\n"
+    "Runs COMMAND with the shim preloaded. Without options the shim changes no source address: it counts,\n"
+    "keeps connect() fast past half of the port range, defers bind(ip, 0), and warns.\n"
+    "\n"
+    "  -c, --config FILE       rules per destination; see headroom(1)\n"
+    "      --sources LIST      local addresses to spread over: 10.0.0.5, 10.0.0.5-10.0.0.12, 10.0.1.0/28,\n"
+    "                          fd00:1::/120, comma-separated; or auto\n"
+    "      --spread even|spill|off\n"
+    "                          even (default): the source with the most headroom first;\n"
+    "                          spill: the kernel's own source until half of its ports are in use\n"
+    "      --summary           print the ports used per destination and source when the program ends\n"
+    "      --log DEST          stderr (default), syslog, file:PATH or off\n"
+    "      --log-level LEVEL   error, warn (default) or info\n"
+    "      --log-format FORMAT logfmt (default) or json\n"
+    "  -h, --help              this text\n"
+    "\n"
+    "The exit status is the program's; 2 for a mistake in the options, 126 and 127 as env(1).\n";
+
+struct run {
+	struct arena arena;
+	struct settings settings;
+	bool has_spread, has_config;
+};
+
+/* Names of options and of the settings and variables they stand for. */
+static const struct {
+	const char *option, *setting, *variable;
+} values[] = {
+	{ "--sources", "sources", "HEADROOM_SOURCES" },
+	{ "--spread", "spread", "HEADROOM_SPREAD" },
+	{ "--log", "log", "HEADROOM_LOG" },
+	{ "--log-level", "log_level", "HEADROOM_LOG_LEVEL" },
+	{ "--log-format", "log_format", "HEADROOM_LOG_FORMAT" },
+};
+
+static int put(const char *name, const char *value)
+{
+	return setenv(name, value, 1) ? complain(name, "%s", strerror(errno)) : STATUS_FINE;
+}
+
+/* A relative path would be looked for where the program has gone to by then. */
+static bool absolute(const char *path, char *out, size_t size)
+{
+	char here[PATH_MAX];
+
+	if (*path == '/')
+		return (size_t)snprintf(out, size, "%s", path) < size;
+	return getcwd(here, sizeof(here)) && (size_t)snprintf(out, size, "%s/%s", here, path) < size;
+}
+
+static int take_log_file(const char *path)
+{
+	char whole[SETTING_PATH_MAX], value[SETTING_PATH_MAX + 8];
+	int fd;
+
+	if (!absolute(path, whole, sizeof(whole)))
+		return complain("--log", "`%s` is too long a path", path);
+	fd = open(whole, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0640);
+	if (fd < 0)
+		return complain("--log", "%s: %s", whole, strerror(errno));
+	close(fd);
+	snprintf(value, sizeof(value), "file:%s", whole);
+	return put("HEADROOM_LOG", value);
+}
+
+static int take_value(struct run *run, unsigned index, const char *value)
+{
+	char reason[REASON_MAX];
+
+	if (index == 0)
+		run->settings.otherwise.sources = (struct source_list){ 0 };
+	if (!settings_set(&run->arena, &run->settings, values[index].setting, value, reason))
+		return complain(values[index].option, "%s", reason);
+	if (!strncmp(value, "file:", 5) && !strcmp(values[index].setting, "log"))
+		return take_log_file(value + 5);
+	return put(values[index].variable, value);
+}
+
+static int take_config(struct run *run, const char *path)
+{
+	struct complaint complaint;
+	char whole[SETTING_PATH_MAX];
+
+	if (!rule_file_read(&run->arena, &run->settings, path, &complaint))
+		return complain(complaint.place, "%s", complaint.reason);
+	if (!absolute(path, whole, sizeof(whole)))
+		return complain(path, "is too long a path");
+	run->has_config = true;
+	return put("HEADROOM_CONFIG", whole);
+}
+
+static int take_option(struct run *run, int option)
+{
+	switch (option) {
+	case 'h':
+		fputs(usage, stdout);
+		exit(STATUS_FINE);
+	case 'c':
+		return take_config(run, optarg);
+	case 's':
+		return put("HEADROOM_SUMMARY", "1");
+	case '?':
+		fprintf(stderr, "headroom run --help lists the options\n");
+		return STATUS_USAGE;
+	default:
+		return take_value(run, (unsigned)option, optarg);
+	}
+}
+
+static int take_options(struct run *run, int argc, char **argv)
+{
+	static const struct option options[] = { { "config", required_argument, NULL, 'c' },
+						 { "sources", required_argument, NULL, 0 },
+						 { "spread", required_argument, NULL, 1 },
+						 { "log", required_argument, NULL, 2 },
+						 { "log-level", required_argument, NULL, 3 },
+						 { "log-format", required_argument, NULL, 4 },
+						 { "summary", no_argument, NULL, 's' },
+						 { "help", no_argument, NULL, 'h' },
+						 { NULL, 0, NULL, 0 } };
+	int option, status;
+
+	/* getopt_long() names the program in its messages. */
+	argv[0] = (char[]){ "headroom run" };
+	while ((option = getopt_long(argc, argv, "+c:h", options, NULL)) != -1)
+		if ((status = take_option(run, option)))
+			return status;
+	return STATUS_FINE;
+}
+
+/* What came by the environment is checked too: the shim would only log it. */
+static int check_environment(struct run *run)
+{
+	struct complaint complaint;
+	const char *config = getenv("HEADROOM_CONFIG");
+
+	if (!run->has_config && config && *config &&
+	    !rule_file_read(&run->arena, &run->settings, config, &complaint))
+		return complain(complaint.place, "%s", complaint.reason);
+	if (!settings_read_environment(&run->arena, &run->settings, &complaint))
+		return complain(complaint.place, "%s", complaint.reason);
+	const struct rule *rule = &run->settings.otherwise;
+	bool any = rule->sources.count || rule->sources.automatic || run->settings.rule_count;
+	if (rule->has_spread && rule->spread != SPREAD_OFF && !any)
+		return complain("--spread",
+				"there is nothing to spread over: name --sources, or rules with -c");
+	return STATUS_FINE;
+}
+
+static bool own_folder(char *out, size_t size)
+{
+	ssize_t length = readlink("/proc/self/exe", out, size - 1);
+
+	if (length <= 0)
+		return false;
+	out[length] = '\0';
+	char *slash = strrchr(out, '/');
+	if (slash)
+		*slash = '\0';
+	return slash;
+}
+
+/* Beside this command in a build folder, in ../lib/headroom of an installation that may have been moved, or
+ * where it was installed. */
+static int find_shim(char *out)
+{
+	static const char *const places[] = { "libheadroom.so", HEADROOM_SHIM_FROM_BIN "/libheadroom.so" };
+	char folder[PATH_MAX], candidate[PATH_MAX * 2];
+
+	for (size_t i = 0; own_folder(folder, sizeof(folder)) && i < sizeof(places) / sizeof(places[0]);
+	     i++) {
+		snprintf(candidate, sizeof(candidate), "%s/%s", folder, places[i]);
+		if (realpath(candidate, out))
+			return STATUS_FINE;
+	}
+	if (realpath(HEADROOM_SHIM_INSTALLED, out))
+		return STATUS_FINE;
+	return complain(NULL,
+			"libheadroom.so is neither beside this command nor at " HEADROOM_SHIM_INSTALLED);
+}
+
+static int preload(void)
+{
+	char shim[PATH_MAX], value[PATH_MAX * 2];
+	const char *others = getenv("LD_PRELOAD");
+	int status = find_shim(shim);
+
+	if (status)
+		return status;
+	if (strpbrk(shim, " :"))
+		return complain(shim,
+				"a space or colon in the path: the loader would take it for two (ld.so(8))");
+	int used = snprintf(value, sizeof(value), "%s%s%s", shim, others && *others ? ":" : "",
+			    others ? others : "");
+	if (used < 0 || (size_t)used >= sizeof(value))
+		return complain("LD_PRELOAD", "is too long");
+	return put("LD_PRELOAD", value);
+}
+
+int verb_run(int argc, char **argv)
+{
+	struct run run = { 0 };
+	struct program program;
+	char path[PROGRAM_PATH_MAX];
+	int status;
+
+	settings_default(&run.settings);
+	if ((status = take_options(&run, argc, argv)))
+		return status;
+	if (optind == argc)
+		return complain("run", "no command given; `headroom run --help` has the usage");
+	if ((status = check_environment(&run)))
+		return status;
+	char **command = argv + optind;
+	if (!program_find(*command, path, sizeof(path))) {
+		complain(*command, "%s", strerror(errno));
+		return errno == ENOENT ? 127 : 126;
+	}
+	if (!program_check(path, &program))
+		return complain(program.path, "%s", program.why);
+	if (program.doubtful)
+		complain(program.path, "%s", program.why);
+	if ((status = preload()))
+		return status;
+	execvp(*command, command);
+	complain(*command, "%s", strerror(errno));
+	return errno == ENOENT ? 127 : 126;
+}

@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: Apache-2.0
+/* verbs - the verbs of the headroom command; one file each. */
+#ifndef HEADROOM_CLI_VERBS_H
+#define HEADROOM_CLI_VERBS_H
+
+enum exit_status { STATUS_FINE = 0, STATUS_BAD_NEWS = 1, STATUS_USAGE = 2 };
+
+/**
+ * verb_run() - run a program under the shim
+ * @argc, @argv:	from the verb on
+ * Return: does not, if the program could be started; else an exit status (126, 127 as env(1) has them)
+ */
+int verb_run(int argc, char **argv);
+
+/**
+ * verb_config() - check a rule file and say how it is understood
+ */
+int verb_config(int argc, char **argv);
+
+/**
+ * complain() - one line on standard error: "headroom: PLACE: REASON"
+ * @place:	NULL for none
+ * Return: STATUS_USAGE
+ */
+int complain(const char *place, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+#endif
