@@ -106,7 +106,7 @@ static int take_config(struct run *run, const char *path)
 	return put("HEADROOM_CONFIG", whole);
 }
 
-static int take_option(struct run *run, int option)
+static int take_option(struct run *run, int option, char **argv)
 {
 	switch (option) {
 	case 'h':
@@ -117,8 +117,11 @@ static int take_option(struct run *run, int option)
 	case 's':
 		return put("HEADROOM_SUMMARY", "1");
 	case '?':
-		fprintf(stderr, "headroom run --help lists the options\n");
-		return STATUS_USAGE;
+		return complain("run", "`%s` is not an option; `headroom run --help` lists them",
+				argv[optind - 1]);
+	case ':':
+		return complain("run", "`%s` needs a value; `headroom run --help` has the details",
+				argv[optind - 1]);
 	default:
 		return take_value(run, (unsigned)option, optarg);
 	}
@@ -137,10 +140,9 @@ static int take_options(struct run *run, int argc, char **argv)
 						 { NULL, 0, NULL, 0 } };
 	int option, status;
 
-	/* getopt_long() names the program in its messages. */
-	argv[0] = (char[]){ "headroom run" };
-	while ((option = getopt_long(argc, argv, "+c:h", options, NULL)) != -1)
-		if ((status = take_option(run, option)))
+	opterr = 0;
+	while ((option = getopt_long(argc, argv, "+:c:h", options, NULL)) != -1)
+		if ((status = take_option(run, option, argv)))
 			return status;
 	return STATUS_FINE;
 }
