@@ -114,8 +114,8 @@ static const char *own_loader(void)
 		if (pread(fd, &segment, sizeof(segment), at) == sizeof(segment) &&
 		    segment.p_type == PT_INTERP && segment.p_filesz < sizeof(loader))
 			loader[pread(fd, loader, segment.p_filesz, (off_t)segment.p_offset) > 0
-				   ? segment.p_filesz - 1
-				   : 0] = '\0';
+				       ? segment.p_filesz - 1
+				       : 0] = '\0';
 	}
 	close(fd);
 	return loader;

@@ -14,24 +14,26 @@
 #include <unistd.h>
 
 static const char usage[] =
-    "usage: headroom run [OPTION...] [--] COMMAND [ARGUMENT...]\n"
-    "\n"
-    "Runs COMMAND with the shim preloaded. Without options the shim changes no source address: it counts,\n"
-    "keeps connect() fast past half of the port range, defers bind(ip, 0), and warns.\n"
-    "\n"
-    "  -c, --config FILE       rules per destination; see headroom(1)\n"
-    "      --sources LIST      local addresses to spread over: 10.0.0.5, 10.0.0.5-10.0.0.12, 10.0.1.0/28,\n"
-    "                          fd00:1::/120, comma-separated; or auto\n"
-    "      --spread even|spill|off\n"
-    "                          even (default): the source with the most headroom first;\n"
-    "                          spill: the kernel's own source until half of its ports are in use\n"
-    "      --summary           print the ports used per destination and source when the program ends\n"
-    "      --log DEST          stderr (default), syslog, file:PATH or off\n"
-    "      --log-level LEVEL   error, warn (default) or info\n"
-    "      --log-format FORMAT logfmt (default) or json\n"
-    "  -h, --help              this text\n"
-    "\n"
-    "The exit status is the program's; 2 for a mistake in the options, 126 and 127 as env(1).\n";
+	"usage: headroom run [OPTION...] [--] COMMAND [ARGUMENT...]\n"
+	"\n"
+	"Runs COMMAND with the shim preloaded. Without options the shim changes no source address: it "
+	"counts,\n"
+	"keeps connect() fast past half of the port range, defers bind(ip, 0), and warns.\n"
+	"\n"
+	"  -c, --config FILE       rules per destination; see headroom(1)\n"
+	"      --sources LIST      local addresses to spread over: 10.0.0.5, 10.0.0.5-10.0.0.12, "
+	"10.0.1.0/28,\n"
+	"                          fd00:1::/120, comma-separated; or auto\n"
+	"      --spread even|spill|off\n"
+	"                          even (default): the source with the most headroom first;\n"
+	"                          spill: the kernel's own source until half of its ports are in use\n"
+	"      --summary           print the ports used per destination and source when the program ends\n"
+	"      --log DEST          stderr (default), syslog, file:PATH or off\n"
+	"      --log-level LEVEL   error, warn (default) or info\n"
+	"      --log-format FORMAT logfmt (default) or json\n"
+	"  -h, --help              this text\n"
+	"\n"
+	"The exit status is the program's; 2 for a mistake in the options, 126 and 127 as env(1).\n";
 
 struct run {
 	struct arena arena;

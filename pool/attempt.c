@@ -15,6 +15,7 @@
 #include "attempt.h"
 
 #include "binding.h"
+#include "candidates.h"
 #include "clock.h"
 #include "events.h"
 #include "hot.h"
@@ -29,7 +30,6 @@
 #include <string.h>
 #include <sys/single_threaded.h>
 
-enum { NATURAL_LIFE_S = 5, AUTO_LIFE_S = 30 };
 #define SECOND_NS 1000000000ull
 
 struct attempt {
@@ -64,7 +64,7 @@ HOT static bool attempt_enter(struct attempt *a)
 	if (!shim_enter_held(a->shim, &a->held))
 		return false;
 	a->tracked->flags =
-	    (uint16_t)((a->tracked->flags & ~FLAGS_OF_ATTEMPT) | (a->flags & FLAGS_OF_ATTEMPT));
+		(uint16_t)((a->tracked->flags & ~FLAGS_OF_ATTEMPT) | (a->flags & FLAGS_OF_ATTEMPT));
 	return true;
 }
 
@@ -79,79 +79,15 @@ static void mark_under_way(struct attempt *a)
 	a->family = a->tracked->family;
 }
 
-COLD static const struct source_list *intern_auto_list(struct shim *shim, const struct source_list *found)
-{
-	for (unsigned i = 0; i < shim->auto_count; i++) {
-		const struct source_list *known = &shim->auto_lists[i];
-		if (known->count == found->count &&
-		    !memcmp(known->items, found->items, known->count * sizeof(*known->items)))
-			return known;
-	}
-	if (shim->auto_count == AUTO_LISTS_MAX)
-		return NULL;
-	struct source_list *list = &shim->auto_lists[shim->auto_count];
-	*list = (struct source_list){ .count = found->count, .room = found->count };
-	list->items = arena_alloc(&shim->arena, found->count * sizeof(*list->items));
-	if (!list->items)
-		return NULL;
-	memcpy(list->items, found->items, found->count * sizeof(*list->items));
-	shim->auto_count++;
-	return list;
-}
-
-/* Looks up what `auto` stands for, when this destination does not know it or has known it for long. */
-COLD static void refresh_auto(struct attempt *a)
-{
-	struct arena scratch = { 0 };
-	struct source_list found = { 0 };
-	int rc = route_auto_sources(&scratch, a->to, &found);
-
-	if (attempt_enter(a)) {
-		const struct source_list *list = found.count ? intern_auto_list(a->shim, &found) : NULL;
-		if (list)
-			spread_prepare(a->shim, a->destination, list);
-		else if (rc)
-			events_aside(a->shim, a->events, &found.items[0], a->to, -rc, a->began_ns);
-		a->destination->sources_until_ns = a->began_ns + AUTO_LIFE_S * SECOND_NS;
-		shim_leave(a->shim);
-	}
-	arena_release(&scratch);
-}
-
-/* Makes the natural source known before the first choice among it and others. */
-COLD static void refresh_natural(struct attempt *a)
-{
-	struct address natural;
-	int rc = route_source(a->to, NULL, &natural);
-
-	if (!attempt_enter(a))
-		return;
-	if (!rc)
-		a->destination->natural = ledger_space(&a->shim->ledger, a->destination, &natural);
-	a->destination->natural_until_ns = a->began_ns + NATURAL_LIFE_S * SECOND_NS;
-	shim_leave(a->shim);
-}
-
-/* What has to be looked up before a source can be chosen. Each is a few system calls, done rarely, without
- * the lock. Return: false when the lock could not be had again. */
+/* Return: false when the lock had to be let go for it and could not be had again. */
 static bool look_up(struct attempt *a)
 {
-	const struct destination *d = a->destination;
-	bool old_range = (a->spreading || d->busy || a->shim->knee.way == KNEE_WINDOW) &&
-			 a->shim->range_until_ns <= a->began_ns;
-	bool old_auto = a->spreading && a->rule->sources.automatic && d->sources_until_ns <= a->began_ns;
-	bool old_natural =
-	    a->spreading && a->rule->spread == SPREAD_SPILL && d->natural_until_ns <= a->began_ns;
+	struct candidates_age age;
 
-	if (!old_range && !old_auto && !old_natural)
+	if (!candidates_age(a->shim, a->destination, a->spreading, a->began_ns, &age))
 		return true;
 	shim_leave(a->shim);
-	if (old_range)
-		shim_refresh_range(a->shim, a->began_ns);
-	if (old_auto)
-		refresh_auto(a);
-	if (old_natural)
-		refresh_natural(a);
+	candidates_refresh(a->shim, &a->held, a->destination, &age, a->events, a->began_ns);
 	return attempt_enter(a);
 }
 
@@ -364,7 +300,7 @@ COLD static void enter_learned(struct attempt *a, const struct address *source, 
 		return;
 	if (known && !(a->flags & (HAS_SOURCE | PINNED))) {
 		d->natural = a->space;
-		d->natural_until_ns = a->answered_ns + NATURAL_LIFE_S * SECOND_NS;
+		d->natural_until_ns = a->answered_ns + CANDIDATES_NATURAL_LIFE_S * SECOND_NS;
 	}
 	space_taken(a->space, &a->shim->range, a->answered_ns);
 	a->tracked->space = a->space;

@@ -53,7 +53,7 @@ HOT void events_use_changed(struct shim *shim, struct events *events, struct tup
 		describe(shim, event, space, now_ns);
 		event->percent = settings->warn_percent[steps - 1];
 	} else if (space->warned_steps && (in_use + capacity * RECOVERED_BELOW_PERCENT / 100) * 100 <
-					      settings->warn_percent[0] * capacity) {
+						  settings->warn_percent[0] * capacity) {
 		space->warned_steps = 0;
 		struct event *event = hold(shim, events, EVENT_RECOVERED, now_ns);
 		if (event)
@@ -113,6 +113,16 @@ COLD void events_aside(struct shim *shim, struct events *events, const struct ad
 	event->error = error;
 }
 
+COLD void events_auto_failed(struct shim *shim, struct events *events, const struct endpoint *to, int error,
+			     uint64_t now_ns)
+{
+	struct event *event = hold(shim, events, EVENT_AUTO, now_ns);
+	if (!event)
+		return;
+	event->to = *to;
+	event->error = error;
+}
+
 static void add_use(struct log_line *line, const struct event *event)
 {
 	log_number(line, "in_use", event->in_use);
@@ -152,13 +162,17 @@ static void message_of(const struct event *event, char *out, size_t size)
 		snprintf(out, size, "source cannot be used (%s); set aside for 30 s",
 			 strerrordesc_np(event->error));
 		break;
+	case EVENT_AUTO:
+		snprintf(out, size, "auto: the local addresses could not be listed (%s)",
+			 strerrordesc_np(event->error));
+		break;
 	}
 }
 
 COLD static void write_event(struct shim *shim, const struct event *event)
 {
-	static const char *const names[] = { "threshold", "recovered", "failover", "exhausted",
-					     "source_aside" };
+	static const char *const names[] = { "threshold", "recovered",    "failover",
+					     "exhausted", "source_aside", "auto_failed" };
 	struct log_line line;
 	char message[120];
 
@@ -169,7 +183,7 @@ COLD static void write_event(struct shim *shim, const struct event *event)
 		log_number(&line, "percent", event->percent);
 	if (event->kind == EVENT_EXHAUSTED)
 		log_number(&line, "sources", event->sources);
-	if (event->kind != EVENT_ASIDE)
+	if (event->kind < EVENT_ASIDE)
 		add_use(&line, event);
 	if (event->repeats)
 		log_number(&line, "repeats", event->repeats);

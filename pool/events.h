@@ -5,7 +5,14 @@
 
 #include "shim.h"
 
-enum event_kind { EVENT_THRESHOLD, EVENT_RECOVERED, EVENT_FAILOVER, EVENT_EXHAUSTED, EVENT_ASIDE };
+enum event_kind {
+	EVENT_THRESHOLD,
+	EVENT_RECOVERED,
+	EVENT_FAILOVER,
+	EVENT_EXHAUSTED,
+	EVENT_ASIDE,
+	EVENT_AUTO
+};
 
 struct event {
 	enum event_kind kind;
@@ -51,6 +58,13 @@ void events_exhausted(struct shim *shim, struct events *events, struct destinati
  */
 void events_aside(struct shim *shim, struct events *events, const struct address *source,
 		  const struct endpoint *to, int error, uint64_t now_ns);
+
+/**
+ * events_auto_failed() - the addresses that `auto` stands for could not be looked up
+ * @error:	errno that says why
+ */
+void events_auto_failed(struct shim *shim, struct events *events, const struct endpoint *to, int error,
+			uint64_t now_ns);
 
 /**
  * events_write() - write what is held; call without the lock

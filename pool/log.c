@@ -30,8 +30,8 @@ bool log_allow(struct log *log, uint64_t now_ns, uint64_t *suppressed)
 
 	if (earned) {
 		log->tokens = earned >= LOG_BURST || log->tokens + earned > LOG_BURST
-				  ? LOG_BURST
-				  : log->tokens + (unsigned)earned;
+				      ? LOG_BURST
+				      : log->tokens + (unsigned)earned;
 		log->refilled_ns = now_ns;
 	}
 	if (!log->tokens) {
@@ -124,7 +124,7 @@ static void put_time(struct log_line *line)
 	int64_t days = now.tv_sec / 86400 + 719468, seconds = now.tv_sec % 86400;
 	int64_t era = days / 146097, day_of_era = days % 146097;
 	int64_t year_of_era =
-	    (day_of_era - day_of_era / 1460 + day_of_era / 36524 - day_of_era / 146096) / 365;
+		(day_of_era - day_of_era / 1460 + day_of_era / 36524 - day_of_era / 146096) / 365;
 	int64_t day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
 	int64_t shifted_month = (5 * day_of_year + 2) / 153;
 	int64_t month = shifted_month < 10 ? shifted_month + 3 : shifted_month - 9;
@@ -179,7 +179,7 @@ void log_stderr(const struct log *log, const char *text, size_t length)
 static void write_file(const char *path, const char *text, size_t length)
 {
 	long fd = kernel_private_fd(kernel.openat(
-	    AT_FDCWD, path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0640));
+		AT_FDCWD, path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0640));
 	if (fd < 0)
 		return;
 	kernel.write((int)fd, text, length);

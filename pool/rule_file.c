@@ -283,8 +283,8 @@ bool rule_file_parse(struct arena *arena, struct settings *settings, char *text,
 static long open_regular(const char *path, size_t *size)
 {
 	struct stat st;
-	long fd =
-	    kernel_private_fd(kernel.openat(AT_FDCWD, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0));
+	long fd = kernel_private_fd(
+		kernel.openat(AT_FDCWD, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0));
 	if (fd < 0)
 		return fd;
 	long rc = kernel.fstat((int)fd, &st);

@@ -48,7 +48,7 @@ void spread_aside(struct shim *shim, const struct address *source, uint64_t now_
 	else if (i == shim->aside_count)
 		shim->aside_count++;
 	shim->aside[i] =
-	    (struct aside){ .source = *source, .until_ns = now_ns + SPREAD_ASIDE_S * 1000000000ull };
+		(struct aside){ .source = *source, .until_ns = now_ns + SPREAD_ASIDE_S * 1000000000ull };
 }
 
 /* A source of the other family is none for this destination; nor is a loopback source for a remote one:

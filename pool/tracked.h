@@ -33,7 +33,7 @@ enum socket_flag {
 	IN_CALL = 1u << 12,        /* an attempt is under way in some thread */
 	CLOSED_IN_CALL = 1u << 13, /* and another thread closed the fd meanwhile */
 	BOUND_ONCE =
-	    1u << 15, /* we did, at some time: the kernel then keeps a source past a failed connect() */
+		1u << 15, /* we did, at some time: the kernel then keeps a source past a failed connect() */
 	WAS_SHUT = 1u << 14, /* shutdown() in some direction: recv() no longer tells who closed */
 };
 

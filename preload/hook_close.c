@@ -28,7 +28,7 @@ int hook_fclose(FILE *stream)
 {
 	struct closing closing;
 	int fd =
-	    stream && atomic_load(&process_active) ? fileno(stream) : -1; /* -1: a stream without an fd */
+		stream && atomic_load(&process_active) ? fileno(stream) : -1; /* -1: a stream without an fd */
 
 	if (fd < 0 || !fdtable_look(fd) || !closing_begin(fd, &closing))
 		return real.fclose(stream);

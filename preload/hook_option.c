@@ -134,8 +134,8 @@ int hook_getsockopt(int fd, int level, int name, void *value, socklen_t *length)
 {
 	int rc = real.getsockopt(fd, level, name, value, length);
 	bool ours =
-	    (level == IPPROTO_IP && (name == IP_BIND_ADDRESS_NO_PORT || name == IP_LOCAL_PORT_RANGE)) ||
-	    (level == SOL_SOCKET && name == SO_ERROR);
+		(level == IPPROTO_IP && (name == IP_BIND_ADDRESS_NO_PORT || name == IP_LOCAL_PORT_RANGE)) ||
+		(level == SOL_SOCKET && name == SO_ERROR);
 	if (rc == 0 && ours && fdtable_look(fd))
 		correct(fd, level, name, value, length);
 	return rc;

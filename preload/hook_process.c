@@ -5,6 +5,7 @@
 #include "deferred_fds.h"
 #include "hooks.h"
 #include "process.h"
+#include "start.h"
 
 #include <dlfcn.h>
 #include <errno.h>
@@ -92,7 +93,7 @@ pid_t hook__Fork(void)
 
 void hook__exit(int status)
 {
-	process_ends();
+	print_summary_once();
 	for (;;)
 		real._exit(status);
 }

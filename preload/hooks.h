@@ -80,7 +80,7 @@ ALL_HOOKS(DECLARE_HOOK)
 /* libc has some calls under a second name; it stands beside the hook: TWIN(int, __close, (int fd), close). */
 #define TWIN(result, name, parameters, of)                           \
 	EXPORTED extern result hook_##name parameters __asm__(#name) \
-	    __attribute__((alias(#of), copy(hook_##of)));
+		__attribute__((alias(#of), copy(hook_##of)));
 
 /* The real calls: libc's, or those of a library preloaded behind ours. Usable at any time. */
 #define DECLARE_POINTER(result, name, parameters, arguments) result(*name) parameters;

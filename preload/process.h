@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* process - the shim of this process: its start, its forks, its end. */
+/* process - whose memory is this? The shim of this process, and its children in the same memory. */
 #ifndef HEADROOM_PRELOAD_PROCESS_H
 #define HEADROOM_PRELOAD_PROCESS_H
 
@@ -39,8 +39,14 @@ void process_mark_vfork(void);
 void process_mark_shared_memory(void);
 
 /**
- * process_ends() - print the summary, if it was asked for, once
+ * process_start() - from here on hooks may use the shim
+ * @in_child:	called when a hook finds itself in a forked child that nothing else has told so
  */
-void process_ends(void);
+void process_start(void (*in_child)(void));
+
+/**
+ * process_started_in_child() - part of starting anew there
+ */
+void process_started_in_child(void);
 
 #endif

@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0
+/* start - the shim's beginning in a process, its forks, its end. */
+#include "start.h"
+
+#include "deferred_fds.h"
+#include "fdtable.h"
+#include "hooks.h"
+#include "process.h"
+#include "rule_file.h"
+#include "summary.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/auxv.h>
+
+static __thread bool locked_for_fork __attribute__((tls_model("initial-exec")));
+
+static void start_in_child(void)
+{
+	locked_for_fork = false;
+	process_started_in_child();
+	fdtable_forget_all();
+	shim_restart(&shim);
+}
+
+/* fork() of libc: the child is to see the ledger whole, and no deferred port. */
+static void before_fork(void)
+{
+	int saved = errno;
+	if (process_is_ours_surely()) {
+		deferred_fds_make_real();
+		locked_for_fork = shim_enter(&shim);
+	}
+	errno = saved;
+}
+
+static void after_fork_in_parent(void)
+{
+	if (locked_for_fork)
+		shim_leave(&shim);
+	locked_for_fork = false;
+}
+
+static void after_fork_in_child(void)
+{
+	if (!atomic_load(&process_active))
+		return;
+	if (locked_for_fork)
+		shim_leave(&shim);
+	start_in_child();
+}
+
+/* Return: false when there is something the user must mend first. */
+static bool read_settings(struct complaint *complaint)
+{
+	const char *path = getenv("HEADROOM_CONFIG");
+	struct settings *s = &shim.settings;
+
+	if (path && *path && !rule_file_read(&shim.settings_arena, s, path, complaint))
+		return false;
+	return settings_read_environment(&shim.settings_arena, s, complaint);
+}
+
+static void complain(const struct complaint *complaint)
+{
+	char text[sizeof(*complaint) + 64];
+
+	settings_default(&shim.settings);
+	snprintf(text, sizeof(text), "%s: %s; the program runs without headroom", complaint->place,
+		 complaint->reason);
+	log_message(&shim.log, LOG_LEVEL_ERROR, "config", text);
+}
+
+/* Early among the constructors: others may open connections. */
+__attribute__((constructor(101))) static void start(void)
+{
+	/* In a set-user-ID program the environment is its caller's, not its owner's (getauxval(3)). */
+	bool trusted = !getauxval(AT_SECURE);
+	const char *disable = trusted ? getenv("HEADROOM_DISABLE") : NULL;
+	struct complaint complaint = { 0 };
+	int saved = errno;
+
+	real_resolve();
+	if (disable && *disable && strcmp(disable, "0"))
+		return;
+	shim_start(&shim, program_invocation_short_name);
+	log_start(&shim.log, &shim.settings, shim.process);
+	if (trusted && !read_settings(&complaint)) {
+		complain(&complaint);
+		errno = saved;
+		return;
+	}
+	settings_finish(&shim.settings);
+	pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
+	process_start(start_in_child);
+	errno = saved;
+}
+
+void print_summary_once(void)
+{
+	static atomic_bool done;
+	if (shim.settings.summary && process_is_ours_surely() && !atomic_exchange(&done, true))
+		summary_print(&shim);
+}
+
+__attribute__((destructor)) static void end(void)
+{
+	print_summary_once();
+}

@@ -1,0 +1,11 @@
+// SPDX-License-Identifier: Apache-2.0
+/* start - the shim's beginning in a process, its forks, its end. */
+#ifndef HEADROOM_PRELOAD_START_H
+#define HEADROOM_PRELOAD_START_H
+
+/**
+ * print_summary_once() - at the end of the process, if it was asked for
+ */
+void print_summary_once(void);
+
+#endif
