@@ -26,4 +26,12 @@ static inline uint64_t clock_coarse_ns(void)
 	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec + 1;
 }
 
+/**
+ * clock_since() - time from @then to @now; 0 if another thread's @then is later
+ */
+static inline uint64_t clock_since(uint64_t then_ns, uint64_t now_ns)
+{
+	return now_ns > then_ns ? now_ns - then_ns : 0;
+}
+
 #endif

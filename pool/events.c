@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* events - what is worth a log line: noticed under the shim's lock, written after it was let go. */
 #include "events.h"
+#include "clock.h"
 #include "hot.h"
 
 #include <stdio.h>
@@ -67,7 +68,7 @@ COLD void events_failover(struct shim *shim, struct events *events, struct tuple
 	struct destination *destination = space->destination;
 
 	if (destination->failover_logged_ns &&
-	    now_ns - destination->failover_logged_ns < FAILOVER_EVERY_S * SECOND_NS) {
+	    clock_since(destination->failover_logged_ns, now_ns) < FAILOVER_EVERY_S * SECOND_NS) {
 		destination->failovers_unlogged++;
 		return;
 	}
@@ -84,7 +85,7 @@ COLD void events_exhausted(struct shim *shim, struct events *events, struct dest
 			   unsigned sources, uint64_t now_ns)
 {
 	if (destination->exhausted_logged_ns &&
-	    now_ns - destination->exhausted_logged_ns < EXHAUSTED_EVERY_S * SECOND_NS)
+	    clock_since(destination->exhausted_logged_ns, now_ns) < EXHAUSTED_EVERY_S * SECOND_NS)
 		return;
 	struct event *event = hold(shim, events, EVENT_EXHAUSTED, now_ns);
 	if (!event)

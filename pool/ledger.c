@@ -136,7 +136,9 @@ HOT uint32_t space_time_wait(struct tuple_space *space, uint64_t now_ns)
 		space->bucket_tick = tick;
 		return 0;
 	}
-	while (space->bucket_tick != tick) {
+	/* Threads look at the clock before they take the lock: a call may come with an earlier time than the
+	 * last. */
+	while ((int32_t)(tick - space->bucket_tick) > 0) {
 		space->bucket_tick++;
 		/* The bucket that falls out of the 60 s is emptied before its place is used again. */
 		uint16_t *old = &space->bucket[(space->bucket_tick - TICKS_KEPT - 1) % TIME_WAIT_BUCKETS];

@@ -2,6 +2,7 @@
 /* log - write one line where the user wants it, without harm to the program. */
 #include "log.h"
 
+#include "clock.h"
 #include "kernel.h"
 
 #include <errno.h>
@@ -26,7 +27,7 @@ void log_start(struct log *log, const struct settings *settings, const char *pro
 
 bool log_allow(struct log *log, uint64_t now_ns, uint64_t *suppressed)
 {
-	uint64_t earned = (now_ns - log->refilled_ns) / (1000000000u / LOG_PER_SECOND);
+	uint64_t earned = clock_since(log->refilled_ns, now_ns) / (1000000000u / LOG_PER_SECOND);
 
 	if (earned) {
 		log->tokens = earned >= LOG_BURST || log->tokens + earned > LOG_BURST
