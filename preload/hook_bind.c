@@ -5,6 +5,7 @@
 #include "fdtable.h"
 #include "hooks.h"
 #include "process.h"
+#include "readable.h"
 
 #include <errno.h>
 
@@ -53,10 +54,9 @@ int hook_bind(int fd, const struct sockaddr *address, socklen_t length)
 	struct endpoint local;
 	struct held held;
 	int saved = errno;
-	bool readable = (uintptr_t)address >= 4096 && (uintptr_t)address < UINTPTR_MAX - 4096;
 
-	if (!fdtable_look(fd) || !readable || !endpoint_from_sockaddr(address, length, &local) ||
-	    !fdtable_hold(fd, &held))
+	if (!fdtable_look(fd) || !readable(fd, address, length) ||
+	    !endpoint_from_sockaddr(address, length, &local) || !fdtable_hold(fd, &held))
 		return real.bind(fd, address, length);
 	long rc = bind_tracked(&held, &call, &local);
 	fdtable_release(&held);

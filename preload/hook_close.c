@@ -7,6 +7,7 @@
 #include "process.h"
 #include "socket_facts.h"
 
+#include <errno.h>
 #include <limits.h>
 #include <linux/close_range.h>
 #include <netinet/tcp.h>

@@ -8,6 +8,7 @@
 #include "hooks.h"
 #include "hot.h"
 #include "process.h"
+#include "readable.h"
 #include "socket_facts.h"
 
 #include <errno.h>
@@ -124,11 +125,10 @@ HOT static long outgoing(int fd, const struct sockaddr *address, socklen_t lengt
 	long rc;
 	int saved = errno;
 
-	/* A pointer the kernel would answer with EFAULT is not for us to follow. */
-	bool readable = (uintptr_t)address >= 4096 && (uintptr_t)address < UINTPTR_MAX - 4096;
-	if (readable && endpoint_from_sockaddr(address, length, &to))
+	bool known = readable(fd, address, length);
+	if (known && endpoint_from_sockaddr(address, length, &to))
 		rc = connect_to(fd, &to, call, argument);
-	else if (readable && length >= sizeof(sa_family_t) && address->sa_family == AF_UNSPEC)
+	else if (known && length >= sizeof(sa_family_t) && address->sa_family == AF_UNSPEC)
 		rc = disconnect(fd, call, argument);
 	else
 		rc = call(argument);

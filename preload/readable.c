@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+/* readable - may we follow a pointer of the program's? */
+#include "readable.h"
+
+#include "hot.h"
+#include "kernel.h"
+
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdint.h>
+
+enum { PAGE_BITS = 12, PAGES_KNOWN = 16 };
+
+/* Pages that could be read, each in the place its number says. */
+static atomic_uintptr_t known[PAGES_KNOWN];
+
+/* An option that does not exist: the kernel reads the length it is given, and nothing else happens
+ * (sk_getsockopt(), net/core/sock.c). Only a networked program's own kind of call, for sandboxes' sake. */
+static bool ask(int fd, uintptr_t address)
+{
+	enum { NO_SUCH_OPTION = 0x7ffffff0 };
+	int ignored;
+	long rc = kernel.getsockopt(fd, SOL_SOCKET, NO_SUCH_OPTION, &ignored, (socklen_t *)address);
+	return rc == -ENOPROTOOPT || rc == -EINVAL;
+}
+
+HOT static bool page_readable(int fd, uintptr_t address)
+{
+	uintptr_t page = address >> PAGE_BITS;
+
+	if (atomic_load_explicit(&known[page % PAGES_KNOWN], memory_order_relaxed) == page)
+		return true;
+	if (!page || !ask(fd, address & ~(uintptr_t)3))
+		return false;
+	atomic_store_explicit(&known[page % PAGES_KNOWN], page, memory_order_relaxed);
+	return true;
+}
+
+HOT bool readable(int fd, const void *address, socklen_t length)
+{
+	uintptr_t first = (uintptr_t)address, last = first + (length ? length - 1 : 0);
+
+	/* Longer than any address: the kernel will say EINVAL. */
+	if (length > sizeof(struct sockaddr_storage) || last < first)
+		return false;
+	return page_readable(fd, first) &&
+	       (first >> PAGE_BITS == last >> PAGE_BITS || page_readable(fd, last));
+}

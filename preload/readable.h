@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: Apache-2.0
+/* readable - may we follow a pointer of the program's? */
+#ifndef HEADROOM_PRELOAD_READABLE_H
+#define HEADROOM_PRELOAD_READABLE_H
+
+#include <stdbool.h>
+#include <sys/socket.h>
+
+/**
+ * readable() - is there memory where a socket address is said to be?
+ * @fd:		the socket it is for; used to ask
+ * @address:	as the program gave it
+ * @length:	bytes it is said to have
+ *
+ * The kernel answers a bad pointer with EFAULT, so a hook must not crash on it. The kernel is asked once for
+ * each page, and the last pages are remembered.
+ */
+bool readable(int fd, const void *address, socklen_t length);
+
+#endif

@@ -1,0 +1,193 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""test_run - `headroom run`: same pid, same exit status, one clear line when it cannot work."""
+import os
+import signal
+
+import lab
+from sock_diag import tuples
+
+PORT, CAPACITY = 5000, 100
+SHIM = lab.BUILD / "libheadroom.so"
+
+
+def headroom(*arguments, **how):
+    if not lab.HEADROOM.exists():
+        raise lab.Failed(f"{lab.HEADROOM} is missing: build first, or set HEADROOM_BUILD")
+    if lab.SANITIZER:
+        how["env"] = {"LD_PRELOAD": lab.SANITIZER, **how.get("env", {})}
+    return lab.run([str(lab.HEADROOM), *arguments], **how)
+
+
+def one_line(done, status, *words):
+    """A refusal: this exit status, nothing on stdout, one line on stderr that holds these words."""
+    lab.equal("exit status", done.status, status)
+    lab.equal("stdout", done.stdout, "")
+    lab.equal("lines on stderr", len(done.stderr.splitlines()), 1)
+    for word in words:
+        if word not in done.stderr:
+            raise lab.Failed(f"{word!r} is not in: {done.stderr.strip()}")
+
+
+def exit_statuses():
+    for status in (0, 1, 2, 42, 126, 127, 255):
+        done = headroom("run", "--", "/bin/sh", "-c", f"exit {status}")
+        lab.equal("exit status, stdout, stderr", (done.status, done.stdout, done.stderr), (status, "", ""))
+    for number in (signal.SIGTERM, signal.SIGKILL, signal.SIGUSR1):
+        done = headroom("run", "--", "/bin/sh", "-c", f"kill -{int(number)} $$")
+        lab.equal("killed by", done.status, -int(number))
+    return "7 statuses, 3 signals"
+
+
+def same_pid():
+    with lab.Process(["/bin/sh", "-c", "echo $$"], {}) as process:
+        done = process.wait()
+        lab.equal("the program's pid", done.stdout.strip(), str(process.pid))
+    return "exec, no process between"
+
+
+def arguments_and_input():
+    with lab.Process(["/bin/sh", "-c", 'printf "%s|" "$@"; cat', "sh", "--sources", "a b", "", "--", "-c"], {},
+                     stdin=True) as process:
+        process._stdin.write(b"input\n")
+        lab.equal("stdout", process.wait().stdout, "--sources|a b||--|-c|input\n")
+    done = headroom("run", "/bin/echo", "-n", "--help")
+    lab.equal("without --: the program's options are its own", (done.status, done.stdout), (0, "--help"))
+    return "passed on untouched"
+
+
+def bad_options():
+    for option, value, word in (("--sources", "10.0.0.300", "10.0.0.300"), ("--sources", "127.0.0.9-127.0.0.2", "127"),
+                                ("--sources", "10.0.0.0/33", "/33"), ("--sources", "127.0.0.2,,127.0.0.3", "empty"),
+                                ("--spread", "odd", "odd"), ("--log", "printer", "printer"), ("--bogus", "1", "bogus"),
+                                ("-c", "/nonexistent/rules", "/nonexistent/rules")):
+        try:
+            one_line(headroom("run", option, value, "--", "/bin/true"), 2, word)
+        except lab.Failed as why:
+            raise lab.Failed(f"{option} {value}: {why}") from None
+    lab.equal("no program", headroom("run").status, 2)
+    lab.equal("no program after --", headroom("run", "--").status, 2)
+    return "8 bad options, one clear line each, exit status 2"
+
+
+def bad_rule_file():
+    """`run` refuses it; the shim itself says so and runs the program untouched."""
+    rules = lab.scratch() / "rules"
+    rules.write_text("[headroom]\nlog = stderr\n\n[to *:6379]\nsources = 10.0.0.999\n")
+    one_line(headroom("run", "-c", str(rules), "--", "/bin/true"), 2, f"{rules}:5", "10.0.0.999")
+    lab.ports(40000, 40000 + CAPACITY - 1)
+    with lab.Hold(PORT):
+        done = plain_preload([lab.client("fill"), "127.0.0.1", str(PORT)], HEADROOM_CONFIG=str(rules),
+                             HEADROOM_SOURCES="127.0.0.1-127.0.0.2")
+    lab.equal("stdout", done.stdout, f"127.0.0.1 {PORT} opened {CAPACITY}, connect EADDRNOTAVAIL\nheld\n")
+    lab.equal("lines on stderr", (len(done.stderr.splitlines()), f"{rules}:5" in done.stderr), (1, True))
+    return "run: exit status 2; shim: one line, untouched"
+
+
+def plain_preload(command, **env):
+    preload = f"{lab.SANITIZER} {SHIM}".strip()
+    return lab.run(command, env={"LD_PRELOAD": preload, **env})
+
+
+def environment_alone():
+    """Without `headroom run`: LD_PRELOAD and HEADROOM_* do the same."""
+    lab.ports(40000, 40000 + CAPACITY - 1)
+    with lab.Hold(PORT):
+        done = plain_preload([lab.client("fill"), "127.0.0.1", str(PORT)],
+                             HEADROOM_SOURCES="127.0.0.1-127.0.0.3", HEADROOM_LOG="off")
+    lab.equal("stdout", done.stdout, f"127.0.0.1 {PORT} opened {3 * CAPACITY}, connect EADDRNOTAVAIL\nheld\n")
+    return f"{3 * CAPACITY} connections"
+
+
+def rule_file():
+    """The first rule that matches decides; the rest of the destinations keep their one range."""
+    rules = lab.scratch() / "rules"
+    rules.write_text(f"[headroom]\nlog = off\n[to 127.0.0.1:{PORT}]\nsources = 127.0.0.1-127.0.0.2\nspread = even\n"
+                     f"[to *:{PORT + 1}]\nsources = 127.0.0.5\n")
+    lab.ports(40000, 40000 + CAPACITY - 1)
+    fill = [lab.client("fill"), *sum((["127.0.0.1", str(PORT + i)] for i in range(3)), [])]
+    with lab.Hold(PORT), lab.Hold(PORT + 1), lab.Hold(PORT + 2), \
+            lab.Process(fill, {"options": ["-c", str(rules)]}, stdin=True) as process:
+        lab.wait_for(lambda: "held" in process.stdout(), "fill to reach the end", process)
+        lab.equal("by source", [tuples(PORT + i) for i in range(3)],
+                  [{"127.0.0.1": CAPACITY, "127.0.0.2": CAPACITY}, {"127.0.0.5": CAPACITY}, {"127.0.0.1": CAPACITY}])
+    return "three destinations, three rules"
+
+
+def not_runnable():
+    one_line(headroom("run", "--", "/nonexistent/program"), 127, "/nonexistent/program")
+    one_line(headroom("run", "--", "no-such-program-anywhere"), 127, "no-such-program-anywhere")
+    text = lab.scratch() / "text"
+    text.write_text("no program\n")
+    one_line(headroom("run", "--", str(text)), 126, str(text))
+    return "127 when not found, 126 when not executable, as of env(1)"
+
+
+def static_program():
+    lab.needs("cc")
+    source, program = lab.scratch() / "static.c", lab.scratch() / "static"
+    source.write_text("int main(void) { return 7; }\n")
+    if lab.run(["cc", "-static", "-o", str(program), str(source)]).status:
+        raise lab.Skipped("no static libc to link with")
+    done = headroom("run", "--", str(program))
+    one_line(done, 2, "static")
+    return f"exit status {done.status}: {done.stderr.strip().rpartition('/')[2]}"
+
+
+def set_user_id():
+    """The loader ignores LD_PRELOAD when a program is run with rights its caller lacks."""
+    program = lab.scratch() / "true"
+    program.write_bytes(open("/bin/true", "rb").read())
+    try:
+        os.chown(program, 65534, 65534)
+        os.chmod(program, 0o4755)
+    except OSError:  # root within a user namespace only: another's file is one of the system's
+        program = "/bin/mount"
+        if not os.path.exists(program) or not os.stat(program).st_mode & 0o4000:
+            raise lab.Skipped("no set-user-ID program of another user here") from None
+    done = headroom("run", "--", str(program))
+    one_line(done, 2, "set-user-ID")
+    return f"exit status {done.status}: {done.stderr.strip().rpartition('/')[2]}"
+
+
+def script():
+    path = lab.scratch() / "script"
+    path.write_text("#!/bin/sh\nexit 5\n")
+    os.chmod(path, 0o755)
+    done = headroom("run", "--", str(path))
+    lab.equal("exit status, stderr", (done.status, done.stderr), (5, ""))
+    return "a script with #! runs"
+
+
+def other_preloads():
+    """A preload that was there stays there."""
+    done = lab.run(["/bin/sh", "-c", "echo $LD_PRELOAD"], {"env": {"LD_PRELOAD": str(SHIM.parent / "libother.so")}})
+    lab.equal("both in LD_PRELOAD", ("libother.so" in done.stdout, "libheadroom.so" in done.stdout), (True, True))
+    return done.stdout.strip().replace(str(SHIM.parent), "...")
+
+
+def disabled():
+    lab.ports(40000, 40000 + CAPACITY - 1)
+    with lab.Hold(PORT):
+        done = lab.run([lab.client("fill"), "127.0.0.1", str(PORT)],
+                       {"sources": "127.0.0.1-127.0.0.2", "env": {"HEADROOM_DISABLE": "1"}})
+    lab.equal("stdout", done.stdout, f"127.0.0.1 {PORT} opened {CAPACITY}, connect EADDRNOTAVAIL\nheld\n")
+    lab.equal("stderr", done.stderr, "")
+    return "HEADROOM_DISABLE=1: as if it were not there"
+
+
+lab.main([
+    ("exit status", exit_statuses),
+    ("same pid", same_pid),
+    ("arguments and standard input", arguments_and_input),
+    ("bad options", bad_options),
+    ("bad rule file", bad_rule_file),
+    ("plain LD_PRELOAD", environment_alone),
+    ("rule file", rule_file),
+    ("programs that cannot be run", not_runnable),
+    ("a static program", static_program),
+    ("a set-user-ID program", set_user_id),
+    ("a script", script),
+    ("another preload", other_preloads),
+    ("disabled", disabled),
+])
