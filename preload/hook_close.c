@@ -25,11 +25,19 @@ HOT int hook_close(int fd)
 
 TWIN(int, __close, (int fd), close)
 
+/* Return: -1 for a stream without an fd. */
+static int number_of(FILE *stream)
+{
+	int saved = errno;
+	int fd = stream ? fileno(stream) : -1;
+	errno = saved;
+	return fd;
+}
+
 int hook_fclose(FILE *stream)
 {
 	struct closing closing;
-	int fd =
-		stream && atomic_load(&process_active) ? fileno(stream) : -1; /* -1: a stream without an fd */
+	int fd = number_of(stream);
 
 	if (fd < 0 || !fdtable_look(fd) || !closing_begin(fd, &closing))
 		return real.fclose(stream);

@@ -28,7 +28,7 @@ HOT static bool page_readable(int fd, uintptr_t address)
 {
 	uintptr_t page = address >> PAGE_BITS;
 
-	if (atomic_load_explicit(&known[page % PAGES_KNOWN], memory_order_relaxed) == page)
+	if (page && atomic_load_explicit(&known[page % PAGES_KNOWN], memory_order_relaxed) == page)
 		return true;
 	if (!page || !ask(fd, address & ~(uintptr_t)3))
 		return false;
