@@ -405,6 +405,7 @@ COLD static bool settle_refused(struct attempt *a, long rc, bool full, bool blam
 	}
 	if (a->space && blame) {
 		space_released(a->space);
+		a->destination->load_valid = false;
 		a->space->aside_until_ns = a->answered_ns + SPREAD_ASIDE_S * SECOND_NS;
 		events_aside(a->shim, a->events, &a->source, a->to, (int)-rc, a->answered_ns);
 		return true;
@@ -458,6 +459,7 @@ COLD static bool set_aside(struct attempt *a, long rc)
 		return false;
 	space_released(a->space);
 	a->tracked->space = NULL;
+	a->destination->load_valid = false;
 	a->space->aside_until_ns = a->began_ns + SPREAD_ASIDE_S * SECOND_NS;
 	spread_aside(a->shim, &a->source, a->began_ns);
 	events_aside(a->shim, a->events, &a->source, NULL, (int)-rc, a->began_ns);

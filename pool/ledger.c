@@ -58,6 +58,7 @@ static void forget(struct ledger *ledger, struct ledger_link *link)
 	}
 	arena_free(arena, link->destination.by_source,
 		   link->destination.by_source_count * sizeof(struct tuple_space *));
+	arena_free(arena, link->destination.load, link->destination.by_source_count * sizeof(uint32_t));
 	arena_free(arena, link, sizeof(*link));
 	ledger->count--;
 	ledger->forgotten++;
@@ -130,7 +131,7 @@ struct destination *ledger_next(const struct ledger *ledger, const struct destin
 
 HOT uint32_t space_time_wait(struct tuple_space *space, uint64_t now_ns)
 {
-	uint32_t tick = (uint32_t)(now_ns >> 32);
+	uint32_t tick = ledger_tick(now_ns);
 
 	if (!space->time_wait) {
 		space->bucket_tick = tick;
@@ -175,6 +176,8 @@ HOT uint32_t space_in_use(struct tuple_space *space, const struct port_range *ra
 HOT void space_taken(struct tuple_space *space, const struct port_range *range, uint64_t now_ns)
 {
 	space->open++;
+	if (space->load)
+		++*space->load;
 	uint32_t in_use = space_in_use(space, range, now_ns);
 	if (in_use > space->peak)
 		space->peak = in_use;
@@ -189,9 +192,16 @@ HOT void space_opened(struct tuple_space *space, uint64_t spent_ns)
 	space->connects++;
 }
 
+/* The number may have been cut to a capacity that was then below what is open. */
+static void unload(struct tuple_space *space)
+{
+	if (space->load && *space->load)
+		--*space->load;
+}
+
 COLD void space_failed(struct tuple_space *space, int error)
 {
-	space->open--;
+	space_released(space);
 	space_refused(space, error);
 }
 
@@ -210,11 +220,14 @@ COLD void space_refused(struct tuple_space *space, int error)
 void space_released(struct tuple_space *space)
 {
 	space->open--;
+	unload(space);
 }
 
 HOT void space_ended(struct tuple_space *space, enum ending how, uint64_t now_ns)
 {
 	space->open--;
+	if (how != ENDED_TIME_WAIT)
+		unload(space);
 	switch (how) {
 	case ENDED_TIME_WAIT:
 		space->closed_by_us++;

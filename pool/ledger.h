@@ -30,39 +30,46 @@ struct failure {
 	uint32_t count;
 };
 
-/* The ports from one source to one destination, as this process uses them. */
+/* The ports from one source to one destination, as this process uses them. What every connection touches
+ * stands first. */
 struct tuple_space {
 	struct address source; /* unset: the kernel chose one and nobody asked which */
 	struct destination *destination;
-	struct tuple_space *next; /* of the same destination */
-	uint32_t open;            /* now, with those still connecting */
-	uint32_t peak;            /* most in use at once */
-	uint32_t time_wait;       /* sum of the buckets */
-	uint32_t bucket_tick;     /* tick of the newest bucket */
-	uint16_t bucket[TIME_WAIT_BUCKETS];
-	uint64_t opened, closed_by_us, closed_by_peer, closed_by_reset, closed_unseen;
+	uint32_t *load;         /* its place in the destination's `load`, or NULL */
+	uint32_t open;          /* now, with those still connecting */
+	uint32_t peak;          /* most in use at once */
+	uint32_t time_wait;     /* sum of the buckets */
+	uint32_t bucket_tick;   /* tick of the newest bucket */
+	uint64_t full_until_ns; /* EADDRNOTAVAIL seen; do not ask the kernel again before */
+	uint64_t opened;
 	uint64_t connect_ns, connects; /* time in connect() and how many calls it is the sum of */
+	uint8_t warned_steps;          /* how many of the warn_at steps are passed */
+	uint16_t bucket[TIME_WAIT_BUCKETS];
+	uint64_t closed_by_us, closed_by_peer, closed_by_reset, closed_unseen;
 	uint64_t failed, failovers;
 	struct failure reasons[FAILURE_REASONS];
-	uint64_t full_at_ns, full_until_ns; /* EADDRNOTAVAIL seen; do not ask the kernel again before */
-	uint64_t aside_until_ns;            /* cannot be routed to this destination; not used before */
-	uint8_t warned_steps;               /* how many of the warn_at steps are passed */
+	uint64_t full_at_ns;
+	uint64_t aside_until_ns;  /* cannot be routed to this destination; not used before */
+	struct tuple_space *next; /* of the same destination */
 };
 
 struct destination {
 	struct endpoint to;
+	unsigned users;  /* attempts under way that point here */
+	bool busy;       /* enough in use for the capacity to matter */
+	bool load_valid; /* `load` tells all there is to know for a choice, within its tick */
 	const struct rule *rule;
-	struct tuple_space *spaces;        /* all of them */
 	struct tuple_space *natural;       /* of the source the kernel would choose, once known */
 	uint64_t natural_until_ns;         /* ask again after */
 	const struct source_list *sources; /* candidates: the rule's, or what `auto` found */
-	uint64_t sources_until_ns;         /* look `auto` up again after */
 	struct tuple_space **by_source;    /* one slot a candidate, NULL until used */
+	uint32_t *load;                    /* ports in use, one a candidate, side by side: see spread.c */
+	uint32_t load_tick;
 	unsigned by_source_count;
-	unsigned rotor;     /* where the next search among equals starts */
-	unsigned users;     /* attempts under way that point here */
-	bool busy;          /* enough in use for the capacity to matter */
-	uint64_t exhausted; /* connect() calls that found every source full */
+	unsigned rotor;             /* where the next search among equals starts */
+	uint64_t sources_until_ns;  /* look `auto` up again after */
+	struct tuple_space *spaces; /* all of them */
+	uint64_t exhausted;         /* connect() calls that found every source full */
 	uint64_t exhausted_logged_ns, exhausted_logged;
 	uint64_t failover_logged_ns, failovers_unlogged;
 	uint64_t deferred; /* bind(ip, 0) calls turned into a bind without a port */
@@ -140,6 +147,14 @@ void space_ended(struct tuple_space *space, enum ending how, uint64_t now_ns);
  * @range:	a TIME_WAIT that tcp_tw_reuse lets connect() take again does not count for long
  */
 uint32_t space_in_use(struct tuple_space *space, const struct port_range *range, uint64_t now_ns);
+
+/**
+ * ledger_tick() - time in steps of 4.3 s, in which TIME_WAITs are counted out
+ */
+static inline uint32_t ledger_tick(uint64_t now_ns)
+{
+	return (uint32_t)(now_ns >> 32);
+}
 
 /**
  * space_time_wait() - connections closed by us in the last 60 s

@@ -10,20 +10,35 @@ enum { LOOK_AT = 64 };
 #define FULL_AT_LEAST_NS 100000ull
 #define FULL_AT_MOST_NS  500000000ull
 
+static void forget_slots(struct shim *shim, struct destination *destination)
+{
+	unsigned count = destination->by_source_count;
+
+	for (struct tuple_space *space = destination->spaces; space; space = space->next)
+		space->load = NULL;
+	arena_free(&shim->arena, destination->by_source, count * sizeof(struct tuple_space *));
+	arena_free(&shim->arena, destination->load, count * sizeof(uint32_t));
+	destination->by_source = NULL;
+	destination->load = NULL;
+	destination->load_valid = false;
+	destination->by_source_count = 0;
+}
+
 bool spread_prepare(struct shim *shim, struct destination *destination, const struct source_list *sources)
 {
 	if (destination->sources == sources)
 		return true;
-	struct tuple_space **slots = NULL;
-	if (sources && sources->count) {
-		slots = arena_alloc(&shim->arena, sources->count * sizeof(struct tuple_space *));
-		if (!slots)
-			return false;
+	forget_slots(shim, destination);
+	destination->sources = NULL;
+	if (!sources || !sources->count)
+		return true;
+	destination->by_source = arena_alloc(&shim->arena, sources->count * sizeof(struct tuple_space *));
+	destination->load = arena_alloc(&shim->arena, sources->count * sizeof(uint32_t));
+	destination->by_source_count = sources->count;
+	if (!destination->by_source || !destination->load) {
+		forget_slots(shim, destination);
+		return false;
 	}
-	arena_free(&shim->arena, destination->by_source,
-		   destination->by_source_count * sizeof(struct tuple_space *));
-	destination->by_source = slots;
-	destination->by_source_count = sources ? sources->count : 0;
 	destination->sources = sources;
 	destination->rotor = shim_random(shim);
 	return true;
@@ -93,32 +108,60 @@ HOT static uint32_t look_at(struct search *s, unsigned i)
 	return space_in_use(space, &s->shim->range, s->now_ns);
 }
 
-/* Most headroom first. Equals are taken in turn, from a random start: processes differ. */
-HOT static void search_even(struct search *s)
-{
-	unsigned count = s->destination->by_source_count;
-	unsigned start = s->destination->rotor++;
-
-	for (unsigned n = 0; n < count; n++) {
-		if (n >= LOOK_AT && s->best >= 0)
-			return;
-		unsigned i = (start + n) % count;
-		uint32_t in_use = look_at(s, i);
-		if (in_use < s->best_in_use) {
-			s->best_in_use = in_use;
-			s->best = (int)i;
-		}
-		if (in_use == 0)
-			break;
-	}
-}
-
 static struct tuple_space *space_of(struct search *s, unsigned i)
 {
 	struct tuple_space **slot = &s->destination->by_source[i];
 	if (!*slot)
 		*slot = ledger_space(&s->shim->ledger, s->destination, &s->destination->sources->items[i]);
+	if (*slot && !(*slot)->load) {
+		(*slot)->load = &s->destination->load[i];
+		*(*slot)->load = space_in_use(*slot, &s->shim->range, s->now_ns);
+	}
 	return *slot;
+}
+
+/* Most headroom first. Equals are taken in turn, from a random start: processes differ. */
+HOT static void search_even(struct search *s)
+{
+	struct destination *d = s->destination;
+	unsigned count = d->by_source_count;
+	unsigned start = d->rotor++ % count;
+	bool all_usable = true;
+
+	for (unsigned n = 0; n < count; n++) {
+		if (n >= LOOK_AT && s->best >= 0)
+			return;
+		unsigned i = start + n < count ? start + n : start + n - count;
+		uint32_t in_use = look_at(s, i);
+		if (in_use == UINT32_MAX)
+			all_usable = false;
+		else
+			d->load[i] = in_use;
+		if (in_use < s->best_in_use) {
+			s->best_in_use = in_use;
+			s->best = (int)i;
+		}
+	}
+	d->load_valid = all_usable;
+	d->load_tick = ledger_tick(s->now_ns);
+}
+
+/* The same with nothing but the numbers in use, side by side: while no source is full or set aside, they say
+ * all. They fall by themselves only as TIME_WAITs end, once in a tick. */
+HOT static void search_load(struct search *s)
+{
+	const struct destination *d = s->destination;
+	unsigned count = d->by_source_count;
+	unsigned start = s->destination->rotor++ % count;
+
+	for (unsigned n = 0; n < count && s->best_in_use; n++) {
+		unsigned i = start + n < count ? start + n : start + n - count;
+		if (d->load[i] < s->best_in_use) {
+			s->best_in_use = d->load[i];
+			s->best = (int)i;
+		}
+	}
+	s->candidates = count;
 }
 
 /* The natural source, then each in the order of the list, as long as it stays below the knee; when all are
@@ -172,7 +215,11 @@ HOT enum verdict spread_choose(struct shim *shim, struct destination *destinatio
 	if (spread == SPREAD_SPILL) {
 		verdict = choose_spill(&s, choice);
 	} else if (spread == SPREAD_EVEN) {
-		search_even(&s);
+		if (destination->load_valid && !shim->aside_count &&
+		    destination->load_tick == ledger_tick(now_ns))
+			search_load(&s);
+		else
+			search_even(&s);
 		if (s.best >= 0) {
 			choice->space = space_of(&s, (unsigned)s.best);
 			verdict = choice->space ? CHOSEN_SOURCE : CHOSEN_NATURAL;
@@ -197,6 +244,7 @@ void spread_full(struct tuple_space *space, uint64_t cost_ns, unsigned candidate
 		pause_ns = FULL_AT_LEAST_NS;
 	if (pause_ns > FULL_AT_MOST_NS)
 		pause_ns = FULL_AT_MOST_NS;
+	space->destination->load_valid = false;
 	space->full_at_ns = now_ns;
 	space->full_until_ns = now_ns + pause_ns;
 }
