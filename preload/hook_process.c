@@ -164,6 +164,8 @@ int hook_clone(int (*function)(void *), void *stack, int flags, void *argument, 
 	return real.clone(function, stack, flags, argument, parent_tid, tls, child_tid);
 }
 
+TWIN(int, __clone, (int (*function)(void *), void *stack, int flags, void *argument, ...), clone)
+
 #if defined(__x86_64__)
 void *before_vfork(void); /* called by trampoline_x86_64.S */
 

@@ -1,0 +1,81 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""test_exports - what libheadroom.so shows to the loader: the hooked names and nothing else, libc and nothing else."""
+import re
+import subprocess
+
+import lab
+
+SHIM = lab.BUILD / "libheadroom.so"
+SOURCES = lab.HERE.parent.parent / "preload"
+# Names that libc exports for itself only (GLIBC_PRIVATE), or that are another call in spite of the name.
+NOT_A_TWIN = {"__libc_system": "GLIBC_PRIVATE", "__libc_fcntl64": "GLIBC_PRIVATE", "__libc_fork": "fork is not hooked"}
+
+
+def lines(*command):
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()
+
+
+def dynamic_symbols(library, kinds):
+    """Name and version of the symbols of these kinds that a library defines."""
+    for line in lines("nm", "-D", "--defined-only", str(library)):
+        parts = line.split()
+        if len(parts) == 3 and parts[1] in kinds:
+            name, _, version = parts[2].partition("@")
+            yield name, version.lstrip("@")
+
+
+def hooked():
+    """The names in hooks.h, and those hooked by code of their own."""
+    text = (SOURCES / "hooks.h").read_text()
+    names = set(re.findall(r"^\s*HOOK\(.+?, (\w+),", text, re.MULTILINE))
+    for file in SOURCES.glob("*.c"):
+        code = file.read_text()
+        names |= set(re.findall(r"^TWIN\(\w+, (\w+),", code, re.MULTILINE))
+        names |= set(re.findall(r'__asm__\("(\w+)"\)', code))
+    names |= set(re.findall(r"\.globl\s+(\w+)", (SOURCES / "trampoline_x86_64.S").read_text()))
+    return names - set(re.findall(r"\.hidden\s+(\w+)", (SOURCES / "trampoline_x86_64.S").read_text()))
+
+
+def exports():
+    found = {name for name, _ in dynamic_symbols(SHIM, "TWVDBRi")}
+    expected = hooked() | {"__vfork"}
+    lab.equal("exported and not hooked", sorted(found - expected), [])
+    lab.equal("hooked and not exported", sorted(expected - found), [])
+    return f"{len(found)} names"
+
+
+def twins():
+    """Every second name that libc has for a hooked call is hooked too."""
+    names = hooked()
+    libc = next(line.split()[2] for line in lines("ldd", "/bin/sh") if "libc.so" in line)
+    missing = []
+    for name, version in dynamic_symbols(libc, "TWi"):
+        plain = re.sub(r"^(__libc_|__)", "", name)
+        if name != plain and plain in names and name not in names | {"__vfork"} and version != "GLIBC_PRIVATE":
+            missing.append(name)
+    lab.equal("not hooked", sorted(set(missing) - set(NOT_A_TWIN)), [])
+    return f"of {len(names)} names"
+
+
+def needed():
+    if lab.SANITIZER:
+        raise lab.Skipped("a sanitizer brings its own library")
+    found = re.findall(r"NEEDED.*\[(.+)\]", "\n".join(lines("readelf", "-d", str(SHIM))))
+    lab.equal("NEEDED", sorted(set(found) - {"ld-linux-x86-64.so.2"}), ["libc.so.6"])
+    return "libc.so.6"
+
+
+def hardened():
+    headers = "\n".join(lines("readelf", "-lW", str(SHIM)))
+    dynamic = "\n".join(lines("readelf", "-dW", str(SHIM)))
+    stack = re.search(r"GNU_STACK.*", headers)
+    lab.equal("GNU_STACK is there and not executable", bool(stack) and "RWE" not in stack[0], True)
+    lab.equal("GNU_RELRO", "GNU_RELRO" in headers, True)
+    lab.equal("bound at load", "BIND_NOW" in dynamic or "NOW" in dynamic, True)
+    lab.equal("text relocations", "TEXTREL" in dynamic, False)
+    return "no executable stack, RELRO, bound at load, no text relocations"
+
+
+lab.main([("only the hooked names", exports), ("twins of libc", twins), ("needs libc only", needed),
+          ("hardened", hardened)])
