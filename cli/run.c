@@ -35,16 +35,18 @@ static const char usage[] =
 	"\n"
 	"The exit status is the program's; 2 for a mistake in the options, 126 and 127 as env(1).\n";
 
+enum { VALUES = 5 };
+
 struct run {
 	struct arena arena;
 	struct settings settings;
-	bool has_spread, has_config;
+	const char *config, *value[VALUES]; /* as given on the command line */
 };
 
 /* Names of options and of the settings and variables they stand for. */
 static const struct {
 	const char *option, *setting, *variable;
-} values[] = {
+} values[VALUES] = {
 	{ "--sources", "sources", "HEADROOM_SOURCES" },
 	{ "--spread", "spread", "HEADROOM_SPREAD" },
 	{ "--log", "log", "HEADROOM_LOG" },
@@ -82,7 +84,8 @@ static int take_log_file(const char *path)
 	return put("HEADROOM_LOG", value);
 }
 
-static int take_value(struct run *run, unsigned index, const char *value)
+/* An option replaces what the rule file says, and is replaced by nothing. */
+static int apply_value(struct run *run, unsigned index, const char *value)
 {
 	char reason[REASON_MAX];
 
@@ -95,7 +98,7 @@ static int take_value(struct run *run, unsigned index, const char *value)
 	return put(values[index].variable, value);
 }
 
-static int take_config(struct run *run, const char *path)
+static int apply_config(struct run *run, const char *path)
 {
 	struct complaint complaint;
 	char whole[SETTING_PATH_MAX];
@@ -104,7 +107,6 @@ static int take_config(struct run *run, const char *path)
 		return complain(complaint.place, "%s", complaint.reason);
 	if (!absolute(path, whole, sizeof(whole)))
 		return complain(path, "is too long a path");
-	run->has_config = true;
 	return put("HEADROOM_CONFIG", whole);
 }
 
@@ -115,7 +117,8 @@ static int take_option(struct run *run, int option, char **argv)
 		fputs(usage, stdout);
 		exit(STATUS_FINE);
 	case 'c':
-		return take_config(run, optarg);
+		run->config = optarg;
+		return STATUS_FINE;
 	case 's':
 		return put("HEADROOM_SUMMARY", "1");
 	case '?':
@@ -125,7 +128,8 @@ static int take_option(struct run *run, int option, char **argv)
 		return complain("run", "`%s` needs a value; `headroom run --help` has the details",
 				argv[optind - 1]);
 	default:
-		return take_value(run, (unsigned)option, optarg);
+		run->value[option] = optarg;
+		return STATUS_FINE;
 	}
 }
 
@@ -149,20 +153,25 @@ static int take_options(struct run *run, int argc, char **argv)
 	return STATUS_FINE;
 }
 
-/* What came by the environment is checked too: the shim would only log it. */
-static int check_environment(struct run *run)
+/* In the shim's order: the file, then what came by the environment, which is checked too as the shim would
+ * only log it, then the options. */
+static int apply_settings(struct run *run)
 {
 	struct complaint complaint;
-	const char *config = getenv("HEADROOM_CONFIG");
+	const char *config = run->config ? run->config : getenv("HEADROOM_CONFIG");
+	const char *spread = run->value[1] ? run->value[1] : getenv("HEADROOM_SPREAD");
+	int status;
 
-	if (!run->has_config && config && *config &&
-	    !rule_file_read(&run->arena, &run->settings, config, &complaint))
-		return complain(complaint.place, "%s", complaint.reason);
+	if (config && *config && (status = apply_config(run, config)))
+		return status;
 	if (!settings_read_environment(&run->arena, &run->settings, &complaint))
 		return complain(complaint.place, "%s", complaint.reason);
+	for (unsigned i = 0; i < VALUES; i++)
+		if (run->value[i] && (status = apply_value(run, i, run->value[i])))
+			return status;
 	const struct rule *rule = &run->settings.otherwise;
 	bool any = rule->sources.count || rule->sources.automatic || run->settings.rule_count;
-	if (rule->has_spread && rule->spread != SPREAD_OFF && !any)
+	if (spread && *spread && rule->spread != SPREAD_OFF && !any)
 		return complain("--spread",
 				"there is nothing to spread over: name --sources, or rules with -c");
 	return STATUS_FINE;
@@ -230,7 +239,7 @@ int verb_run(int argc, char **argv)
 		return status;
 	if (optind == argc)
 		return complain("run", "no command given; `headroom run --help` has the usage");
-	if ((status = check_environment(&run)))
+	if ((status = apply_settings(&run)))
 		return status;
 	char **command = argv + optind;
 	if (!program_find(*command, path, sizeof(path))) {

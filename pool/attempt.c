@@ -145,6 +145,10 @@ HOT static enum verdict choose(struct attempt *a)
 		verdict = spread_choose(a->shim, a->destination, a->began_ns, now_ns, &choice);
 		a->space = choice.space;
 		a->candidates = choice.candidates;
+		if (!choice.fits && !a->destination->no_source_said) {
+			a->destination->no_source_said = true;
+			events_no_source(a->shim, a->events, a->to, now_ns);
+		}
 	} else {
 		verdict = choose_fixed(a);
 	}
@@ -503,6 +507,24 @@ HOT static long go_round(struct attempt *a)
 	}
 }
 
+/* The destination's rule says so. But a bind(ip, 0) was deferred before it was known where to; connect() has
+ * given the socket its port now. */
+COLD static long leave_alone(struct attempt *a)
+{
+	a->held = (struct held){ .tracked = a->tracked, .generation = a->shim->generation };
+	a->flags = a->tracked->flags;
+	a->tracked->references++;
+	shim_leave(a->shim);
+	long rc = a->call(a->argument);
+	if (attempt_enter(a)) {
+		if (under_way(rc))
+			end_deferral(a);
+		tracked_put(a->shim, a->tracked);
+		shim_leave(a->shim);
+	}
+	return rc;
+}
+
 HOT long attempt_run(struct shim *shim, struct tracked *tracked, int fd, const struct endpoint *to,
 		     real_call *call, void *argument)
 {
@@ -516,10 +538,8 @@ HOT long attempt_run(struct shim *shim, struct tracked *tracked, int fd, const s
 			     .events = &events };
 
 	a.rule = settings_rule_for(&shim->settings, to, shim->process);
-	if (a.rule->leave_alone) {
-		shim_leave(shim);
-		return call(argument);
-	}
+	if (a.rule->leave_alone)
+		return leave_alone(&a);
 	events.count = 0;
 	if (!begin(&a))
 		return call(argument);

@@ -124,6 +124,17 @@ COLD void events_auto_failed(struct shim *shim, struct events *events, const str
 	event->error = error;
 }
 
+COLD void events_no_source(struct shim *shim, struct events *events, const struct endpoint *to,
+			   uint64_t now_ns)
+{
+	/* Common enough, such as IPv6 destinations and a list of IPv4 sources: not worth a warning. */
+	if (shim->settings.log_level < LOG_LEVEL_INFO)
+		return;
+	struct event *event = hold(shim, events, EVENT_NO_SOURCE, now_ns);
+	if (event)
+		event->to = *to;
+}
+
 static void add_use(struct log_line *line, const struct event *event)
 {
 	log_number(line, "in_use", event->in_use);
@@ -147,10 +158,13 @@ static void message_of(const struct event *event, char *out, size_t size)
 {
 	switch (event->kind) {
 	case EVENT_THRESHOLD:
-		snprintf(out, size, "%u%% of the ports to this destination are in use", event->percent);
+		snprintf(out, size, "%u%% of the ports from this source to this destination are in use",
+			 event->percent);
 		break;
 	case EVENT_RECOVERED:
-		snprintf(out, size, "use of the ports to this destination is back below the warning steps");
+		snprintf(out, size,
+			 "use of the ports from this source to this destination is well below the first "
+			 "warning step again");
 		break;
 	case EVENT_FAILOVER:
 		snprintf(out, size, "no port left from this source; the next source is tried");
@@ -163,6 +177,9 @@ static void message_of(const struct event *event, char *out, size_t size)
 		snprintf(out, size, "source cannot be used (%s); set aside for 30 s",
 			 strerrordesc_np(event->error));
 		break;
+	case EVENT_NO_SOURCE:
+		snprintf(out, size, "none of the sources fits this destination; the kernel chooses one");
+		break;
 	case EVENT_AUTO:
 		snprintf(out, size, "auto: the local addresses could not be listed (%s)",
 			 strerrordesc_np(event->error));
@@ -172,13 +189,16 @@ static void message_of(const struct event *event, char *out, size_t size)
 
 COLD static void write_event(struct shim *shim, const struct event *event)
 {
-	static const char *const names[] = { "threshold", "recovered",    "failover",
-					     "exhausted", "source_aside", "auto_failed" };
+	static const char *const names[] = { "threshold",    "recovered",   "failover", "exhausted",
+					     "source_aside", "auto_failed", "no_source" };
 	struct log_line line;
 	char message[120];
 
-	log_begin(&shim->log, &line, event->kind == EVENT_EXHAUSTED ? LOG_LEVEL_ERROR : LOG_LEVEL_WARN,
-		  names[event->kind]);
+	enum log_level level = event->kind == EVENT_EXHAUSTED   ? LOG_LEVEL_ERROR
+			       : event->kind == EVENT_NO_SOURCE ? LOG_LEVEL_INFO
+								: LOG_LEVEL_WARN;
+
+	log_begin(&shim->log, &line, level, names[event->kind]);
 	add_place(&line, event);
 	if (event->kind == EVENT_THRESHOLD)
 		log_number(&line, "percent", event->percent);

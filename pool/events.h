@@ -11,7 +11,8 @@ enum event_kind {
 	EVENT_FAILOVER,
 	EVENT_EXHAUSTED,
 	EVENT_ASIDE,
-	EVENT_AUTO
+	EVENT_AUTO,
+	EVENT_NO_SOURCE
 };
 
 struct event {
@@ -65,6 +66,11 @@ void events_aside(struct shim *shim, struct events *events, const struct address
  */
 void events_auto_failed(struct shim *shim, struct events *events, const struct endpoint *to, int error,
 			uint64_t now_ns);
+
+/**
+ * events_no_source() - none of a destination's sources is of its family, or can reach it
+ */
+void events_no_source(struct shim *shim, struct events *events, const struct endpoint *to, uint64_t now_ns);
 
 /**
  * events_write() - write what is held; call without the lock

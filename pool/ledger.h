@@ -55,9 +55,10 @@ struct tuple_space {
 
 struct destination {
 	struct endpoint to;
-	unsigned users;  /* attempts under way that point here */
-	bool busy;       /* enough in use for the capacity to matter */
-	bool load_valid; /* `load` tells all there is to know for a choice, within its tick */
+	unsigned users;      /* attempts under way that point here */
+	bool busy;           /* enough in use for the capacity to matter */
+	bool no_source_said; /* that none of its sources fits */
+	bool load_valid;     /* `load` tells all there is to know for a choice, within its tick */
 	const struct rule *rule;
 	struct tuple_space *natural;       /* of the source the kernel would choose, once known */
 	uint64_t natural_until_ns;         /* ask again after */

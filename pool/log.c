@@ -144,6 +144,7 @@ void log_begin(const struct log *log, struct log_line *line, enum log_level leve
 	if (line->json) {
 		put_char(line, '{');
 		log_text(line, "app", "headroom");
+		log_number(line, "schema", 1);
 	} else {
 		put(line, "headroom");
 	}

@@ -91,6 +91,10 @@ bool pattern_parse(const char *text, struct pattern *out, char *reason)
 	unsigned long bits, port;
 
 	*out = (struct pattern){ 0 };
+	if (!*text) {
+		snprintf(reason, REASON_MAX, "the section names no destination: [to DESTINATION]");
+		return false;
+	}
 	if (strlen(text) >= sizeof(copy))
 		return fail(reason, "is too long for a destination", text);
 	strcpy(copy, text);
@@ -99,7 +103,10 @@ bool pattern_parse(const char *text, struct pattern *out, char *reason)
 		*process++ = '\0';
 		process += strspn(process, " ");
 		if (strncmp(process, "proc=", 5) || !process[5] || strlen(process + 5) >= PROCESS_NAME_MAX)
-			return fail(reason, "has something else than proc=NAME after the destination", text);
+			return fail(
+				reason,
+				"has something else than proc=NAME (without spaces) after the destination",
+				text);
 		strcpy(out->process, process + 5);
 	}
 	if (!split_destination(copy, &address, &bits_text, &port_text))

@@ -13,7 +13,8 @@ enum { RULE_FILE_MAX = 1024 * 1024, RULE_LINE_MAX = 199 };
  * rule_file_read() - add what a rule file says to the settings
  * @path:	a regular file of at most RULE_FILE_MAX bytes
  * @complaint:	on failure: "PATH:LINE" (or PATH) and the reason
- * Return: false on the first error; then the settings may hold part of the file: drop them
+ * Return: false on an error (of several the first, with those in section lines before others); then the
+ * settings may hold part of the file: drop them
  */
 bool rule_file_read(struct arena *arena, struct settings *settings, const char *path,
 		    struct complaint *complaint);

@@ -23,7 +23,7 @@ unsigned socket_tcp_state(int fd);
 
 /**
  * socket_inquire() - all that is known of a socket whose making was not seen
- * @out:	flags, family, cookie and bound source are filled in
+ * @out:	flags, family and bound source are filled in
  * Return: false if @fd is not a TCP (or MPTCP) socket over IPv4 or IPv6
  */
 bool socket_inquire(int fd, struct tracked *out);
@@ -32,7 +32,7 @@ bool socket_inquire(int fd, struct tracked *out);
 struct ending_facts {
 	bool stranger;   /* the fd is another socket than the one that was tracked */
 	bool gave_up;    /* it never was connected */
-	int error;       /* with gave_up: errno of the failed attempt, 0 if the program did not wait for it */
+	int error;       /* errno of an attempt that failed unseen, or 0 */
 	enum ending how; /* otherwise */
 };
 

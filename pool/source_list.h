@@ -12,7 +12,7 @@ enum { SOURCE_LIST_MAX = 4096, REASON_MAX = 160 };
 struct source_list {
 	struct address *items;
 	unsigned count, room;
-	bool automatic; /* `auto`: looked up per destination, see local_addresses.h */
+	bool automatic; /* `auto`: looked up per destination, see route.h */
 };
 
 /**

@@ -84,7 +84,8 @@ struct search {
 	struct destination *destination;
 	uint64_t began_ns, now_ns;
 	unsigned candidates;
-	int best; /* index of the source with the most headroom; -1: none */
+	bool fits; /* one at least */
+	int best;  /* index of the source with the most headroom; -1: none */
 	uint32_t best_in_use;
 };
 
@@ -96,6 +97,7 @@ HOT static uint32_t look_at(struct search *s, unsigned i)
 
 	if (!fits(source, &s->destination->to.ip))
 		return UINT32_MAX;
+	s->fits = true;
 	if (s->shim->aside_count && is_aside(s->shim, source, s->now_ns))
 		return UINT32_MAX;
 	if (space && space->aside_until_ns > s->now_ns)
@@ -162,6 +164,7 @@ HOT static void search_load(struct search *s)
 		}
 	}
 	s->candidates = count;
+	s->fits = true;
 }
 
 /* The natural source, then each in the order of the list, as long as it stays below the knee; when all are
@@ -227,6 +230,7 @@ HOT enum verdict spread_choose(struct shim *shim, struct destination *destinatio
 			verdict = NONE_LEFT;
 		}
 	}
+	choice->fits = s.fits || spread != SPREAD_EVEN;
 	choice->candidates = s.candidates ? s.candidates : 1;
 	if (verdict == CHOSEN_NATURAL && !choice->space && s.candidates == 0) {
 		choice->space = destination->natural_until_ns > now_ns ? destination->natural : NULL;

@@ -14,6 +14,7 @@ enum verdict {
 struct choice {
 	struct tuple_space *space; /* NULL: the natural source, and nobody knows yet which that is */
 	unsigned candidates;       /* how many sources could have been chosen */
+	bool fits;                 /* the list has sources this destination can be reached from */
 };
 
 /**

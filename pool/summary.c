@@ -49,7 +49,7 @@ static void collect(struct shim *shim, struct table *table, uint64_t now_ns)
 					   .open = s->open,
 					   .time_wait = space_time_wait(s, now_ns),
 					   .peak = s->peak };
-			if (!s->opened && !s->failed)
+			if (!s->opened && !s->failed && !s->failovers)
 				continue;
 			row.mean_us = s->connects ? s->connect_ns / s->connects / 1000 : 0;
 			endpoint_format(&d->to, row.destination);
@@ -110,19 +110,19 @@ static void print_notes(const struct log *log, const struct table *t)
 		uint64_t count;
 		const char *text;
 	} notes[] = {
-		{ t->left_out, "more rows, each with a lower peak, are not shown" },
-		{ t->exhausted, "connect() calls found every source full (EADDRNOTAVAIL)" },
-		{ t->deferrals, "bind() calls with port 0 were deferred" },
-		{ t->forgotten, "idle destinations were dropped from the ledger for room" },
-		{ t->untracked, "connections were not counted for want of room" },
+		{ t->left_out, "rows with lower peaks not shown" },
+		{ t->exhausted, "connect() calls that found every source full (EADDRNOTAVAIL)" },
+		{ t->deferrals, "bind() calls with port 0 deferred" },
+		{ t->forgotten, "idle destinations dropped from the ledger for room" },
+		{ t->untracked, "connections not counted for want of room" },
 	};
 	char line[160];
 
 	for (size_t i = 0; i < sizeof(notes) / sizeof(notes[0]); i++)
 		if (notes[i].count)
 			print(log, line,
-			      snprintf(line, sizeof(line), "%llu %s\n", (unsigned long long)notes[i].count,
-				       notes[i].text));
+			      snprintf(line, sizeof(line), "%s: %llu\n", notes[i].text,
+				       (unsigned long long)notes[i].count));
 }
 
 void summary_print(struct shim *shim)

@@ -2,8 +2,10 @@
 /* fdtable - which fd number stands for which tracked socket.
  *
  * Looking is free of locks and system calls: every close() of the program looks. An entry may be stale, as
- * a close inside libc or by a raw system call is not seen; it is trusted only where being wrong does no
- * harm, or after its SO_COOKIE was compared. */
+ * a close inside libc or by a raw system call is not seen. It is forgotten when its number comes back from
+ * socket() or dup(). Where being wrong would change another socket - giving a deferred port - its SO_COOKIE
+ * is compared first. At close() it is not: the connection that was entered is over either way, and only how
+ * it ended may be counted wrong. */
 #ifndef HEADROOM_PRELOAD_FDTABLE_H
 #define HEADROOM_PRELOAD_FDTABLE_H
 

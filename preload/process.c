@@ -13,7 +13,13 @@ struct shim shim __attribute__((aligned(64)));
 atomic_bool process_active;
 
 static pid_t own_pid;
-static atomic_bool memory_is_shared;
+/* Where vfork() is not hooked (trampoline_x86_64.S), each hook has to ask whose memory this is. */
+#if defined(__x86_64__)
+enum { VFORK_UNSEEN = false };
+#else
+enum { VFORK_UNSEEN = true };
+#endif
+static atomic_bool memory_is_shared = VFORK_UNSEEN;
 static __thread bool vforked __attribute__((tls_model("initial-exec")));
 
 /* A word that reads 0 in a child of fork, whichever way it was forked (madvise(2), MADV_WIPEONFORK), and
@@ -41,7 +47,7 @@ void process_started_in_child(void)
 {
 	own_pid = (pid_t)kernel.getpid();
 	vforked = false;
-	atomic_store(&memory_is_shared, false);
+	atomic_store(&memory_is_shared, VFORK_UNSEEN);
 	atomic_store(not_forked, 1);
 }
 

@@ -9,7 +9,7 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
-enum { PAGE_BITS = 12, PAGES_KNOWN = 16 };
+enum { PAGE_BITS = 12, PAGES_KNOWN = 64 };
 
 /* Pages that could be read, each in the place its number says. */
 static atomic_uintptr_t known[PAGES_KNOWN];

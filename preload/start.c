@@ -68,7 +68,6 @@ static void complain(const struct complaint *complaint)
 {
 	char text[sizeof(*complaint) + 64];
 
-	settings_default(&shim.settings);
 	snprintf(text, sizeof(text), "%s: %s; the program runs without headroom", complaint->place,
 		 complaint->reason);
 	log_message(&shim.log, LOG_LEVEL_ERROR, "config", text);
