@@ -32,6 +32,10 @@
 
 #define SECOND_NS 1000000000ull
 
+/* Sockets whose EADDRNOTAVAIL says nothing of others: they ask for one port, a range or a device of their
+ * own. */
+enum { ITS_OWN_SPACE = HAS_PORT | OWN_RANGE | PINNED };
+
 struct attempt {
 	struct shim *shim;
 	struct held held;
@@ -56,6 +60,12 @@ struct attempt {
 	struct port_range range;
 	struct events *events;
 };
+
+/* Now, as the clock was last looked at: an earlier round may have taken minutes. */
+static uint64_t time_of(const struct attempt *a)
+{
+	return a->answered_ns ? a->answered_ns : a->began_ns;
+}
 
 enum { FLAGS_OF_ATTEMPT = SOURCE_BY_US | RANGE_BY_US | NO_PORT_BY_US | BOUND_ONCE };
 
@@ -124,7 +134,7 @@ HOT static enum verdict choose_fixed(struct attempt *a)
 		a->space = ledger_space(&a->shim->ledger, d, &a->tracked->bound);
 	else if (!(a->flags & PINNED) && d->natural_until_ns > a->began_ns)
 		a->space = d->natural;
-	if (a->space && !(a->flags & HAS_PORT) && a->space->full_until_ns > a->began_ns)
+	if (a->space && !(a->flags & ITS_OWN_SPACE) && a->space->full_until_ns > a->began_ns)
 		return NONE_LEFT;
 	return CHOSEN_NATURAL;
 }
@@ -140,7 +150,7 @@ HOT static enum verdict choose(struct attempt *a)
 	a->range = a->shim->range;
 	if (!a->destination)
 		return CHOSEN_NATURAL;
-	uint64_t now_ns = a->answered_ns ? a->answered_ns : a->began_ns;
+	uint64_t now_ns = time_of(a);
 	if (a->spreading) {
 		verdict = spread_choose(a->shim, a->destination, a->began_ns, now_ns, &choice);
 		a->space = choice.space;
@@ -234,6 +244,7 @@ static void on_cancel(void *argument)
 	a->tracked->flags &= (uint16_t)~IN_CALL;
 	if (a->destination)
 		a->destination->users--;
+	tracked_put(a->shim, a->tracked);
 	shim_leave(a->shim);
 }
 
@@ -343,7 +354,10 @@ COLD static void settle_full(struct attempt *a)
 	space_released(a->space);
 	a->tracked->space = NULL;
 	a->full = a->space;
-	spread_full(a->space, a->answered_ns - a->asked_ns, a->candidates, a->answered_ns);
+	if (a->flags & ITS_OWN_SPACE)
+		spread_full_for_one(a->space, a->answered_ns);
+	else
+		spread_full(a->space, a->answered_ns - a->asked_ns, a->candidates, a->answered_ns);
 }
 
 /* connect() has given the socket its port: nothing is deferred any longer. */
@@ -364,10 +378,12 @@ COLD static void settle_exhausted(struct attempt *a)
 	struct destination *d = a->destination;
 	struct tuple_space *space = a->space ? a->space : d->natural ? d->natural : d->spaces;
 
-	d->exhausted++;
 	if (space)
 		space_refused(space, EADDRNOTAVAIL);
-	events_exhausted(a->shim, a->events, d, a->candidates, a->answered_ns ? a->answered_ns : a->began_ns);
+	if (!(a->flags & ITS_OWN_SPACE)) {
+		d->exhausted++;
+		events_exhausted(a->shim, a->events, d, a->candidates, time_of(a));
+	}
 	a->tracked->state = SOCKET_FRESH;
 	a->tracked->flags &= (uint16_t)~IN_CALL;
 	a->tracked->space = NULL;
@@ -422,7 +438,7 @@ COLD static bool settle_refused(struct attempt *a, long rc, bool full, bool blam
 HOT static bool settle(struct attempt *a, long rc)
 {
 	bool to_blame = a->destination && source_to_blame(a, rc);
-	bool full = rc == -EADDRNOTAVAIL && !(a->flags & HAS_PORT);
+	bool full = rc == -EADDRNOTAVAIL && (a->spreading || !(a->flags & ITS_OWN_SPACE));
 	bool learned = false, again = false;
 	struct address source;
 
@@ -463,13 +479,16 @@ COLD static bool set_aside(struct attempt *a, long rc)
 		return false;
 	space_released(a->space);
 	a->tracked->space = NULL;
-	a->destination->load_valid = false;
-	a->space->aside_until_ns = a->began_ns + SPREAD_ASIDE_S * SECOND_NS;
-	spread_aside(a->shim, &a->source, a->began_ns);
-	events_aside(a->shim, a->events, &a->source, NULL, (int)-rc, a->began_ns);
-	/* EINVAL: the socket has a port that we did not see it get. Its source is its own. */
-	if (rc == -EINVAL || rc == -ENOPROTOOPT)
+	/* The socket has a port that we did not see it get, or the kernel no option for a bind without one.
+	 */
+	if (rc == -EINVAL || rc == -ENOPROTOOPT) {
 		a->spreading = false;
+		return true;
+	}
+	a->destination->load_valid = false;
+	a->space->aside_until_ns = time_of(a) + SPREAD_ASIDE_S * SECOND_NS;
+	spread_aside(a->shim, &a->source, time_of(a));
+	events_aside(a->shim, a->events, &a->source, NULL, (int)-rc, time_of(a));
 	return true;
 }
 
@@ -498,7 +517,7 @@ HOT static long go_round(struct attempt *a)
 			long rc = bind_source(a);
 			if (rc && set_aside(a, rc))
 				continue;
-		} else if (a->flags & SOURCE_BY_US) {
+		} else if (a->flags & (SOURCE_BY_US | NO_PORT_BY_US) && !(a->flags & DEFERRED)) {
 			unbind_source(a);
 		}
 		long rc = ask_kernel(a);

@@ -32,10 +32,9 @@ long deferral_bind(struct shim *shim, const struct held *held, int fd, const str
 	struct tracked *tracked = held->tracked;
 	tracked->cookie = cookie;
 	tracked->flags |= DEFERRED | NO_PORT_BY_US;
-	if (!address_is_unset(&local->ip)) {
+	tracked->bound = local->ip; /* also if it is a wildcard: 0.0.0.0 mapped is not :: */
+	if (!address_is_unset(&local->ip))
 		tracked->flags |= HAS_SOURCE;
-		tracked->bound = local->ip;
-	}
 	shim->deferred_count++;
 	shim_leave(shim);
 	return rc;
@@ -44,15 +43,13 @@ long deferral_bind(struct shim *shim, const struct held *held, int fd, const str
 long deferral_make_real(struct shim *shim, const struct held *held, int fd)
 {
 	struct tracked *tracked = held->tracked;
-	struct address source = { 0 };
 
 	if (!shim_enter_held(shim, held))
 		return 0;
 	bool deferred = tracked->flags & DEFERRED;
 	int family = tracked->family;
 	uint64_t cookie = tracked->cookie;
-	if (tracked->flags & HAS_SOURCE)
-		source = tracked->bound;
+	struct address source = tracked->bound;
 	if (deferred) {
 		tracked->flags &= (uint16_t) ~(DEFERRED | NO_PORT_BY_US);
 		tracked->flags |= HAS_PORT;

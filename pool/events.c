@@ -11,13 +11,25 @@
 enum { FAILOVER_EVERY_S = 1, EXHAUSTED_EVERY_S = 5, RECOVERED_BELOW_PERCENT = 10 };
 #define SECOND_NS 1000000000ull
 
+static enum log_level level_of(enum event_kind kind)
+{
+	switch (kind) {
+	case EVENT_EXHAUSTED:
+		return LOG_LEVEL_ERROR;
+	case EVENT_NO_SOURCE:
+		return LOG_LEVEL_INFO;
+	default:
+		return LOG_LEVEL_WARN;
+	}
+}
+
 COLD static struct event *hold(struct shim *shim, struct events *events, enum event_kind kind,
 			       uint64_t now_ns)
 {
 	uint64_t suppressed = 0;
 
-	if (shim->settings.log_to == LOG_TO_NOTHING || events->count == EVENTS_HELD ||
-	    !log_allow(&shim->log, now_ns, &suppressed))
+	if (shim->settings.log_to == LOG_TO_NOTHING || level_of(kind) > shim->settings.log_level ||
+	    events->count == EVENTS_HELD || !log_allow(&shim->log, now_ns, &suppressed))
 		return NULL;
 	struct event *event = &events->held[events->count++];
 	*event = (struct event){ .kind = kind, .suppressed = suppressed };
@@ -32,6 +44,13 @@ static void describe(struct shim *shim, struct event *event, struct tuple_space 
 	event->capacity += port_range_capacity(&shim->range);
 	event->open += space->open;
 	event->time_wait += space_time_wait(space, now_ns);
+}
+
+/* Percent well below the first step, so that use about a step does not give line after line. */
+static unsigned recovered_below(unsigned first_step)
+{
+	return first_step > 2 * RECOVERED_BELOW_PERCENT ? first_step - RECOVERED_BELOW_PERCENT
+							: (first_step + 1) / 2;
 }
 
 HOT void events_use_changed(struct shim *shim, struct events *events, struct tuple_space *space,
@@ -53,8 +72,8 @@ HOT void events_use_changed(struct shim *shim, struct events *events, struct tup
 			return;
 		describe(shim, event, space, now_ns);
 		event->percent = settings->warn_percent[steps - 1];
-	} else if (space->warned_steps && (in_use + capacity * RECOVERED_BELOW_PERCENT / 100) * 100 <
-						  settings->warn_percent[0] * capacity) {
+	} else if (space->warned_steps &&
+		   in_use * 100 < recovered_below(settings->warn_percent[0]) * capacity) {
 		space->warned_steps = 0;
 		struct event *event = hold(shim, events, EVENT_RECOVERED, now_ns);
 		if (event)
@@ -127,9 +146,7 @@ COLD void events_auto_failed(struct shim *shim, struct events *events, const str
 COLD void events_no_source(struct shim *shim, struct events *events, const struct endpoint *to,
 			   uint64_t now_ns)
 {
-	/* Common enough, such as IPv6 destinations and a list of IPv4 sources: not worth a warning. */
-	if (shim->settings.log_level < LOG_LEVEL_INFO)
-		return;
+	/* Common enough, such as IPv6 destinations and a list of IPv4 sources: an information, no warning. */
 	struct event *event = hold(shim, events, EVENT_NO_SOURCE, now_ns);
 	if (event)
 		event->to = *to;
@@ -194,11 +211,7 @@ COLD static void write_event(struct shim *shim, const struct event *event)
 	struct log_line line;
 	char message[120];
 
-	enum log_level level = event->kind == EVENT_EXHAUSTED   ? LOG_LEVEL_ERROR
-			       : event->kind == EVENT_NO_SOURCE ? LOG_LEVEL_INFO
-								: LOG_LEVEL_WARN;
-
-	log_begin(&shim->log, &line, level, names[event->kind]);
+	log_begin(&shim->log, &line, level_of(event->kind), names[event->kind]);
 	add_place(&line, event);
 	if (event->kind == EVENT_THRESHOLD)
 		log_number(&line, "percent", event->percent);

@@ -45,63 +45,71 @@ bool log_allow(struct log *log, uint64_t now_ns, uint64_t *suppressed)
 	return true;
 }
 
-static void put_char(struct log_line *line, char c)
+/* Room that is kept for what ends a line: a quote, a brace, the newline. */
+enum { LINE_END_ROOM = 4 };
+
+static bool has_room(const struct log_line *line, size_t size)
 {
-	/* Room is kept for what ends the line. */
-	if (line->used < sizeof(line->text) - 8)
-		line->text[line->used++] = c;
+	return line->used + size <= sizeof(line->text) - LINE_END_ROOM;
 }
 
-static void put(struct log_line *line, const char *text)
+/* All of it or nothing: half an escape or half a name is worse than none. */
+static bool put(struct log_line *line, const char *text)
 {
-	while (*text)
-		put_char(line, *text++);
+	size_t size = strlen(text);
+	if (!has_room(line, size))
+		return false;
+	memcpy(line->text + line->used, text, size);
+	line->used += size;
+	return true;
 }
 
-/* Both formats take the escapes of JSON (RFC 8259, section 7). */
+static bool put_char(struct log_line *line, char c)
+{
+	return put(line, (char[]){ c, '\0' });
+}
+
+/* Both formats take the escapes of JSON (RFC 8259, section 7). A value too long is cut. */
 static void put_quoted(struct log_line *line, const char *text)
 {
-	char escape[8];
+	char escape[8] = "";
+	bool room = put_char(line, '"');
 
-	put_char(line, '"');
-	for (; *text; text++) {
+	if (!room)
+		return;
+	for (; *text && room; text++) {
 		unsigned char c = (unsigned char)*text;
-		if (c == '"' || c == '\\') {
-			put_char(line, '\\');
-			put_char(line, *text);
-		} else if (c < 0x20 || c == 0x7f) {
+		if (c == '"' || c == '\\')
+			snprintf(escape, sizeof(escape), "\\%c", c);
+		else if (c < 0x20 || c == 0x7f)
 			snprintf(escape, sizeof(escape), "\\u%04x", c);
-			put(line, escape);
-		} else {
-			put_char(line, *text);
-		}
+		else
+			snprintf(escape, sizeof(escape), "%c", c);
+		room = put(line, escape);
 	}
-	put_char(line, '"');
+	line->text[line->used++] = '"'; /* from the room kept */
 }
 
-static void put_name(struct log_line *line, const char *name)
+/* The name and, unless it is to be quoted, the value: a field that does not fit whole is left out. */
+static bool put_field(struct log_line *line, const char *name, const char *bare)
 {
-	if (line->json) {
-		put(line, line->used > 1 ? ",\"" : "\"");
-		put(line, name);
-		put(line, "\":");
-	} else {
-		put_char(line, ' ');
-		put(line, name);
-		put_char(line, '=');
-	}
+	char head[80];
+	const char *comma = line->used > 1 ? "," : "";
+	int used = line->json ? snprintf(head, sizeof(head), "%s\"%s\":", comma, name)
+			      : snprintf(head, sizeof(head), " %s=", name);
+
+	if (used <= 0 || !has_room(line, (size_t)used + strlen(bare) + 2))
+		return false;
+	return put(line, head) && put(line, bare);
 }
 
 void log_text(struct log_line *line, const char *name, const char *value)
 {
-	bool bare = !line->json && *value;
+	bool bare = !line->json && *value && has_room(line, strlen(value) + strlen(name) + 8);
 
 	for (const char *c = value; *c && bare; c++)
 		bare = (unsigned char)*c > ' ' && *c != '"' && *c != '=' && *c != '\\' && *c != 0x7f;
-	put_name(line, name);
-	if (bare)
-		put(line, value);
-	else
+	if (put_field(line, name, bare ? value : "") && !bare)
 		put_quoted(line, value);
 }
 
@@ -110,8 +118,7 @@ void log_number(struct log_line *line, const char *name, uint64_t value)
 	char digits[24];
 
 	snprintf(digits, sizeof(digits), "%llu", (unsigned long long)value);
-	put_name(line, name);
-	put(line, digits);
+	put_field(line, name, digits);
 }
 
 /* RFC 3339 in UTC. Without gmtime_r(): that takes libc's time zone lock, and may read a file. The days are
@@ -166,9 +173,11 @@ void log_stderr(const struct log *log, const char *text, size_t length)
 		return;
 	while (length) {
 		/* A pipe without a reader raises SIGPIPE, a full one blocks: write to neither. */
-		if (kernel.ppoll(&ready, 1, &at_once) != 1 || ready.revents & (POLLERR | POLLNVAL))
+		if (kernel.ppoll(&ready, 1, &at_once) != 1 || ready.revents & (POLLERR | POLLHUP | POLLNVAL))
 			return;
-		long written = kernel.write(2, text, length < 4096 ? length : 4096);
+		size_t part = length < 4096 ? length : 4096;
+		long written = S_ISSOCK(st.st_mode) ? kernel.sendto(2, text, part, MSG_NOSIGNAL, NULL, 0)
+						    : kernel.write(2, text, part);
 		if (written == -EINTR)
 			continue;
 		if (written <= 0)

@@ -158,7 +158,7 @@ static bool set_of_rule(struct arena *arena, struct rule *rule, const char *name
 		rule->has_sources = true;
 		if (!strcmp(value, "none"))
 			return true;
-		return source_list_parse(arena, &rule->sources, value, reason);
+		return source_list_extend(arena, &rule->sources, value, reason);
 	}
 	if (!strcmp(name, "spread")) {
 		rule->has_spread = true;
@@ -182,6 +182,14 @@ static bool set_of_rule(struct arena *arena, struct rule *rule, const char *name
 	return fail(reason, "is not a setting of [to ...]", name);
 }
 
+enum { RULE_DIGITS = 10 + 7 + 26 }; /* '0' to 'Z': none that means something to inih */
+
+static unsigned rule_number(const char *digits)
+{
+	return (unsigned)(digits[0] - '0') * RULE_DIGITS * RULE_DIGITS +
+	       (unsigned)(digits[1] - '0') * RULE_DIGITS + (unsigned)(digits[2] - '0');
+}
+
 /* Called by inih for every NAME = VALUE; 0 makes it remember the line as bad (ini.h). */
 static int on_value(void *user, const char *section, const char *name, const char *value)
 {
@@ -193,8 +201,7 @@ static int on_value(void *user, const char *section, const char *name, const cha
 	if (!strcmp(section, "headroom"))
 		good = settings_set(reading->arena, s, name, value, reason);
 	else if (section[0] == '#')
-		good = set_of_rule(reading->arena, &s->rules[strtoul(section + 1, NULL, 10)], name, value,
-				   reason);
+		good = set_of_rule(reading->arena, &s->rules[rule_number(section + 1)], name, value, reason);
 	else
 		good = fail(reason, "stands before any [section]", name);
 	if (!good && !*reading->reason)
@@ -216,19 +223,24 @@ static bool take_section(struct reading *reading, char *line, char *reason)
 		return fail(reason, "has something after the section's ]", line);
 	*end = '\0';
 	if (!strcmp(name, "headroom")) {
-		*end = ']';
+		/* To the start of the line: what is indented inih takes for more of the value before. */
+		memset(line, ' ', room);
+		memcpy(line, "[headroom]", 10);
 		return true;
 	}
 	if (strncmp(name, "to ", 3))
 		return fail(reason, "is none of the sections [headroom] and [to DESTINATION]", name);
 	if (!add_rule(reading, name + 3 + strspn(name + 3, " "), reason))
 		return false;
-	char number[24];
-	size_t used = (size_t)snprintf(number, sizeof(number), "[#%u]", reading->settings->rule_count - 1);
-	if (used > room)
+	/* [#abc], the number in three digits: as long as [to *], the shortest there is. */
+	unsigned number = reading->settings->rule_count - 1;
+	if (number >= RULE_DIGITS * RULE_DIGITS * RULE_DIGITS)
 		return fail(reason, "is one rule too many", name);
 	memset(line, ' ', room);
-	memcpy(line, number, used);
+	memcpy(line, "[#...]", 6);
+	line[2] = (char)('0' + number / RULE_DIGITS / RULE_DIGITS);
+	line[3] = (char)('0' + number / RULE_DIGITS % RULE_DIGITS);
+	line[4] = (char)('0' + number % RULE_DIGITS);
 	return true;
 }
 
@@ -251,6 +263,14 @@ static bool complain(struct complaint *complaint, const char *name, unsigned lin
 		snprintf(complaint->place, sizeof(complaint->place), "%s", name);
 	snprintf(complaint->reason, sizeof(complaint->reason), "%s", reason);
 	return false;
+}
+
+static void cut_after_line(char *text, int number)
+{
+	while (number-- && (text = strchr(text, '\n')))
+		text++;
+	if (text)
+		*text = '\0';
 }
 
 bool rule_file_parse(struct arena *arena, struct settings *settings, char *text, size_t length,
@@ -278,6 +298,12 @@ bool rule_file_parse(struct arena *arena, struct settings *settings, char *text,
 			*next++ = '\n';
 	}
 	int bad_line = ini_parse_string(text, on_value, &reading);
+	if (bad_line > 0) {
+		/* The reason may be of a later line: read again, up to the bad one. */
+		cut_after_line(text, bad_line);
+		*reading.reason = '\0';
+		ini_parse_string(text, on_value, &reading);
+	}
 	if (bad_line < 0)
 		return complain(complaint, name, 0, "does not fit into memory");
 	if (bad_line > 0)
@@ -320,8 +346,14 @@ bool rule_file_read(struct arena *arena, struct settings *settings, const char *
 	if (fd < 0)
 		return complain(complaint, path, 0, strerrordesc_np((int)-fd));
 	char *text = arena_alloc(arena, size + 1);
-	while (text && used < size && (got = kernel.read((int)fd, text + used, size - used)) > 0)
+	while (text && used < size) {
+		got = kernel.read((int)fd, text + used, size - used);
+		if (got == -EINTR)
+			continue;
+		if (got <= 0)
+			break;
 		used += (size_t)got;
+	}
 	kernel.close((int)fd);
 	if (!text || got < 0)
 		return complain(complaint, path, 0, strerrordesc_np(text ? (int)-got : ENOMEM));

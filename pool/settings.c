@@ -105,10 +105,8 @@ static bool set_warn_at(struct settings *settings, const char *value, char *reas
 
 static bool set_rule_sources(struct arena *arena, struct rule *rule, const char *value, char *reason)
 {
-	struct source_list list = rule->sources;
-	if (!source_list_parse(arena, &list, value, reason))
+	if (!source_list_extend(arena, &rule->sources, value, reason))
 		return false;
-	rule->sources = list;
 	rule->has_sources = true;
 	return true;
 }
@@ -218,7 +216,8 @@ static bool pattern_matches(const struct pattern *pattern, const struct endpoint
 		return false;
 	if (*pattern->process && strcmp(pattern->process, process))
 		return false;
-	return pattern->any_address || address_prefix_match(&to->ip, &pattern->net, pattern->bits);
+	return pattern->any_address || (address_is_v4(&to->ip) == address_is_v4(&pattern->net) &&
+					address_prefix_match(&to->ip, &pattern->net, pattern->bits));
 }
 
 HOT const struct rule *settings_rule_for(const struct settings *settings, const struct endpoint *to,

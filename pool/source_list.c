@@ -147,3 +147,20 @@ bool source_list_parse(struct arena *arena, struct source_list *list, const char
 	}
 	return true;
 }
+
+bool source_list_extend(struct arena *arena, struct source_list *list, const char *text, char *reason)
+{
+	struct source_list whole = { .automatic = list->automatic };
+	bool good = true;
+
+	for (unsigned i = 0; i < list->count && good; i++)
+		good = source_list_add(arena, &whole, &list->items[i]);
+	if (!good)
+		snprintf(reason, REASON_MAX, "the list does not fit into memory");
+	good = good && source_list_parse(arena, &whole, text, reason);
+	struct source_list *unused = good ? list : &whole;
+	arena_free(arena, unused->items, unused->room * sizeof(*unused->items));
+	if (good)
+		*list = whole;
+	return good;
+}

@@ -26,6 +26,11 @@ struct source_list {
 bool source_list_parse(struct arena *arena, struct source_list *list, const char *text, char *reason);
 
 /**
+ * source_list_extend() - the same, for a list given in several parts: on failure the list is as it was
+ */
+bool source_list_extend(struct arena *arena, struct source_list *list, const char *text, char *reason);
+
+/**
  * source_list_add() - add one address unless it is there
  * Return: false when the list is full or memory is short
  */

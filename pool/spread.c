@@ -240,6 +240,14 @@ HOT enum verdict spread_choose(struct shim *shim, struct destination *destinatio
 	return verdict;
 }
 
+void spread_full_for_one(struct tuple_space *space, uint64_t now_ns)
+{
+	space->destination->load_valid = false;
+	space->full_at_ns = now_ns;
+	if (space->full_until_ns < now_ns)
+		space->full_until_ns = now_ns;
+}
+
 void spread_full(struct tuple_space *space, uint64_t cost_ns, unsigned candidates, uint64_t now_ns)
 {
 	uint64_t pause_ns = cost_ns * SPREAD_FULL_COST * candidates;

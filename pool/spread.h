@@ -40,6 +40,12 @@ enum verdict spread_choose(struct shim *shim, struct destination *destination, u
 void spread_full(struct tuple_space *space, uint64_t cost_ns, unsigned candidates, uint64_t now_ns);
 
 /**
+ * spread_full_for_one() - a source was found full by a socket that asks for ports of its own: the attempt
+ *that did does not choose it again, others may
+ */
+void spread_full_for_one(struct tuple_space *space, uint64_t now_ns);
+
+/**
  * spread_aside() - do not use a source for SPREAD_ASIDE_S
  */
 void spread_aside(struct shim *shim, const struct address *source, uint64_t now_ns);

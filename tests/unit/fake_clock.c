@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0
+/* fake_clock - the clock of fake_kernel.h: it moves when a test moves it. */
+#include "fake_kernel.h"
+
+#include <time.h>
+
+/* The linker sends the library's clock_gettime() here (--wrap). */
+int __real_clock_gettime(clockid_t clock, struct timespec *out);
+int __wrap_clock_gettime(clockid_t clock, struct timespec *out);
+
+int __wrap_clock_gettime(clockid_t clock, struct timespec *out)
+{
+	uint64_t ns = fake.now_ns;
+
+	if (!fake.clock_stopped)
+		return __real_clock_gettime(clock, out);
+	if (clock == CLOCK_REALTIME) {
+		*out = (struct timespec){ .tv_sec = fake.realtime_s, .tv_nsec = 123456789 };
+		return 0;
+	}
+	if (clock == CLOCK_MONOTONIC_COARSE)
+		ns -= fake.coarse_lag_ns;
+	*out = (struct timespec){ .tv_sec = (time_t)(ns / 1000000000), .tv_nsec = (long)(ns % 1000000000) };
+	return 0;
+}

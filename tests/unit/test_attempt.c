@@ -1,0 +1,381 @@
+// SPDX-License-Identifier: Apache-2.0
+/* test_attempt - one outgoing connect(): source, knee, failover, exhaustion, and what is left alone. */
+#include "check.h"
+#include "program.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+#define TO "10.0.0.9:80"
+
+TestSuite(attempt, .fini = fake_stop);
+
+static unsigned asked(void)
+{
+	return fake.calls[CALL_SETSOCKOPT] + fake.calls[CALL_BIND];
+}
+
+Test(attempt, without_configuration_the_source_is_the_kernel_s)
+{
+	program_start("");
+	struct program_socket s = program_socket(AF_INET);
+	check_number(program_connect(&s, TO), 0);
+	check_address(&fake_fd(s.fd)->local.ip, "10.0.0.1");
+	check_number(fake.calls[CALL_BIND], 0);
+	check_number(fake_fd(s.fd)->no_port, 0);
+	check_number(fake_fd(s.fd)->range, 0xffff0001);
+	check_number(s.held.tracked->state, SOCKET_OPEN);
+	struct tuple_space *space = program_space("10.0.0.1", TO);
+	check(space && s.held.tracked->space == space);
+	check_number(space->open, 1);
+	check_number(space->opened, 1);
+	check_number(program_destination(TO)->users, 0);
+	check_number(s.held.tracked->references, 1);
+}
+
+Test(attempt, time_in_connect_is_counted)
+{
+	program_start("");
+	fake.connect_ns = 1234;
+	check_number(program_connects(AF_INET, TO), 0);
+	check_number(program_connects(AF_INET, TO), 0);
+	struct tuple_space *space = program_space("10.0.0.1", TO);
+	check_number(space->connects, 2);
+	check_number(space->connect_ns, 2468);
+}
+
+Test(attempt, without_spreading_it_costs_one_system_call)
+{
+	program_start("");
+	check_number(program_connects(AF_INET, TO), 0);
+	unsigned before = fake_total_calls();
+	for (unsigned i = 0; i < 10; i++)
+		check_number(program_connects(AF_INET, TO), 0);
+	check_number(fake_total_calls() - before, 10);
+}
+
+Test(attempt, with_spreading_it_costs_three)
+{
+	program_start("[headroom]\nsources = 10.0.0.1-10.0.0.8\n");
+	check_number(program_connects(AF_INET, TO), 0);
+	unsigned before = fake_total_calls();
+	for (unsigned i = 0; i < 10; i++)
+		check_number(program_connects(AF_INET, TO), 0);
+	check_number(fake_total_calls() - before, 30);
+	check_number(fake.program_connects, 11);
+}
+
+Test(attempt, where_a_rule_says_off_it_costs_nothing)
+{
+	program_start("[to 10.0.0.9]\nshim = off\n[headroom]\nsources = 10.0.0.2\n");
+	struct program_socket s = program_socket(AF_INET);
+	unsigned before = fake_total_calls();
+	check_number(program_connect(&s, TO), 0);
+	check_number(fake_total_calls(), before);
+	check_number(shim.ledger.count, 0);
+	check_number(s.held.tracked->references, 1);
+	check(shim_enter(&shim));
+}
+
+Test(attempt, a_rule_is_for_its_destination)
+{
+	program_start("[to 10.0.0.8]\nsources = 10.0.0.2\n");
+	struct program_socket s = program_socket(AF_INET), t = program_socket(AF_INET);
+	check_number(program_connect(&s, "10.0.0.8:80"), 0);
+	check_number(program_connect(&t, TO), 0);
+	check_address(&fake_fd(s.fd)->local.ip, "10.0.0.2");
+	check_address(&fake_fd(t.fd)->local.ip, "10.0.0.1");
+}
+
+struct family_case {
+	int family;
+	char to[24], sources[48], first[24];
+};
+
+ParameterizedTestParameters(attempt, k_sources_reach_k_times_the_capacity)
+{
+	static struct family_case cases[] = {
+		{ AF_INET, "10.0.0.9:80", "10.0.0.2-10.0.0.5", "10.0.0.2" },
+		{ AF_INET6, "[fd00::9]:80", "fd00::2-fd00::5", "fd00::2" },
+		{ AF_INET6, "10.0.0.9:80", "10.0.0.2-10.0.0.5", "10.0.0.2" },
+		{ AF_INET, "127.0.0.1:80", "127.0.0.2-127.0.0.5", "127.0.0.2" },
+	};
+	return cr_make_param_array(struct family_case, cases, sizeof(cases) / sizeof(cases[0]));
+}
+
+ParameterizedTest(struct family_case *c, attempt, k_sources_reach_k_times_the_capacity)
+{
+	char rules[96];
+	snprintf(rules, sizeof(rules), "[headroom]\nsources = %s\n", c->sources);
+	program_start(rules);
+	check_number(program_fills(c->family, c->to), 400);
+	struct address source = ip(c->first);
+	for (unsigned i = 0; i < 4; i++, source = address_next(&source)) {
+		char text[ADDRESS_TEXT_MAX];
+		check_number(program_space(address_format(&source, text), c->to)->open, 100);
+	}
+}
+
+Test(attempt, spill_reaches_the_natural_source_and_the_list)
+{
+	program_start("[headroom]\nsources = 10.0.0.2-10.0.0.4\nspread = spill\n");
+	check_number(program_fills(AF_INET, TO), 400);
+}
+
+Test(attempt, auto_reaches_all_addresses_of_the_interface)
+{
+	program_start("[headroom]\nsources = auto\n");
+	for (unsigned i = 0; i < 4; i++) {
+		static const char *const texts[] = { "10.0.0.1", "10.0.0.2", "10.0.0.3", "10.1.0.1" };
+		fake.addresses[fake.address_count++] =
+			(struct fake_interface_address){ .address = ip(texts[i]),
+							 .interface = i < 3 ? 2 : 3 };
+	}
+	check_number(program_fills(AF_INET, TO), 300);
+	check_number(program_fills(AF_INET, "10.0.0.8:80"), 300);
+	check_number(shim.auto_count, 1);
+}
+
+Test(attempt, windows_reach_the_whole_capacity)
+{
+	program_start("");
+	fake_range(40000, 40399, "", 0);
+	shim.knee.way = KNEE_WINDOW;
+	check_number(program_fills(AF_INET, TO), 400);
+}
+
+Test(attempt, failover_is_invisible)
+{
+	program_start("[headroom]\nsources = 10.0.0.2,10.0.0.3\n");
+	fake_limit("10.0.0.2", TO, 3);
+	check_number(program_fills(AF_INET, TO), 103);
+	struct tuple_space *full = program_space("10.0.0.2", TO);
+	check_number(full->open, 3);
+	check(full->failovers >= 1);
+	check_number(full->failed, 0);
+	check_number(program_space("10.0.0.3", TO)->open, 100);
+}
+
+Test(attempt, failover_works_for_a_nonblocking_connect)
+{
+	program_start("[headroom]\nsources = 10.0.0.2,10.0.0.3\n");
+	fake.connect_result = -EINPROGRESS;
+	fake_limit("10.0.0.2", TO, 0);
+	for (unsigned i = 0; i < 10; i++) {
+		struct program_socket s = program_socket(AF_INET);
+		check_number(program_connect(&s, TO), -EINPROGRESS);
+		check_number(s.held.tracked->state, SOCKET_CONNECTING);
+		check_address(&fake_fd(s.fd)->local.ip, "10.0.0.3");
+	}
+	check_number(program_space("10.0.0.3", TO)->open, 10);
+}
+
+Test(attempt, a_full_source_is_not_asked_again_while_its_pause_lasts)
+{
+	program_start("[headroom]\nsources = 10.0.0.2,10.0.0.3\n");
+	fake_limit("10.0.0.2", TO, 0);
+	fake.connect_ns = 2000000;
+	while (!program_space("10.0.0.2", TO))
+		check_number(program_connects(AF_INET, TO), 0);
+	unsigned before = fake.program_connects;
+	for (unsigned i = 0; i < 10; i++)
+		check_number(program_connects(AF_INET, TO), 0);
+	check_number(fake.program_connects - before, 10);
+	fake.now_ns += 1000000000;
+	check_number(program_connects(AF_INET, TO), 0);
+	check_number(fake.program_connects - before, 12);
+}
+
+Test(attempt, when_all_are_full_the_kernel_is_not_asked)
+{
+	program_start("[headroom]\nsources = 10.0.0.2,10.0.0.3\n");
+	fake.connect_ns = 2000000;
+	fake_limit("10.0.0.2", TO, 1);
+	fake_limit("10.0.0.3", TO, 1);
+	check_number(program_fills(AF_INET, TO), 2);
+	unsigned before = fake.program_connects, calls = fake_total_calls();
+	for (unsigned i = 0; i < 100; i++) {
+		struct program_socket s = program_socket(AF_INET);
+		check_number(program_connect(&s, TO), -EADDRNOTAVAIL);
+		check_number(s.held.tracked->state, SOCKET_FRESH);
+		check_number(s.held.tracked->references, 1);
+		fake_close_socket(s.fd, false);
+	}
+	check_number(fake.program_connects, before);
+	check_number(fake_total_calls(), calls);
+	check_number(program_destination(TO)->exhausted, 101);
+	check_number(program_destination(TO)->users, 0);
+}
+
+Test(attempt, without_spreading_exhaustion_is_answered_without_the_kernel_too)
+{
+	program_start("");
+	fake.connect_ns = 2000000;
+	check_number(program_fills(AF_INET, TO), 100);
+	unsigned before = fake.program_connects;
+	check_number(program_connects(AF_INET, TO), -EADDRNOTAVAIL);
+	check_number(program_connects(AF_INET, TO), -EADDRNOTAVAIL);
+	check_number(fake.program_connects, before);
+	/* Another destination is another tuple space. */
+	check_number(program_connects(AF_INET, "10.0.0.9:81"), 0);
+}
+
+Test(attempt, after_the_pause_the_kernel_is_asked_again)
+{
+	program_start("");
+	fake.connect_ns = 2000000;
+	check_number(program_fills(AF_INET, TO), 100);
+	fake_close_socket(FAKE_FIRST_FD, false); /* where no hook sees it */
+	fake.now_ns += 500000000;
+	check_number(program_connects(AF_INET, TO), 0);
+}
+
+Test(attempt, after_the_end_of_a_connection_the_kernel_is_asked_at_once)
+{
+	program_start("[headroom]\nsources = 10.0.0.2,10.0.0.3\n");
+	fake.connect_ns = 2000000;
+	struct program_socket s = program_socket(AF_INET);
+	check_number(program_connect(&s, TO), 0);
+	check_number(program_fills(AF_INET, TO), 199);
+	fake_fd(s.fd)->to_recv = 0; /* the peer closed first */
+	program_close(&s);
+	check_number(program_connects(AF_INET, TO), 0);
+	check_number(program_connects(AF_INET, TO), -EADDRNOTAVAIL);
+}
+
+/* What is bound or set by the program. */
+
+Test(attempt, an_explicit_port_is_left_alone)
+{
+	program_start("[headroom]\nsources = 10.0.0.2\n");
+	struct program_socket s = program_socket(AF_INET);
+	check_number(program_bind(&s, "0.0.0.0:5000"), 0);
+	check_number(program_connect(&s, TO), 0);
+	check_number(asked(), 0);
+	check_address(&fake_fd(s.fd)->local.ip, "10.0.0.1");
+	check_number(fake_fd(s.fd)->local.port, 5000);
+	/* The same four values again: the program sees what the kernel says. */
+	struct program_socket t = program_socket(AF_INET);
+	check_number(program_bind(&t, "0.0.0.0:5000"), 0);
+	check_number(program_connect(&t, TO), -EADDRNOTAVAIL);
+	check_number(asked(), 0);
+	check_number(program_destination(TO)->exhausted, 0);
+	check_number(program_connects(AF_INET, TO), 0);
+}
+
+Test(attempt, an_explicit_source_is_kept)
+{
+	program_start("[headroom]\nsources = 10.0.0.2\n");
+	struct program_socket s = program_socket(AF_INET);
+	check_number(program_bind(&s, "10.0.0.7:0"), 0);
+	fake.calls[CALL_BIND] = 0;
+	check_number(program_connect(&s, TO), 0);
+	check_number(fake.calls[CALL_BIND], 0);
+	check_address(&fake_fd(s.fd)->local.ip, "10.0.0.7");
+	check_number(fake_fd(s.fd)->range, 0xffff0001);
+	check_number(program_space("10.0.0.7", TO)->open, 1);
+}
+
+Test(attempt, an_explicit_source_is_spread_if_its_rule_says_so)
+{
+	program_start("[to 10.0.0.9]\nsources = 10.0.0.2\nexplicit_source = spread\n");
+	struct program_socket s = program_socket(AF_INET);
+	check_number(program_bind(&s, "10.0.0.7:0"), 0);
+	check_number(program_connect(&s, TO), 0);
+	check_address(&fake_fd(s.fd)->local.ip, "10.0.0.2");
+}
+
+Test(attempt, an_explicit_source_is_bound_again_after_a_failure)
+{
+	program_start("[to 10.0.0.9]\nsources = 10.0.0.2\nexplicit_source = spread\n");
+	struct program_socket s = program_socket(AF_INET);
+	check_number(program_bind(&s, "10.0.0.7:0"), 0);
+	fake.connect_result = -ECONNREFUSED;
+	check_number(program_connect(&s, TO), -ECONNREFUSED);
+	check_address(&fake_fd(s.fd)->local.ip, "10.0.0.7");
+	check(s.held.tracked->flags & DEFERRED);
+	check_number(fake_fd(s.fd)->no_port, 1);
+}
+
+struct own_case {
+	uint16_t flag;
+	bool spreads, knee;
+};
+
+ParameterizedTestParameters(attempt, what_the_program_set_is_not_set_again)
+{
+	static struct own_case cases[] = {
+		{ 0, true, true },       { OWN_RANGE, true, false },  { OWN_NO_PORT, true, true },
+		{ PINNED, false, true }, { REUSES_PORT, true, true }, { HAS_PORT, false, false },
+	};
+	return cr_make_param_array(struct own_case, cases, sizeof(cases) / sizeof(cases[0]));
+}
+
+ParameterizedTest(struct own_case *c, attempt, what_the_program_set_is_not_set_again)
+{
+	program_start("[headroom]\nsources = 10.0.0.2\n");
+	struct program_socket s = program_socket(AF_INET);
+	s.held.tracked->flags |= c->flag;
+	fake_fd(s.fd)->range = c->flag & OWN_RANGE ? 40010 | 40019u << 16 : 0;
+	fake_fd(s.fd)->no_port = c->flag & OWN_NO_PORT;
+	check_number(program_connect(&s, TO), 0);
+	check_address(&fake_fd(s.fd)->local.ip, c->spreads ? "10.0.0.2" : "10.0.0.1");
+	check_number(fake_fd(s.fd)->range, c->knee               ? 0xffff0001
+					   : c->flag & OWN_RANGE ? 40010 | 40019u << 16
+								 : 0);
+	int set = c->knee + (c->spreads && !(c->flag & OWN_NO_PORT));
+	check_number(fake.calls[CALL_SETSOCKOPT], set);
+}
+
+Test(attempt, an_option_of_the_program_s_outlives_a_failure)
+{
+	program_start("[headroom]\nsources = 10.0.0.2\n");
+	struct program_socket s = program_socket(AF_INET);
+	s.held.tracked->flags |= OWN_NO_PORT;
+	fake_fd(s.fd)->no_port = 1;
+	fake.connect_result = -ECONNREFUSED;
+	check_number(program_connect(&s, TO), -ECONNREFUSED);
+	check_number(fake_fd(s.fd)->no_port, 1);
+	check(address_is_unset(&fake_fd(s.fd)->local.ip));
+}
+
+Test(attempt, a_socket_with_a_range_of_its_own_does_not_make_the_source_full_for_others)
+{
+	program_start("");
+	for (unsigned i = 0; i < 10; i++) {
+		struct program_socket s = program_socket(AF_INET);
+		s.held.tracked->flags |= OWN_RANGE;
+		fake_fd(s.fd)->range = 40010 | 40019u << 16;
+		check_number(program_connect(&s, TO), 0);
+	}
+	struct program_socket last = program_socket(AF_INET);
+	last.held.tracked->flags |= OWN_RANGE;
+	fake_fd(last.fd)->range = 40010 | 40019u << 16;
+	check_number(program_connect(&last, TO), -EADDRNOTAVAIL);
+	check_number(program_connects(AF_INET, TO), 0);
+}
+
+Test(attempt, a_socket_with_a_range_of_its_own_fails_over_too)
+{
+	program_start("[headroom]\nsources = 10.0.0.2,10.0.0.3\n");
+	fake_limit("10.0.0.2", TO, 0);
+	for (unsigned i = 0; i < 10; i++) {
+		struct program_socket s = program_socket(AF_INET);
+		s.held.tracked->flags |= OWN_RANGE;
+		fake_fd(s.fd)->range = 40010 | 40019u << 16;
+		check_number(program_connect(&s, TO), 0);
+	}
+}
+
+Test(attempt, a_socket_of_a_device_does_not_make_the_natural_source_full)
+{
+	program_start("");
+	check_number(program_connects(AF_INET, TO), 0);
+	struct program_socket s = program_socket(AF_INET);
+	s.held.tracked->flags |= PINNED;
+	/* Its device has another source, and that one is full. */
+	fake_fd(s.fd)->local.ip = ip("10.7.0.1");
+	fake_limit("10.7.0.1", TO, 0);
+	check_number(program_connect(&s, TO), -EADDRNOTAVAIL);
+	check_number(program_connects(AF_INET, TO), 0);
+}
