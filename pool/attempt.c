@@ -83,6 +83,7 @@ static void mark_under_way(struct attempt *a)
 {
 	a->tracked->state = SOCKET_CONNECTING;
 	a->tracked->flags |= IN_CALL;
+	a->tracked->caller = shim_thread();
 	a->tracked->flags &= (uint16_t) ~(FIN_SENT_FIRST | WAS_SHUT);
 	a->tracked->space = NULL;
 	a->flags = a->tracked->flags;
@@ -450,6 +451,13 @@ HOT static bool settle(struct attempt *a, long rc)
 		unbind_source(a);
 	if (!attempt_enter(a))
 		return false;
+	if (!(a->tracked->flags & IN_CALL)) {
+		/* A signal handler of this thread has closed the fd, and entered the end (closing_begin()).
+		 */
+		let_go(a, rc);
+		shim_leave(a->shim);
+		return false;
+	}
 	if (a->destination && !a->space) {
 		/* No source for this destination at all (IPv6 without an address) is no exhaustion. */
 		full = full && learned;

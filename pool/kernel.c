@@ -159,8 +159,9 @@ long kernel_read_file(const char *path, char *out, size_t size)
 		return fd;
 	size_t used = 0;
 	long got;
+	int interrupted = 0;
 	while (used < size - 1 && (got = kernel.read((int)fd, out + used, size - 1 - used)) != 0) {
-		if (got == -EINTR)
+		if (got == -EINTR && interrupted++ < KERNEL_EINTR_MAX)
 			continue;
 		if (got < 0) {
 			kernel.close((int)fd);

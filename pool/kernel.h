@@ -19,6 +19,9 @@
 #define IP_BIND_ADDRESS_NO_PORT 24
 #endif
 
+/* How often a call is made again after EINTR: a sandbox may answer so for ever (seccomp(2)). */
+enum { KERNEL_EINTR_MAX = 8 };
+
 /* Every call returns what the system call returns: a result, or a negative errno. None touches errno, none
  * is a cancellation point. Arguments are those of the man page of the same name, section 2. */
 struct kernel_calls {

@@ -171,14 +171,15 @@ void log_stderr(const struct log *log, const char *text, size_t length)
 	if (!log->stderr_known || kernel.fstat(2, &st) || st.st_dev != log->stderr_device ||
 	    st.st_ino != log->stderr_inode)
 		return;
-	while (length) {
+	for (int interrupted = 0; length;) {
 		/* A pipe without a reader raises SIGPIPE, a full one blocks: write to neither. */
 		if (kernel.ppoll(&ready, 1, &at_once) != 1 || ready.revents & (POLLERR | POLLHUP | POLLNVAL))
 			return;
 		size_t part = length < 4096 ? length : 4096;
-		long written = S_ISSOCK(st.st_mode) ? kernel.sendto(2, text, part, MSG_NOSIGNAL, NULL, 0)
-						    : kernel.write(2, text, part);
-		if (written == -EINTR)
+		long written = S_ISSOCK(st.st_mode)
+				       ? kernel.sendto(2, text, part, MSG_NOSIGNAL | MSG_DONTWAIT, NULL, 0)
+				       : kernel.write(2, text, part);
+		if (written == -EINTR && interrupted++ < KERNEL_EINTR_MAX)
 			continue;
 		if (written <= 0)
 			return;

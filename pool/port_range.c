@@ -52,12 +52,14 @@ static uint32_t read_reserved(unsigned long low, unsigned long high)
 	size_t held = 0;
 	uint32_t count = 0;
 	long got;
+	int interrupted = 0;
 
 	long fd = kernel_private_fd(kernel.openat(AT_FDCWD, "/proc/sys/net/ipv4/ip_local_reserved_ports",
 						  O_RDONLY | O_CLOEXEC, 0));
 	if (fd < 0)
 		return 0;
-	while ((got = kernel.read((int)fd, part + held, sizeof(part) - 1 - held)) > 0 || got == -EINTR) {
+	while ((got = kernel.read((int)fd, part + held, sizeof(part) - 1 - held)) > 0 ||
+	       (got == -EINTR && interrupted++ < KERNEL_EINTR_MAX)) {
 		held += got > 0 ? (size_t)got : 0;
 		part[held] = '\0';
 		char *comma = strrchr(part, ',');

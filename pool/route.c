@@ -112,7 +112,7 @@ static int scan_addresses(struct scan *scan, int family)
 		      .info.ifa_family = (unsigned char)family };
 	_Alignas(struct nlmsghdr) char reply[8192];
 	struct sockaddr_nl to = { .nl_family = AF_NETLINK };
-	int result = -EIO;
+	int result = -EIO, interrupted = 0;
 
 	long fd = kernel_private_fd(kernel.socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE));
 	if (fd < 0)
@@ -120,7 +120,7 @@ static int scan_addresses(struct scan *scan, int family)
 	long rc = kernel.sendto((int)fd, &request, sizeof(request), 0, &to, sizeof(to));
 	for (bool more = rc >= 0; more;) {
 		long got = kernel.recv((int)fd, reply, sizeof(reply), 0);
-		if (got == -EINTR)
+		if (got == -EINTR && interrupted++ < KERNEL_EINTR_MAX)
 			continue;
 		if (got <= 0)
 			break;

@@ -338,6 +338,7 @@ bool rule_file_read(struct arena *arena, struct settings *settings, const char *
 {
 	size_t size = 0, used = 0;
 	long fd = open_regular(path, &size), got = 0;
+	int interrupted = 0;
 
 	if (fd == -EINVAL)
 		return complain(complaint, path, 0, "is not a regular file");
@@ -348,7 +349,7 @@ bool rule_file_read(struct arena *arena, struct settings *settings, const char *
 	char *text = arena_alloc(arena, size + 1);
 	while (text && used < size) {
 		got = kernel.read((int)fd, text + used, size - used);
-		if (got == -EINTR)
+		if (got == -EINTR && interrupted++ < KERNEL_EINTR_MAX)
 			continue;
 		if (got <= 0)
 			break;

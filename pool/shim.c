@@ -11,11 +11,16 @@
 #include <string.h>
 #include <sys/syscall.h>
 
-enum { LOCK_PATIENCE_MS = 500, RANGE_LIFE_S = 30 };
+enum { LOCK_PATIENCE_MS = 1000, RANGE_LIFE_S = 30 };
 
 /* Set while this thread decides something under the lock. In the static TLS block, which a library loaded
  * at start may use: no allocation at first access. */
 static __thread volatile bool inside __attribute__((tls_model("initial-exec")));
+
+HOT const void *shim_thread(void)
+{
+	return (const void *)&inside;
+}
 
 static void start_state(struct shim *shim)
 {
@@ -54,14 +59,22 @@ void shim_restart(struct shim *shim)
 	start_state(shim);
 }
 
-/* Drepper, "Futexes Are Tricky", mutex2, but with an end to waiting. pthread_mutex_clocklock() would do; it
- * is several calls deep at a place where a connect() is measured in tens of instructions. */
-__attribute__((noinline, cold)) static bool wait_for_lock(struct shim *shim)
+/* Drepper, "Futexes Are Tricky", mutex2, but with an end to waiting: when nobody has had the lock for
+ * LOCK_PATIENCE_MS, whoever holds it is not coming back. (That it is not fair does not end the wait: each
+ * turn of another begins it anew.) pthread_mutex_clocklock() is several calls deep, at a place where a
+ * connect() is measured in tens of instructions. */
+COLD static bool wait_for_lock(struct shim *shim)
 {
+	unsigned turns = atomic_load_explicit(&shim->turns, memory_order_relaxed);
 	uint64_t until_ns = clock_ns() + LOCK_PATIENCE_MS * 1000000ull;
 
 	while (atomic_exchange(&shim->lock, 2)) {
 		uint64_t now_ns = clock_ns();
+		unsigned turns_now = atomic_load_explicit(&shim->turns, memory_order_relaxed);
+		if (turns_now != turns) {
+			turns = turns_now;
+			until_ns = now_ns + LOCK_PATIENCE_MS * 1000000ull;
+		}
 		if (now_ns >= until_ns)
 			return false;
 		struct timespec left = { .tv_nsec = (long)(until_ns - now_ns) };
@@ -73,9 +86,14 @@ __attribute__((noinline, cold)) static bool wait_for_lock(struct shim *shim)
 static bool take_lock(struct shim *shim)
 {
 	unsigned expected = 0;
-	return atomic_compare_exchange_strong_explicit(&shim->lock, &expected, 1, memory_order_acquire,
-						       memory_order_relaxed) ||
-	       wait_for_lock(shim);
+	bool taken = atomic_compare_exchange_strong_explicit(&shim->lock, &expected, 1, memory_order_acquire,
+							     memory_order_relaxed) ||
+		     wait_for_lock(shim);
+	if (taken) {
+		unsigned turns = atomic_load_explicit(&shim->turns, memory_order_relaxed);
+		atomic_store_explicit(&shim->turns, turns + 1, memory_order_relaxed);
+	}
+	return taken;
 }
 
 HOT bool shim_enter(struct shim *shim)

@@ -42,6 +42,7 @@ struct aside {
 struct shim {
 	atomic_uint lock;    /* futex(2): 0 free, 1 taken, 2 taken and waited for */
 	atomic_bool passive; /* the lock was not to be had: leave everything to the program */
+	atomic_uint turns;   /* how often the lock was taken: a sign of life for who waits */
 
 	/* What a forked child starts anew with. */
 	unsigned generation;        /* counts the forks: pointers from before one are void after it */
@@ -88,6 +89,11 @@ bool shim_enter(struct shim *shim);
  * Return: false also when the process was forked since: then the record is gone
  */
 bool shim_enter_held(struct shim *shim, const struct held *held);
+
+/**
+ * shim_thread() - a name for the calling thread, without a system call
+ */
+const void *shim_thread(void);
 
 /**
  * shim_leave() - let the lock go

@@ -43,6 +43,7 @@ struct tracked {
 	struct tuple_space *space; /* where it is counted, while CONNECTING or OPEN; may be NULL then */
 	struct address bound;
 	struct tracked *next_spare;
+	const void *caller;  /* while IN_CALL: the thread whose attempt it is, by shim_thread() */
 	uint32_t references; /* fds, and hooks at work on it */
 	uint32_t fds;        /* fd numbers that stand for it */
 	uint16_t flags;

@@ -21,6 +21,9 @@ HOT bool closing_begin(int fd, struct closing *closing)
 	fdtable_take(fd);
 	closing->held = (struct held){ .tracked = tracked, .generation = shim.generation };
 	uint8_t state = tracked->state;
+	/* Our own connect() in this thread: left by siglongjmp(), or the closer is a signal handler in it. */
+	if (tracked->flags & IN_CALL && tracked->caller == shim_thread() && tracked->fds == 0)
+		tracked->flags &= (uint16_t)~IN_CALL;
 	uint16_t flags = tracked->flags;
 	bool counted = tracked->space;
 	if (tracked->fds == 0 && flags & IN_CALL)

@@ -9,6 +9,7 @@
 #include <criterion/parameterized.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* Not Criterion's new/assert.h: its macros do not pass -Wconversion. */
 #define check(condition) cr_assert(condition, "%s", #condition)
@@ -36,6 +37,13 @@
 		char text_[ADDRESS_TEXT_MAX];                     \
 		check_text(address_format((got), text_), (want)); \
 	} while (0)
+
+/* A test that blocks or loops crashes by SIGALRM: Criterion's --timeout does not end it. */
+static inline void limit_time(void)
+{
+	enum { LIMIT_S = 120 };
+	alarm(LIMIT_S);
+}
 
 /* An address such as 10.0.0.1 or fd00::1. */
 static inline struct address ip(const char *text)

@@ -576,6 +576,7 @@ unsigned fake_open_fds(void)
 
 void fake_start(void)
 {
+	limit_time();
 	memset(&fake, 0, sizeof(fake));
 	fake.natural_v4 = ip("10.0.0.1");
 	fake.natural_v6 = ip("fd00::1");

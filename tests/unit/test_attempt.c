@@ -263,6 +263,20 @@ Test(attempt, an_explicit_port_is_left_alone)
 	check_number(program_connects(AF_INET, TO), 0);
 }
 
+Test(attempt, an_explicit_port_of_a_full_source_is_for_the_kernel_to_judge)
+{
+	program_start("");
+	fake.connect_ns = 2000000;
+	fake_limit("10.0.0.7", TO, 0);
+	struct program_socket full = program_socket(AF_INET), s = program_socket(AF_INET);
+	check_number(program_bind(&full, "10.0.0.7:0"), 0);
+	check_number(program_connect(&full, TO), -EADDRNOTAVAIL);
+	check_number(program_bind(&s, "10.0.0.7:5000"), 0);
+	s.held.tracked->flags |= HAS_SOURCE;
+	s.held.tracked->bound = ip("10.0.0.7");
+	check_number(program_connect(&s, TO), 0);
+}
+
 Test(attempt, an_explicit_source_is_kept)
 {
 	program_start("[headroom]\nsources = 10.0.0.2\n");

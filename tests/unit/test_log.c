@@ -375,6 +375,7 @@ static int saved_stderr;
 static void start_real(void)
 {
 	settings_default(&settings);
+	limit_time();
 	saved_stderr = fcntl(2, F_DUPFD_CLOEXEC, 50);
 }
 

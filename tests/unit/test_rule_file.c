@@ -282,6 +282,7 @@ static char directory[] = "/tmp/headroom-unit-XXXXXX", path[64]; /* what is made
 static void make_directory(void)
 {
 	settings_default(&settings);
+	limit_time();
 	cr_assert(mkdtemp(directory));
 	snprintf(path, sizeof(path), "%s/rules", directory);
 }

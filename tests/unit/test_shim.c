@@ -12,6 +12,8 @@
 
 #define TO "10.0.0.9:80"
 
+TestSuite(shim, .init = limit_time);
+
 Test(shim, starts_empty_with_default_settings)
 {
 	shim_start(&shim, "a-program-whose-name-is-longer-than-a-program-s-name-may-be-at-the-most");
