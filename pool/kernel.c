@@ -143,6 +143,13 @@ static long real_getpid(void)
 struct kernel_calls kernel = REAL_CALLS;
 const struct kernel_calls kernel_real = REAL_CALLS;
 
+uint64_t kernel_clock_ns(void)
+{
+	struct timespec t = { 0 };
+	kernel_syscall(SYS_clock_gettime, CLOCK_MONOTONIC, ARG(&t), 0, 0, 0, 0);
+	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
 long kernel_private_fd(long fd)
 {
 	if (fd < 0 || fd > 2)

@@ -59,6 +59,13 @@ extern const struct kernel_calls kernel_real;
 long kernel_syscall(long number, long a, long b, long c, long d, long e, long f);
 
 /**
+ * kernel_clock_ns() - CLOCK_MONOTONIC in ns, from the kernel itself
+ *
+ * For a library's start: clock_gettime() may be that of a neighbour that is not ready yet (libfaketime).
+ */
+uint64_t kernel_clock_ns(void);
+
+/**
  * kernel_private_fd() - keep an fd of our own out of 0..2
  * @fd:		an fd just opened by us, or a negative errno
  * Return: an fd above 2 (close-on-exec), or a negative errno; @fd is closed if it was moved

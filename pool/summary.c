@@ -3,6 +3,7 @@
 #include "summary.h"
 
 #include "clock.h"
+#include "kernel.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -64,7 +65,7 @@ static void collect(struct shim *shim, struct table *table, uint64_t now_ns)
 	table->untracked = shim->ledger.untracked;
 	table->forgotten = shim->ledger.forgotten;
 	table->capacity = port_range_capacity(&shim->range);
-	table->since_ns = now_ns - shim->started_ns;
+	table->since_ns = kernel_clock_ns() - shim->started_ns;
 }
 
 static void print(const struct log *log, const char *text, int length)
