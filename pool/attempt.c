@@ -78,6 +78,13 @@ HOT static bool attempt_enter(struct attempt *a)
 	return true;
 }
 
+/* So that the record stays while the lock is let go. */
+static void hold(struct attempt *a)
+{
+	a->tracked->references++;
+	a->held = (struct held){ .tracked = a->tracked, .generation = a->shim->generation };
+}
+
 /* The socket as others see it while an attempt is under way. */
 static void mark_under_way(struct attempt *a)
 {
@@ -107,8 +114,7 @@ HOT static bool begin(struct attempt *a)
 {
 	struct shim *shim = a->shim;
 
-	a->tracked->references++;
-	a->held = (struct held){ .tracked = a->tracked, .generation = shim->generation };
+	hold(a);
 	a->began_ns = clock_ns();
 	mark_under_way(a);
 	a->wants_knee = !(a->flags & (HAS_PORT | OWN_RANGE));
@@ -452,8 +458,7 @@ HOT static bool settle(struct attempt *a, long rc)
 	if (!attempt_enter(a))
 		return false;
 	if (!(a->tracked->flags & IN_CALL)) {
-		/* A signal handler of this thread has closed the fd, and entered the end (closing_begin()).
-		 */
+		/* A signal handler of this thread has closed the fd, and entered the end. */
 		let_go(a, rc);
 		shim_leave(a->shim);
 		return false;
@@ -487,8 +492,7 @@ COLD static bool set_aside(struct attempt *a, long rc)
 		return false;
 	space_released(a->space);
 	a->tracked->space = NULL;
-	/* The socket has a port that we did not see it get, or the kernel no option for a bind without one.
-	 */
+	/* The socket has a port that we did not see it get, or the kernel lacks the option. */
 	if (rc == -EINVAL || rc == -ENOPROTOOPT) {
 		a->spreading = false;
 		return true;
@@ -538,9 +542,8 @@ HOT static long go_round(struct attempt *a)
  * given the socket its port now. */
 COLD static long leave_alone(struct attempt *a)
 {
-	a->held = (struct held){ .tracked = a->tracked, .generation = a->shim->generation };
+	hold(a);
 	a->flags = a->tracked->flags;
-	a->tracked->references++;
 	shim_leave(a->shim);
 	long rc = a->call(a->argument);
 	if (attempt_enter(a)) {

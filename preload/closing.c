@@ -12,13 +12,12 @@ HOT bool closing_begin(int fd, struct closing *closing)
 	*closing = (struct closing){ 0 };
 	if (!fdtable_look(fd) || !process_is_ours() || !shim_enter(&shim))
 		return false;
-	struct tracked *tracked = fdtable_look(fd);
+	/* Out of the table before the number is free: the next socket() may get it at once. */
+	struct tracked *tracked = fdtable_take(fd);
 	if (!tracked) {
 		shim_leave(&shim);
 		return false;
 	}
-	/* Out of the table before the number is free: the next socket() may get it at once. */
-	fdtable_take(fd);
 	closing->held = (struct held){ .tracked = tracked, .generation = shim.generation };
 	uint8_t state = tracked->state;
 	/* Our own connect() in this thread: left by siglongjmp(), or the closer is a signal handler in it. */
