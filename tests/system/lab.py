@@ -299,6 +299,13 @@ class Hold(Process):
         super().__init__([client("hold"), *([mode] if mode else []), str(port)], inside=inside)
         wait_for(lambda: "ready" in self.stdout(), f"the server on port {port}", self)
 
+    def __exit__(self, kind, *_):
+        """What it counted with went when it ended: connections to a server that has gone are reset."""
+        gone = not self.running()
+        self.stop()
+        if gone and kind is None:
+            raise Failed(f"the server ended: {self.stderr().strip()}")
+
     def release(self):
         """Answers what was held, then everything at once."""
         self.send(signal.SIGUSR1)
