@@ -153,8 +153,10 @@ HOT static enum verdict choose(struct attempt *a)
 	enum verdict verdict;
 
 	a->space = NULL;
-	a->random = shim_random(a->shim);
-	a->range = a->shim->range;
+	if (a->shim->knee.way == KNEE_WINDOW) {
+		a->random = shim_random(a->shim);
+		a->range = a->shim->range;
+	}
 	if (!a->destination)
 		return CHOSEN_NATURAL;
 	uint64_t now_ns = time_of(a);

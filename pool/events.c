@@ -53,18 +53,23 @@ static unsigned recovered_below(unsigned first_step)
 							: (first_step + 1) / 2;
 }
 
-HOT void events_use_changed(struct shim *shim, struct events *events, struct tuple_space *space,
-			    uint64_t now_ns)
+COLD void events_look_closer(struct shim *shim, struct events *events, struct tuple_space *space,
+			     uint32_t in_use_now, uint64_t now_ns)
 {
 	const struct settings *settings = &shim->settings;
-	uint64_t capacity = port_range_capacity(&shim->range);
+	uint64_t capacity = port_range_capacity(&shim->range), in_use = in_use_now;
 	unsigned steps = 0;
 
-	if (!capacity || !settings->warn_steps)
+	space->quiet_below = LEDGER_BUSY_FROM;
+	if (!settings->warn_steps || settings->log_to == LOG_TO_NOTHING)
+		space->quiet_below = UINT32_MAX;
+	if (!capacity || space->quiet_below == UINT32_MAX)
 		return;
-	uint64_t in_use = space_in_use(space, &shim->range, now_ns);
 	while (steps < settings->warn_steps && in_use * 100 >= settings->warn_percent[steps] * capacity)
 		steps++;
+	space->quiet_below = 0;
+	if (!steps && !space->warned_steps)
+		space->quiet_below = (uint32_t)((settings->warn_percent[0] * capacity + 99) / 100);
 	if (steps > space->warned_steps) {
 		space->warned_steps = (uint8_t)steps;
 		struct event *event = hold(shim, events, EVENT_THRESHOLD, now_ns);

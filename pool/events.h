@@ -36,9 +36,22 @@ struct events {
 };
 
 /**
+ * events_look_closer() - the steps of warn_at, when events_use_changed() cannot tell that none is concerned
+ */
+void events_look_closer(struct shim *shim, struct events *events, struct tuple_space *space,
+			uint32_t in_use_now, uint64_t now_ns);
+
+/**
  * events_use_changed() - a port was taken or freed: has a step of warn_at been passed, or left behind?
  */
-void events_use_changed(struct shim *shim, struct events *events, struct tuple_space *space, uint64_t now_ns);
+static inline void events_use_changed(struct shim *shim, struct events *events, struct tuple_space *space,
+				      uint64_t now_ns)
+{
+	uint32_t in_use = space_in_use(space, &shim->range, now_ns);
+
+	if (in_use >= space->quiet_below)
+		events_look_closer(shim, events, space, in_use, now_ns);
+}
 
 /**
  * events_failover() - a source was found full and another is tried

@@ -24,10 +24,7 @@ struct ledger_link {
 };
 
 /* A tick is 2^32 ns, 4.3 s. A TIME_WAIT lasts TCP_TIMEWAIT_LEN, 60 s (include/net/tcp.h): 14 ticks. */
-enum { TICKS_KEPT = 14, TICKS_KEPT_IF_REUSED = 1 };
-
-/* Below this the capacity is nobody's concern, and /proc is not read for it. */
-enum { BUSY_FROM = 32 };
+enum { TICKS_KEPT = 14 };
 
 static bool idle(const struct destination *d)
 {
@@ -118,6 +115,7 @@ COLD struct tuple_space *ledger_space(struct ledger *ledger, struct destination 
 		return NULL;
 	space->source = *source;
 	space->destination = destination;
+	space->to_loopback = address_is_loopback(&destination->to.ip);
 	space->next = destination->spaces;
 	destination->spaces = space;
 	return space;
@@ -129,13 +127,13 @@ struct destination *ledger_next(const struct ledger *ledger, const struct destin
 	return link ? &link->destination : NULL;
 }
 
-HOT uint32_t space_time_wait(struct tuple_space *space, uint64_t now_ns)
+COLD void space_age(struct tuple_space *space, uint64_t now_ns)
 {
 	uint32_t tick = ledger_tick(now_ns);
 
 	if (!space->time_wait) {
 		space->bucket_tick = tick;
-		return 0;
+		return;
 	}
 	/* Threads look at the clock before they take the lock: a call may come with an earlier time than the
 	 * last. */
@@ -148,29 +146,13 @@ HOT uint32_t space_time_wait(struct tuple_space *space, uint64_t now_ns)
 		if (!space->time_wait)
 			space->bucket_tick = tick;
 	}
-	return space->time_wait;
 }
 
-/* TIME_WAITs that keep connect() away: all of them, or the last few seconds' where they may be taken over
- * (tcp_twsk_unique, net/ipv4/tcp_ipv4.c: after tcp_tw_reuse_delay, 1 s). */
-static uint32_t blocking_time_wait(struct tuple_space *space, const struct port_range *range, uint64_t now_ns)
+void ledger_capacity_changed(struct ledger *ledger)
 {
-	uint32_t all = space_time_wait(space, now_ns);
-	bool reused = range->time_wait_reuse == 1 ||
-		      (range->time_wait_reuse == 2 && address_is_loopback(&space->destination->to.ip));
-	if (!reused || !all)
-		return all;
-	uint32_t recent = 0;
-	for (uint32_t back = 0; back < TICKS_KEPT_IF_REUSED; back++)
-		recent += space->bucket[(space->bucket_tick - back) % TIME_WAIT_BUCKETS];
-	return recent;
-}
-
-HOT uint32_t space_in_use(struct tuple_space *space, const struct port_range *range, uint64_t now_ns)
-{
-	uint32_t in_use = space->open + blocking_time_wait(space, range, now_ns);
-	uint32_t capacity = port_range_capacity(range);
-	return capacity && in_use > capacity ? capacity : in_use;
+	for (struct destination *d = ledger_next(ledger, NULL); d; d = ledger_next(ledger, d))
+		for (struct tuple_space *s = d->spaces; s; s = s->next)
+			s->quiet_below = 0;
 }
 
 HOT void space_taken(struct tuple_space *space, const struct port_range *range, uint64_t now_ns)
@@ -181,7 +163,7 @@ HOT void space_taken(struct tuple_space *space, const struct port_range *range, 
 	uint32_t in_use = space_in_use(space, range, now_ns);
 	if (in_use > space->peak)
 		space->peak = in_use;
-	if (in_use >= BUSY_FROM)
+	if (in_use >= LEDGER_BUSY_FROM)
 		space->destination->busy = true;
 }
 
@@ -195,8 +177,8 @@ HOT void space_opened(struct tuple_space *space, uint64_t spent_ns)
 /* The number may have been cut to a capacity that was then below what is open. */
 static void unload(struct tuple_space *space)
 {
-	if (space->load && *space->load)
-		--*space->load;
+	if (space->load && *space->load && --*space->load < space->destination->least_load)
+		space->destination->least_load = *space->load;
 }
 
 COLD void space_failed(struct tuple_space *space, int error)

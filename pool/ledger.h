@@ -13,6 +13,8 @@
 
 enum {
 	LEDGER_DESTINATIONS_MAX = 16384,
+	/* With fewer ports in use the capacity is nobody's concern, and /proc is not read for it. */
+	LEDGER_BUSY_FROM = 32,
 	FAILURE_REASONS = 6,
 	TIME_WAIT_BUCKETS = 16,
 };
@@ -41,10 +43,12 @@ struct tuple_space {
 	uint32_t time_wait;     /* sum of the buckets */
 	uint32_t bucket_tick;   /* tick of the newest bucket */
 	uint64_t full_until_ns; /* EADDRNOTAVAIL seen; do not ask the kernel again before */
+	uint32_t quiet_below;   /* with less in use there is no warn_at step to pass or leave; 0: not known */
+	uint8_t warned_steps;   /* how many of the warn_at steps are passed */
+	bool to_loopback;       /* where tcp_tw_reuse = 2 applies */
+	uint16_t bucket[TIME_WAIT_BUCKETS];
 	uint64_t opened;
 	uint64_t connect_ns, connects; /* time in connect() and how many calls it is the sum of */
-	uint8_t warned_steps;          /* how many of the warn_at steps are passed */
-	uint16_t bucket[TIME_WAIT_BUCKETS];
 	uint64_t closed_by_us, closed_by_peer, closed_by_reset, closed_unseen;
 	uint64_t failed, failovers;
 	struct failure reasons[FAILURE_REASONS];
@@ -68,6 +72,7 @@ struct destination {
 	uint32_t load_tick;
 	unsigned by_source_count;
 	unsigned rotor;             /* where the next search among equals starts */
+	uint32_t least_load;        /* none of `load` is lower, while load_valid */
 	uint64_t sources_until_ns;  /* look `auto` up again after */
 	struct tuple_space *spaces; /* all of them */
 	uint64_t exhausted;         /* connect() calls that found every source full */
@@ -103,6 +108,11 @@ struct destination *ledger_find(struct ledger *ledger, const struct endpoint *to
  */
 struct tuple_space *ledger_space(struct ledger *ledger, struct destination *destination,
 				 const struct address *source);
+
+/**
+ * ledger_capacity_changed() - what was worked out from the old one is to be worked out anew
+ */
+void ledger_capacity_changed(struct ledger *ledger);
 
 /**
  * ledger_next() - walk over all destinations, in the order they were first used
@@ -144,12 +154,6 @@ void space_released(struct tuple_space *space);
 void space_ended(struct tuple_space *space, enum ending how, uint64_t now_ns);
 
 /**
- * space_in_use() - ports taken: open and TIME_WAIT, never more than the capacity
- * @range:	a TIME_WAIT that tcp_tw_reuse lets connect() take again does not count for long
- */
-uint32_t space_in_use(struct tuple_space *space, const struct port_range *range, uint64_t now_ns);
-
-/**
  * ledger_tick() - time in steps of 4.3 s, in which TIME_WAITs are counted out
  */
 static inline uint32_t ledger_tick(uint64_t now_ns)
@@ -158,8 +162,36 @@ static inline uint32_t ledger_tick(uint64_t now_ns)
 }
 
 /**
+ * space_age() - drop the TIME_WAITs whose 60 s are over
+ */
+void space_age(struct tuple_space *space, uint64_t now_ns);
+
+/**
  * space_time_wait() - connections closed by us in the last 60 s
  */
-uint32_t space_time_wait(struct tuple_space *space, uint64_t now_ns);
+static inline uint32_t space_time_wait(struct tuple_space *space, uint64_t now_ns)
+{
+	if (space->bucket_tick != ledger_tick(now_ns))
+		space_age(space, now_ns);
+	return space->time_wait;
+}
+
+/**
+ * space_in_use() - ports taken: open and TIME_WAIT, never more than the capacity
+ * @range:	a TIME_WAIT that tcp_tw_reuse lets connect() take again does not count for long
+ */
+static inline uint32_t space_in_use(struct tuple_space *space, const struct port_range *range,
+				    uint64_t now_ns)
+{
+	uint32_t time_wait = space_time_wait(space, now_ns);
+	uint32_t capacity = port_range_capacity(range);
+
+	/* Those of this tick only: after tcp_tw_reuse_delay, 1 s, one may be taken over (tcp_twsk_unique(),
+	 * net/ipv4/tcp_ipv4.c). */
+	if (range->time_wait_reuse == 1 || (range->time_wait_reuse == 2 && space->to_loopback))
+		time_wait = space->bucket[space->bucket_tick % TIME_WAIT_BUCKETS];
+	uint32_t in_use = space->open + time_wait;
+	return capacity && in_use > capacity ? capacity : in_use;
+}
 
 #endif

@@ -13,14 +13,7 @@
 
 enum { LOCK_PATIENCE_MS = 1000, RANGE_LIFE_S = 30 };
 
-/* Set while this thread decides something under the lock. In the static TLS block, which a library loaded
- * at start may use: no allocation at first access. */
-static __thread volatile bool inside __attribute__((tls_model("initial-exec")));
-
-HOT const void *shim_thread(void)
-{
-	return (const void *)&inside;
-}
+__thread volatile bool shim_inside;
 
 static void start_state(struct shim *shim)
 {
@@ -48,7 +41,7 @@ void shim_start(struct shim *shim, const char *process)
 void shim_restart(struct shim *shim)
 {
 	shim->generation++;
-	if (inside) {
+	if (shim_inside) {
 		/* A signal handler forked, and will return into the hook it interrupted: leave it its memory.
 		 */
 		atomic_store(&shim->passive, true);
@@ -83,32 +76,45 @@ COLD static bool wait_for_lock(struct shim *shim)
 	return true;
 }
 
-static bool take_lock(struct shim *shim)
+COLD static bool enter_slowly(struct shim *shim)
 {
-	unsigned expected = 0;
-	bool taken = atomic_compare_exchange_strong_explicit(&shim->lock, &expected, 1, memory_order_acquire,
-							     memory_order_relaxed) ||
-		     wait_for_lock(shim);
-	if (taken) {
-		unsigned turns = atomic_load_explicit(&shim->turns, memory_order_relaxed);
-		atomic_store_explicit(&shim->turns, turns + 1, memory_order_relaxed);
-	}
-	return taken;
-}
-
-HOT bool shim_enter(struct shim *shim)
-{
-	if (inside || atomic_load_explicit(&shim->passive, memory_order_relaxed))
-		return false;
-	inside = true;
-	if (take_lock(shim))
+	if (wait_for_lock(shim))
 		return true;
-	inside = false;
+	shim_inside = false;
 	atomic_store(&shim->passive, true);
 	return false;
 }
 
-HOT bool shim_enter_held(struct shim *shim, const struct held *held)
+COLD static void wake(struct shim *shim)
+{
+	kernel_syscall(SYS_futex, (long)&shim->lock, FUTEX_WAKE_PRIVATE, 1, 0, 0, 0);
+}
+
+/* Not inlined: their code is cold at each of the places they are called from. */
+HOT __attribute__((noinline)) bool shim_enter(struct shim *shim)
+{
+	unsigned expected = 0;
+
+	if (shim_inside || atomic_load_explicit(&shim->passive, memory_order_relaxed))
+		return false;
+	shim_inside = true;
+	if (!atomic_compare_exchange_strong_explicit(&shim->lock, &expected, 1, memory_order_acquire,
+						     memory_order_relaxed) &&
+	    !enter_slowly(shim))
+		return false;
+	unsigned turns = atomic_load_explicit(&shim->turns, memory_order_relaxed);
+	atomic_store_explicit(&shim->turns, turns + 1, memory_order_relaxed);
+	return true;
+}
+
+HOT __attribute__((noinline)) void shim_leave(struct shim *shim)
+{
+	if (atomic_exchange_explicit(&shim->lock, 0, memory_order_release) == 2)
+		wake(shim);
+	shim_inside = false;
+}
+
+HOT __attribute__((noinline)) bool shim_enter_held(struct shim *shim, const struct held *held)
 {
 	if (!shim_enter(shim))
 		return false;
@@ -116,13 +122,6 @@ HOT bool shim_enter_held(struct shim *shim, const struct held *held)
 		return true;
 	shim_leave(shim);
 	return false;
-}
-
-HOT void shim_leave(struct shim *shim)
-{
-	if (atomic_exchange_explicit(&shim->lock, 0, memory_order_release) == 2)
-		kernel_syscall(SYS_futex, (long)&shim->lock, FUTEX_WAKE_PRIVATE, 1, 0, 0, 0);
-	inside = false;
 }
 
 COLD void shim_refresh_range(struct shim *shim, uint64_t now_ns)
@@ -133,8 +132,10 @@ COLD void shim_refresh_range(struct shim *shim, uint64_t now_ns)
 	if (!shim_enter(shim))
 		return;
 	/* A /proc that is gone (chroot) takes nothing away from what was known. */
-	if (range.high)
+	if (range.high && memcmp(&range, &shim->range, sizeof(range))) {
 		shim->range = range;
+		ledger_capacity_changed(&shim->ledger);
+	}
 	shim->range_until_ns = now_ns + RANGE_LIFE_S * 1000000000ull;
 	shim_leave(shim);
 }

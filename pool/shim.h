@@ -67,6 +67,10 @@ struct shim {
 	struct arena settings_arena;
 };
 
+/* Set while this thread decides something under the lock. In the static TLS block, which a library loaded
+ * at start may use: no allocation at first access. */
+extern __thread volatile bool shim_inside __attribute__((tls_model("initial-exec"), visibility("hidden")));
+
 /**
  * shim_start() - make an empty shim with default settings
  * @process:	name of the program, for rules and log lines
@@ -85,6 +89,11 @@ void shim_restart(struct shim *shim);
 bool shim_enter(struct shim *shim);
 
 /**
+ * shim_leave() - let the lock go
+ */
+void shim_leave(struct shim *shim);
+
+/**
  * shim_enter_held() - take the lock, to use what was held without it
  * Return: false also when the process was forked since: then the record is gone
  */
@@ -93,12 +102,10 @@ bool shim_enter_held(struct shim *shim, const struct held *held);
 /**
  * shim_thread() - a name for the calling thread, without a system call
  */
-const void *shim_thread(void);
-
-/**
- * shim_leave() - let the lock go
- */
-void shim_leave(struct shim *shim);
+static inline const void *shim_thread(void)
+{
+	return (const void *)&shim_inside;
+}
 
 /**
  * shim_refresh_range() - the port range, read again when it has grown old; call without the lock

@@ -145,6 +145,7 @@ HOT static void search_even(struct search *s)
 		}
 	}
 	d->load_valid = all_usable;
+	d->least_load = 0;
 	d->load_tick = ledger_tick(s->now_ns);
 }
 
@@ -152,17 +153,18 @@ HOT static void search_even(struct search *s)
  * all. They fall by themselves only as TIME_WAITs end, once in a tick. */
 HOT static void search_load(struct search *s)
 {
-	const struct destination *d = s->destination;
+	struct destination *d = s->destination;
 	unsigned count = d->by_source_count;
-	unsigned start = s->destination->rotor++ % count;
+	unsigned i = d->rotor++ % count;
 
-	for (unsigned n = 0; n < count && s->best_in_use; n++) {
-		unsigned i = start + n < count ? start + n : start + n - count;
+	for (unsigned n = 0; n < count && s->best_in_use > d->least_load; n++) {
 		if (d->load[i] < s->best_in_use) {
 			s->best_in_use = d->load[i];
 			s->best = (int)i;
 		}
+		i = i + 1 < count ? i + 1 : 0;
 	}
+	d->least_load = s->best_in_use;
 	s->candidates = count;
 	s->fits = true;
 }
