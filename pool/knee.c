@@ -45,14 +45,15 @@ bool knee_has_more(const struct knee *knee, const struct port_range *range, cons
 	return walk->tried < windows_of(knee, range);
 }
 
-/* MPTCP had a list of the options it takes, without this one, before it had the option (mptcp_setsockopt_v4(),
- * net/mptcp/sockopt.c): its refusal is not the kernel's. */
+/* MPTCP had a list of the options it takes, without this one, before it had the option
+ * (mptcp_setsockopt_v4(), net/mptcp/sockopt.c): its refusal is not the kernel's. */
 COLD static bool kernel_lacks_option(int fd, long rc)
 {
 	int protocol = 0;
 	socklen_t length = sizeof(protocol);
 
-	return rc == -ENOPROTOOPT && kernel.getsockopt(fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &length) == 0 &&
+	return rc == -ENOPROTOOPT &&
+	       kernel.getsockopt(fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &length) == 0 &&
 	       protocol != IPPROTO_MPTCP;
 }
 
