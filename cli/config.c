@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* config - `headroom config check FILE`: is a rule file right, and what does it mean? */
+#include "printable.h"
 #include "rule_file.h"
 #include "verbs.h"
 
@@ -15,7 +16,7 @@ static const char usage[] =
 
 static void print_pattern(const struct pattern *p)
 {
-	char address[ADDRESS_TEXT_MAX];
+	char address[ADDRESS_TEXT_MAX], name[PROCESS_NAME_MAX * PRINTABLE_MAX];
 	bool v4 = address_is_v4(&p->net);
 	bool brackets = !p->any_address && !v4;
 
@@ -28,7 +29,7 @@ static void print_pattern(const struct pattern *p)
 	if (p->port)
 		printf(":%u", p->port);
 	if (*p->process)
-		printf(" of %s", p->process);
+		printf(" of %s", printable_text(p->process, name, sizeof(name)));
 }
 
 static void print_rule(const struct rule *rule)

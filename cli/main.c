@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* main - the headroom command: find the verb. */
+#include "printable.h"
+#include "settings.h"
 #include "verbs.h"
 
 #include <stdarg.h>
@@ -18,15 +20,15 @@ enum { VERBS = sizeof(verbs) / sizeof(verbs[0]) };
 
 int complain(const char *place, const char *format, ...)
 {
+	char reason[1024], shown[sizeof(reason)], shown_place[SETTING_PATH_MAX + 64];
 	va_list arguments;
 
-	fprintf(stderr, "headroom: ");
-	if (place)
-		fprintf(stderr, "%s: ", place);
 	va_start(arguments, format);
-	vfprintf(stderr, format, arguments);
+	vsnprintf(reason, sizeof(reason), format, arguments);
 	va_end(arguments);
-	fputc('\n', stderr);
+	fprintf(stderr, "headroom: %s%s%s\n",
+		place ? printable_text(place, shown_place, sizeof(shown_place)) : "", place ? ": " : "",
+		printable_text(reason, shown, sizeof(shown)));
 	return STATUS_USAGE;
 }
 

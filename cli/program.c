@@ -204,7 +204,8 @@ bool program_check(const char *path, struct program *out)
 	snprintf(out->path, sizeof(out->path), "%s", path);
 	for (int depth = 0; depth <= SCRIPT_DEPTH; depth++) {
 		memset(&head, 0, sizeof(head));
-		int fd = open(out->path, O_RDONLY | O_CLOEXEC);
+		/* An interpreter named by a script may be a FIFO: do not wait for its writer. */
+		int fd = open(out->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 		if (fd < 0) {
 			/* It may be executable all the same: let execve() tell. */
 			return errno == EACCES || refuse(out, "%s", strerror(errno));

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 /* run - `headroom run`: set the environment up for the shim and become the program. */
+#include "log.h"
 #include "program.h"
 #include "rule_file.h"
 #include "verbs.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <getopt.h>
 #include <limits.h>
 #include <stdio.h>
@@ -69,17 +69,32 @@ static bool absolute(const char *path, char *out, size_t size)
 	return getcwd(here, sizeof(here)) && (size_t)snprintf(out, size, "%s/%s", here, path) < size;
 }
 
+static const char *log_file_refusal(long error)
+{
+	switch (error) {
+	case -ELOOP:
+		return "is a symbolic link: another user could lead the log elsewhere by it";
+	case -EINVAL:
+	case -ENXIO: /* a FIFO that nobody reads (open(2)) */
+	case -EISDIR:
+		return "is not a regular file";
+	case -EMLINK:
+		return "has a second name (hard link): the log might end up in a file of another use";
+	default:
+		return strerror((int)-error);
+	}
+}
+
 static int take_log_file(const char *path)
 {
 	char whole[SETTING_PATH_MAX], value[SETTING_PATH_MAX + 8];
-	int fd;
 
 	if (!absolute(path, whole, sizeof(whole)))
 		return complain("--log", "`%s` is too long a path", path);
-	fd = open(whole, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0640);
+	long fd = log_open_file(whole);
 	if (fd < 0)
-		return complain("--log", "%s: %s", whole, strerror(errno));
-	close(fd);
+		return complain("--log", "%s: %s", whole, log_file_refusal(fd));
+	close((int)fd);
 	snprintf(value, sizeof(value), "file:%s", whole);
 	return put("HEADROOM_LOG", value);
 }
@@ -91,10 +106,10 @@ static int apply_value(struct run *run, unsigned index, const char *value)
 
 	if (index == 0)
 		run->settings.otherwise.sources = (struct source_list){ 0 };
+	if (!strncmp(value, "file:", 5) && value[5] && !strcmp(values[index].setting, "log"))
+		return take_log_file(value + 5);
 	if (!settings_set(&run->arena, &run->settings, values[index].setting, value, reason))
 		return complain(values[index].option, "%s", reason);
-	if (!strncmp(value, "file:", 5) && !strcmp(values[index].setting, "log"))
-		return take_log_file(value + 5);
 	return put(values[index].variable, value);
 }
 
@@ -217,9 +232,9 @@ static int preload(void)
 
 	if (status)
 		return status;
-	if (strpbrk(shim, " :"))
-		return complain(shim,
-				"a space or colon in the path: the loader would take it for two (ld.so(8))");
+	/* Both end a name in LD_PRELOAD, and $ starts what the loader puts another text for (ld.so(8)). */
+	if (strpbrk(shim, " :$"))
+		return complain(shim, "the loader cannot preload from a path with a space, a colon or a $");
 	int used = snprintf(value, sizeof(value), "%s%s%s", shim, others && *others ? ":" : "",
 			    others ? others : "");
 	if (used < 0 || (size_t)used >= sizeof(value))

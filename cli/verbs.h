@@ -18,7 +18,7 @@ int verb_run(int argc, char **argv);
 int verb_config(int argc, char **argv);
 
 /**
- * complain() - one line on standard error: "headroom: PLACE: REASON"
+ * complain() - one line on standard error: "headroom: PLACE: REASON"; what printable.h tells of is escaped
  * @place:	NULL for none
  * Return: STATUS_USAGE
  */

@@ -188,9 +188,9 @@ HOT static enum verdict choose(struct attempt *a)
 HOT static long bind_source(struct attempt *a)
 {
 	if (!(a->flags & (OWN_NO_PORT | NO_PORT_BY_US))) {
-		long rc = binding_set_no_port(a->fd, 1);
-		if (rc)
-			return rc;
+		/* Whatever the errno (MPTCP of Linux 6.1: EOPNOTSUPP), it is not the source's fault. */
+		if (binding_set_no_port(a->fd, 1))
+			return -ENOPROTOOPT;
 	}
 	a->flags |= NO_PORT_BY_US;
 	long rc = binding_to(a->fd, a->family, &a->source);
@@ -494,7 +494,7 @@ COLD static bool set_aside(struct attempt *a, long rc)
 		return false;
 	space_released(a->space);
 	a->tracked->space = NULL;
-	/* The socket has a port that we did not see it get, or the kernel lacks the option. */
+	/* The socket has a port that we did not see it get, or no port can be left to connect() with it. */
 	if (rc == -EINVAL || rc == -ENOPROTOOPT) {
 		a->spreading = false;
 		return true;

@@ -3,6 +3,7 @@
 #ifndef HEADROOM_POOL_KERNEL_H
 #define HEADROOM_POOL_KERNEL_H
 
+#include <netinet/in.h>
 #include <poll.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -17,6 +18,10 @@
 #endif
 #ifndef IP_BIND_ADDRESS_NO_PORT
 #define IP_BIND_ADDRESS_NO_PORT 24
+#endif
+
+#ifndef IPPROTO_MPTCP
+#define IPPROTO_MPTCP 262
 #endif
 
 /* How often a call is made again after EINTR: a sandbox may answer so for ever (seccomp(2)). */

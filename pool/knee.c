@@ -13,19 +13,20 @@
 
 enum { SMALLEST_WINDOW = 64 };
 
-/* A release before 6.3 that has the option got it from its vendor together with 6.8's scan: ask and see. */
+/* Older kernels may have got the option later: 6.1 has it from 6.1.37 on, without 6.8's scan. A window is
+ * right with either scan, so where the release does not promise the new one a window it is. */
 enum knee_way knee_way_of_release(const char *release)
 {
 	char *end;
 	unsigned long major = strtoul(release, &end, 10);
 	unsigned long minor = *end == '.' ? strtoul(end + 1, NULL, 10) : 0;
-	return major == 6 && minor >= 3 && minor <= 7 ? KNEE_WINDOW : KNEE_WHOLE_RANGE;
+	return major > 6 || (major == 6 && minor >= 8) ? KNEE_WHOLE_RANGE : KNEE_WINDOW;
 }
 
 void knee_start(struct knee *knee)
 {
 	struct utsname name;
-	knee->way = KNEE_WHOLE_RANGE;
+	knee->way = KNEE_WINDOW;
 	if (kernel_syscall(SYS_uname, (long)&name, 0, 0, 0, 0, 0) == 0)
 		knee->way = knee_way_of_release(name.release);
 }
@@ -42,6 +43,18 @@ static unsigned windows_of(const struct knee *knee, const struct port_range *ran
 bool knee_has_more(const struct knee *knee, const struct port_range *range, const struct knee_walk *walk)
 {
 	return walk->tried < windows_of(knee, range);
+}
+
+/* MPTCP had a list of the options it takes, without this one, before it had the option
+ * (mptcp_setsockopt_v4(), net/mptcp/sockopt.c): its refusal is not the kernel's. */
+COLD static bool kernel_lacks_option(int fd, long rc)
+{
+	int protocol = 0;
+	socklen_t length = sizeof(protocol);
+
+	return rc == -ENOPROTOOPT &&
+	       kernel.getsockopt(fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &length) == 0 &&
+	       protocol != IPPROTO_MPTCP;
 }
 
 HOT bool knee_remove(struct knee *knee, int fd, const struct port_range *range, struct knee_walk *walk,
@@ -64,7 +77,7 @@ HOT bool knee_remove(struct knee *knee, int fd, const struct port_range *range, 
 	/* Both ends in one word: low half is the lower end (ip(7), IP_LOCAL_PORT_RANGE). */
 	uint32_t value = low | high << 16;
 	long rc = kernel.setsockopt(fd, IPPROTO_IP, IP_LOCAL_PORT_RANGE, &value, sizeof(value));
-	if (rc == -ENOPROTOOPT)
+	if (rc && kernel_lacks_option(fd, rc))
 		knee->way = KNEE_UNAIDED;
 	return rc == 0;
 }

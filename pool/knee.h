@@ -4,8 +4,8 @@
  * Without help connect() walks all ports of one parity before it tries the others (__inet_hash_connect,
  * net/ipv4/inet_hashtables.c): from half of the range in use each call walks thousands of taken ports. A
  * socket with IP_LOCAL_PORT_RANGE is spared that from Linux 6.8 on. 1..65535 stands for the namespace's own
- * range, as each end outside of it is ignored. From 6.3 to 6.7 the option is there, but the parity is kept;
- * a small window of the range, moved when it is full, keeps the walk short. */
+ * range, as each end outside of it is ignored. From 6.3 to 6.7, and from 6.1.37 on in 6.1, the option is
+ * there, but the parity is kept; a small window of the range, moved when it is full, keeps the walk short. */
 #ifndef HEADROOM_POOL_KNEE_H
 #define HEADROOM_POOL_KNEE_H
 

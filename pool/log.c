@@ -4,6 +4,7 @@
 
 #include "clock.h"
 #include "kernel.h"
+#include "printable.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -72,20 +73,18 @@ static bool put_char(struct log_line *line, char c)
 /* Both formats take the escapes of JSON (RFC 8259, section 7). A value too long is cut. */
 static void put_quoted(struct log_line *line, const char *text)
 {
-	char escape[8] = "";
+	char one[PRINTABLE_MAX];
 	bool room = put_char(line, '"');
 
 	if (!room)
 		return;
-	for (; *text && room; text++) {
-		unsigned char c = (unsigned char)*text;
-		if (c == '"' || c == '\\')
-			snprintf(escape, sizeof(escape), "\\%c", c);
-		else if (c < 0x20 || c == 0x7f)
-			snprintf(escape, sizeof(escape), "\\u%04x", c);
+	while (*text && room) {
+		bool mark = *text == '"' || *text == '\\';
+		if (mark)
+			snprintf(one, sizeof(one), "\\%c", *text++);
 		else
-			snprintf(escape, sizeof(escape), "%c", c);
-		room = put(line, escape);
+			printable_next(&text, one);
+		room = put(line, one);
 	}
 	line->text[line->used++] = '"'; /* from the room kept */
 }
@@ -106,9 +105,13 @@ static bool put_field(struct log_line *line, const char *name, const char *bare)
 void log_text(struct log_line *line, const char *name, const char *value)
 {
 	bool bare = !line->json && *value && has_room(line, strlen(value) + strlen(name) + 8);
+	char one[PRINTABLE_MAX];
 
-	for (const char *c = value; *c && bare; c++)
-		bare = (unsigned char)*c > ' ' && *c != '"' && *c != '=' && *c != '\\' && *c != 0x7f;
+	for (const char *c = value; *c && bare;) {
+		bare = !strchr(" \"=\\", *c);
+		printable_next(&c, one);
+		bare = bare && *one != '\\';
+	}
 	if (put_field(line, name, bare ? value : "") && !bare)
 		put_quoted(line, value);
 }
@@ -188,10 +191,28 @@ void log_stderr(const struct log *log, const char *text, size_t length)
 	}
 }
 
+long log_open_file(const char *path)
+{
+	struct stat st;
+	long fd = kernel_private_fd(kernel.openat(
+		AT_FDCWD, path,
+		O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NONBLOCK | O_NOCTTY | O_NOFOLLOW, 0640));
+	if (fd < 0)
+		return fd;
+	long rc = kernel.fstat((int)fd, &st);
+	if (!rc && !S_ISREG(st.st_mode))
+		rc = -EINVAL;
+	if (!rc && st.st_nlink > 1)
+		rc = -EMLINK;
+	if (rc)
+		kernel.close((int)fd);
+	return rc ? rc : fd;
+}
+
 static void write_file(const char *path, const char *text, size_t length)
 {
-	long fd = kernel_private_fd(kernel.openat(
-		AT_FDCWD, path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0640));
+	long fd = log_open_file(path);
+
 	if (fd < 0)
 		return;
 	kernel.write((int)fd, text, length);

@@ -53,10 +53,22 @@ bool log_allow(struct log *log, uint64_t now_ns, uint64_t *suppressed);
 void log_begin(const struct log *log, struct log_line *line, enum log_level level, const char *event);
 
 /**
- * log_text() / log_number() - add a field; control characters and quotes in @value are escaped
+ * log_text() / log_number() - add a field; quotes, and what printable.h tells of, are escaped in @value
  */
 void log_text(struct log_line *line, const char *name, const char *value);
 void log_number(struct log_line *line, const char *name, uint64_t value);
+
+/**
+ * log_open_file() - open a log file to append to, made if it is missing
+ *
+ * In a folder that others may write to, another user may have put something else at the path. A symbolic link
+ * would lead the lines into any file of ours, a second name (hard link) too; a FIFO would show them to its
+ * reader, and kill us with SIGPIPE when that goes.
+ *
+ * Return: an fd above 2, or a negative errno; -ELOOP for a symbolic link, -EINVAL for what is no regular
+ * file, -EMLINK for a file with a second name
+ */
+long log_open_file(const char *path);
 
 /**
  * log_end() - finish the line and write it

@@ -37,6 +37,7 @@ void rule_file_free(void *block)
 struct reading {
 	struct arena *arena;
 	struct settings *settings;
+	unsigned sources_named;
 	char reason[REASON_MAX]; /* of the first error */
 };
 
@@ -195,16 +196,24 @@ static int on_value(void *user, const char *section, const char *name, const cha
 {
 	struct reading *reading = user;
 	struct settings *s = reading->settings;
+	struct rule *rule = section[0] == '#' ? &s->rules[rule_number(section + 1)] : &s->otherwise;
+	unsigned named_before = rule->sources.named;
 	char reason[REASON_MAX] = "";
 	bool good;
 
-	if (!strcmp(section, "headroom"))
+	/* inih goes on after a bad line: no more work for a file that is refused. */
+	if (*reading->reason)
+		return 0;
+	if (section[0] == '#')
+		good = set_of_rule(reading->arena, rule, name, value, reason);
+	else if (!strcmp(section, "headroom"))
 		good = settings_set(reading->arena, s, name, value, reason);
-	else if (section[0] == '#')
-		good = set_of_rule(reading->arena, &s->rules[rule_number(section + 1)], name, value, reason);
 	else
 		good = fail(reason, "stands before any [section]", name);
-	if (!good && !*reading->reason)
+	reading->sources_named += rule->sources.named - named_before;
+	if (good && reading->sources_named > RULE_SOURCES_MAX)
+		good = fail(reason, "takes the rule file beyond 65536 addresses", value);
+	if (!good)
 		memcpy(reading->reason, reason, sizeof(reason));
 	return good;
 }
@@ -265,6 +274,17 @@ static bool complain(struct complaint *complaint, const char *name, unsigned lin
 	return false;
 }
 
+/* For a second reading. */
+static void forget_sources(struct reading *reading)
+{
+	struct settings *s = reading->settings;
+
+	for (unsigned i = 0; i < s->rule_count; i++)
+		s->rules[i].sources = (struct source_list){ 0 };
+	s->otherwise.sources = (struct source_list){ 0 };
+	reading->sources_named = 0;
+}
+
 static void cut_after_line(char *text, int number)
 {
 	while (number-- && (text = strchr(text, '\n')))
@@ -302,6 +322,7 @@ bool rule_file_parse(struct arena *arena, struct settings *settings, char *text,
 		/* The reason may be of a later line: read again, up to the bad one. */
 		cut_after_line(text, bad_line);
 		*reading.reason = '\0';
+		forget_sources(&reading);
 		ini_parse_string(text, on_value, &reading);
 	}
 	if (bad_line < 0)

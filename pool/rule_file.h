@@ -9,6 +9,9 @@
  */
 enum { RULE_FILE_MAX = 1024 * 1024, RULE_LINE_MAX = 199 };
 
+/* Addresses in all lists of one file, repetitions included. */
+enum { RULE_SOURCES_MAX = 16 * SOURCE_LIST_MAX };
+
 /**
  * rule_file_read() - add what a rule file says to the settings
  * @path:	a regular file of at most RULE_FILE_MAX bytes

@@ -64,7 +64,12 @@ static bool set_log(struct settings *settings, const char *value, char *reason)
 		settings->log_to = LOG_TO_SYSLOG;
 	else if (!strcmp(value, "off"))
 		settings->log_to = LOG_TO_NOTHING;
-	else if (!strncmp(value, "file:", 5) && value[5] && strlen(value + 5) < sizeof(settings->log_path)) {
+	else if (!strncmp(value, "file:", 5) && value[5] && value[5] != '/') {
+		/* The program may go to other folders, and its children start in others. */
+		snprintf(reason, REASON_MAX, "`%.60s` is not a path from the root (file:/...)", value);
+		return false;
+	} else if (!strncmp(value, "file:", 5) && value[5] &&
+		   strlen(value + 5) < sizeof(settings->log_path)) {
 		settings->log_to = LOG_TO_FILE;
 		strcpy(settings->log_path, value + 5);
 	} else {

@@ -10,9 +10,6 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 
-#ifndef IPPROTO_MPTCP
-#define IPPROTO_MPTCP 262
-#endif
 #ifndef SO_COOKIE
 #define SO_COOKIE 57
 #endif

@@ -39,7 +39,7 @@ static bool add_span(struct arena *arena, struct source_list *list, struct addre
 		     const struct address *last, const char *text, size_t length, char *reason)
 {
 	for (;; first = address_next(&first)) {
-		if (!source_list_add(arena, list, &first)) {
+		if (list->named++ >= SOURCE_LIST_MAX || !source_list_add(arena, list, &first)) {
 			char why[80];
 			snprintf(why, sizeof(why), "takes the list beyond %d addresses", SOURCE_LIST_MAX);
 			return refuse(reason, text, length, why);
@@ -150,17 +150,13 @@ bool source_list_parse(struct arena *arena, struct source_list *list, const char
 
 bool source_list_extend(struct arena *arena, struct source_list *list, const char *text, char *reason)
 {
-	struct source_list whole = { .automatic = list->automatic };
-	bool good = true;
+	struct source_list before = *list;
 
-	for (unsigned i = 0; i < list->count && good; i++)
-		good = source_list_add(arena, &whole, &list->items[i]);
-	if (!good)
-		snprintf(reason, REASON_MAX, "the list does not fit into memory");
-	good = good && source_list_parse(arena, &whole, text, reason);
-	struct source_list *unused = good ? list : &whole;
-	arena_free(arena, unused->items, unused->room * sizeof(*unused->items));
-	if (good)
-		*list = whole;
-	return good;
+	if (source_list_parse(arena, list, text, reason))
+		return true;
+	/* The items may have moved; those from before are still the first. */
+	list->count = before.count;
+	list->named = before.named;
+	list->automatic = before.automatic;
+	return false;
 }

@@ -12,6 +12,7 @@ enum { SOURCE_LIST_MAX = 4096, REASON_MAX = 160 };
 struct source_list {
 	struct address *items;
 	unsigned count, room;
+	unsigned named; /* by parsing, repetitions included */
 	bool automatic; /* `auto`: looked up per destination, see route.h */
 };
 
@@ -21,7 +22,8 @@ struct source_list {
  * @text:	comma-separated: 10.0.0.5, 10.0.0.5-10.0.0.12, 10.0.1.0/28 (every address of it),
  * fd00:1::/120, auto
  * @reason:	REASON_MAX bytes; says what is wrong and where, in words for the user
- * Return: false if @text is not a list, or names more than SOURCE_LIST_MAX addresses
+ * Return: false if @text is not a list, or takes what @list was given to more than SOURCE_LIST_MAX addresses,
+ * repetitions included: each costs a look at all before it
  */
 bool source_list_parse(struct arena *arena, struct source_list *list, const char *text, char *reason);
 

@@ -4,6 +4,7 @@
 
 #include "clock.h"
 #include "kernel.h"
+#include "printable.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -76,7 +77,7 @@ static void print(const struct log *log, const char *text, int length)
 
 static void print_table(const struct shim *shim, const struct table *t)
 {
-	char line[512], capacity[24] = "?";
+	char line[512], capacity[24] = "?", name[PROCESS_NAME_MAX * PRINTABLE_MAX];
 	int from = 11, to = 11;
 	const struct log *log = &shim->log;
 
@@ -89,8 +90,9 @@ static void print_table(const struct shim *shim, const struct table *t)
 		snprintf(capacity, sizeof(capacity), "%u", t->capacity);
 	print(log, line,
 	      snprintf(line, sizeof(line),
-		       "headroom: ports used by %.60s in %.1f s, of %s per source and destination\n",
-		       shim->process, (double)t->since_ns / 1e9, capacity));
+		       "headroom: ports used by %s in %.1f s, of %s per source and destination\n",
+		       printable_text(shim->process, name, sizeof(name)), (double)t->since_ns / 1e9,
+		       capacity));
 	print(log, line,
 	      snprintf(line, sizeof(line), "%-*s  %-*s %8s %8s %9s %8s %8s %9s %10s\n", to, "destination",
 		       from, "source", "opened", "open", "time-wait", "peak", "failed", "failovers",

@@ -59,6 +59,13 @@ static bool read_settings(struct complaint *complaint)
 	const char *path = getenv("HEADROOM_CONFIG");
 	struct settings *s = &shim.settings;
 
+	if (path && *path && *path != '/') {
+		/* A child that starts in another folder would read another's file. */
+		snprintf(complaint->place, sizeof(complaint->place), "HEADROOM_CONFIG");
+		snprintf(complaint->reason, sizeof(complaint->reason), "`%.60s` is not a path from the root",
+			 path);
+		return false;
+	}
 	if (path && *path && !rule_file_read(&shim.settings_arena, s, path, complaint))
 		return false;
 	return settings_read_environment(&shim.settings_arena, s, complaint);

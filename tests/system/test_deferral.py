@@ -118,7 +118,9 @@ def named_exhaustion():
             lab.wait_for(lambda p=process: p.stdout().endswith("\n"), "150 binds", process)
             ports = {s.sport for s in tcp_sockets() if s.source == "127.0.0.3"}
             seen.append((process.stdout().partition("named")[2].strip(), len(ports)))
-    lab.equal("without: named, kernel's count", seen[0], (f"{CAPACITY} distinct {CAPACITY}", CAPACITY))
+    # sock_diag lists sockets that are bound and nothing else from Linux 6.8 on.
+    listed = CAPACITY if lab.kernel() >= (6, 8) else 0
+    lab.equal("without: named, kernel's count", seen[0], (f"{CAPACITY} distinct {CAPACITY}", listed))
     lab.equal("with: named, kernel's count", seen[1], seen[0])
     return f"{CAPACITY} distinct ports, like without"
 

@@ -452,6 +452,8 @@ static long fake_fstat(int fd, struct stat *out)
 	if (fd == 2 ? !fake.stderr_inode : !s)
 		return -EBADF;
 	*out = (struct stat){ .st_dev = 1, .st_ino = fake.stderr_inode };
+	if (s && s->log_file)
+		out->st_mode = fake.log_mode, out->st_nlink = fake.log_names;
 	if (s && s->file) {
 		out->st_mode = s->file->mode;
 		out->st_size = (off_t)s->file->size;
@@ -580,6 +582,8 @@ void fake_start(void)
 	memset(&fake, 0, sizeof(fake));
 	fake.natural_v4 = ip("10.0.0.1");
 	fake.natural_v6 = ip("fd00::1");
+	fake.log_mode = S_IFREG | 0640;
+	fake.log_names = 1;
 	fake.stderr_inode = 7;
 	fake.stderr_ready = POLLOUT;
 	fake.clock_stopped = true;

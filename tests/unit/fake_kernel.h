@@ -123,7 +123,9 @@ struct fake_kernel {
 
 	char output[FAKE_OUTPUT];   /* written to fd 2 */
 	char log_file[FAKE_OUTPUT]; /* written to a file opened for writing */
-	char syslog[FAKE_OUTPUT];   /* sent over AF_UNIX */
+	mode_t log_mode;            /* of that file, as in struct stat */
+	nlink_t log_names;
+	char syslog[FAKE_OUTPUT]; /* sent over AF_UNIX */
 	ino_t stderr_inode;
 	short stderr_ready; /* what poll says of fd 2; 0: nothing */
 

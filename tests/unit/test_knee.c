@@ -26,19 +26,20 @@ struct release_case {
 ParameterizedTestParameters(knee, the_release_tells_the_way)
 {
 	static struct release_case cases[] = {
-		{ "6.2.16", KNEE_WHOLE_RANGE },
+		{ "6.1.0-56-cloud-amd64", KNEE_WINDOW },
+		{ "6.2.16", KNEE_WINDOW },
 		{ "6.3.0", KNEE_WINDOW },
 		{ "6.5.0-14-generic", KNEE_WINDOW },
 		{ "6.7.12+bpo-amd64", KNEE_WINDOW },
 		{ "6.8.0-31-generic", KNEE_WHOLE_RANGE },
 		{ "6.18.44", KNEE_WHOLE_RANGE },
 		{ "6.30", KNEE_WHOLE_RANGE },
-		{ "5.5.0", KNEE_WHOLE_RANGE },
-		{ "5.14.0-570.el9.x86_64", KNEE_WHOLE_RANGE },
+		{ "5.5.0", KNEE_WINDOW },
+		{ "5.14.0-570.el9.x86_64", KNEE_WINDOW },
 		{ "7.4.0", KNEE_WHOLE_RANGE },
-		{ "6", KNEE_WHOLE_RANGE },
-		{ "", KNEE_WHOLE_RANGE },
-		{ "odd", KNEE_WHOLE_RANGE },
+		{ "6", KNEE_WINDOW },
+		{ "", KNEE_WINDOW },
+		{ "odd", KNEE_WINDOW },
 		{ "6.6-rc1", KNEE_WINDOW },
 		{ "16.5", KNEE_WHOLE_RANGE },
 	};
@@ -75,6 +76,17 @@ Test(knee, a_kernel_without_the_option_is_asked_once)
 	check_number(knee.way, KNEE_UNAIDED);
 	check(!knee_remove(&knee, fd, &range, &walk, 5));
 	check_number(fake.calls[CALL_SETSOCKOPT], 1);
+}
+
+/* MPTCP sockets may lack it where TCP sockets have it (Linux 6.1.37). */
+Test(knee, a_refusal_by_mptcp_is_of_this_socket_only)
+{
+	struct port_range range = { .low = 40000, .high = 49999 };
+	struct knee_walk walk = { 0 };
+	fake_fd(fd)->protocol = IPPROTO_MPTCP;
+	fake_fail_option(CALL_SETSOCKOPT, IP_LOCAL_PORT_RANGE, ENOPROTOOPT);
+	check(!knee_remove(&knee, fd, &range, &walk, 5));
+	check_number(knee.way, KNEE_WHOLE_RANGE);
 }
 
 struct refusal {

@@ -79,6 +79,9 @@ ParameterizedTestParameters(log, values_are_escaped)
 		{ "\001\037", "\"\\u0001\\u001f\"", "\"\\u0001\\u001f\"" },
 		{ "\177", "\"\\u007f\"", "\"\\u007f\"" },
 		{ "caf\303\251", "caf\303\251", "\"caf\303\251\"" },
+		{ "\233A", "\"\\ufffdA\"", "\"\\ufffdA\"" },
+		{ "\302\233A", "\"\\u009bA\"", "\"\\u009bA\"" },
+		{ "a\342\200\250b", "\"a\\u2028b\"", "\"a\\u2028b\"" },
 	};
 	return cr_make_param_array(struct escape_case, cases, sizeof(cases) / sizeof(cases[0]));
 }
@@ -274,6 +277,36 @@ Test(log, a_file_is_opened_for_each_line)
 	check_number(fake_open_fds(), 0);
 }
 
+struct planted {
+	mode_t mode;
+	nlink_t names;
+	long error;
+};
+
+ParameterizedTestParameters(log, what_another_user_planted_gets_no_line)
+{
+	static struct planted cases[] = {
+		{ S_IFREG | 0640, 1, 0 },        { S_IFREG | 0640, 0, 0 }, /* removed since */
+		{ S_IFREG | 0640, 2, -EMLINK },  { S_IFIFO | 0666, 1, -EINVAL },
+		{ S_IFCHR | 0666, 1, -EINVAL },  { S_IFBLK | 0666, 1, -EINVAL },
+		{ S_IFSOCK | 0666, 1, -EINVAL },
+	};
+	return cr_make_param_array(struct planted, cases, sizeof(cases) / sizeof(cases[0]));
+}
+
+ParameterizedTest(struct planted *c, log, what_another_user_planted_gets_no_line)
+{
+	settings.log_to = LOG_TO_FILE;
+	strcpy(settings.log_path, "/var/log/x");
+	fake.log_mode = c->mode;
+	fake.log_names = c->names;
+	write_line(NULL, NULL);
+	check_text(fake.log_file, c->error ? "" : LOGFMT_HEAD "\n");
+	check_number(fake_open_fds(), 0);
+	long fd = log_open_file("/var/log/x");
+	check(c->error ? fd == c->error : fd > 2);
+}
+
 struct fault_of_log {
 	enum log_destination to;
 	enum fake_call call;
@@ -283,14 +316,14 @@ struct fault_of_log {
 ParameterizedTestParameters(log, what_cannot_be_written_is_dropped)
 {
 	static struct fault_of_log cases[] = {
-		{ LOG_TO_FILE, CALL_OPENAT, EACCES },   { LOG_TO_FILE, CALL_OPENAT, ENOENT },
-		{ LOG_TO_FILE, CALL_OPENAT, EMFILE },   { LOG_TO_FILE, CALL_OPENAT, ENXIO },
-		{ LOG_TO_FILE, CALL_WRITE, ENOSPC },    { LOG_TO_FILE, CALL_WRITE, EAGAIN },
-		{ LOG_TO_SYSLOG, CALL_SOCKET, EMFILE }, { LOG_TO_SYSLOG, CALL_SENDTO, ECONNREFUSED },
-		{ LOG_TO_SYSLOG, CALL_SENDTO, EAGAIN }, { LOG_TO_STDERR, CALL_WRITE, ENOSPC },
-		{ LOG_TO_STDERR, CALL_WRITE, EAGAIN },  { LOG_TO_STDERR, CALL_PPOLL, EINTR },
-		{ LOG_TO_STDERR, CALL_PPOLL, EINVAL },  { LOG_TO_STDERR, CALL_FSTAT, EBADF },
-		{ LOG_TO_STDERR, CALL_GETPID, EPERM },
+		{ LOG_TO_FILE, CALL_OPENAT, EACCES },         { LOG_TO_FILE, CALL_OPENAT, ENOENT },
+		{ LOG_TO_FILE, CALL_OPENAT, EMFILE },         { LOG_TO_FILE, CALL_OPENAT, ENXIO },
+		{ LOG_TO_FILE, CALL_FSTAT, EPERM },           { LOG_TO_FILE, CALL_WRITE, ENOSPC },
+		{ LOG_TO_FILE, CALL_WRITE, EAGAIN },          { LOG_TO_SYSLOG, CALL_SOCKET, EMFILE },
+		{ LOG_TO_SYSLOG, CALL_SENDTO, ECONNREFUSED }, { LOG_TO_SYSLOG, CALL_SENDTO, EAGAIN },
+		{ LOG_TO_STDERR, CALL_WRITE, ENOSPC },        { LOG_TO_STDERR, CALL_WRITE, EAGAIN },
+		{ LOG_TO_STDERR, CALL_PPOLL, EINTR },         { LOG_TO_STDERR, CALL_PPOLL, EINVAL },
+		{ LOG_TO_STDERR, CALL_FSTAT, EBADF },         { LOG_TO_STDERR, CALL_GETPID, EPERM },
 	};
 	return cr_make_param_array(struct fault_of_log, cases, sizeof(cases) / sizeof(cases[0]));
 }
@@ -486,6 +519,38 @@ Test(log_for_real, a_file_is_appended_to_and_none_of_ours_stays_open)
 	write_line("n", "3");
 	strcpy(settings.log_path, "/nonexistent/x");
 	write_line("n", "4");
+	unlink(path);
+}
+
+Test(log_for_real, a_symbolic_link_is_not_followed)
+{
+	char path[] = "/tmp/headroom-unit-XXXXXX", link[] = "/tmp/headroom-unit-XXXXXX", got;
+	int fd = mkstemp(path);
+	close(mkstemp(link));
+	unlink(link);
+	check(!symlink(path, link));
+	log_start(&lg, &settings, "unit");
+	settings.log_to = LOG_TO_FILE;
+	strcpy(settings.log_path, link);
+	write_line(NULL, NULL);
+	check_number(read(fd, &got, 1), 0);
+	check(log_open_file(link) == -ELOOP);
+	unlink(link);
+	unlink(path);
+}
+
+Test(log_for_real, a_fifo_with_a_reader_gets_no_line)
+{
+	char path[] = "/tmp/headroom-unit-XXXXXX", got;
+	close(mkstemp(path));
+	unlink(path);
+	check(!mkfifo(path, 0600));
+	int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	log_start(&lg, &settings, "unit");
+	settings.log_to = LOG_TO_FILE;
+	strcpy(settings.log_path, path);
+	write_line(NULL, NULL);
+	check_number(read(fd, &got, 1), 0);
 	unlink(path);
 }
 

@@ -140,6 +140,32 @@ Test(rule_file, there_may_be_thousands_of_rules)
 	check(settings.rules[2000].has_spread);
 }
 
+/* 1 MiB of ranges would be hours of looking each address up, and gigabytes. */
+Test(rule_file, all_lists_together_are_bounded)
+{
+	static char text[65536];
+	size_t used = 0;
+	for (unsigned i = 0; i < 17; i++)
+		used += (size_t)snprintf(text + used, sizeof(text) - used,
+					 "[to *:%u]\nsources = 10.0.0.0/20\n", i + 1);
+	text[used] = '\0';
+	check(!parse(text));
+	check_text(complaint.place, "rules.conf:34");
+	check_contains(complaint.reason, "beyond 65536 addresses");
+	settings_default(&settings);
+	*strstr(text, "[to *:17]") = '\0';
+	good(text);
+}
+
+/* The file is read again up to the bad line: the lists before it must not count twice. */
+Test(rule_file, a_long_list_before_a_bad_line_is_not_what_is_wrong)
+{
+	check(!parse(
+		"[headroom]\nsources = 10.0.0.0/20\n[to *]\nsources = 10.0.0.0/20\nodd = 1\nspread = odd\n"));
+	check_text(complaint.place, "rules.conf:5");
+	check_contains(complaint.reason, "`odd` is not a setting");
+}
+
 Test(rule_file, a_line_has_room_for_198_bytes)
 {
 	char text[400] = "[headroom]\nlog = file:/";

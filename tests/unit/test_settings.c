@@ -101,6 +101,8 @@ ParameterizedTestParameters(settings, a_bad_value_is_refused_and_changes_nothing
 		{ "reuse_guard", "x", "`reuse_guard` is not a setting" },
 		{ "log", "stdout", "`stdout` is none of stderr syslog off file:PATH" },
 		{ "log", "file:", "`file:` is none of stderr syslog off file:PATH" },
+		{ "log", "file:x", "`file:x` is not a path from the root (file:/...)" },
+		{ "log", "file:../x", "`file:../x` is not a path from the root (file:/...)" },
 		{ "log", "", "`` is none of stderr" },
 		{ "log_level", "debug", "`debug` is none of error warn info" },
 		{ "log_format", "xml", "`xml` is none of logfmt json" },

@@ -145,6 +145,18 @@ Test(source_list, each_address_stands_once_and_in_the_order_given)
 	}
 }
 
+/* Each address is looked for among all before it: a list of repetitions would take hours. */
+Test(source_list, repetitions_count_too)
+{
+	check(source_list_parse(&arena, &list, "10.0.0.0/21", reason));
+	check(source_list_extend(&arena, &list, "10.0.0.0/21", reason));
+	check_number(list.count, 2048);
+	check(!source_list_extend(&arena, &list, "10.0.0.1", reason));
+	check_contains(reason, "beyond 4096 addresses");
+	check_number(list.count, 2048);
+	check_number(list.named, 4096);
+}
+
 Test(source_list, without_memory_a_list_is_refused)
 {
 	struct rlimit before, none;

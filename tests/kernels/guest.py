@@ -1,0 +1,98 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""guest - run platform programs, system tests and the knee test on this kernel; each result is one line of JSON.
+
+As /init of a virtual machine it mounts what is needed before, and ends the machine after. With an argument, the
+build folder, it runs on the machine it is on.
+"""
+import ctypes
+import json
+import os
+import pathlib
+import re
+import resource
+import subprocess
+import sys
+
+MARK = "@@"
+IS_INIT = os.getpid() == 1
+BUILD = pathlib.Path("/headroom/build" if IS_INIT else sys.argv[1])
+SYSTEM = pathlib.Path("/headroom/tests/system") if IS_INIT else \
+    pathlib.Path(__file__).resolve().parent.parent / "system"
+SYSTEM_TESTS = ("fill", "deferral", "log", "veth", "transparency", "process")
+# An emulated processor is slow: what a test waits for may take this many times as long.
+PATIENCE = 8 if IS_INIT else 1
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def emit(**result):
+    print(MARK + json.dumps(result), flush=True)
+
+
+def _mount(kind, where):
+    if _libc.mount(b"none", where.encode(), kind.encode(), 0, None):
+        print(f"cannot mount {where}: {os.strerror(ctypes.get_errno())}", flush=True)
+
+
+def prepare_machine():
+    for kind, where in (("proc", "/proc"), ("sysfs", "/sys"), ("devtmpfs", "/dev"), ("tmpfs", "/tmp"),
+                        ("tmpfs", "/run")):
+        _mount(kind, where)
+    os.environ["PATH"] = "/usr/bin:/usr/sbin:/bin:/sbin"
+    resource.setrlimit(resource.RLIMIT_NOFILE, (65536, 65536))
+    # inet_diag before tcp_diag, which needs it.
+    for module in ("veth", "inet_diag", "tcp_diag"):
+        path = pathlib.Path("/headroom/modules", module + ".ko")
+        if path.exists():
+            fd = os.open(path, os.O_RDONLY)
+            if _libc.syscall(313, fd, b"", 0):  # finit_module, x86-64
+                print(f"cannot load {module}: {os.strerror(ctypes.get_errno())}", flush=True)
+            os.close(fd)
+
+
+def platform_programs():
+    for line in (SYSTEM.parent / "platform/README.md").read_text().splitlines():
+        name = re.match(r"\| \[(\w+)\]", line)
+        if name:
+            done = subprocess.run([BUILD / "tests/platform" / name[1]], capture_output=True, text=True)
+            emit(test="platform", name=name[1], status=done.returncode, text=done.stdout.strip())
+
+
+def system_tests():
+    env = {**os.environ, "HEADROOM_BUILD": str(BUILD), "HEADROOM_PATIENCE": str(PATIENCE)}
+    for name in SYSTEM_TESTS:
+        with subprocess.Popen([sys.executable, SYSTEM / f"test_{name}.py"], env=env, stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, text=True, errors="replace") as running:
+            for line in running.stdout:
+                case = re.match(r"(ok|skip|FAIL) +([^:]+): (.*)", line)
+                if case:
+                    emit(test=f"system/{name}", name=case[2], status={"ok": 0, "skip": 77, "FAIL": 1}[case[1]],
+                         text=case[3])
+                else:
+                    print(line.rstrip(), flush=True)
+        emit(test=f"system/{name}", name="all", status=running.returncode, text="")
+
+
+def knee():
+    """What knee.py prints is results already."""
+    env = {**os.environ, "HEADROOM_BUILD": str(BUILD), "PYTHONPATH": str(SYSTEM)}
+    subprocess.run([sys.executable, SYSTEM.parent / "kernels/knee.py"], env=env, check=False)
+
+
+def main():
+    if IS_INIT:
+        prepare_machine()
+    emit(test="kernel", name=os.uname().release)
+    platform_programs()
+    knee()
+    system_tests()
+    emit(test="kernel", name="done")
+
+
+try:
+    main()
+finally:
+    if IS_INIT:
+        sys.stdout.flush()
+        _libc.reboot(0x01234567)  # RB_AUTOBOOT: qemu is told to end then

@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: Apache-2.0
+"""image - the initramfs of the virtual machine: the built product, the tests, Python and what they need to run.
+
+Format: Documentation/driver-api/early-userspace/buffer-format.rst of the kernel ("newc" cpio, gzip).
+"""
+import gzip
+import os
+import pathlib
+import re
+import stat
+import subprocess
+
+HERE = pathlib.Path(__file__).resolve().parent
+TESTS = HERE.parent
+INSIDE = pathlib.Path("/headroom")
+PYTHON = "/usr/bin/python3"
+COMMANDS = ("ip", "sh", "cat", "chroot", "mount", "unshare", "mknod")
+# Parts of Python's library that no test imports; they are most of its size.
+LEFT_OUT = {"test", "idlelib", "lib2to3", "tkinter", "ensurepip", "pydoc_data", "turtledemo", "distutils"}
+MODULES = ("veth", "inet_diag", "tcp_diag")
+
+
+class Image:
+    """Files by the path they get inside; folders come by themselves."""
+
+    def __init__(self):
+        self._entries = {}
+
+    def _put(self, path, mode, data):
+        path = str(path).lstrip("/")
+        for folder in list(pathlib.PurePath(path).parents)[-2::-1]:
+            self._entries.setdefault(str(folder), (stat.S_IFDIR | 0o755, b""))
+        self._entries[path] = (mode, data)
+
+    def folder(self, path):
+        self._put(path, stat.S_IFDIR | 0o755, b"")
+
+    def link(self, path, target):
+        self._put(path, stat.S_IFLNK | 0o777, str(target).encode())
+
+    def file(self, source, path=None):
+        """A file of this machine, at its own path unless another is given; links to it become the file."""
+        source = pathlib.Path(source)
+        if path is None:
+            path = source.parent.resolve() / source.name
+        mode = stat.S_IFREG | (0o755 if os.access(source, os.X_OK) else 0o644)
+        self._put(path, mode, source.read_bytes())
+
+    def program(self, source, path=None):
+        """A file and the libraries that the loader would give it."""
+        self.file(source, path)
+        listed = subprocess.run(["ldd", str(source)], capture_output=True, text=True).stdout
+        for library in re.findall(r"(/\S+) \(0x", listed):
+            self.file(library)
+
+    def data(self, path, data, mode=0o644):
+        self._put(path, stat.S_IFREG | mode, data)
+
+    def write(self, path):
+        with gzip.open(path, "wb", compresslevel=1) as out:
+            for number, (name, (mode, data)) in enumerate(self._entries.items(), 1):
+                _write_entry(out, name, number, mode, data)
+            _write_entry(out, "TRAILER!!!", 0, 0, b"")
+
+
+def _write_entry(out, name, number, mode, data):
+    name = name.encode() + b"\0"
+    fields = (number, mode, 0, 0, 1, 0, len(data), 0, 0, 0, 0, len(name), 0)
+    head = b"070701" + b"".join(b"%08X" % field for field in fields) + name
+    out.write(head + b"\0" * (-len(head) % 4) + data + b"\0" * (-len(data) % 4))
+
+
+def _which(command):
+    for folder in ("/usr/bin", "/usr/sbin", "/bin", "/sbin"):
+        if os.access(pathlib.Path(folder, command), os.X_OK):
+            return pathlib.Path(folder, command)
+    raise FileNotFoundError(f"{command} is not installed")
+
+
+def _add_python(image):
+    image.program(PYTHON)
+    asked = subprocess.run([PYTHON, "-c", "import sysconfig; print(sysconfig.get_path('stdlib'))"],
+                           stdout=subprocess.PIPE, text=True, check=True)
+    library = pathlib.Path(asked.stdout.strip())
+    for file in library.rglob("*"):
+        part = file.relative_to(library).parts[0]
+        if part in LEFT_OUT or part.startswith("config-") or not file.is_file():
+            continue
+        if file.suffix == ".so":
+            image.program(file)
+        else:
+            image.file(file)
+
+
+def _add_product(image, build):
+    for name in ("headroom", "libheadroom.so"):
+        image.program(build / name, INSIDE / "build" / name)
+    for folder in ("tests/system", "tests/platform", "tests/kernels"):
+        for file in (build / folder).iterdir():
+            if file.is_file() and file.read_bytes()[:4] == b"\x7fELF":
+                image.program(file, INSIDE / "build" / folder / file.name)
+    for file in [*(TESTS / "system").glob("*.*"), HERE / "knee.py", TESTS / "platform/README.md"]:
+        image.file(file, INSIDE / file.relative_to(TESTS.parent))
+
+
+def _add_modules(image, modules):
+    """The kernel's modules that the tests need, unpacked; a kernel that has them built in has none of them."""
+    for name in MODULES:
+        for file in modules.rglob(f"{name}.ko*") if modules else ():
+            data = file.read_bytes()
+            if file.suffix == ".xz":
+                data = subprocess.run(["xz", "-dc"], input=data, stdout=subprocess.PIPE, check=True).stdout
+            image.data(INSIDE / "modules" / f"{name}.ko", data)
+
+
+def make(path, build, modules):
+    """Writes the initramfs.
+
+    path: the file to write; build: the build folder; modules: the kernel's folder of modules, or None
+    """
+    image = Image()
+    for name in ("bin", "sbin", "lib", "lib64"):
+        if os.path.islink(f"/{name}"):
+            image.link(name, os.readlink(f"/{name}"))
+    for name in ("proc", "sys", "dev", "tmp", "run", "root", "usr/bin"):
+        image.folder(name)
+    for command in COMMANDS:
+        image.program(_which(command))
+    _add_python(image)
+    _add_product(image, build)
+    _add_modules(image, modules)
+    image.data("etc/passwd", b"root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/sh\n")
+    image.data("etc/group", b"root:x:0:\nnogroup:x:65534:\n")
+    image.data("etc/hosts", b"127.0.0.1 localhost\n::1 localhost\n")
+    image.data("init", f"#!{PYTHON}\n".encode() + (HERE / "guest.py").read_bytes().partition(b"\n")[2], 0o755)
+    image.write(path)
