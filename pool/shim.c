@@ -70,7 +70,10 @@ COLD static bool wait_for_lock(struct shim *shim)
 		}
 		if (now_ns >= until_ns)
 			return false;
-		struct timespec left = { .tv_nsec = (long)(until_ns - now_ns) };
+		uint64_t left_ns = until_ns - now_ns;
+		/* A second is no number of nanoseconds for futex(2): EINVAL, and no wait. */
+		struct timespec left = { .tv_sec = (time_t)(left_ns / 1000000000u),
+					 .tv_nsec = (long)(left_ns % 1000000000u) };
 		kernel_syscall(SYS_futex, (long)&shim->lock, FUTEX_WAIT_PRIVATE, 2, (long)&left, 0, 0);
 	}
 	return true;

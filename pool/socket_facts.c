@@ -121,6 +121,10 @@ HOT struct ending_facts socket_ending(int fd, uint8_t state, uint16_t flags)
 	long rc = kernel.recv(fd, &byte, sizeof(byte), MSG_PEEK | MSG_DONTWAIT);
 	if (rc == -EBADF || rc == -ENOTSOCK) {
 		facts.stranger = true;
+	} else if (rc > 0 && flags & FIN_SENT_FIRST && socket_tcp_state(fd) == TCP_CLOSE) {
+		/* Both FINs have gone: the TIME_WAIT is there, whatever was left unread (tcp_fin(),
+		 * net/ipv4/tcp_input.c). */
+		facts = ending_by_state(fd, flags);
 	} else if (rc > 0) {
 		/* Unread data makes close() send RST (tcp_close(), net/ipv4/tcp.c; RFC 2525 section 2.17). */
 		facts.how = ENDED_BY_RESET;

@@ -14,13 +14,18 @@ enum { PAGE_BITS = 12, PAGES_KNOWN = 64 };
 /* Pages that could be read, each in the place its number says. */
 static atomic_uintptr_t known[PAGES_KNOWN];
 
-/* An option that does not exist: the kernel reads the length it is given, and nothing else happens
- * (sk_getsockopt(), net/core/sock.c). Only a networked program's own kind of call, for sandboxes' sake. */
+/* An option that does not exist: the kernel reads its value, and nothing else happens (sk_setsockopt(),
+ * net/core/sock.c). MPTCP refuses it unread; getsockopt() there reads the length it is given, which memory
+ * checkers take for the size of a buffer. Only a networked program's own kinds of call, for sandboxes' sake.
+ */
 static bool ask(int fd, uintptr_t address)
 {
 	enum { NO_SUCH_OPTION = 0x7ffffff0 };
 	int ignored;
-	long rc = kernel.getsockopt(fd, SOL_SOCKET, NO_SUCH_OPTION, &ignored, (socklen_t *)address);
+	long rc = kernel.setsockopt(fd, SOL_SOCKET, NO_SUCH_OPTION, (const void *)address, sizeof(int));
+
+	if (rc == -EOPNOTSUPP)
+		rc = kernel.getsockopt(fd, SOL_SOCKET, NO_SUCH_OPTION, &ignored, (socklen_t *)address);
 	return rc == -ENOPROTOOPT || rc == -EINVAL;
 }
 

@@ -24,9 +24,10 @@ class Tcl(Suite):
         return _QUICK if quick else _UNITS
 
     def command(self, unit, folder, case=None):
-        # Some write files to their working folder, and look for them there.
+        # Some write files to their working folder, look for them there, and remove what is called "output".
+        (folder / "files").mkdir(exist_ok=True)
         argv = ["tclsh8.6", str(self.root / "tests" / unit), "-verbose", "body pass skip start error"]
-        return Command(argv + (["-match", case] if case else []), folder)
+        return Command(argv + (["-match", case] if case else []), folder / "files")
 
     def cases(self, unit, folder):
         text = (folder / "output").read_text(errors="replace")

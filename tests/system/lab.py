@@ -217,6 +217,8 @@ class Process:
                 env["LD_PRELOAD"] = ":".join(filter(None, [SANITIZER, env.get("LD_PRELOAD")]))
         if SANITIZER:
             env.setdefault("ASAN_OPTIONS", "detect_leaks=0:verify_asan_link_order=0")
+            # A child forked by one of many threads goes on to use the shim, as it may.
+            env.setdefault("TSAN_OPTIONS", "die_after_fork=0")
         Process._serial += 1
         self.command = command
         self._out = scratch() / f"stdout.{Process._serial}"

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+/* fuzz_port_range - what /proc says of ports, read in parts of any size: the same as read whole
+ *
+ * The first byte says how large the parts are; the rest is the range, and after a NUL the reserved ports. */
+#include "fuzz.h"
+#include "kernel.h"
+#include "port_range.h"
+
+#include <errno.h>
+
+enum { RANGE_FD = 10, RESERVED_FD, OTHER_FD };
+
+static const char *contents[OTHER_FD + 1];
+static size_t offsets[OTHER_FD + 1], part;
+
+static long fuzz_openat(int directory, const char *path, int flags, mode_t mode)
+{
+	int fd = strstr(path, "port_range") ? RANGE_FD : strstr(path, "reserved") ? RESERVED_FD : OTHER_FD;
+
+	(void)directory, (void)flags, (void)mode;
+	offsets[fd] = 0;
+	return contents[fd] ? fd : -ENOENT;
+}
+
+static long fuzz_read(int fd, void *data, size_t size)
+{
+	size_t left = strlen(contents[fd]) - offsets[fd];
+	size_t count = left < size ? left : size;
+
+	count = count < part ? count : part;
+	memcpy(data, contents[fd] + offsets[fd], count);
+	offsets[fd] += count;
+	return (long)count;
+}
+
+static long fuzz_close(int fd)
+{
+	return fd < 0 ? -EBADF : 0;
+}
+
+/* As the kernel prints it: numbers and ranges, ascending. Of other text only that it does no harm is asked.
+ */
+static int is_a_list(const char *text)
+{
+	long last = -1;
+
+	while (*text >= '1' && *text <= '9') {
+		char *end;
+		long first = strtol(text, &end, 10), to = first;
+		if (*end == '-' && end[1] >= '1' && end[1] <= '9')
+			to = strtol(end + 1, &end, 10);
+		if (first <= last || to < first || to > 65535 || end - text > 11)
+			return 0;
+		last = to;
+		text = *end == ',' ? end + 1 : end;
+		if (*end != ',')
+			break;
+	}
+	return !*text || !strcmp(text, "\n");
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct port_range whole, parts;
+
+	if (!size)
+		return 0;
+	char *text = fuzz_text(data + 1, size - 1);
+	size_t first = strlen(text);
+	char *reserved = first < size - 1 ? text + first + 1 : text + first;
+
+	part = data[0] ? data[0] : 4096;
+	contents[RANGE_FD] = text;
+	contents[RESERVED_FD] = reserved;
+	contents[OTHER_FD] = "2\n";
+	kernel.openat = fuzz_openat;
+	kernel.read = fuzz_read;
+	kernel.close = fuzz_close;
+	if (port_range_parse(text, reserved, &whole)) {
+		fuzz_must(whole.low && whole.low <= whole.high);
+		bool read = port_range_read(&parts);
+		fuzz_must(read || first >= 63);
+		if (read && is_a_list(reserved)) {
+			fuzz_must(whole.reserved == parts.reserved);
+			fuzz_must(port_range_capacity(&parts) <= 65535);
+		}
+	}
+	free(text);
+	return 0;
+}
