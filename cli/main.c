@@ -14,6 +14,7 @@ static const struct {
 	const char *line;
 } verbs[] = {
 	{ "run", verb_run, "run a program under the shim, so that it does not run out of ports" },
+	{ "check", verb_check, "how many more connections can be opened, and what holds the rest" },
 	{ "config", verb_config, "check a rule file, and say how it is understood" },
 };
 enum { VERBS = sizeof(verbs) / sizeof(verbs[0]) };

@@ -18,6 +18,11 @@ int verb_run(int argc, char **argv);
 int verb_config(int argc, char **argv);
 
 /**
+ * verb_check() - how many more connections can be opened to a destination
+ */
+int verb_check(int argc, char **argv);
+
+/**
  * complain() - one line on standard error: "headroom: PLACE: REASON"; what printable.h tells of is escaped
  * @place:	NULL for none
  * Return: STATUS_USAGE

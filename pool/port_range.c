@@ -9,25 +9,30 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The kernel prints the reserved ports ascending and joined (proc_do_large_bitmap, kernel/sysctl.c). */
-static uint32_t reserved_between(const char *text, unsigned long low, unsigned long high)
-{
-	uint32_t count = 0;
+typedef void span_visitor(unsigned long first, unsigned long last, void *context);
 
+/* The kernel prints the reserved ports ascending and joined (proc_do_large_bitmap, kernel/sysctl.c). */
+static void each_span(const char *text, span_visitor *take, void *context)
+{
 	while (*text >= '0' && *text <= '9') {
 		char *end;
 		unsigned long first = strtoul(text, &end, 10), last = first;
 		if (*end == '-')
 			last = strtoul(end + 1, &end, 10);
-		if (first < low)
-			first = low;
-		if (last > high)
-			last = high;
-		if (first <= last)
-			count += (uint32_t)(last - first + 1);
+		take(first, last, context);
 		text = *end == ',' ? end + 1 : end;
 	}
-	return count;
+}
+
+static void add_reserved(unsigned long first, unsigned long last, void *context)
+{
+	struct port_range *range = context;
+	if (first < range->low)
+		first = range->low;
+	if (last > range->high)
+		last = range->high;
+	if (first <= last)
+		range->reserved += (uint32_t)(last - first + 1);
 }
 
 bool port_range_parse(const char *range, const char *reserved, struct port_range *out)
@@ -38,26 +43,24 @@ bool port_range_parse(const char *range, const char *reserved, struct port_range
 
 	if (!low || low > high || high > 65535)
 		return false;
-	*out = (struct port_range){ .low = (uint16_t)low,
-				    .high = (uint16_t)high,
-				    .reserved = reserved_between(reserved, low, high) };
+	*out = (struct port_range){ .low = (uint16_t)low, .high = (uint16_t)high };
+	each_span(reserved, add_reserved, out);
 	return true;
 }
 
 /* The list of reserved ports may be as long as 32,768 of them: it is read in parts, each cut at a comma, as a
  * program's thread may have little stack. */
-static uint32_t read_reserved(unsigned long low, unsigned long high)
+void port_range_each_reserved(span_visitor *take, void *context)
 {
 	char part[1024];
 	size_t held = 0;
-	uint32_t count = 0;
 	long got;
 	int interrupted = 0;
 
 	long fd = kernel_private_fd(kernel.openat(AT_FDCWD, "/proc/sys/net/ipv4/ip_local_reserved_ports",
 						  O_RDONLY | O_CLOEXEC, 0));
 	if (fd < 0)
-		return 0;
+		return;
 	while ((got = kernel.read((int)fd, part + held, sizeof(part) - 1 - held)) > 0 ||
 	       (got == -EINTR && interrupted++ < KERNEL_EINTR_MAX)) {
 		held += got > 0 ? (size_t)got : 0;
@@ -66,13 +69,13 @@ static uint32_t read_reserved(unsigned long low, unsigned long high)
 		if (!comma)
 			continue;
 		*comma = '\0';
-		count += reserved_between(part, low, high);
+		each_span(part, take, context);
 		held = strlen(comma + 1);
 		memmove(part, comma + 1, held);
 	}
 	kernel.close((int)fd);
 	part[held] = '\0';
-	return count + reserved_between(part, low, high);
+	each_span(part, take, context);
 }
 
 bool port_range_read(struct port_range *out)
@@ -83,7 +86,7 @@ bool port_range_read(struct port_range *out)
 		return false;
 	if (!port_range_parse(range, "", out))
 		return false;
-	out->reserved = read_reserved(out->low, out->high);
+	port_range_each_reserved(add_reserved, out);
 	if (kernel_read_file("/proc/sys/net/ipv4/tcp_tw_reuse", reuse, sizeof(reuse)) > 0)
 		out->time_wait_reuse = (uint8_t)strtoul(reuse, NULL, 10);
 	return true;

@@ -23,6 +23,13 @@ struct port_range {
 bool port_range_parse(const char *range, const char *reserved, struct port_range *out);
 
 /**
+ * port_range_each_reserved() - the reserved ports, from /proc/sys, as the spans the kernel prints
+ * @take:	called with the first and the last port of each, ascending; 0 ends are possible
+ */
+void port_range_each_reserved(void (*take)(unsigned long first, unsigned long last, void *context),
+			      void *context);
+
+/**
  * port_range_read() - of the calling process's network namespace, from /proc/sys
  * Return: false when /proc does not tell
  */

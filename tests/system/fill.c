@@ -2,9 +2,10 @@
 /* fill - opens TCP connections to each destination in turn until a call fails, and says how many and which
  * call
  *
- * fill [-n] [-m] [-t THREADS] [-c COUNT] [-a | -e] [-b IP | -s IP] IP PORT [IP PORT]...
+ * fill [-n] [-m] [-r] [-t THREADS] [-c COUNT] [-a | -e] [-b IP | -s IP] IP PORT [IP PORT]...
  *   -n  non-blocking connect(), waited for with poll()
  *   -m  an AF_INET6 socket to the IPv4-mapped address
+ *   -r  IP_LOCAL_PORT_RANGE set to 1..65535: the whole range, every port once
  *   -a  closes all before the next destination, aborting (RST);  -e  the same ending in good order (FIN)
  *   -b  bind(IP, 0) first, the old way;  -s  the same with IP_BIND_ADDRESS_NO_PORT
  * Prints "IP PORT opened N, CALL ERRNO" per destination, then "held", and keeps all open until stdin ends.
@@ -37,7 +38,7 @@ struct target {
 	int failed_errno;
 };
 
-static bool non_blocking, mapped, no_port, close_between, abort_close;
+static bool non_blocking, mapped, whole_range, no_port, close_between, abort_close;
 static const char *bind_ip;
 static unsigned threads = 1, limit = 1000000;
 static int open_fds[65536];
@@ -92,6 +93,10 @@ static const char *open_one(const union address *to)
 
 	if (fd < 0)
 		return "socket";
+	if (whole_range) {
+		uint32_t range = 1 | 65535u << 16;
+		setsockopt(fd, IPPROTO_IP, 51 /* IP_LOCAL_PORT_RANGE */, &range, sizeof(range));
+	}
 	if (no_port)
 		setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof(on));
 	const char *failed = NULL;
@@ -152,13 +157,16 @@ static void options(int argc, char **argv)
 {
 	int c;
 
-	while ((c = getopt(argc, argv, "nmaet:c:b:s:")) != -1) {
+	while ((c = getopt(argc, argv, "nmraet:c:b:s:")) != -1) {
 		switch (c) {
 		case 'n':
 			non_blocking = true;
 			break;
 		case 'm':
 			mapped = true;
+			break;
+		case 'r':
+			whole_range = true;
 			break;
 		case 'a':
 			close_between = abort_close = true;
@@ -184,7 +192,7 @@ static void options(int argc, char **argv)
 		}
 	}
 	if (optind + 1 >= argc || threads < 1 || threads > 64)
-		errx(2, "usage: fill [-nmae] [-t THREADS] [-c COUNT] [-b IP | -s IP] IP PORT...");
+		errx(2, "usage: fill [-nmrae] [-t THREADS] [-c COUNT] [-b IP | -s IP] IP PORT...");
 }
 
 int main(int argc, char **argv)
