@@ -12,26 +12,30 @@
 
 struct guard;
 
-/* One direction. http-parser reads the heads; the bodies are counted here. */
+/* The longest header name or word that is looked at, and the NUL. */
+enum { HTTP_WORD_MAX = 24 };
+
+/* One direction. http-parser reads the heads; lines, chunks and bodies are followed here. */
 struct http_stream {
 	struct http_parser parser;
-	uint64_t left;      /* bytes of the body or chunk still to come */
-	uint32_t head_size; /* bytes of the head or trailer so far */
-	uint8_t place;      /* enum http_place */
-	uint8_t digits;     /* of the chunk's size */
-	uint8_t line_bytes; /* of the line so far, counted to 3 */
-	bool after_cr;      /* the last byte was CR */
-	uint8_t name;       /* enum http_name of the header line being read */
-	uint8_t name_bits;  /* of its letters */
-	char word[24];      /* the header's name, then each word of its value */
-	uint8_t word_size;
-	uint8_t lengths, encodings;
-	bool early; /* the reply began before its request was complete */
+	uint64_t left;                /* bytes of the body or chunk still to come */
+	uint32_t lines_size;          /* bytes of the head, chunk line or trailer so far */
+	uint8_t place;                /* enum http_place */
+	uint8_t line;                 /* enum http_line: of the line being read */
+	uint8_t digits;               /* of the chunk's size so far */
+	uint8_t header;               /* enum http_header: whose value is being read */
+	uint8_t finding;              /* enum guard_reason: what the head's headers rule out */
+	bool encoded;                 /* there is a Transfer-Encoding */
+	uint8_t name_size, word_size; /* HTTP_WORD_MAX: too long to be of interest */
+	bool in_value;                /* of a header */
+	bool early;                   /* the reply began before its request was complete */
+	char name[HTTP_WORD_MAX], word[HTTP_WORD_MAX];
 };
 
 struct guard_http {
 	struct http_stream request, reply;
 	struct request_queue waiting;
+	bool understood; /* a whole request head */
 };
 
 void guard_http_start(struct guard *guard);

@@ -23,6 +23,14 @@ static inline bool requests_waiting(const struct request_queue *queue)
 }
 
 /**
+ * request_only_one() - is the newest the oldest, too?
+ */
+static inline bool request_only_one(const struct request_queue *queue)
+{
+	return queue->used == 1 && queue->runs[queue->first].count == 1;
+}
+
+/**
  * request_oldest() - what kind of reply comes next; only while requests_waiting()
  */
 static inline uint8_t request_oldest(const struct request_queue *queue)
