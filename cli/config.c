@@ -48,6 +48,8 @@ static void print_rule(const struct rule *rule)
 	else
 		printf(": spread %s over %u source%s", ways[rule->spread], rule->sources.count,
 		       rule->sources.count == 1 ? "" : "s");
+	if (rule->reuse.guard != GUARD_OFF)
+		printf(", reuse %s", guard_name(rule->reuse.guard));
 	printf("%s\n", rule->override_bound_source ? ", also what the program bound to a source" : "");
 }
 

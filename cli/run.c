@@ -27,6 +27,10 @@ static const char usage[] =
 	"      --spread even|spill|off\n"
 	"                          even (default): the source with the most headroom first;\n"
 	"                          spill: the kernel's own source until half of its ports are in use\n"
+	"      --reuse off|http|redis|memcached|raw\n"
+	"                          keep what the program closes for its next connect() to the same place, "
+	"when\n"
+	"                          this guard knows that the exchange is complete; default off\n"
 	"      --summary           print the ports used per destination and source when the program ends\n"
 	"      --log DEST          stderr (default), syslog, file:PATH or off\n"
 	"      --log-level LEVEL   error, warn (default) or info\n"
@@ -35,7 +39,7 @@ static const char usage[] =
 	"\n"
 	"The exit status is the program's; 2 for a mistake in the options, 126 and 127 as env(1).\n";
 
-enum { VALUES = 5 };
+enum { VALUES = 6 };
 
 struct run {
 	struct arena arena;
@@ -52,6 +56,7 @@ static const struct {
 	{ "--log", "log", "HEADROOM_LOG" },
 	{ "--log-level", "log_level", "HEADROOM_LOG_LEVEL" },
 	{ "--log-format", "log_format", "HEADROOM_LOG_FORMAT" },
+	{ "--reuse", "reuse", "HEADROOM_REUSE" },
 };
 
 static int put(const char *name, const char *value)
@@ -150,15 +155,13 @@ static int take_option(struct run *run, int option, char **argv)
 
 static int take_options(struct run *run, int argc, char **argv)
 {
-	static const struct option options[] = { { "config", required_argument, NULL, 'c' },
-						 { "sources", required_argument, NULL, 0 },
-						 { "spread", required_argument, NULL, 1 },
-						 { "log", required_argument, NULL, 2 },
-						 { "log-level", required_argument, NULL, 3 },
-						 { "log-format", required_argument, NULL, 4 },
-						 { "summary", no_argument, NULL, 's' },
-						 { "help", no_argument, NULL, 'h' },
-						 { NULL, 0, NULL, 0 } };
+	static const struct option options[] = {
+		{ "config", required_argument, NULL, 'c' },  { "sources", required_argument, NULL, 0 },
+		{ "spread", required_argument, NULL, 1 },    { "log", required_argument, NULL, 2 },
+		{ "log-level", required_argument, NULL, 3 }, { "log-format", required_argument, NULL, 4 },
+		{ "reuse", required_argument, NULL, 5 },     { "summary", no_argument, NULL, 's' },
+		{ "help", no_argument, NULL, 'h' },          { NULL, 0, NULL, 0 }
+	};
 	int option, status;
 
 	opterr = 0;

@@ -121,6 +121,16 @@ static long real_fcntl(int fd, int command, long argument)
 	return kernel_syscall(SYS_fcntl, fd, command, argument, 0, 0, 0);
 }
 
+static long real_dup3(int fd, int target, int flags)
+{
+	return kernel_syscall(SYS_dup3, fd, target, flags, 0, 0, 0);
+}
+
+static long real_epoll_ctl(int epoll, int operation, int fd, void *event)
+{
+	return kernel_syscall(SYS_epoll_ctl, epoll, operation, fd, ARG(event), 0, 0);
+}
+
 static long real_ppoll(struct pollfd *fds, unsigned count, const struct timespec *timeout)
 {
 	return kernel_syscall(SYS_ppoll, ARG(fds), count, ARG(timeout), 0, 0, 0);
@@ -131,13 +141,14 @@ static long real_getpid(void)
 	return kernel_syscall(SYS_getpid, 0, 0, 0, 0, 0, 0);
 }
 
-#define REAL_CALLS                                                                                      \
-	{                                                                                               \
-		.socket = real_socket, .close = real_close, .bind = real_bind, .connect = real_connect, \
-		.setsockopt = real_setsockopt, .getsockopt = real_getsockopt,                           \
-		.getsockname = real_getsockname, .ioctl = real_ioctl, .sendto = real_sendto,            \
-		.recv = real_recv, .openat = real_openat, .read = real_read, .write = real_write,       \
-		.fstat = real_fstat, .fcntl = real_fcntl, .ppoll = real_ppoll, .getpid = real_getpid,   \
+#define REAL_CALLS                                                                                        \
+	{                                                                                                 \
+		.socket = real_socket, .close = real_close, .bind = real_bind, .connect = real_connect,   \
+		.setsockopt = real_setsockopt, .getsockopt = real_getsockopt,                             \
+		.getsockname = real_getsockname, .ioctl = real_ioctl, .sendto = real_sendto,              \
+		.recv = real_recv, .openat = real_openat, .read = real_read, .write = real_write,         \
+		.fstat = real_fstat, .fcntl = real_fcntl, .dup3 = real_dup3, .epoll_ctl = real_epoll_ctl, \
+		.ppoll = real_ppoll, .getpid = real_getpid,                                               \
 	}
 
 struct kernel_calls kernel = REAL_CALLS;

@@ -45,6 +45,8 @@ struct kernel_calls {
 	long (*write)(int fd, const void *data, size_t size);
 	long (*fstat)(int fd, struct stat *out);
 	long (*fcntl)(int fd, int command, long argument);
+	long (*dup3)(int fd, int target, int flags);
+	long (*epoll_ctl)(int epoll, int operation, int fd, void *event);
 	long (*ppoll)(struct pollfd *fds, unsigned count, const struct timespec *timeout);
 	long (*getpid)(void);
 };

@@ -56,6 +56,8 @@ static void forget(struct ledger *ledger, struct ledger_link *link)
 	arena_free(arena, link->destination.by_source,
 		   link->destination.by_source_count * sizeof(struct tuple_space *));
 	arena_free(arena, link->destination.load, link->destination.by_source_count * sizeof(uint32_t));
+	if (link->destination.parked)
+		arena_free(arena, link->destination.parked, sizeof(struct parked_pool));
 	arena_free(arena, link, sizeof(*link));
 	ledger->count--;
 	ledger->forgotten++;

@@ -5,6 +5,7 @@
 
 #include "address.h"
 #include "arena.h"
+#include "parked_pool.h"
 #include "port_range.h"
 #include "settings.h"
 
@@ -78,7 +79,8 @@ struct destination {
 	uint64_t exhausted;         /* connect() calls that found every source full */
 	uint64_t exhausted_logged_ns, exhausted_logged;
 	uint64_t failover_logged_ns, failovers_unlogged;
-	uint64_t deferred; /* bind(ip, 0) calls turned into a bind without a port */
+	uint64_t deferred;          /* bind(ip, 0) calls turned into a bind without a port */
+	struct parked_pool *parked; /* NULL: nothing was ever to be reused */
 	struct ledger_link *link;
 };
 

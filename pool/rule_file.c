@@ -180,6 +180,8 @@ static bool set_of_rule(struct arena *arena, struct rule *rule, const char *name
 		return rule->override_bound_source || !strcmp(value, "keep") ||
 		       fail(reason, "is none of keep spread", value);
 	}
+	if (reuse_limits_known(name))
+		return reuse_limits_set(&rule->reuse, name, value, reason);
 	return fail(reason, "is not a setting of [to ...]", name);
 }
 

@@ -54,6 +54,7 @@ void settings_default(struct settings *settings)
 				       .warn_percent = { 50, 80, 95 },
 				       .warn_steps = 3,
 				       .otherwise.to.any_address = true };
+	reuse_limits_default(&settings->otherwise.reuse);
 }
 
 static bool set_log(struct settings *settings, const char *value, char *reason)
@@ -151,6 +152,8 @@ bool settings_set(struct arena *arena, struct settings *settings, const char *na
 		settings->otherwise.has_spread = true;
 		return true;
 	}
+	if (reuse_limits_known(name))
+		return reuse_limits_set(&settings->otherwise.reuse, name, value, reason);
 	snprintf(reason, REASON_MAX, "`%.40s` is not a setting of [headroom]", name);
 	return false;
 }
@@ -166,6 +169,7 @@ bool settings_read_environment(struct arena *arena, struct settings *settings, s
 		{ "HEADROOM_LOG_LEVEL", "log_level" },
 		{ "HEADROOM_LOG_FORMAT", "log_format" },
 		{ "HEADROOM_SUMMARY", "summary" },
+		{ "HEADROOM_REUSE", "reuse" },
 	};
 	bool good = true;
 	char reason[REASON_MAX];
@@ -211,8 +215,11 @@ void settings_finish(struct settings *settings)
 			rule->has_spread = true;
 		}
 		settle_spread(rule);
+		reuse_limits_inherit(&rule->reuse, &settings->otherwise.reuse);
+		settings->reuses |= rule->reuse.guard != GUARD_OFF && !rule->leave_alone;
 	}
 	settle_spread(&settings->otherwise);
+	settings->reuses |= settings->otherwise.reuse.guard != GUARD_OFF;
 }
 
 static bool pattern_matches(const struct pattern *pattern, const struct endpoint *to, const char *process)

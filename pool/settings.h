@@ -5,6 +5,7 @@
 
 #include "address.h"
 #include "arena.h"
+#include "reuse_limits.h"
 #include "source_list.h"
 
 #include <stdbool.h>
@@ -32,6 +33,7 @@ struct rule {
 	bool has_spread, has_sources; /* set by the rule itself, not inherited */
 	enum spread spread;
 	struct source_list sources;
+	struct reuse_limits reuse;
 };
 
 struct settings {
@@ -45,6 +47,7 @@ struct settings {
 	bool summary;
 	uint8_t warn_percent[WARN_STEPS_MAX]; /* ascending */
 	unsigned warn_steps;
+	bool reuses; /* some rule has a guard */
 };
 
 /* Where a setting came from and what is wrong with it, for one line to the user. */
@@ -60,7 +63,8 @@ void settings_default(struct settings *settings);
 
 /**
  * settings_set() - set one value by the name it has in the rule file's [headroom] section
- * @name:	log, log_level, log_format, warn_at, summary, sources, spread
+ * @name:	log, log_level, log_format, warn_at, summary, sources, spread, and those of
+ * reuse_limits_known()
  * @reason:	REASON_MAX bytes, filled on failure
  * Return: false when the name is unknown or the value bad; then nothing is changed
  */
@@ -68,7 +72,8 @@ bool settings_set(struct arena *arena, struct settings *settings, const char *na
 		  char *reason);
 
 /**
- * settings_read_environment() - take over HEADROOM_SOURCES, _SPREAD, _LOG, _LOG_LEVEL, _LOG_FORMAT, _SUMMARY
+ * settings_read_environment() - take over HEADROOM_SOURCES, _SPREAD, _LOG, _LOG_LEVEL, _LOG_FORMAT, _SUMMARY,
+ * _REUSE
  * @complaint:	filled with the first bad value
  * Return: false if one was bad; the others are taken over
  */

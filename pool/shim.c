@@ -5,6 +5,7 @@
 #include "clock.h"
 #include "hot.h"
 #include "kernel.h"
+#include "reuse.h"
 
 #include <linux/futex.h>
 #include <stdio.h>
@@ -25,6 +26,9 @@ static void start_state(struct shim *shim)
 	shim->deferred_count = 0;
 	shim->deferrals = 0;
 	shim->spare = NULL;
+	shim->parked_newest = NULL;
+	shim->parked_count = shim->parked_most = 0;
+	shim->parked_look_ns = 0;
 	shim->started_ns = kernel_clock_ns();
 	/* Processes started together must differ: the clock's low digits and the pid do. */
 	shim->random = shim->started_ns * 0x9e3779b97f4a7c15u ^ (uint64_t)kernel.getpid() << 32;
@@ -173,6 +177,8 @@ HOT void tracked_put(struct shim *shim, struct tracked *tracked)
 		return;
 	if (tracked->flags & DEFERRED)
 		shim->deferred_count--;
+	if (tracked->reuse)
+		reuse_forget(shim, tracked);
 	tracked->next_spare = shim->spare;
 	shim->spare = tracked;
 }

@@ -56,6 +56,11 @@ struct shim {
 	struct ledger ledger;
 	struct arena arena;
 	uint64_t deferrals;
+	struct reuse *parked_newest; /* all parked connections of the process */
+	uint32_t parked_count, parked_most;
+	int parked_from;         /* their fd numbers start here */
+	uint64_t parked_look_ns; /* when the first of them is idle for too long */
+	atomic_uint forks;       /* processes that may hold our fds were made */
 	uint64_t started_ns;
 	struct aside aside[ASIDE_MAX];
 	struct source_list auto_lists[AUTO_LISTS_MAX]; /* what `auto` found, each distinct list once */

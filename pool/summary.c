@@ -5,6 +5,7 @@
 #include "clock.h"
 #include "kernel.h"
 #include "printable.h"
+#include "reuse.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -20,7 +21,8 @@ struct table {
 	unsigned count;
 	uint64_t left_out; /* rows that found no place */
 	uint64_t exhausted, deferrals, untracked, forgotten, since_ns;
-	uint32_t capacity;
+	uint32_t capacity, parked;
+	struct reuse_counts reuse;
 };
 
 /* Keeps the rows with the highest peaks, in falling order. */
@@ -40,10 +42,25 @@ static void add_row(struct table *table, const struct row *row)
 	table->rows[at] = *row;
 }
 
+static void add_reuse(struct table *table, const struct parked_pool *pool)
+{
+	table->parked += pool->count;
+	table->reuse.hits += pool->counts.hits;
+	table->reuse.misses += pool->counts.misses;
+	table->reuse.first_use_failures += pool->counts.first_use_failures;
+	table->reuse.replaced += pool->counts.replaced;
+	for (unsigned i = 0; i < REUSE_REFUSALS; i++)
+		table->reuse.refused[i] += pool->counts.refused[i];
+	for (unsigned i = 0; i < REUSE_RETIREMENTS; i++)
+		table->reuse.retired[i] += pool->counts.retired[i];
+}
+
 static void collect(struct shim *shim, struct table *table, uint64_t now_ns)
 {
 	for (struct destination *d = ledger_next(&shim->ledger, NULL); d; d = ledger_next(&shim->ledger, d)) {
 		table->exhausted += d->exhausted;
+		if (d->parked)
+			add_reuse(table, d->parked);
 		for (struct tuple_space *s = d->spaces; s; s = s->next) {
 			struct row row = { .opened = s->opened,
 					   .failed = s->failed,
@@ -128,6 +145,52 @@ static void print_notes(const struct log *log, const struct table *t)
 				       (unsigned long long)notes[i].count));
 }
 
+/* "open 3, guard 1" of those that are not 0. */
+static void list_counts(char *out, size_t size, const uint64_t *counts, unsigned count,
+			const char *(*name)(unsigned))
+{
+	size_t used = 0;
+
+	*out = '\0';
+	for (unsigned i = 0; i < count && used < size; i++)
+		if (counts[i])
+			used += (size_t)snprintf(out + used, size - used, "%s%s %llu", used ? ", " : "",
+						 name(i), (unsigned long long)counts[i]);
+}
+
+static const char *refusal_name(unsigned i)
+{
+	return reuse_refusal_name((enum reuse_refusal)i);
+}
+
+static const char *retirement_name(unsigned i)
+{
+	return reuse_retirement_name((enum reuse_retirement)i);
+}
+
+static void print_reuse(const struct log *log, const struct table *t)
+{
+	const struct reuse_counts *c = &t->reuse;
+	char line[512], list[384];
+
+	print(log, line,
+	      snprintf(line, sizeof(line),
+		       "reuse: %llu connect() calls served by a parked connection, %llu by a new one; %u "
+		       "parked\n",
+		       (unsigned long long)c->hits, (unsigned long long)c->misses, t->parked));
+	list_counts(list, sizeof(list), c->refused, REUSE_REFUSALS, refusal_name);
+	if (*list)
+		print(log, line, snprintf(line, sizeof(line), "reuse, closed for real: %s\n", list));
+	list_counts(list, sizeof(list), c->retired, REUSE_RETIREMENTS, retirement_name);
+	if (*list)
+		print(log, line, snprintf(line, sizeof(line), "reuse, retired: %s\n", list));
+	if (c->first_use_failures || c->replaced)
+		print(log, line,
+		      snprintf(line, sizeof(line),
+			       "reuse, dead when handed out: %llu, replaced unseen: %llu\n",
+			       (unsigned long long)c->first_use_failures, (unsigned long long)c->replaced));
+}
+
 void summary_print(struct shim *shim)
 {
 	struct table table = { 0 };
@@ -143,4 +206,6 @@ void summary_print(struct shim *shim)
 		return;
 	print_table(shim, &table);
 	print_notes(&shim->log, &table);
+	if (table.reuse.hits || table.reuse.misses)
+		print_reuse(&shim->log, &table);
 }

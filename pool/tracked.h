@@ -6,6 +6,7 @@
 #include "address.h"
 #include "ledger.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 enum socket_state {
@@ -13,6 +14,7 @@ enum socket_state {
 	SOCKET_CONNECTING, /* connect() is under way, or was left to the kernel; a port is taken */
 	SOCKET_OPEN,       /* connected; a port is taken */
 	SOCKET_BROKEN,     /* an asynchronous connect() failed and the program read the error; no port */
+	SOCKET_PARKED,     /* connected, and ours until the next connect(); the program does not know of it */
 };
 
 /* What the program did to the socket, and what we did. Set by hooks; asked from the kernel for an fd whose
@@ -42,13 +44,17 @@ struct tracked {
 	uint64_t cookie; /* SO_COOKIE, while DEFERRED: tells it from another socket under its fd number */
 	struct tuple_space *space; /* where it is counted, while CONNECTING or OPEN; may be NULL then */
 	struct address bound;
-	struct tracked *next_spare;
+	union {
+		struct tracked *next_spare; /* of an unused record */
+		struct reuse *reuse;        /* of a used one: see reuse.h; NULL for most */
+	};
 	const void *caller;  /* while IN_CALL: the thread whose attempt it is, by shim_thread() */
 	uint32_t references; /* fds, and hooks at work on it */
 	uint32_t fds;        /* fd numbers that stand for it */
 	uint16_t flags;
 	uint8_t state;
 	uint8_t family; /* AF_INET or AF_INET6 */
+	bool watched;   /* its bytes are shown to a guard: see reuse.h */
 };
 
 /* A reference that a hook holds on a record. The record is gone if the process was forked since. */

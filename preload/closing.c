@@ -5,13 +5,20 @@
 #include "ending.h"
 #include "fdtable.h"
 #include "hot.h"
+#include "parking.h"
 #include "process.h"
 
-HOT bool closing_begin(int fd, struct closing *closing)
+HOT static bool begin(int fd, struct closing *closing, bool may_park)
 {
 	*closing = (struct closing){ 0 };
 	if (!fdtable_look(fd) || !process_is_ours() || !shim_enter(&shim))
 		return false;
+	struct tracked *looked = fdtable_look(fd);
+	if (looked && looked->state == SOCKET_PARKED) {
+		closing->ours = true;
+		shim_leave(&shim);
+		return true;
+	}
 	/* Out of the table before the number is free: the next socket() may get it at once. */
 	struct tracked *tracked = fdtable_take(fd);
 	if (!tracked) {
@@ -24,16 +31,28 @@ HOT bool closing_begin(int fd, struct closing *closing)
 	if (tracked->flags & IN_CALL && tracked->caller == shim_thread() && tracked->fds == 0)
 		tracked->flags &= (uint16_t)~IN_CALL;
 	uint16_t flags = tracked->flags;
-	bool counted = tracked->space;
+	bool counted = tracked->space, watched = tracked->watched;
 	if (tracked->fds == 0 && flags & IN_CALL)
 		tracked->flags |= CLOSED_IN_CALL;
 	closing->ends = tracked->fds == 0 && !(flags & IN_CALL) && counted;
 	if (!closing->ends)
 		tracked_put(&shim, tracked);
 	shim_leave(&shim);
+	if (closing->ends && watched && may_park && parking_park(fd, &closing->held))
+		closing->ends = false;
 	if (closing->ends)
 		closing->facts = socket_ending(fd, state, flags);
 	return true;
+}
+
+HOT bool closing_begin(int fd, struct closing *closing)
+{
+	return begin(fd, closing, true);
+}
+
+bool closing_begin_unparked(int fd, struct closing *closing)
+{
+	return begin(fd, closing, false);
 }
 
 HOT void closing_end(struct closing *closing)

@@ -8,6 +8,7 @@
 
 struct closing {
 	struct held held;
+	bool ours; /* a parked connection has the number: for the program it is not open */
 	bool ends; /* a counted connection ends with this fd; `held` is a reference then */
 	struct ending_facts facts;
 };
@@ -17,6 +18,11 @@ struct closing {
  * Return: false when there is nothing to do, or nothing that may be done here
  */
 bool closing_begin(int fd, struct closing *closing);
+
+/**
+ * closing_begin_unparked() - the same where the connection must not be parked: more bytes may follow
+ */
+bool closing_begin_unparked(int fd, struct closing *closing);
 
 /**
  * closing_end() - after the real call: enter the end into the ledger

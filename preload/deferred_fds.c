@@ -4,6 +4,7 @@
 
 #include "deferral.h"
 #include "fdtable.h"
+#include "parking.h"
 #include "process.h"
 
 #include <string.h>
@@ -26,10 +27,14 @@ void deferred_fds_make_real(void)
 		deferred_fd_make_real(fd);
 }
 
-void deferred_fds_in_message(const struct msghdr *message)
+bool fds_matter(void)
 {
-	if (!atomic_load_explicit(&shim.deferred_count, memory_order_relaxed) || !message ||
-	    !message->msg_control)
+	return atomic_load_explicit(&shim.deferred_count, memory_order_relaxed) || shim.settings.reuses;
+}
+
+void fds_in_message(const struct msghdr *message)
+{
+	if (!fds_matter() || !message || !message->msg_control)
 		return;
 	struct msghdr walk = *message; /* CMSG_NXTHDR() takes no const */
 	for (struct cmsghdr *c = CMSG_FIRSTHDR(&walk); c; c = CMSG_NXTHDR(&walk, c)) {
@@ -40,6 +45,8 @@ void deferred_fds_in_message(const struct msghdr *message)
 			int fd;
 			memcpy(&fd, CMSG_DATA(c) + i * sizeof(fd), sizeof(fd));
 			deferred_fd_make_real(fd);
+			if (shim.settings.reuses)
+				parking_shared(fd);
 		}
 	}
 }

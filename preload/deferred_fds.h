@@ -3,6 +3,7 @@
 #ifndef HEADROOM_PRELOAD_DEFERRED_FDS_H
 #define HEADROOM_PRELOAD_DEFERRED_FDS_H
 
+#include <stdbool.h>
 #include <sys/socket.h>
 
 /**
@@ -16,8 +17,15 @@ void deferred_fds_make_real(void);
 void deferred_fd_make_real(int fd);
 
 /**
- * deferred_fds_in_message() - for the fds that a message passes to another process (SCM_RIGHTS, unix(7))
+ * fds_in_message() - for the fds that a message passes to another process (SCM_RIGHTS, unix(7))
+ *
+ * Their connections are never parked after that.
  */
-void deferred_fds_in_message(const struct msghdr *message);
+void fds_in_message(const struct msghdr *message);
+
+/**
+ * fds_matter() - has fds_in_message() anything to do at all?
+ */
+bool fds_matter(void);
 
 #endif

@@ -2,7 +2,10 @@
 /* fdtable - which fd number stands for which tracked socket. */
 #include "fdtable.h"
 
+#include "clock.h"
+#include "ending.h"
 #include "hot.h"
+#include "parked.h"
 #include "process.h"
 
 _Atomic(struct fd_page *) fd_pages[FD_PAGES];
@@ -34,6 +37,28 @@ HOT struct tracked *fdtable_take(int fd)
 	return tracked;
 }
 
+HOT struct tracked *fdtable_track(int fd, const struct tracked *facts)
+{
+	struct tracked *stale = fdtable_take(fd);
+
+	if (stale && stale->state == SOCKET_PARKED) {
+		parked_lost(&shim, stale->reuse, clock_ns());
+	} else if (stale) {
+		if (!stale->fds)
+			ending_unseen(stale, clock_ns());
+		tracked_put(&shim, stale);
+	}
+	struct tracked *tracked = facts ? tracked_new(&shim, facts->family) : NULL;
+	if (!tracked)
+		return NULL;
+	tracked->flags = facts->flags;
+	tracked->bound = facts->bound;
+	if (fdtable_set(fd, tracked))
+		return tracked;
+	tracked_put(&shim, tracked);
+	return NULL;
+}
+
 int fdtable_next(int from)
 {
 	for (int fd = from < 0 ? 0 : from; fd < FD_PAGE * FD_PAGES; fd++) {
@@ -51,6 +76,8 @@ HOT bool fdtable_hold(int fd, struct held *held)
 		return false;
 	held->tracked = fdtable_look(fd);
 	held->generation = shim.generation;
+	if (held->tracked && held->tracked->state == SOCKET_PARKED)
+		held->tracked = NULL;
 	if (held->tracked)
 		held->tracked->references++;
 	shim_leave(&shim);

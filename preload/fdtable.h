@@ -47,6 +47,13 @@ bool fdtable_set(int fd, struct tracked *tracked);
 struct tracked *fdtable_take(int fd);
 
 /**
+ * fdtable_track() - enter a new record, in place of one that was closed unseen; the lock is held
+ * @facts:	family, flags and bound source; NULL if nothing is to be known of the number
+ * Return: the record, or NULL
+ */
+struct tracked *fdtable_track(int fd, const struct tracked *facts);
+
+/**
  * fdtable_next() - the next number at or after @from that has an entry
  * Return: -1 if there is none
  */
@@ -54,7 +61,8 @@ int fdtable_next(int from);
 
 /**
  * fdtable_hold() - look and take a reference
- * Return: false if there is no entry, or the shim must not be used now
+ * Return: false if there is no entry, or that of a parked connection, which is no concern of the program, or
+ * the shim must not be used now
  */
 bool fdtable_hold(int fd, struct held *held);
 

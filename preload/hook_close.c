@@ -2,6 +2,7 @@
 /* hook_close - close() and its kin, shutdown(). */
 #include "closing.h"
 #include "fdtable.h"
+#include "hook_epoll.h"
 #include "hooks.h"
 #include "hot.h"
 #include "process.h"
@@ -12,12 +13,24 @@
 #include <linux/close_range.h>
 #include <netinet/tcp.h>
 
+/* Not one of ours. */
+HOT static int close_other(int fd)
+{
+	if (shim.settings.reuses)
+		epoll_number_closed(fd);
+	return real.close(fd);
+}
+
 HOT int hook_close(int fd)
 {
 	struct closing closing;
 
 	if (!fdtable_look(fd) || !closing_begin(fd, &closing))
-		return real.close(fd);
+		return close_other(fd);
+	if (closing.ours) {
+		errno = EBADF;
+		return -1;
+	}
 	int rc = real.close(fd);
 	closing_end(&closing);
 	return rc;
@@ -39,7 +52,8 @@ int hook_fclose(FILE *stream)
 	struct closing closing;
 	int fd = number_of(stream);
 
-	if (fd < 0 || !fdtable_look(fd) || !closing_begin(fd, &closing))
+	/* What is left in its buffer is still to be sent. */
+	if (fd < 0 || !fdtable_look(fd) || !closing_begin_unparked(fd, &closing))
 		return real.fclose(stream);
 	int rc = real.fclose(stream);
 	closing_end(&closing);
@@ -57,17 +71,54 @@ static void close_all(unsigned first, unsigned last)
 			closing_end(&closing);
 }
 
+/* The next number from @first on that a parked connection has; INT_MAX + 1 if there is none. */
+static unsigned next_parked(unsigned first)
+{
+	unsigned found = (unsigned)INT_MAX + 1;
+
+	if (first > INT_MAX || !shim.parked_count || !shim_enter(&shim))
+		return found;
+	for (int fd = fdtable_next((int)first); fd >= 0 && found > INT_MAX; fd = fdtable_next(fd + 1))
+		if (fdtable_look(fd)->state == SOCKET_PARKED)
+			found = (unsigned)fd;
+	shim_leave(&shim);
+	return found;
+}
+
+/* Steps round what is parked. */
+static int close_between(unsigned first, unsigned last, int flags)
+{
+	for (;;) {
+		unsigned parked = next_parked(first);
+		if (parked > last || parked > INT_MAX)
+			return real.close_range(first, last, flags);
+		if (parked > first && real.close_range(first, parked - 1, flags))
+			return -1;
+		if (parked == last)
+			return 0;
+		first = parked + 1;
+	}
+}
+
 int hook_close_range(unsigned first, unsigned last, int flags)
 {
-	if (first <= last && !(flags & (int)CLOSE_RANGE_CLOEXEC))
+	if (first <= last && !(flags & (int)CLOSE_RANGE_CLOEXEC)) {
 		close_all(first, last);
-	return real.close_range(first, last, flags);
+		if (shim.settings.reuses)
+			epoll_numbers_closed(first, last);
+	}
+	return first <= last && shim.parked_count ? close_between(first, last, flags)
+						  : real.close_range(first, last, flags);
 }
 
 void hook_closefrom(int first)
 {
 	close_all(first < 0 ? 0 : (unsigned)first, INT_MAX);
-	real.closefrom(first);
+	if (shim.settings.reuses)
+		epoll_numbers_closed(first < 0 ? 0 : (unsigned)first, INT_MAX);
+	/* closefrom() walks /proc where the kernel has no close_range() (closefrom(3)): before 5.9. */
+	if (!shim.parked_count || close_between(first < 0 ? 0 : (unsigned)first, UINT_MAX, 0))
+		real.closefrom(first);
 }
 
 int hook_shutdown(int fd, int how)

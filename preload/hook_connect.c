@@ -5,8 +5,10 @@
 #include "deferred_fds.h"
 #include "ending.h"
 #include "fdtable.h"
+#include "hook_io.h"
 #include "hooks.h"
 #include "hot.h"
+#include "parking.h"
 #include "process.h"
 #include "readable.h"
 #include "socket_facts.h"
@@ -17,27 +19,6 @@
 #ifndef IPPROTO_MPTCP
 #define IPPROTO_MPTCP 262
 #endif
-
-/* Enters a record under an fd number, in place of one that was closed unseen; the lock is held. */
-HOT static struct tracked *track(int fd, const struct tracked *facts)
-{
-	struct tracked *stale = fdtable_take(fd);
-
-	if (stale) {
-		if (!stale->fds)
-			ending_unseen(stale, clock_ns());
-		tracked_put(&shim, stale);
-	}
-	struct tracked *tracked = facts ? tracked_new(&shim, facts->family) : NULL;
-	if (!tracked)
-		return NULL;
-	tracked->flags = facts->flags;
-	tracked->bound = facts->bound;
-	if (fdtable_set(fd, tracked))
-		return tracked;
-	tracked_put(&shim, tracked);
-	return NULL;
-}
 
 static bool is_tcp(int family, int type, int protocol)
 {
@@ -52,13 +33,18 @@ HOT static void socket_made(int fd, int family, bool tcp)
 
 	if ((!tcp && !fdtable_look(fd)) || !process_is_ours() || !shim_enter(&shim))
 		return;
-	track(fd, tcp ? &facts : NULL);
+	struct tracked *tracked = fdtable_track(fd, tcp ? &facts : NULL);
+	/* From here on it is known what was set on it, and who may hold it besides. */
+	if (tracked && shim.settings.reuses)
+		reuse_of(&shim, tracked);
 	shim_leave(&shim);
 }
 
 HOT int hook_socket(int family, int type, int protocol)
 {
 	int fd = real.socket(family, type, protocol);
+	if (parking_made_room(fd))
+		fd = real.socket(family, type, protocol);
 	if (fd >= 0)
 		socket_made(fd, family, is_tcp(family, type, protocol));
 	return fd;
@@ -77,7 +63,7 @@ HOT static struct tracked *enter_for_connect(int fd)
 	bool known = fdtable_look(fd);
 	if ((!known && !socket_inquire(fd, &facts)) || !shim_enter(&shim))
 		return NULL;
-	tracked = known ? fdtable_look(fd) : track(fd, &facts);
+	tracked = known ? fdtable_look(fd) : fdtable_track(fd, &facts);
 	if (!tracked)
 		shim_leave(&shim);
 	return tracked;
@@ -101,18 +87,63 @@ COLD static long disconnect(int fd, real_call *call, void *argument)
 	return rc;
 }
 
+struct connect_call {
+	int fd;
+	const struct sockaddr *address;
+	socklen_t length;
+};
+
+HOT static long call_connect(void *argument)
+{
+	const struct connect_call *c = argument;
+	return real.connect(c->fd, c->address, c->length) ? -errno : 0;
+}
+
+/* The connect() of a socket whose destination has a rule with a guard, or may have. Return: true if it was
+ * served from the pool. */
+COLD static bool reuse_instead(int fd, const struct endpoint *to, long *result)
+{
+	const struct rule *rule = settings_rule_for(&shim.settings, to, shim.process);
+
+	return rule->reuse.guard != GUARD_OFF && !rule->leave_alone && parking_is_on() &&
+	       parking_hand_out(fd, to, rule, result);
+}
+
+/* A connection is to be made after all. The lock is held. */
+COLD static void reuse_later(struct tracked *tracked, const struct endpoint *to)
+{
+	const struct rule *rule = settings_rule_for(&shim.settings, to, shim.process);
+
+	tracked->watched = false;
+	if (rule->reuse.guard != GUARD_OFF && !rule->leave_alone)
+		reuse_begin(&shim, tracked, to, rule, clock_ns());
+}
+
 HOT static long connect_to(int fd, const struct endpoint *to, real_call *call, void *argument)
 {
-	struct tracked *tracked = enter_for_connect(fd);
+	long rc;
 
+	if (shim.settings.reuses && call == call_connect && reuse_instead(fd, to, &rc))
+		return rc;
+	struct tracked *tracked = enter_for_connect(fd);
 	if (!tracked)
 		return call(argument);
-	if (tracked->state == SOCKET_FRESH && !(tracked->flags & IN_CALL))
+	if (tracked->state == SOCKET_FRESH && !(tracked->flags & IN_CALL)) {
+		if (shim.settings.reuses)
+			reuse_later(tracked, to);
 		return attempt_run(&shim, tracked, fd, to, call, argument);
+	}
+	if (tracked->reuse && tracked->reuse->connect_to_come) {
+		/* The kernel says so too, once, when a connect() that was under way has worked (connect(2)).
+		 */
+		tracked->reuse->connect_to_come = false;
+		shim_leave(&shim);
+		return 0;
+	}
 	struct held held = { .tracked = tracked, .generation = shim.generation };
 	tracked->references++;
 	shim_leave(&shim);
-	long rc = attempt_again(&shim, &held, fd, call, argument);
+	rc = attempt_again(&shim, &held, fd, call, argument);
 	fdtable_release(&held);
 	return rc;
 }
@@ -134,18 +165,6 @@ HOT static long outgoing(int fd, const struct sockaddr *address, socklen_t lengt
 		rc = call(argument);
 	errno = rc < 0 ? (int)-rc : saved;
 	return rc < 0 ? -1 : rc;
-}
-
-struct connect_call {
-	int fd;
-	const struct sockaddr *address;
-	socklen_t length;
-};
-
-HOT static long call_connect(void *argument)
-{
-	const struct connect_call *c = argument;
-	return real.connect(c->fd, c->address, c->length) ? -errno : 0;
 }
 
 HOT int hook_connect(int fd, const struct sockaddr *address, socklen_t length)
@@ -181,26 +200,39 @@ ssize_t hook_sendto(int fd, const void *data, size_t size, int flags, const stru
 	struct send_call call = {
 		.fd = fd, .flags = flags, .data = data, .size = size, .address = address, .length = length
 	};
-	if (!(flags & MSG_FASTOPEN) || !address || !process_is_ours())
-		return real.sendto(fd, data, size, flags, address, length);
+	if (!(flags & MSG_FASTOPEN) || !address || !process_is_ours()) {
+		if (!watched(fd))
+			return real.sendto(fd, data, size, flags, address, length);
+		before_sending(fd);
+		return sent(fd, &(struct iovec){ (void *)data, size }, flags,
+			    real.sendto(fd, data, size, flags, address, length));
+	}
 	return outgoing(fd, address, length, call_send, &call);
 }
 
 ssize_t hook_sendmsg(int fd, const struct msghdr *message, int flags)
 {
 	struct send_call call = { .fd = fd, .flags = flags, .message = message };
-	deferred_fds_in_message(message);
-	if (!(flags & MSG_FASTOPEN) || !message || !message->msg_name || !process_is_ours())
-		return real.sendmsg(fd, message, flags);
+	fds_in_message(message);
+	if (!(flags & MSG_FASTOPEN) || !message || !message->msg_name || !process_is_ours()) {
+		if (!watched(fd) || !message)
+			return real.sendmsg(fd, message, flags);
+		before_sending(fd);
+		return sent(fd, message->msg_iov, flags, real.sendmsg(fd, message, flags));
+	}
 	return outgoing(fd, message->msg_name, message->msg_namelen, call_send, &call);
 }
 
 int hook_sendmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags)
 {
-	for (unsigned i = 0; atomic_load_explicit(&shim.deferred_count, memory_order_relaxed) && i < count;
-	     i++)
-		deferred_fds_in_message(&messages[i].msg_hdr);
-	return real.sendmmsg(fd, messages, count, flags);
+	for (unsigned i = 0; fds_matter() && i < count; i++)
+		fds_in_message(&messages[i].msg_hdr);
+	if (watched(fd))
+		before_sending(fd);
+	int rc = real.sendmmsg(fd, messages, count, flags);
+	for (int i = 0; watched(fd) && i < rc; i++)
+		sent(fd, messages[i].msg_hdr.msg_iov, flags, messages[i].msg_len);
+	return rc;
 }
 
 TWIN(int, __sendmmsg, (int fd, struct mmsghdr *messages, unsigned count, int flags), sendmmsg)

@@ -4,6 +4,7 @@
 #include "fdtable.h"
 #include "hooks.h"
 #include "kernel.h"
+#include "parking.h"
 #include "process.h"
 
 #include <errno.h>
@@ -18,10 +19,15 @@ static void share(int fd, int copy)
 
 	if (copy < 0 || copy == fd)
 		return;
-	if (closing_begin(copy, &stale))
+	if (closing_begin_unparked(copy, &stale)) {
+		if (stale.ours)
+			parking_lost(copy);
 		closing_end(&stale);
+	}
 	if (!fdtable_hold(fd, &held))
 		return;
+	if (held.tracked->reuse)
+		parking_shared(fd);
 	if (shim_enter_held(&shim, &held)) {
 		held.tracked->references++;
 		if (!fdtable_set(copy, held.tracked))
@@ -35,6 +41,8 @@ static void share(int fd, int copy)
 int hook_dup(int fd)
 {
 	int copy = real.dup(fd);
+	if (parking_made_room(copy))
+		copy = real.dup(fd);
 	share(fd, copy);
 	return copy;
 }
@@ -44,6 +52,8 @@ static int dup_onto(int fd, int target, int flags, bool plain)
 {
 	struct closing closing;
 	bool closes = fd != target && kernel.fcntl(fd, F_GETFD, 0) >= 0 && closing_begin(target, &closing);
+	if (closes && closing.ours)
+		parking_give_way(target);
 	int copy = plain ? real.dup2(fd, target) : real.dup3(fd, target, flags);
 
 	if (closes)
@@ -72,8 +82,11 @@ int hook_dup3(int fd, int target, int flags)
 int hook_fcntl(int fd, int command, long argument)
 {
 	int rc = real.fcntl(fd, command, argument);
-	if (command == F_DUPFD || command == F_DUPFD_CLOEXEC)
+	if (command == F_DUPFD || command == F_DUPFD_CLOEXEC) {
+		if (parking_made_room(rc))
+			rc = real.fcntl(fd, command, argument);
 		share(fd, rc);
+	}
 	return rc;
 }
 
@@ -82,7 +95,10 @@ TWIN(int, __fcntl, (int fd, int command, long argument), fcntl)
 int hook_fcntl64(int fd, int command, long argument)
 {
 	int rc = real.fcntl64(fd, command, argument);
-	if (command == F_DUPFD || command == F_DUPFD_CLOEXEC)
+	if (command == F_DUPFD || command == F_DUPFD_CLOEXEC) {
+		if (parking_made_room(rc))
+			rc = real.fcntl64(fd, command, argument);
 		share(fd, rc);
+	}
 	return rc;
 }

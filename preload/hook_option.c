@@ -4,8 +4,10 @@
 #include "deferred_fds.h"
 #include "fdtable.h"
 #include "hooks.h"
+#include "hot.h"
 #include "kernel.h"
 #include "process.h"
+#include "reuse.h"
 
 #include <netinet/in.h>
 #include <string.h>
@@ -76,6 +78,18 @@ static uint16_t flag_of(int level, int name, const void *value, socklen_t length
 	}
 }
 
+/* For a connection that may be handed out one day: what it was set to, or ought to be. */
+COLD static void note_option(int fd, int level, int name, const void *value, socklen_t length)
+{
+	if (!process_is_ours() || !shim_enter(&shim))
+		return;
+	struct tracked *tracked = fdtable_look(fd);
+	struct reuse *reuse = tracked && tracked->state != SOCKET_PARKED ? reuse_of(&shim, tracked) : NULL;
+	if (reuse)
+		option_log_note(&reuse->options, level, name, value, length);
+	shim_leave(&shim);
+}
+
 static void remember(int fd, uint16_t flag, bool set)
 {
 	if (!process_is_ours() || !shim_enter(&shim))
@@ -102,6 +116,8 @@ int hook_setsockopt(int fd, int level, int name, const void *value, socklen_t le
 		uint16_t flag = flag_of(level, name, value, length, &set);
 		if (flag)
 			remember(fd, flag, set);
+		if (shim.settings.reuses)
+			note_option(fd, level, name, value, length);
 	}
 	return rc;
 }

@@ -4,6 +4,7 @@
  * What they have in common: somebody else is about to see our sockets, so deferred ports are made real. */
 #include "deferred_fds.h"
 #include "hooks.h"
+#include "parking.h"
 #include "process.h"
 #include "start.h"
 
@@ -17,44 +18,54 @@
 static void others_will_see(void)
 {
 	int saved = errno;
-	if (process_is_ours_surely())
+	if (process_is_ours_surely()) {
 		deferred_fds_make_real();
+		atomic_fetch_add(&shim.forks, 1);
+	}
 	errno = saved;
+}
+
+/* This program ends, if all goes well: nothing parked outlives it as a TIME_WAIT. */
+static void another_program(void)
+{
+	others_will_see();
+	if (shim.settings.reuses && process_is_ours_surely())
+		parking_give_up(RETIRED_EXIT);
 }
 
 int hook_execve(const char *path, char *const argv[], char *const envp[])
 {
-	others_will_see();
+	another_program();
 	return real.execve(path, argv, envp);
 }
 
 int hook_execv(const char *path, char *const argv[])
 {
-	others_will_see();
+	another_program();
 	return real.execv(path, argv);
 }
 
 int hook_execvp(const char *file, char *const argv[])
 {
-	others_will_see();
+	another_program();
 	return real.execvp(file, argv);
 }
 
 int hook_execvpe(const char *file, char *const argv[], char *const envp[])
 {
-	others_will_see();
+	another_program();
 	return real.execvpe(file, argv, envp);
 }
 
 int hook_fexecve(int fd, char *const argv[], char *const envp[])
 {
-	others_will_see();
+	another_program();
 	return real.fexecve(fd, argv, envp);
 }
 
 int hook_execveat(int directory, const char *path, char *const argv[], char *const envp[], int flags)
 {
-	others_will_see();
+	another_program();
 	return real.execveat(directory, path, argv, envp, flags);
 }
 
@@ -93,7 +104,7 @@ pid_t hook__Fork(void)
 
 void hook__exit(int status)
 {
-	print_summary_once();
+	start_of_end();
 	for (;;)
 		real._exit(status);
 }

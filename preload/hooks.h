@@ -9,8 +9,10 @@
 
 #include <spawn.h>
 #include <stdio.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/types.h>
+#include <sys/uio.h>
 
 /* Calls the kernel has under the same name: before the shim is ready they go straight to it. */
 #define KERNEL_HOOKS(HOOK)                                                                                   \
@@ -32,6 +34,29 @@
 	HOOK(ssize_t, sendmsg, (int fd, const struct msghdr *message, int flags), (fd, message, flags))      \
 	HOOK(int, sendmmsg, (int fd, struct mmsghdr *messages, unsigned count, int flags),                   \
 	     (fd, messages, count, flags))                                                                   \
+	HOOK(ssize_t, recvfrom,                                                                              \
+	     (int fd, void *data, size_t size, int flags, struct sockaddr *address, socklen_t *length),      \
+	     (fd, data, size, flags, address, length))                                                       \
+	HOOK(ssize_t, recvmsg, (int fd, struct msghdr *message, int flags), (fd, message, flags))            \
+	HOOK(int, recvmmsg,                                                                                  \
+	     (int fd, struct mmsghdr *messages, unsigned count, int flags, struct timespec *timeout),        \
+	     (fd, messages, count, flags, timeout))                                                          \
+	HOOK(ssize_t, read, (int fd, void *data, size_t size), (fd, data, size))                             \
+	HOOK(ssize_t, readv, (int fd, const struct iovec *pieces, int count), (fd, pieces, count))           \
+	HOOK(ssize_t, write, (int fd, const void *data, size_t size), (fd, data, size))                      \
+	HOOK(ssize_t, writev, (int fd, const struct iovec *pieces, int count), (fd, pieces, count))          \
+	HOOK(ssize_t, sendfile, (int to, int from, off_t *offset, size_t size), (to, from, offset, size))    \
+	HOOK(ssize_t, splice, (int from, off_t *from_at, int to, off_t *to_at, size_t size, unsigned flags), \
+	     (from, from_at, to, to_at, size, flags))                                                        \
+	HOOK(int, epoll_ctl, (int epoll, int operation, int fd, struct epoll_event *event),                  \
+	     (epoll, operation, fd, event))                                                                  \
+	HOOK(int, accept4, (int fd, struct sockaddr *address, socklen_t *length, int flags),                 \
+	     (fd, address, length, flags))                                                                   \
+	HOOK(int, pipe2, (int *fds, int flags), (fds, flags))                                                \
+	HOOK(int, socketpair, (int family, int type, int protocol, int *fds), (family, type, protocol, fds)) \
+	HOOK(int, epoll_create1, (int flags), (flags))                                                       \
+	HOOK(int, openat, (int directory, const char *path, int flags, mode_t mode),                         \
+	     (directory, path, flags, mode))                                                                 \
 	HOOK(int, close, (int fd), (fd))                                                                     \
 	HOOK(int, close_range, (unsigned first, unsigned last, int flags), (first, last, flags))             \
 	HOOK(int, dup, (int fd), (fd))                                                                       \
@@ -39,30 +64,48 @@
 	HOOK(int, fcntl, (int fd, int command, long argument), (fd, command, argument))
 
 /* The rest is looked up when it is first called, if that is before the shim is ready. */
-#define LIBC_HOOKS(HOOK)                                                                                   \
-	HOOK(int, dup2, (int fd, int target), (fd, target))                                                \
-	HOOK(int, fcntl64, (int fd, int command, long argument), (fd, command, argument))                  \
-	HOOK(void, closefrom, (int first), (first))                                                        \
-	HOOK(int, fclose, (FILE * stream), (stream))                                                       \
-	HOOK(int, execve, (const char *path, char *const argv[], char *const envp[]), (path, argv, envp))  \
-	HOOK(int, execv, (const char *path, char *const argv[]), (path, argv))                             \
-	HOOK(int, execvp, (const char *file, char *const argv[]), (file, argv))                            \
-	HOOK(int, execvpe, (const char *file, char *const argv[], char *const envp[]), (file, argv, envp)) \
-	HOOK(int, fexecve, (int fd, char *const argv[], char *const envp[]), (fd, argv, envp))             \
-	HOOK(int, execveat,                                                                                \
-	     (int directory, const char *path, char *const argv[], char *const envp[], int flags),         \
-	     (directory, path, argv, envp, flags))                                                         \
-	HOOK(int, posix_spawn,                                                                             \
-	     (pid_t * pid, const char *path, const posix_spawn_file_actions_t *actions,                    \
-	      const posix_spawnattr_t *attributes, char *const argv[], char *const envp[]),                \
-	     (pid, path, actions, attributes, argv, envp))                                                 \
-	HOOK(int, posix_spawnp,                                                                            \
-	     (pid_t * pid, const char *file, const posix_spawn_file_actions_t *actions,                    \
-	      const posix_spawnattr_t *attributes, char *const argv[], char *const envp[]),                \
-	     (pid, file, actions, attributes, argv, envp))                                                 \
-	HOOK(int, system, (const char *command), (command))                                                \
-	HOOK(FILE *, popen, (const char *command, const char *mode), (command, mode))                      \
-	HOOK(pid_t, _Fork, (void), ())                                                                     \
+#define LIBC_HOOKS(HOOK)                                                                                    \
+	HOOK(ssize_t, recv, (int fd, void *data, size_t size, int flags), (fd, data, size, flags))          \
+	HOOK(ssize_t, send, (int fd, const void *data, size_t size, int flags), (fd, data, size, flags))    \
+	HOOK(ssize_t, sendfile64, (int to, int from, off_t *offset, size_t size), (to, from, offset, size)) \
+	HOOK(ssize_t, __read_chk, (int fd, void *data, size_t size, size_t room), (fd, data, size, room))   \
+	HOOK(ssize_t, __recv_chk, (int fd, void *data, size_t size, size_t room, int flags),                \
+	     (fd, data, size, room, flags))                                                                 \
+	HOOK(ssize_t, __recvfrom_chk,                                                                       \
+	     (int fd, void *data, size_t size, size_t room, int flags, struct sockaddr *address,            \
+	      socklen_t *length),                                                                           \
+	     (fd, data, size, room, flags, address, length))                                                \
+	HOOK(int, accept, (int fd, struct sockaddr *address, socklen_t *length), (fd, address, length))     \
+	HOOK(int, pipe, (int *fds), (fds))                                                                  \
+	HOOK(int, epoll_create, (int size), (size))                                                         \
+	HOOK(int, eventfd, (unsigned value, int flags), (value, flags))                                     \
+	HOOK(int, open, (const char *path, int flags, mode_t mode), (path, flags, mode))                    \
+	HOOK(int, open64, (const char *path, int flags, mode_t mode), (path, flags, mode))                  \
+	HOOK(int, openat64, (int directory, const char *path, int flags, mode_t mode),                      \
+	     (directory, path, flags, mode))                                                                \
+	HOOK(int, dup2, (int fd, int target), (fd, target))                                                 \
+	HOOK(int, fcntl64, (int fd, int command, long argument), (fd, command, argument))                   \
+	HOOK(void, closefrom, (int first), (first))                                                         \
+	HOOK(int, fclose, (FILE * stream), (stream))                                                        \
+	HOOK(int, execve, (const char *path, char *const argv[], char *const envp[]), (path, argv, envp))   \
+	HOOK(int, execv, (const char *path, char *const argv[]), (path, argv))                              \
+	HOOK(int, execvp, (const char *file, char *const argv[]), (file, argv))                             \
+	HOOK(int, execvpe, (const char *file, char *const argv[], char *const envp[]), (file, argv, envp))  \
+	HOOK(int, fexecve, (int fd, char *const argv[], char *const envp[]), (fd, argv, envp))              \
+	HOOK(int, execveat,                                                                                 \
+	     (int directory, const char *path, char *const argv[], char *const envp[], int flags),          \
+	     (directory, path, argv, envp, flags))                                                          \
+	HOOK(int, posix_spawn,                                                                              \
+	     (pid_t * pid, const char *path, const posix_spawn_file_actions_t *actions,                     \
+	      const posix_spawnattr_t *attributes, char *const argv[], char *const envp[]),                 \
+	     (pid, path, actions, attributes, argv, envp))                                                  \
+	HOOK(int, posix_spawnp,                                                                             \
+	     (pid_t * pid, const char *file, const posix_spawn_file_actions_t *actions,                     \
+	      const posix_spawnattr_t *attributes, char *const argv[], char *const envp[]),                 \
+	     (pid, file, actions, attributes, argv, envp))                                                  \
+	HOOK(int, system, (const char *command), (command))                                                 \
+	HOOK(FILE *, popen, (const char *command, const char *mode), (command, mode))                       \
+	HOOK(pid_t, _Fork, (void), ())                                                                      \
 	HOOK(void, _exit, (int status), (status))
 
 /* Hooked by code of their own: variadic (execl, execlp, execle, clone), or unlike any C function (vfork,

@@ -5,6 +5,7 @@
 #include "deferred_fds.h"
 #include "fdtable.h"
 #include "hooks.h"
+#include "parking.h"
 #include "process.h"
 #include "rule_file.h"
 #include "summary.h"
@@ -22,6 +23,7 @@ static void start_in_child(void)
 {
 	locked_for_fork = false;
 	process_started_in_child();
+	parking_in_child();
 	fdtable_forget_all();
 	shim_restart(&shim);
 }
@@ -32,6 +34,7 @@ static void before_fork(void)
 	int saved = errno;
 	if (process_is_ours_surely()) {
 		deferred_fds_make_real();
+		atomic_fetch_add(&shim.forks, 1);
 		locked_for_fork = shim_enter(&shim);
 	}
 	errno = saved;
@@ -105,14 +108,16 @@ __attribute__((constructor(101))) static void start(void)
 	errno = saved;
 }
 
-void print_summary_once(void)
+void start_of_end(void)
 {
 	static atomic_bool done;
+	if (shim.settings.reuses && process_is_ours_surely())
+		parking_give_up(RETIRED_EXIT);
 	if (shim.settings.summary && process_is_ours_surely() && !atomic_exchange(&done, true))
 		summary_print(&shim);
 }
 
 __attribute__((destructor)) static void end(void)
 {
-	print_summary_once();
+	start_of_end();
 }

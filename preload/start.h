@@ -4,8 +4,8 @@
 #define HEADROOM_PRELOAD_START_H
 
 /**
- * print_summary_once() - at the end of the process, if it was asked for
+ * start_of_end() - at the end of the process, if it was asked for
  */
-void print_summary_once(void);
+void start_of_end(void);
 
 #endif

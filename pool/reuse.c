@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: Apache-2.0
+/* reuse - what is known of a connection that may be parked, and of the parked ones of a destination. */
+#include "reuse.h"
+
+#include "hot.h"
+
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/uio.h>
+
+/* After this many failures at first use, one after the other, reuse pauses for a destination. */
+enum { FAILURES_UNTIL_PAUSE = 3, PAUSE_S = 30 };
+
+COLD struct reuse *reuse_of(struct shim *shim, struct tracked *tracked)
+{
+	if (tracked->reuse)
+		return tracked->reuse;
+	struct reuse *reuse = arena_alloc(&shim->arena, sizeof(*reuse));
+	if (!reuse)
+		return NULL;
+	memset(reuse, 0, sizeof(*reuse));
+	reuse->tracked = tracked;
+	reuse->fd = -1;
+	reuse->forks = shim->forks;
+	tracked->reuse = reuse;
+	return reuse;
+}
+
+COLD void reuse_forget(struct shim *shim, struct tracked *tracked)
+{
+	arena_free(&shim->arena, tracked->reuse, sizeof(*tracked->reuse));
+	tracked->reuse = NULL;
+}
+
+COLD void reuse_begin(struct shim *shim, struct tracked *tracked, const struct endpoint *to,
+		      const struct rule *rule, uint64_t now_ns)
+{
+	struct destination *destination = ledger_find(&shim->ledger, to, rule, now_ns);
+	struct reuse *reuse = reuse_of(shim, tracked);
+
+	if (!reuse)
+		return;
+	if (destination && !destination->parked) {
+		destination->parked = arena_alloc(&shim->arena, sizeof(*destination->parked));
+		if (destination->parked)
+			memset(destination->parked, 0, sizeof(*destination->parked));
+	}
+	bool room = destination && destination->parked;
+	guard_start(&reuse->guard, room ? rule->reuse.guard : GUARD_OFF);
+	tracked->watched = reuse->guard.kind != GUARD_OFF;
+	if (!tracked->watched)
+		return;
+	destination->parked->counts.misses++;
+	reuse->limits = &rule->reuse;
+	reuse->opened_ns = now_ns;
+	reuse->uses = 1;
+	reuse->handed_out = reuse->connect_to_come = false;
+}
+
+/* Two threads on one connection: which bytes came first cannot be known. */
+static bool begin_feeding(struct reuse *reuse)
+{
+	return !atomic_exchange_explicit(&reuse->feeding, true, memory_order_acquire);
+}
+
+static void end_feeding(struct reuse *reuse)
+{
+	atomic_store_explicit(&reuse->feeding, false, memory_order_release);
+}
+
+static void feed(struct guard *guard, void (*show)(struct guard *, const void *, size_t),
+		 const struct iovec *pieces, size_t size)
+{
+	for (; size; pieces++) {
+		size_t part = pieces->iov_len < size ? pieces->iov_len : size;
+		if (part)
+			show(guard, pieces->iov_base, part);
+		size -= part;
+	}
+}
+
+void reuse_sent(const struct held *held, const struct iovec *pieces, size_t size)
+{
+	struct reuse *reuse = held->tracked->reuse;
+
+	if (!begin_feeding(reuse)) {
+		reuse->shared = true;
+		return;
+	}
+	reuse->sent_since = true;
+	feed(&reuse->guard, guard_sent, pieces, size);
+	end_feeding(reuse);
+}
+
+void reuse_received(const struct held *held, const struct iovec *pieces, size_t size)
+{
+	struct reuse *reuse = held->tracked->reuse;
+
+	if (!begin_feeding(reuse)) {
+		reuse->shared = true;
+		return;
+	}
+	reuse->received_since = true;
+	feed(&reuse->guard, guard_received, pieces, size);
+	end_feeding(reuse);
+}
+
+void reuse_unseen(const struct held *held)
+{
+	struct reuse *reuse = held->tracked->reuse;
+
+	reuse->sent_since = reuse->received_since = true;
+	if (!begin_feeding(reuse)) {
+		reuse->shared = true;
+		return;
+	}
+	guard_refuse(&reuse->guard, GUARD_REASON_UNSEEN);
+	end_feeding(reuse);
+}
+
+void reuse_ended(struct shim *shim, const struct held *held, uint64_t now_ns)
+{
+	if (!shim_enter_held(shim, held))
+		return;
+	struct reuse *reuse = held->tracked->reuse;
+	struct tuple_space *space = held->tracked->space;
+	if (reuse && space && space->destination->parked && reuse->handed_out && !reuse->received_since) {
+		struct parked_pool *pool = space->destination->parked;
+		reuse->received_since = true; /* count it once */
+		pool->counts.first_use_failures++;
+		if (++pool->failures >= FAILURES_UNTIL_PAUSE) {
+			pool->failures = 0;
+			pool->paused_until_ns = now_ns + PAUSE_S * 1000000000ull;
+		}
+	}
+	shim_leave(shim);
+}
+
+void reuse_note_watch(struct reuse *reuse, int epoll, int operation, uint32_t events, uint64_t data)
+{
+	unsigned i = 0;
+
+	while (i < reuse->watches && reuse->watch[i].epoll != epoll)
+		i++;
+	if (operation == EPOLL_CTL_DEL) {
+		if (i < reuse->watches)
+			reuse->watch[i] = reuse->watch[--reuse->watches];
+		return;
+	}
+	if (i == REUSE_EPOLLS_MAX) {
+		reuse->too_many_watches = true;
+		return;
+	}
+	reuse->watch[i] = (struct watch){ .epoll = epoll, .events = events, .data = data };
+	if (i == reuse->watches)
+		reuse->watches++;
+}
+
+const char *reuse_refusal_name(enum reuse_refusal refusal)
+{
+	static const char *const names[REUSE_REFUSALS] = {
+		[REFUSED_GUARD] = "guard",   [REFUSED_OPEN] = "open",   [REFUSED_SHARED] = "shared",
+		[REFUSED_OPTION] = "option", [REFUSED_STATE] = "state", [REFUSED_UNREAD] = "unread",
+		[REFUSED_UNSEEN] = "unseen", [REFUSED_ROOM] = "room",   [REFUSED_USED_UP] = "used_up",
+		[REFUSED_PAUSED] = "paused", [REFUSED_FDS] = "fds",
+	};
+	return names[refusal];
+}
+
+const char *reuse_retirement_name(enum reuse_retirement retirement)
+{
+	static const char *const names[REUSE_RETIREMENTS] = {
+		[RETIRED_IDLE] = "idle",   [RETIRED_AGE] = "age",   [RETIRED_FIN] = "fin",
+		[RETIRED_RESET] = "reset", [RETIRED_DATA] = "data", [RETIRED_ROOM] = "room",
+		[RETIRED_EXIT] = "exit",   [RETIRED_LOST] = "lost",
+	};
+	return names[retirement];
+}

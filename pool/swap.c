@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0
+/* swap - put a parked connection under the program's fd, and take a connection from under it. */
+#include "swap.h"
+
+#include "kernel.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/epoll.h>
+
+/* F_SETFL sets these of a socket's status flags; O_ASYNC comes with an owner and a signal (fcntl(2)). */
+enum { STATUS_COPIED = O_NONBLOCK };
+
+bool swap_look(int fd, const struct reuse *reuse, struct fresh *fresh)
+{
+	long status = kernel.fcntl(fd, F_GETFL, 0), numbers = kernel.fcntl(fd, F_GETFD, 0);
+
+	if (status < 0 || numbers < 0 || status & O_ASYNC)
+		return false;
+	fresh->fd = fd;
+	fresh->status = (int)status;
+	fresh->numbers = (int)numbers;
+	fresh->watches = 0;
+	if (!reuse) {
+		fresh->options = (struct option_log){ 0 };
+		return true;
+	}
+	if (reuse->too_many_watches || reuse->shared)
+		return false;
+	fresh->options = reuse->options;
+	fresh->watches = reuse->watches;
+	memcpy(fresh->watch, reuse->watch, sizeof(fresh->watch));
+	return true;
+}
+
+static long copy_status(int fd, int wanted)
+{
+	long status = kernel.fcntl(fd, F_GETFL, 0);
+
+	if (status < 0)
+		return status;
+	if (status & O_ASYNC)
+		return -EINVAL;
+	if (!((status ^ wanted) & STATUS_COPIED))
+		return 0;
+	return kernel.fcntl(fd, F_SETFL, (status & ~STATUS_COPIED) | (wanted & STATUS_COPIED));
+}
+
+void swap_watch(const struct fresh *fresh)
+{
+	for (unsigned i = 0; i < fresh->watches; i++) {
+		struct epoll_event event = { .events = fresh->watch[i].events,
+					     .data.u64 = fresh->watch[i].data };
+		kernel.epoll_ctl(fresh->watch[i].epoll, EPOLL_CTL_ADD, fresh->fd, &event);
+	}
+}
+
+long swap_in(const struct fresh *fresh, int fd, struct option_log *options)
+{
+	long rc = option_log_copy(fd, options, fresh->fd, &fresh->options);
+
+	if (!rc)
+		rc = copy_status(fd, fresh->status);
+	if (!rc)
+		rc = kernel.dup3(fd, fresh->fd, fresh->numbers & FD_CLOEXEC ? O_CLOEXEC : 0);
+	if (rc < 0)
+		return rc;
+	swap_watch(fresh);
+	return 0;
+}
+
+long swap_out(int fd, const struct reuse *reuse, int lowest)
+{
+	long own = kernel.fcntl(fd, F_DUPFD_CLOEXEC, lowest);
+
+	if (own < 0)
+		return own;
+	for (unsigned i = 0; i < reuse->watches; i++) {
+		struct epoll_event unused = { 0 };
+		kernel.epoll_ctl(reuse->watch[i].epoll, EPOLL_CTL_DEL, fd, &unused);
+	}
+	return own;
+}

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+/* swap - put a parked connection under the program's fd, and take a connection from under it. */
+#ifndef HEADROOM_POOL_SWAP_H
+#define HEADROOM_POOL_SWAP_H
+
+#include "reuse.h"
+
+/* The program's fresh socket, as the swap is to leave its fd. */
+struct fresh {
+	int fd;
+	int status;  /* F_GETFL */
+	int numbers; /* F_GETFD: FD_CLOEXEC */
+	struct option_log options;
+	uint8_t watches;
+	struct watch watch[REUSE_EPOLLS_MAX];
+};
+
+/**
+ * swap_look() - what the program's fd is like now; without the lock
+ * @reuse:	of the fresh socket, or NULL
+ * Return: false if another socket cannot be made like it
+ */
+bool swap_look(int fd, const struct reuse *reuse, struct fresh *fresh);
+
+/**
+ * swap_watch() - enter what is now under the program's fd into the epoll sets the fresh socket was in
+ *
+ * It left them when its last fd was replaced (epoll(7), Q6).
+ */
+void swap_watch(const struct fresh *fresh);
+
+/**
+ * swap_in() - make a connection like the fresh socket, and put it under its fd; without the lock
+ * @fd:		our fd of the connection; the caller closes it
+ * @options:	what was set on it; afterwards what is
+ * Return: 0, or a negative errno: then the program's fd is as it was
+ */
+long swap_in(const struct fresh *fresh, int fd, struct option_log *options);
+
+/**
+ * swap_out() - keep a connection the program is about to close; without the lock
+ * @fd:		the program's
+ * @lowest:	number to start looking for a free one at
+ *
+ * Takes its fd out of every epoll set: the set would go on to report the connection (epoll(7), Q6).
+ * Return: an fd of our own, numbered high and close-on-exec, or a negative errno
+ */
+long swap_out(int fd, const struct reuse *reuse, int lowest);
+
+#endif

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+/* parking - fds and parked connections: park at close(), hand out at connect(), get out of the way. */
+#ifndef HEADROOM_PRELOAD_PARKING_H
+#define HEADROOM_PRELOAD_PARKING_H
+
+#include "reuse.h"
+
+#include <stdbool.h>
+
+/**
+ * parking_is_on() - does any rule reuse connections?
+ */
+bool parking_is_on(void);
+
+/**
+ * parking_park() - the last fd of a connection is about to be closed; call without the lock
+ * @held:	its record, with the fd's reference, which a parked connection keeps
+ * Return: false if it is to be closed for real
+ */
+bool parking_park(int fd, const struct held *held);
+
+/**
+ * parking_hand_out() - serve a connect() from the pool
+ * @result:	filled: 0, or -EINPROGRESS for a non-blocking socket
+ * Return: false if the kernel has to be asked
+ */
+bool parking_hand_out(int fd, const struct endpoint *to, const struct rule *rule, long *result);
+
+/**
+ * parking_check_first_send() - something is about to be sent on a connection that was handed out
+ *
+ * If its peer has gone since, another is made in its place, as nothing was sent yet.
+ */
+void parking_check_first_send(int fd);
+
+/**
+ * parking_shared() - somebody else has this connection too, from now on
+ */
+void parking_shared(int fd);
+
+/**
+ * parking_lost() - the kernel gave this number, which a parked connection has by our table, to the program
+ */
+void parking_lost(int fd);
+
+/**
+ * parking_give_way() - the program wants this number, which a parked connection has
+ */
+void parking_give_way(int fd);
+
+/**
+ * parking_give_up() - let all parked connections go
+ * Return: false if there was none
+ */
+bool parking_give_up(enum reuse_retirement why);
+
+/**
+ * parking_made_room() - did a call of the program fail for want of fds, and is it worth another try?
+ * @rc:		what it returned, with errno
+ */
+bool parking_made_room(int rc);
+
+/**
+ * parking_tidy() - let go what has been idle for too long; cheap if there is none
+ */
+void parking_tidy(void);
+
+/**
+ * parking_epoll_closed() - the number of an epoll set was closed: no socket is in it any more
+ */
+void parking_epoll_closed(int epoll);
+
+/**
+ * parking_in_child() - in a forked child: what is parked is its parent's
+ */
+void parking_in_child(void);
+
+#endif
