@@ -35,15 +35,15 @@ enum http_place {
 };
 
 enum http_line {
-	LINE_BEGIN,
-	LINE_NAME, /* of a trailer */
-	LINE_TEXT,
-	LINE_CR,       /* CR after text */
-	LINE_EMPTY_CR, /* CR at the begin */
-	LINE_END,
+	HTTP_LINE_BEGIN,
+	HTTP_LINE_NAME, /* of a trailer */
+	HTTP_LINE_TEXT,
+	HTTP_LINE_CR,       /* CR after text */
+	HTTP_LINE_EMPTY_CR, /* CR at the begin */
+	HTTP_LINE_END,
 };
 
-enum waiting_for { REPLY_WITH_BODY, REPLY_TO_HEAD };
+enum waiting_for { ANSWER_WITH_BODY, ANSWER_TO_HEAD };
 
 enum { STATUS_SWITCHING = 101, STATUS_NO_CONTENT = 204, STATUS_NOT_MODIFIED = 304, STATUS_TIMEOUT = 408 };
 
@@ -65,7 +65,7 @@ static void message_start(struct http_stream *stream, enum http_parser_type type
 {
 	http_headers_start(stream, type);
 	stream->place = PLACE_HEAD;
-	stream->line = LINE_BEGIN;
+	stream->line = HTTP_LINE_BEGIN;
 	stream->lines_size = 0;
 	stream->early = false;
 }
@@ -98,7 +98,7 @@ static void request_head_end(struct guard *guard, struct http_stream *stream)
 	/* SOURCE is Icecast's: its body ends with the connection. */
 	if (method == HTTP_CONNECT || method == HTTP_SOURCE)
 		guard_refuse(guard, GUARD_REASON_UPGRADE);
-	if (!request_add(&guard->http.waiting, method == HTTP_HEAD ? REPLY_TO_HEAD : REPLY_WITH_BODY))
+	if (!request_add(&guard->http.waiting, method == HTTP_HEAD ? ANSWER_TO_HEAD : ANSWER_WITH_BODY))
 		guard_refuse(guard, GUARD_REASON_LIMIT);
 	if (guard->reason)
 		return;
@@ -129,7 +129,7 @@ static void reply_head_end(struct guard *guard, struct http_stream *stream)
 	if (interim)
 		message_start(stream, HTTP_RESPONSE);
 	else if (status == STATUS_NO_CONTENT || status == STATUS_NOT_MODIFIED ||
-		 request_oldest(&guard->http.waiting) == REPLY_TO_HEAD)
+		 request_oldest(&guard->http.waiting) == ANSWER_TO_HEAD)
 		message_end(guard, stream);
 	else if (!chunked && !has_length)
 		guard_refuse(guard, GUARD_REASON_LENGTH);
@@ -174,37 +174,37 @@ static void parse_head(struct guard *guard, struct http_stream *stream, const ch
 
 /**
  * follow_line() - the next byte of a head or trailer
- * Return: false if it breaks the form. stream->line is LINE_END after the empty line's LF
+ * Return: false if it breaks the form. stream->line is HTTP_LINE_END after the empty line's LF
  */
 static bool follow_line(struct http_stream *stream, char c)
 {
 	bool trailer = stream->place == PLACE_TRAILER;
 
 	switch ((enum http_line)stream->line) {
-	case LINE_BEGIN:
+	case HTTP_LINE_BEGIN:
 		/* Not an empty first line, nor a folded one (RFC 9112, 2.2 and 5.2). */
 		if (c == '\r' && (trailer || stream->lines_size))
-			stream->line = LINE_EMPTY_CR;
+			stream->line = HTTP_LINE_EMPTY_CR;
 		else
-			stream->line = trailer ? LINE_NAME : LINE_TEXT;
-		return c == '\r' ? stream->line == LINE_EMPTY_CR
+			stream->line = trailer ? HTTP_LINE_NAME : HTTP_LINE_TEXT;
+		return c == '\r' ? stream->line == HTTP_LINE_EMPTY_CR
 		       : trailer ? http_token_char(c)
 				 : c != ' ' && c != '\t' && c != '\n';
-	case LINE_NAME:
+	case HTTP_LINE_NAME:
 		if (c == ':')
-			stream->line = LINE_TEXT;
+			stream->line = HTTP_LINE_TEXT;
 		return c == ':' || http_token_char(c);
-	case LINE_TEXT:
+	case HTTP_LINE_TEXT:
 		if (c == '\r')
-			stream->line = LINE_CR;
+			stream->line = HTTP_LINE_CR;
 		return c != '\n' && c != '\0';
-	case LINE_CR:
-		stream->line = LINE_BEGIN;
+	case HTTP_LINE_CR:
+		stream->line = HTTP_LINE_BEGIN;
 		return c == '\n';
-	case LINE_EMPTY_CR:
-		stream->line = LINE_END;
+	case HTTP_LINE_EMPTY_CR:
+		stream->line = HTTP_LINE_END;
 		return c == '\n';
-	case LINE_END:
+	case HTTP_LINE_END:
 		break;
 	}
 	return false;
@@ -223,7 +223,7 @@ static size_t read_head(struct guard *guard, struct http_stream *stream, const c
 		}
 		stream->early = request_only_one(waiting) && guard->http.request.place != PLACE_HEAD;
 	}
-	while (good < size && stream->line != LINE_END && stream->lines_size < LINES_MAX) {
+	while (good < size && stream->line != HTTP_LINE_END && stream->lines_size < LINES_MAX) {
 		bad = !follow_line(stream, bytes[good]);
 		if (bad)
 			break;
@@ -231,10 +231,10 @@ static size_t read_head(struct guard *guard, struct http_stream *stream, const c
 		good++;
 	}
 	if (good) /* 0 would tell http-parser that the stream ended */
-		parse_head(guard, stream, bytes, good, stream->line == LINE_END && !bad);
+		parse_head(guard, stream, bytes, good, stream->line == HTTP_LINE_END && !bad);
 	if (bad)
 		refuse_bad(guard, stream);
-	else if (stream->line == LINE_END)
+	else if (stream->line == HTTP_LINE_END)
 		head_end(guard, stream);
 	else if (stream->lines_size == LINES_MAX)
 		guard_refuse(guard, GUARD_REASON_LIMIT);
@@ -283,7 +283,7 @@ static bool follow_chunk(struct guard *guard, struct http_stream *stream, char c
 		return follow_chunk_size(stream, c);
 	case PLACE_CHUNK_SIZE_LF:
 		stream->place = stream->left ? PLACE_CHUNK_DATA : PLACE_TRAILER;
-		stream->line = LINE_BEGIN;
+		stream->line = HTTP_LINE_BEGIN;
 		stream->lines_size = 0;
 		return c == '\n';
 	case PLACE_CHUNK_CR:
@@ -298,7 +298,7 @@ static bool follow_chunk(struct guard *guard, struct http_stream *stream, char c
 			guard_refuse(guard, GUARD_REASON_LIMIT);
 		if (!follow_line(stream, c))
 			return false;
-		if (stream->line == LINE_END)
+		if (stream->line == HTTP_LINE_END)
 			message_end(guard, stream);
 		return true;
 	}

@@ -200,9 +200,10 @@ long log_open_file(const char *path)
 	if (fd < 0)
 		return fd;
 	long rc = kernel.fstat((int)fd, &st);
-	if (!rc && !S_ISREG(st.st_mode))
+	/* A device (/dev/null) nobody but root can plant. */
+	if (!rc && !S_ISREG(st.st_mode) && !S_ISCHR(st.st_mode))
 		rc = -EINVAL;
-	if (!rc && st.st_nlink > 1)
+	if (!rc && S_ISREG(st.st_mode) && st.st_nlink > 1)
 		rc = -EMLINK;
 	if (rc)
 		kernel.close((int)fd);
