@@ -19,7 +19,7 @@ IS_INIT = os.getpid() == 1
 BUILD = pathlib.Path("/headroom/build" if IS_INIT else sys.argv[1])
 SYSTEM = pathlib.Path("/headroom/tests/system") if IS_INIT else \
     pathlib.Path(__file__).resolve().parent.parent / "system"
-SYSTEM_TESTS = ("fill", "deferral", "log", "veth", "transparency", "process")
+SYSTEM_TESTS = ("fill", "deferral", "log", "veth", "security", "transparency")
 # An emulated processor is slow: what a test waits for may take this many times as long.
 PATIENCE = 8 if IS_INIT else 1
 
