@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* check_report - what `headroom check` found out, for people. */
 #include "check.h"
+#include "printable.h"
 #include "terminal.h"
 
 #include <net/if.h>
@@ -74,7 +75,9 @@ static void put_holders(const struct holders *holders, const char *label, uint32
 	columns_start(&columns, label);
 	for (unsigned i = 0; i < holders->count && i < HOLDERS_SHOWN; i++) {
 		const struct holder *h = &holders->items[i];
-		columns_item(&columns, "%s[%d] %u", h->process.name, h->process.pid, h->sockets);
+		char name[sizeof(h->process.name) * PRINTABLE_MAX];
+		printable_text(h->process.name, name, sizeof(name));
+		columns_item(&columns, "%s[%d] %u", name, h->process.pid, h->sockets);
 	}
 	if (holders->count > HOLDERS_SHOWN)
 		columns_item(&columns, "%u more processes", holders->count - HOLDERS_SHOWN);

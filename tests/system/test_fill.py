@@ -203,6 +203,8 @@ def balance():
 def first_sources():
     """Programs that make one connection each do not all start at the same source."""
     lab.ports(40000, 40099)
+    # The ends that these programs leave are counted: the first must be there when the last has come.
+    lab.sysctl("ipv4/tcp_fin_timeout", 600)
     with lab.Hold(PORT):
         for _ in range(48):
             lab.run([lab.client("fill"), "-c", "1", "127.0.0.1", str(PORT)], {"sources": V4.format(1, 3)})

@@ -169,6 +169,32 @@ def hostile_rule_file():
     return "one line each, nothing in it that a terminal obeys"
 
 
+BINDER = """
+import ctypes, socket, sys
+ctypes.CDLL(None).prctl(15, bytes.fromhex(sys.argv[1]))  # PR_SET_NAME
+held = socket.create_server(("127.0.0.1", 40005))
+print("bound", flush=True)
+sys.stdin.read()
+"""
+
+
+def hostile_holder():
+    """Another user's program has a port and a hostile name; root asks `headroom check` who has it."""
+    lab.ports(40000, 40000 + CAPACITY - 1)
+    command = [lab.PYTHON, "-c", BINDER, b"a\x1b[2J\xc2\x9bb\x9b\xe2\x80\xae".hex()]
+    with lab.Hold(PORT), lab.Process(command, stdin=True) as process:
+        lab.wait_for(lambda: "bound" in process.stdout(), "a port to be bound", process)
+        with lab.Process([str(lab.HEADROOM), "check", f"127.0.0.1:{PORT}"]) as check:
+            check.wait()
+            text = shown(check._out.read_bytes())
+        with lab.Process([str(lab.HEADROOM), "check", "--json", f"127.0.0.1:{PORT}"]) as check:
+            check.wait()
+            json.loads(shown(check._out.read_bytes()))
+    found = re.search(r"a\S*b\S*(?=\[\d+\])", text)
+    lab.equal("its name is shown", bool(found), True)
+    return found[0]
+
+
 # Rule files
 
 def megabyte(*lines):
@@ -314,6 +340,7 @@ lab.main([
     ("hostile program name, logfmt", of(hostile_name, "logfmt")),
     ("hostile program name, json", of(hostile_name, "json")),
     ("hostile rule file", hostile_rule_file),
+    ("hostile name of a process that has a port", hostile_holder),
     ("rule file of 1 MiB and a byte", of(huge_rule_file, "#" * ((1 << 20) + 1), "larger than 1 MiB")),
     ("rule file of one line", of(huge_rule_file, "x" * (1 << 20), ":1: ", "198 bytes")),
     ("rule file of rules", of(huge_rule_file, megabyte("[to 10.0.0.1:%d]\n"))),
