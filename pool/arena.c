@@ -5,7 +5,6 @@
 #include "hot.h"
 #include "kernel.h"
 
-#include <stdatomic.h>
 #include <stdbool.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -32,8 +31,7 @@ static unsigned class_of(size_t size)
  * forward it has to be whole at any. */
 static void link_chunk(struct arena_chunk **from, struct arena_chunk *chunk)
 {
-	atomic_thread_fence(memory_order_release);
-	*(struct arena_chunk *volatile *)from = chunk;
+	__atomic_store_n(from, chunk, __ATOMIC_RELEASE);
 }
 
 /* By raw system call: mmap() of libc may be hooked by a neighbour. Blocks are cut from the first chunk: one
