@@ -82,7 +82,7 @@ static const char *log_file_refusal(long error)
 	case -EINVAL:
 	case -ENXIO: /* a FIFO that nobody reads (open(2)) */
 	case -EISDIR:
-		return "is neither a regular file nor a character device";
+		return "is not a regular file";
 	case -EMLINK:
 		return "has a second name (hard link): the log might end up in a file of another use";
 	default:

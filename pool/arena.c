@@ -5,6 +5,7 @@
 #include "hot.h"
 #include "kernel.h"
 
+#include <stdbool.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
@@ -26,18 +27,30 @@ static unsigned class_of(size_t size)
 	return class;
 }
 
-/* By raw system call: mmap() of libc may be hooked by a neighbour. */
-static struct arena_chunk *map_chunk(struct arena *arena, size_t size)
+/* Other threads go on while a process is forked, and the child gets the list as it is at that moment: walked
+ * forward it has to be whole at any. */
+static void link_chunk(struct arena_chunk **from, struct arena_chunk *chunk)
+{
+	__atomic_store_n(from, chunk, __ATOMIC_RELEASE);
+}
+
+/* By raw system call: mmap() of libc may be hooked by a neighbour. Blocks are cut from the first chunk: one
+ * without room goes @behind it. */
+static struct arena_chunk *map_chunk(struct arena *arena, size_t size, bool behind)
 {
 	long at = kernel_syscall(SYS_mmap, 0, (long)size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
 				 -1, 0);
 	if (at < 0 && at > -4096)
 		return NULL;
 	struct arena_chunk *chunk = (struct arena_chunk *)at;
-	*chunk = (struct arena_chunk){ .next = arena->chunks, .size = size, .used = sizeof(*chunk) };
-	if (arena->chunks)
-		arena->chunks->previous = chunk;
-	arena->chunks = chunk;
+	struct arena_chunk *previous = behind ? arena->chunks : NULL;
+	struct arena_chunk **from = previous ? &previous->next : &arena->chunks;
+	*chunk = (struct arena_chunk){
+		.next = *from, .previous = previous, .size = size, .used = sizeof(*chunk)
+	};
+	if (chunk->next)
+		chunk->next->previous = chunk;
+	link_chunk(from, chunk);
 	arena->mapped += size;
 	return chunk;
 }
@@ -45,10 +58,7 @@ static struct arena_chunk *map_chunk(struct arena *arena, size_t size)
 static void unmap_chunk(struct arena *arena, struct arena_chunk *chunk)
 {
 	arena->mapped -= chunk->size;
-	if (chunk->previous)
-		chunk->previous->next = chunk->next;
-	else
-		arena->chunks = chunk->next;
+	link_chunk(chunk->previous ? &chunk->previous->next : &arena->chunks, chunk->next);
 	if (chunk->next)
 		chunk->next->previous = chunk->previous;
 	kernel_syscall(SYS_munmap, (long)chunk, (long)chunk->size, 0, 0, 0, 0);
@@ -57,21 +67,10 @@ static void unmap_chunk(struct arena *arena, struct arena_chunk *chunk)
 static void *alloc_large(struct arena *arena, size_t size)
 {
 	size_t whole = (size + sizeof(struct arena_chunk) + 4095) & ~(size_t)4095;
-	struct arena_chunk *chunk = whole < size ? NULL : map_chunk(arena, whole);
+	struct arena_chunk *chunk = whole < size ? NULL : map_chunk(arena, whole, true);
 	if (!chunk)
 		return NULL;
 	chunk->used = chunk->size;
-	/* Blocks are cut from the first chunk: keep one with room there. */
-	struct arena_chunk *second = chunk->next;
-	if (second) {
-		arena->chunks = second;
-		chunk->next = second->next;
-		chunk->previous = second;
-		second->previous = NULL;
-		if (second->next)
-			second->next->previous = chunk;
-		second->next = chunk;
-	}
 	return chunk + 1;
 }
 
@@ -88,7 +87,7 @@ COLD void *arena_alloc(struct arena *arena, size_t size)
 	}
 	struct arena_chunk *chunk = arena->chunks;
 	if (!chunk || chunk->size - chunk->used < block_size)
-		chunk = map_chunk(arena, CHUNK);
+		chunk = map_chunk(arena, CHUNK, false);
 	if (!chunk)
 		return NULL;
 	block = (char *)chunk + chunk->used;
@@ -111,7 +110,11 @@ void arena_free(struct arena *arena, void *block, size_t size)
 
 void arena_release(struct arena *arena)
 {
-	while (arena->chunks)
-		unmap_chunk(arena, arena->chunks);
+	struct arena_chunk *next;
+
+	for (struct arena_chunk *chunk = arena->chunks; chunk; chunk = next) {
+		next = chunk->next;
+		kernel_syscall(SYS_munmap, (long)chunk, (long)chunk->size, 0, 0, 0, 0);
+	}
 	*arena = (struct arena){ 0 };
 }

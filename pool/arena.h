@@ -28,6 +28,8 @@ void arena_free(struct arena *arena, void *block, size_t size);
 
 /**
  * arena_release() - give everything back to the kernel; the arena is empty and usable afterwards
+ *
+ * Also in a forked child, while another thread of the parent was in one of the calls above.
  */
 void arena_release(struct arena *arena);
 

@@ -13,9 +13,10 @@
  *    thread-local storage), and the hook passes through to the real call.
  *  - A handler leaves by siglongjmp(), or a thread is stopped for good, while the lock is held. Others wait
  *    for a bounded time, then the shim goes passive: from then on every hook passes through.
- *  - A process is forked while another thread holds the lock. fork() is prepared for; whatever the way of
- *    forking, the child starts with an empty ledger of its own (shim_restart()), as its parent counts the
- *    connections it has inherited. */
+ *  - A process is forked while another thread holds the lock. Nobody waits for that thread, as a fork of much
+ *    memory takes long, and there are ways of forking that cannot be prepared for. The child starts with a
+ *    free lock and an empty ledger of its own (shim_restart()): its parent counts the connections it has
+ *    inherited. */
 #ifndef HEADROOM_POOL_SHIM_H
 #define HEADROOM_POOL_SHIM_H
 

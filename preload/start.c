@@ -17,43 +17,30 @@
 #include <string.h>
 #include <sys/auxv.h>
 
-static __thread bool locked_for_fork __attribute__((tls_model("initial-exec")));
-
 static void start_in_child(void)
 {
-	locked_for_fork = false;
 	process_started_in_child();
 	parking_in_child();
 	fdtable_forget_all();
 	shim_restart(&shim);
 }
 
-/* fork() of libc: the child is to see the ledger whole, and no deferred port. */
+/* fork() of libc: the child is to see no deferred port. The lock is not taken: a fork of much memory takes
+ * long, and the child wants nothing of the ledger. */
 static void before_fork(void)
 {
 	int saved = errno;
 	if (process_is_ours_surely()) {
 		deferred_fds_make_real();
 		atomic_fetch_add(&shim.forks, 1);
-		locked_for_fork = shim_enter(&shim);
 	}
 	errno = saved;
 }
 
-static void after_fork_in_parent(void)
-{
-	if (locked_for_fork)
-		shim_leave(&shim);
-	locked_for_fork = false;
-}
-
 static void after_fork_in_child(void)
 {
-	if (!atomic_load(&process_active))
-		return;
-	if (locked_for_fork)
-		shim_leave(&shim);
-	start_in_child();
+	if (atomic_load(&process_active))
+		start_in_child();
 }
 
 /* Return: false when there is something the user must mend first. */
@@ -103,7 +90,7 @@ __attribute__((constructor(101))) static void start(void)
 		return;
 	}
 	settings_finish(&shim.settings);
-	pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
+	pthread_atfork(before_fork, NULL, after_fork_in_child);
 	process_start(start_in_child);
 	errno = saved;
 }

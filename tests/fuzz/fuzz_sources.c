@@ -30,7 +30,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	check_items(&list);
 	/* "auto" stands alone. */
-	bool takes_more = !list.automatic && list.count < SOURCE_LIST_MAX;
+	bool takes_more = !list.automatic && list.named < SOURCE_LIST_MAX;
 	fuzz_must(source_list_extend(&arena, &list, "192.0.2.1", reason) || !takes_more);
 	unsigned before = list.count;
 	if (!source_list_extend(&arena, &list, text, reason))

@@ -254,9 +254,47 @@ static void forking_in_handler(char **arguments)
 	open_some(fds, 5, CHILD_PORT);
 }
 
+static void *connect_on(void *ignored)
+{
+	while (!atomic_load(&stop)) {
+		int fd = socket(AF_INET, SOCK_STREAM, 0);
+		reset_on_close(fd);
+		try_connect(fd, MAIN_PORT);
+		close(fd);
+	}
+	return ignored;
+}
+
+/* A tracer makes the fork() take longer than a thread waits for a lock. */
+static void forking_slowly(char **arguments)
+{
+	pthread_t thread;
+	sigset_t begin;
+	int fds[5], number;
+
+	(void)arguments;
+	sigemptyset(&begin);
+	sigaddset(&begin, SIGUSR1);
+	sigprocmask(SIG_BLOCK, &begin, NULL);
+	pthread_create(&thread, NULL, connect_on, NULL);
+	say("ready");
+	sigwait(&begin, &number);
+	pid_t pid = fork();
+	if (!pid)
+		_exit(0);
+	atomic_store(&stop, true);
+	pthread_join(thread, NULL);
+	say_child(pid);
+	open_some(fds, 5, CHILD_PORT);
+}
+
 const struct process_case signal_cases[] = {
-	{ "race", racing },       { "close-in-handler", closing_in_handler },
-	{ "jump", jumping },      { "jump-anywhere", jumping_anywhere },
-	{ "cancel", cancelling }, { "fork-in-handler", forking_in_handler },
+	{ "race", racing },
+	{ "close-in-handler", closing_in_handler },
+	{ "jump", jumping },
+	{ "jump-anywhere", jumping_anywhere },
+	{ "cancel", cancelling },
+	{ "fork-in-handler", forking_in_handler },
+	{ "fork-slowly", forking_slowly },
 	{ NULL, NULL },
 };

@@ -6,7 +6,9 @@ The program is faults.c. It makes itself none of the calls that strace(1) makes 
 fails is the shim's. What the program says and its exit status must be those of a run without the shim.
 """
 import functools
+import os
 import pathlib
+import signal
 
 import lab
 from sock_diag import tuples
@@ -72,6 +74,27 @@ def same(call, when="", only=None, host="127.0.0.1"):
     if not injected:
         raise lab.Failed(f"the shim made no {call}() that could fail")
     return f"{injected} failures, the program's calls the same"
+
+
+def refused_at_start():
+    """madvise(MADV_WIPEONFORK) is refused, as before Linux 4.14: only libc's own fork() is seen."""
+    lab.needs("strace")
+    plain, _ = outcome(None)
+    for which, shim in shims().items():
+        for error in ("EINVAL", "ENOMEM", "EPERM"):
+            lab.new_network()
+            lab.ports(40000, 40019)
+            trace = lab.scratch() / "trace"
+            inject = ["strace", "-f", "-qq", "-o", str(trace), "-e", "trace=madvise", "-e",
+                      f"inject=madvise:error={error}"]
+            with lab.Hold(PORT), lab.Process([*inject, *lab.shimmed([lab.client("faults")], **shim)]) as strace:
+                lab.wait_for(lambda: "ready" in strace.stdout(), "the client", strace)
+                client = pathlib.Path(f"/proc/{strace.pid}/task/{strace.pid}/children").read_text().split()
+                os.kill(int(client[0]), signal.SIGUSR1)
+                done = strace.wait()
+            lab.equal(f"{which}: {error}", (done.status, done.stdout), plain)
+            lab.equal(f"{which}: made to fail", "(INJECTED)" in trace.read_text(), True)
+    return "the program's calls the same"
 
 
 # The network changes
@@ -202,6 +225,7 @@ lab.main([
     # The client's first socket() and the shim's first connect() come first of their kinds.
     ("socket for a look at routes fails", of("socket", ":when=2", only=("spill", "auto"))),
     ("connect for a look at routes fails", of("connect", ":when=1", only=("spill", "auto"))),
+    ("madvise at start fails", refused_at_start),
     ("a source address is deleted", address_deleted),
     ("all source addresses are deleted", only_source_deleted),
     ("a route is deleted", route_deleted),

@@ -109,6 +109,27 @@ def same(arguments, expected, shims=None, env=None, ports=None, mode="", wrap=()
     return f"{len(plain[2].splitlines())} lines, the same; counts {expected}"
 
 
+def fork_slowly():
+    """A fork() of much memory takes long: other threads must not wait for it, nor the shim give up."""
+    lab.needs("strace")
+    out = lab.scratch() / "out"
+    shim = {"sources": SHIMS["even 3"]["sources"], "options": ["--summary"]}
+    inject = ["-e", "trace=clone", "-e", "inject=clone:delay_enter=1500000"]
+    with lab.Hold(MAIN, "http"), lab.Hold(CHILD), \
+            lab.Process([lab.client("process"), "fork-slowly"], shim, env={"PROCESS_OUT": str(out)}) as process:
+        lab.wait_for(lambda: out.exists() and "ready\n" in out.read_text(), "the program", process)
+        with lab.Process(["strace", "-f", "-qq", "-o", "/dev/null", "-p", str(process.pid), *inject]) as strace:
+            status = pathlib.Path(f"/proc/{process.pid}/status")
+            lab.wait_for(lambda: "TracerPid:\t0" not in status.read_text(), "strace to attach", strace)
+            process.send(10)
+            lab.wait_for(lambda: "held\n" in out.read_text(), "the program to hold", process)
+        kernel = tuples(CHILD)
+        process.send(15)
+        done = process.wait()
+    rows = [(int(row[0]), row[1], *map(int, row[2:])) for row in ROW.findall(done.stderr)]
+    check_counts(rows, {CHILD: kernel}, {CHILD: (5, 5, 0)})
+
+
 # Another preload, and what runs before or after ours
 
 def preloaded(libraries, sources=None):
@@ -281,6 +302,7 @@ lab.main([
     ("siglongjmp at any moment", of("jump-anywhere", {}, ports=WIDE, mode="http")),
     ("pthread_cancel in a connect that waits", of("cancel", {CHILD: (5, 5, 0), SILENT: (1, 1, 0)})),
     ("fork in a signal handler in a connect", of("fork-in-handler", {CHILD: (7, 7, 0)})),
+    ("fork that takes long, beside a thread that connects", fork_slowly),
     ("dlopen with RTLD_DEEPBIND", lambda: same(["plugin", library("plugin")], {MAIN: (8, 5, 0)})),
     ("second preload: with hooks of its own", functools.partial(beside, lambda: library("beside"))),
     ("second preload: libfaketime", functools.partial(

@@ -265,13 +265,6 @@ def fifo_with_reader(log, _):
     return os.open(log, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
 
 
-def device(log, _):
-    try:
-        os.mknod(log, 0o666 | stat.S_IFCHR, os.makedev(1, 3))
-    except PermissionError:
-        raise lab.Skipped("no device node can be made here") from None
-
-
 def relative_paths():
     """A path that is not from the root would mean another file in each folder a program or its child goes to."""
     rules = lab.scratch() / "rules"
@@ -359,7 +352,6 @@ lab.main([
     ("log that is a FIFO", of(planted, fifo, "not a regular file")),
     ("log that is a FIFO with a reader", of(planted, fifo_with_reader, "not a regular file")),
     ("log that is a folder", of(planted, lambda log, _: log.mkdir(), "not a regular file")),
-    ("log that is a device", of(planted, device, "not a regular file")),
     ("relative paths", relative_paths),
     ("path of the shim", preload_path),
     ("interpreter that is a FIFO", interpreter_fifo),
