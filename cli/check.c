@@ -141,6 +141,12 @@ void view_complain(const struct kernel_view *view)
 		complain(NULL, "the kernel's list changed while it was read: counts may be off by a few");
 }
 
+void probe_complain(int error)
+{
+	complain("--probe", "the kernel cannot be asked about single ports (%s)%s", strerror(-error),
+		 error == -ENOPROTOOPT ? ": Linux 6.3 can" : "");
+}
+
 void sleep_s(double seconds)
 {
 	struct timespec left = { .tv_sec = (time_t)seconds,
@@ -153,9 +159,7 @@ static void complain_of_view(const struct check *check)
 {
 	view_complain(&check->view);
 	if (check->probe_error)
-		complain("--probe", "the kernel cannot be asked about single ports (%s)%s",
-			 strerror(-check->probe_error),
-			 check->probe_error == -ENOPROTOOPT ? ": Linux 6.3 can" : "");
+		probe_complain(check->probe_error);
 	if (check->more_sources)
 		complain(NULL, "other programs use more than %d sources: not all are shown",
 			 CHECKED_UNASKED_MAX);

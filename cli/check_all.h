@@ -29,6 +29,11 @@ int check_leaks(const struct check_all *options);
 void view_complain(const struct kernel_view *view);
 
 /**
+ * probe_complain() - one line on standard error: why port_space_ask() could not ask
+ */
+void probe_complain(int error);
+
+/**
  * sleep_s() - wait, whatever signals come
  */
 void sleep_s(double seconds);
