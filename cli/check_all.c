@@ -101,9 +101,9 @@ static void put_rows(const struct all *all, struct entry **sorted)
 	char to[ENDPOINT_TEXT_MAX], from[ADDRESS_TEXT_MAX];
 	unsigned shown = all->count < ROWS_SHOWN ? all->count : ROWS_SHOWN;
 
-	printf("%u ports in the range %u-%u, %u of them usable for each source and destination\n",
-	       (unsigned)(all->ports->range.high - all->ports->range.low) + 1, all->ports->range.low,
-	       all->ports->range.high, all->capacity);
+	printf("range %u-%u: %u ports usable for each source and destination, of %u\n", all->ports->range.low,
+	       all->ports->range.high, all->capacity,
+	       (unsigned)(all->ports->range.high - all->ports->range.low) + 1);
 	if (!all->count) {
 		puts("no connection uses one of them");
 		return;
@@ -122,7 +122,7 @@ static void put_rows(const struct all *all, struct entry **sorted)
 	}
 	if (all->count > shown)
 		printf("and %u more, each with more headroom; --json has them all\n", all->count - shown);
-	printf("headroom is an upper bound here; `headroom check --probe %s` makes it exact\n",
+	printf("an upper bound; exact: headroom check --probe %s\n",
 	       endpoint_format(&sorted[0]->key.destination, to));
 }
 

@@ -33,12 +33,9 @@ bool port_space_start(struct port_space *space)
 void port_space_see(struct port_space *space, const struct socket_seen *seen)
 {
 	struct port_note *note = &space->ports[seen->source.port];
-	/* sock_diag tells a bound-only socket by its state of before 6.8's number too: closed, with a port.
-	 */
-	bool bound = seen->state == STATE_BOUND_ONLY || seen->state == STATE_CLOSE;
-	enum blocked_by by = seen->state == STATE_LISTEN ? BLOCKED_LISTEN
-			     : bound                     ? BLOCKED_BOUND
-							 : BLOCKED_NOT;
+	enum blocked_by by = seen->state == STATE_LISTEN       ? BLOCKED_LISTEN
+			     : seen->state == STATE_BOUND_ONLY ? BLOCKED_BOUND
+							       : BLOCKED_NOT;
 
 	if (!seen->source.port)
 		return;

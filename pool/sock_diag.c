@@ -119,7 +119,9 @@ static void take_message(struct pass *pass, const struct nlmsghdr *header)
 		.send_queue = m->idiag_wqueue,
 		.quiet_ms = header->nlmsg_len > NLMSG_LENGTH(sizeof(*m)) ? quiet_of(header)
 									 : SOCKET_QUIET_UNKNOWN,
-		.state = m->idiag_state,
+		/* What bind() alone gave a port is listed as closed (inet_diag_dump_icsk(),
+		   net/ipv4/inet_diag.c). */
+		.state = m->idiag_state == STATE_CLOSE ? STATE_BOUND_ONLY : m->idiag_state,
 		.retransmits = m->idiag_retrans,
 		.family = m->idiag_family,
 	};
