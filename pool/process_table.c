@@ -36,7 +36,7 @@ static bool read_name(int proc, const char *pid, char *name, size_t size)
 
 struct search {
 	struct wanted_socket *wanted;
-	size_t count;
+	size_t count, left; /* left: not found yet */
 	process_visitor *visit;
 	void *context;
 };
@@ -54,12 +54,12 @@ static void take_socket(struct search *search, uint32_t inode, struct process *p
 	while (hit > search->wanted && hit[-1].inode == inode)
 		hit--;
 	for (; hit < search->wanted + search->count && hit->inode == inode; hit++) {
-		if (hit->last_pid == process->pid)
+		if (hit->found)
 			continue;
 		if (!*process->name && !read_name(proc, pid, process->name, sizeof(process->name)))
 			snprintf(process->name, sizeof(process->name), "?");
-		hit->last_pid = process->pid;
 		hit->found = true;
+		search->left--;
 		search->visit(process, hit, search->context);
 	}
 }
@@ -79,7 +79,7 @@ static bool look_at_process(struct search *search, int proc, const char *pid)
 		close(fd);
 		return false;
 	}
-	while ((entry = readdir(fds))) {
+	while (search->left && (entry = readdir(fds))) {
 		ssize_t length = readlinkat(fd, entry->d_name, link, sizeof(link) - 1);
 		if (length <= 8 || strncmp(link, "socket:[", 8)) {
 			/* The first refusal stands for all: the folder can be listed, its links not read. */
@@ -111,12 +111,12 @@ int process_table_find(struct wanted_socket *wanted, size_t count, struct proces
 	DIR *proc = opendir("/proc");
 	if (!proc)
 		return -errno;
-	while ((entry = readdir(proc)))
+	search.left = search.count;
+	while (search.left && (entry = readdir(proc)))
 		if (isdigit((unsigned char)*entry->d_name) &&
 		    !look_at_process(&search, dirfd(proc), entry->d_name))
 			result->refused++;
 	closedir(proc);
-	for (size_t i = 0; i < search.count; i++)
-		result->missing += !search.wanted[i].found;
+	result->missing = search.left;
 	return 0;
 }

@@ -10,7 +10,6 @@
 /* A socket to be found, and what its finder wants to know it by. */
 struct wanted_socket {
 	uint32_t inode, tag, note;
-	int last_pid; /* for the search: a process with two fds of one socket holds it once */
 	bool found;
 };
 
