@@ -3,6 +3,7 @@
 """test_ports - `headroom ports` and `headroom explain`: who blocks which port, and what that leaves."""
 import json
 import os
+import re
 import socket
 
 import lab
@@ -94,6 +95,23 @@ def explain():
     return f"{len(words)} words"
 
 
+def completion():
+    """bash completes verbs, options and words; both shells know every option that --help lists."""
+    folder = lab.HERE.parent.parent / "completions"
+    files = [(folder / name).read_text() for name in ("headroom.bash", "_headroom")]
+    for verb in ("run", "check", "ports", "explain"):
+        options = re.findall(r"^  .{0,4}(--[a-z-]+)", lab.run([str(lab.HEADROOM), verb, "--help"]).stdout, re.M)
+        for name, known in zip(("bash", "zsh"), files):
+            missing = [option for option in options if option not in known]
+            lab.equal(f"options of {verb} that {name} does not know", missing, [])
+    for words, expected in ((["ch"], "check"), (["check", "--pr"], "--probe"), (["explain", "kn"], "knee"),
+                            (["ports", "--js"], "--json"), (["run", "--spread", "sp"], "spill")):
+        line = " ".join(["headroom", *words])
+        done = lab.run(["bash", "-c", f"source {folder}/headroom.bash; COMP_WORDS=({line}); COMP_CWORD={len(words)}; "
+                        "_headroom; echo ${COMPREPLY[*]}"])
+        lab.equal(f"completion of `{line}`", done.stdout.strip(), expected)
+
+
 lab.main([
     ("nobody there", untouched),
     ("who blocks what", by_whom),
@@ -101,4 +119,5 @@ lab.main([
     ("none left", none_left),
     ("bad input", bad_input),
     ("explain", explain),
+    ("completion", completion),
 ])

@@ -93,6 +93,23 @@ Test(port_space, only_doubtful_ports_are_asked_for_and_no_port_of_a_server)
 	check_number(fake_open_fds(), 0);
 }
 
+Test(port_space, what_is_bound_to_an_interface_may_be_in_a_vrf)
+{
+	struct socket_seen listener = {
+		.source = at("0.0.0.0:40005"), .state = STATE_LISTEN, .interface = 3, .inode = 5
+	};
+	port_space_see(&space, &listener);
+	check(port_space_usable(&space, 40005));
+	check(port_space_doubtful(&space, 40005));
+	kernel.setsockopt = oracle_setsockopt;
+	kernel.connect = oracle_connect;
+	refusing_blocked = 40005;
+	see("0.0.0.0:1", "0.0.0.0:0", STATE_LISTEN, 30);
+	check_number(port_space_ask(&space), 0);
+	check_number(space.ports[40005].blocked, BLOCKED_LISTEN);
+	check_number(space.ports[40005].inode, 5);
+}
+
 Test(port_space, where_bound_only_sockets_are_hidden_every_port_is_asked_for)
 {
 	kernel.setsockopt = oracle_setsockopt;
