@@ -2,34 +2,18 @@
 /* json - write JSON (RFC 8259), one member after the other. */
 #include "json.h"
 
-/* Bytes that are no UTF-8 cannot be in JSON: those of a process's name or a command line become U+FFFD. */
-static unsigned utf8_length(const unsigned char *c)
-{
-	unsigned length = *c < 0x80                 ? 1
-			  : *c >= 0xc2 && *c < 0xe0 ? 2
-			  : *c >= 0xe0 && *c < 0xf0 ? 3
-			  : *c >= 0xf0 && *c < 0xf5 ? 4
-						    : 0;
-	for (unsigned i = 1; i < length; i++)
-		if ((c[i] & 0xc0) != 0x80)
-			return 0;
-	return length;
-}
+#include "printable.h"
 
 static void quoted(FILE *out, const char *text)
 {
+	char shown[PRINTABLE_MAX];
+
 	fputc('"', out);
-	for (const unsigned char *c = (const unsigned char *)text; *c;) {
-		unsigned length = utf8_length(c);
-		if (!length)
-			fputs("\\ufffd", out);
-		else if (*c == '"' || *c == '\\')
-			fprintf(out, "\\%c", *c);
-		else if (*c < 0x20)
-			fprintf(out, "\\u%04x", *c);
-		else
-			fwrite(c, 1, length, out);
-		c += length ? length : 1;
+	while (*text) {
+		if (*text == '"' || *text == '\\')
+			fputc('\\', out);
+		printable_next(&text, shown);
+		fputs(shown, out);
 	}
 	fputc('"', out);
 }

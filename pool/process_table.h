@@ -15,7 +15,7 @@ struct wanted_socket {
 
 struct process {
 	int pid;
-	char name[16]; /* comm (proc(5)); control characters are '?' */
+	char name[16]; /* comm (proc(5)); what printable.h would escape is '?' */
 };
 
 /* What could not be looked at. */

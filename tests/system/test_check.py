@@ -4,6 +4,7 @@
 import contextlib
 import json
 import os
+import pathlib
 import socket
 import threading
 
@@ -258,6 +259,16 @@ def other_users():
             raise lab.Failed(f"another number than root's\n{done}")
 
 
+def strange_name():
+    """A process's name is no way to a terminal, nor to bad JSON."""
+    with lab.Hold(PORT), connections(3):
+        pathlib.Path("/proc/self/comm").write_bytes(b"\x1b[31m\xff\n\"x")
+        lab.equal("in JSON", first(TO)["processes"][0]["name"], '?[31m??"x')
+        done = text("--sample", "0", TO)
+        if "\x1b" in done.stdout or '?[31m??"x[' not in done.stdout:
+            raise lab.Failed(str(done))
+
+
 def width():
     """Text for people fits 80 columns, commands aside."""
     with lab.Hold(PORT), lab.Hold(5001), connections(60), connections(9, source=("127.0.0.9", 0)):
@@ -319,6 +330,7 @@ lab.main([
     ("--leaks, CLOSE_WAIT", leaks),
     ("--leaks, growing", growing),
     ("sockets of other users", other_users),
+    ("a strange name", strange_name),
     ("80 columns", width),
     ("bad input", bad_input),
 ])
