@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* check - `headroom check HOST:PORT`: how many more connections can be opened, and what holds the rest. */
 #include "check.h"
+#include "check_all.h"
 #include "netns.h"
 #include "verbs.h"
 
@@ -8,13 +9,17 @@
 #include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 static const char usage[] =
 	"usage: headroom check [OPTION...] HOST:PORT...\n"
+	"       headroom check [OPTION...] --all | --leaks\n"
 	"\n"
 	"Says how many more connections can be opened to a destination, what holds the rest,\n"
 	"who does it, how long until the end, and what to do.\n"
 	"\n"
+	"      --all             every destination of this host, that with the least headroom first\n"
+	"      --leaks           processes that do not close their connections\n"
 	"      --from LIST       sources to look at: 10.0.0.5, 10.0.0.5-10.0.0.12, 10.0.1.0/28,\n"
 	"                        comma-separated, or auto; default: the kernel's own choice\n"
 	"      --probe           ask the kernel about ports it does not tell of: exact numbers\n"
@@ -31,6 +36,7 @@ static const char usage[] =
 struct options {
 	struct check *check;
 	const char *space_option, *space; /* --pid or --netns */
+	bool all, leaks;
 };
 
 static int take_number(const char *option, const char *text, double most, double *out)
@@ -60,6 +66,12 @@ static int take_option(struct options *options, int option, char **argv)
 	case 'p':
 		check->probe = true;
 		return STATUS_FINE;
+	case 'a':
+		options->all = true;
+		return STATUS_FINE;
+	case 'l':
+		options->leaks = true;
+		return STATUS_FINE;
 	case 'j':
 		check->json = true;
 		return STATUS_FINE;
@@ -85,7 +97,9 @@ static int take_option(struct options *options, int option, char **argv)
 
 static int take_options(struct options *options, int argc, char **argv)
 {
-	static const struct option known[] = { { "from", required_argument, NULL, 'f' },
+	static const struct option known[] = { { "all", no_argument, NULL, 'a' },
+					       { "leaks", no_argument, NULL, 'l' },
+					       { "from", required_argument, NULL, 'f' },
 					       { "probe", no_argument, NULL, 'p' },
 					       { "sample", required_argument, NULL, 's' },
 					       { "threshold", required_argument, NULL, 't' },
@@ -115,20 +129,37 @@ static int take_targets(struct check *check, char **names, bool over_there)
 	return status;
 }
 
-static void complain_of_view(const struct check *check)
+void view_complain(const struct kernel_view *view)
 {
-	if (check->view.way == VIEW_PROC)
+	if (view->way == VIEW_PROC)
 		complain(NULL, "sock_diag is refused (%s): bound-only sockets and interfaces are not seen",
-			 strerror(-check->view.refused));
-	else if (check->view.no_bound_only)
+			 strerror(-view->refused));
+	else if (view->no_bound_only)
 		complain(NULL,
 			 "this kernel, before 6.8, does not list sockets that are bound and not connected");
-	if (check->view.interrupted)
+	if (view->interrupted)
 		complain(NULL, "the kernel's list changed while it was read: counts may be off by a few");
+}
+
+void probe_complain(int error)
+{
+	complain("--probe", "the kernel cannot be asked about single ports (%s)%s", strerror(-error),
+		 error == -ENOPROTOOPT ? ": Linux 6.3 can" : "");
+}
+
+void sleep_s(double seconds)
+{
+	struct timespec left = { .tv_sec = (time_t)seconds,
+				 .tv_nsec = (long)((seconds - (double)(time_t)seconds) * 1e9) };
+	while (nanosleep(&left, &left) && errno == EINTR)
+		;
+}
+
+static void complain_of_view(const struct check *check)
+{
+	view_complain(&check->view);
 	if (check->probe_error)
-		complain("--probe", "the kernel cannot be asked about single ports (%s)%s",
-			 strerror(-check->probe_error),
-			 check->probe_error == -ENOPROTOOPT ? ": Linux 6.3 can" : "");
+		probe_complain(check->probe_error);
 	if (check->more_sources)
 		complain(NULL, "other programs use more than %d sources: not all are shown",
 			 CHECKED_UNASKED_MAX);
@@ -149,28 +180,55 @@ static int answer(struct check *check)
 	return status;
 }
 
-int verb_check(int argc, char **argv)
+/* What the options say does not go together. */
+static int disagreement(const struct options *options, bool destinations)
 {
-	struct check *check = calloc(1, sizeof(*check));
-	struct options options = { .check = check };
+	if (options->all && options->leaks)
+		return complain("check", "--all and --leaks are two questions: ask one at a time");
+	const char *question = options->all ? "--all" : options->leaks ? "--leaks" : NULL;
+	if (question && destinations)
+		return complain(question, "takes no destination");
+	if (question &&
+	    (options->check->probe || options->check->from.count || options->check->from.automatic))
+		return complain(question, "--probe and --from are for a single destination");
+	if (!question && !destinations)
+		return complain("check", "no destination given; `headroom check --help` has the usage");
+	return STATUS_FINE;
+}
+
+static int ask(struct options *options, char **destinations)
+{
+	struct check *check = options->check;
+	const struct check_all all = { .json = check->json,
+				       .threshold = check->threshold,
+				       .sample_s = check->sample_s };
 	int status;
 
-	if (!check)
+	if ((status = disagreement(options, *destinations)) ||
+	    (status = take_targets(check, destinations, false)))
+		return status;
+	if (options->space && (status = netns_enter(options->space_option, options->space)))
+		return status;
+	if (options->all)
+		return check_all(&all);
+	if (options->leaks)
+		return check_leaks(&all);
+	status = take_targets(check, destinations, true);
+	return status ? status : answer(check);
+}
+
+int verb_check(int argc, char **argv)
+{
+	struct options options = { .check = calloc(1, sizeof(struct check)) };
+
+	if (!options.check)
 		return complain(NULL, "no memory");
-	check->sample_s = 1;
-	check->threshold = 80;
-	if ((status = take_options(&options, argc, argv)))
-		return status;
-	if (optind == argc)
-		return complain("check", "no destination given; `headroom check --help` has the usage");
-	if ((status = take_targets(check, argv + optind, false)))
-		return status;
-	if (options.space && (status = netns_enter(options.space_option, options.space)))
-		return status;
-	if ((status = take_targets(check, argv + optind, true)))
-		return status;
-	status = answer(check);
-	check_end(check);
-	free(check);
+	options.check->sample_s = 1;
+	options.check->threshold = 80;
+	int status = take_options(&options, argc, argv);
+	if (!status)
+		status = ask(&options, argv + optind);
+	check_end(options.check);
+	free(options.check);
 	return status;
 }

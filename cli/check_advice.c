@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* check_advice - what to do about one tuple space. */
 #include "check.h"
+#include "reserve_list.h"
 #include "route.h"
 
 #include <arpa/inet.h>
@@ -189,41 +190,20 @@ static void on_sources(struct advisor *a)
 	arena_release(&arena);
 }
 
-/* Listeners that a wider range would take in, to be reserved. */
-static void list_listeners(const struct port_space *ports, char *out, size_t size)
-{
-	size_t used = 0;
-
-	*out = '\0';
-	for (unsigned port = WIDE_LOW; port <= WIDE_HIGH; port++) {
-		bool inside = port >= ports->range.low && port <= ports->range.high;
-		if (inside ? !ports->ports[port].reserved : ports->ports[port].blocked != BLOCKED_LISTEN)
-			continue;
-		int length = snprintf(out + used, size - used, "%s%u", used ? "," : "", port);
-		if (length < 0 || (size_t)length >= size - used) {
-			out[used] = '\0';
-			return;
-		}
-		used += (size_t)length;
-	}
-}
-
 static void on_range(struct advisor *a)
 {
-	const struct port_range *range = &a->check->ports.range;
 	uint32_t wide = WIDE_HIGH - WIDE_LOW + 1;
-	char command[300], reserved[RESERVED_TEXT];
+	char command[300], reserved[RESERVED_TEXT], reserve[RESERVED_TEXT + 64] = "";
 
 	if (!tight(a) || a->space->count.range * 10 >= wide * 9)
 		return;
-	list_listeners(&a->check->ports, reserved, sizeof(reserved));
-	snprintf(command, sizeof(command),
-		 "sysctl -w net.ipv4.ip_local_reserved_ports=%s%s%s net.ipv4.ip_local_port_range=\"%d %d\"",
-		 *reserved ? "" : "\"\"", reserved, "", WIDE_LOW, WIDE_HIGH);
-	add(a, command,
-	    "Widen the range from %u to %u ports, for all destinations, and reserve the ports of your "
-	    "servers%s:",
-	    a->space->count.range, wide, range->reserved ? ", next to those reserved now" : "");
+	unsigned added = reserve_list(&a->check->ports, WIDE_LOW, WIDE_HIGH, reserved, sizeof(reserved));
+	if (added && *reserved)
+		snprintf(reserve, sizeof(reserve), "net.ipv4.ip_local_reserved_ports=%s ", reserved);
+	snprintf(command, sizeof(command), "sysctl -w %snet.ipv4.ip_local_port_range=\"%d %d\"", reserve,
+		 WIDE_LOW, WIDE_HIGH);
+	add(a, command, "Widen the range from %u to %u ports, for all destinations%s:", a->space->count.range,
+	    wide, added ? ", and reserve the ports that are listened on" : "");
 }
 
 static void on_odd(struct advisor *a)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* check_look - find the tuple spaces of all targets and what is in them. */
 #include "check.h"
+#include "check_all.h"
 #include "route.h"
 #include "verbs.h"
 
@@ -146,14 +147,6 @@ static double now_s(void)
 	struct timespec t;
 	clock_gettime(CLOCK_MONOTONIC, &t);
 	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
-
-static void sleep_s(double seconds)
-{
-	struct timespec left = { .tv_sec = (time_t)seconds,
-				 .tv_nsec = (long)((seconds - (double)(time_t)seconds) * 1e9) };
-	while (nanosleep(&left, &left) && errno == EINTR)
-		;
 }
 
 /* The first look, of these destinations only: the kernel picks them out. */

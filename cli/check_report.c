@@ -133,9 +133,11 @@ static void put_knee(const struct tuple_count *count, FILE *out)
 		terminal_style(out, STYLE_RED);
 		fprintf(out, "past it");
 		terminal_style(out, STYLE_NONE);
-		fprintf(out, ", connect() without the shim is slow (headroom explain knee)\n");
+		fprintf(out, "; an unaided connect() is slow (explain knee)\n");
 	} else {
-		fprintf(out, "not reached\n");
+		fprintf(out, "%s\n",
+			count->in_use < count->knee ? "not reached"
+						    : "but both halves are used alike, so not slow");
 	}
 }
 

@@ -59,7 +59,7 @@ int check_target_add(struct check *check, const char *text)
 		return STATUS_USAGE;
 	int rc = getaddrinfo(host, NULL, &hints, &found);
 	if (rc)
-		return complain(text, "%s: %s", host, rc == EAI_SYSTEM ? strerror(errno) : gai_strerror(rc));
+		return complain(text, "%s", rc == EAI_SYSTEM ? strerror(errno) : gai_strerror(rc));
 	for (const struct addrinfo *a = found; a; a = a->ai_next) {
 		if (!endpoint_from_sockaddr(a->ai_addr, a->ai_addrlen, &endpoint))
 			continue;

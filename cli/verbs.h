@@ -23,6 +23,16 @@ int verb_config(int argc, char **argv);
 int verb_check(int argc, char **argv);
 
 /**
+ * verb_ports() - the port space of this host
+ */
+int verb_ports(int argc, char **argv);
+
+/**
+ * verb_explain() - what a word means
+ */
+int verb_explain(int argc, char **argv);
+
+/**
  * complain() - one line on standard error: "headroom: PLACE: REASON"; what printable.h tells of is escaped
  * @place:	NULL for none
  * Return: STATUS_USAGE

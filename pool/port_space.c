@@ -30,15 +30,18 @@ bool port_space_start(struct port_space *space)
 	return true;
 }
 
+/* How a socket blocks its port, going by its state. */
+static enum blocked_by blocked_by_state(unsigned state)
+{
+	return state == STATE_LISTEN       ? BLOCKED_LISTEN
+	       : state == STATE_BOUND_ONLY ? BLOCKED_BOUND
+					   : BLOCKED_NOT;
+}
+
 void port_space_see(struct port_space *space, const struct socket_seen *seen)
 {
 	struct port_note *note = &space->ports[seen->source.port];
-	/* sock_diag tells a bound-only socket by its state of before 6.8's number too: closed, with a port.
-	 */
-	bool bound = seen->state == STATE_BOUND_ONLY || seen->state == STATE_CLOSE;
-	enum blocked_by by = seen->state == STATE_LISTEN ? BLOCKED_LISTEN
-			     : bound                     ? BLOCKED_BOUND
-							 : BLOCKED_NOT;
+	enum blocked_by by = blocked_by_state(seen->state);
 
 	if (!seen->source.port)
 		return;
@@ -49,7 +52,9 @@ void port_space_see(struct port_space *space, const struct socket_seen *seen)
 		note->inode = seen->inode;
 		note->state = seen->state;
 	}
-	if (by && note->blocked != BLOCKED_LISTEN)
+	/* The interface may belong to a VRF, whose ports are others (inet_bind_bucket_match(),
+	 * net/ipv4/inet_hashtables.c): then the port is no more than doubtful. */
+	if (by && !seen->interface && note->blocked != BLOCKED_LISTEN)
 		note->blocked = (uint8_t)by;
 }
 
@@ -113,8 +118,10 @@ int port_space_ask(struct port_space *space)
 			continue;
 		answer = ask_port(&fd, port, &to, length);
 		note->asked = answer >= 0;
-		if (answer == 1)
-			note->blocked = BLOCKED_ASKED;
+		if (answer != 1)
+			continue;
+		enum blocked_by by = blocked_by_state(note->state);
+		note->blocked = (uint8_t)(by ? by : BLOCKED_ASKED);
 	}
 	if (fd >= 0)
 		kernel.close((int)fd);

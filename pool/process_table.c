@@ -2,6 +2,8 @@
 /* process_table - which process holds a socket. */
 #include "process_table.h"
 
+#include "printable.h"
+
 #include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
@@ -17,26 +19,42 @@ static int by_inode(const void *a, const void *b)
 	return (x->inode > y->inode) - (x->inode < y->inode);
 }
 
-static bool read_name(int proc, const char *pid, char *name, size_t size)
+/* What cannot be shown as it is becomes a question mark: such a name stays a name of 15 bytes. */
+static void copy_name(const char *from, char *to)
 {
-	char path[64];
+	char shown[PRINTABLE_MAX];
+
+	while (*from) {
+		const char *start = from;
+		printable_next(&from, shown);
+		if (strncmp(shown, start, strlen(shown))) {
+			*to++ = '?';
+			continue;
+		}
+		memcpy(to, start, (size_t)(from - start));
+		to += from - start;
+	}
+	*to = '\0';
+}
+
+static void read_name(int proc, const char *pid, char *name, size_t size)
+{
+	char path[64], raw[16] = "";
 
 	snprintf(path, sizeof(path), "%s/comm", pid);
 	int fd = openat(proc, path, O_RDONLY | O_CLOEXEC);
-	ssize_t got = fd < 0 ? -1 : read(fd, name, size - 1);
+	ssize_t got = fd < 0 ? -1 : read(fd, raw, sizeof(raw) - 1);
 	if (fd >= 0)
 		close(fd);
-	name[got > 0 ? got : 0] = '\0';
-	name[strcspn(name, "\n")] = '\0';
-	for (char *c = name; *c; c++)
-		if (iscntrl((unsigned char)*c))
-			*c = '?';
-	return got > 0;
+	raw[got > 0 ? got : 0] = '\0';
+	if (got > 0 && raw[got - 1] == '\n')
+		raw[got - 1] = '\0';
+	copy_name(*raw && sizeof(raw) <= size ? raw : "?", name);
 }
 
 struct search {
 	struct wanted_socket *wanted;
-	size_t count;
+	size_t count, left; /* left: not found yet */
 	process_visitor *visit;
 	void *context;
 };
@@ -54,12 +72,12 @@ static void take_socket(struct search *search, uint32_t inode, struct process *p
 	while (hit > search->wanted && hit[-1].inode == inode)
 		hit--;
 	for (; hit < search->wanted + search->count && hit->inode == inode; hit++) {
-		if (hit->last_pid == process->pid)
+		if (hit->found)
 			continue;
-		if (!*process->name && !read_name(proc, pid, process->name, sizeof(process->name)))
-			snprintf(process->name, sizeof(process->name), "?");
-		hit->last_pid = process->pid;
+		if (!*process->name)
+			read_name(proc, pid, process->name, sizeof(process->name));
 		hit->found = true;
+		search->left--;
 		search->visit(process, hit, search->context);
 	}
 }
@@ -79,7 +97,7 @@ static bool look_at_process(struct search *search, int proc, const char *pid)
 		close(fd);
 		return false;
 	}
-	while ((entry = readdir(fds))) {
+	while (search->left && (entry = readdir(fds))) {
 		ssize_t length = readlinkat(fd, entry->d_name, link, sizeof(link) - 1);
 		if (length <= 8 || strncmp(link, "socket:[", 8)) {
 			/* The first refusal stands for all: the folder can be listed, its links not read. */
@@ -111,12 +129,12 @@ int process_table_find(struct wanted_socket *wanted, size_t count, struct proces
 	DIR *proc = opendir("/proc");
 	if (!proc)
 		return -errno;
-	while ((entry = readdir(proc)))
+	search.left = search.count;
+	while (search.left && (entry = readdir(proc)))
 		if (isdigit((unsigned char)*entry->d_name) &&
 		    !look_at_process(&search, dirfd(proc), entry->d_name))
 			result->refused++;
 	closedir(proc);
-	for (size_t i = 0; i < search.count; i++)
-		result->missing += !search.wanted[i].found;
+	result->missing = search.left;
 	return 0;
 }

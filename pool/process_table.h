@@ -9,14 +9,13 @@
 
 /* A socket to be found, and what its finder wants to know it by. */
 struct wanted_socket {
-	uint32_t inode, tag;
-	int last_pid; /* for the search: a process with two fds of one socket holds it once */
+	uint32_t inode, tag, note;
 	bool found;
 };
 
 struct process {
 	int pid;
-	char name[16]; /* comm (proc(5)); control characters are '?' */
+	char name[16]; /* comm (proc(5)); what printable.h would escape is '?' */
 };
 
 /* What could not be looked at. */

@@ -84,6 +84,7 @@ void tuple_space_count(const struct tuple_space *space, const struct port_space 
 			count->in_use++;
 			count->by_state[state % SOCKET_STATES]++;
 			count->reusable += reusable && state == STATE_TIME_WAIT;
+			first_parity_free += first_parity && reusable && state == STATE_TIME_WAIT;
 			continue;
 		}
 		count->headroom++;

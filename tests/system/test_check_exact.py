@@ -109,6 +109,13 @@ class Space:
         for _ in range(self.times(3)):
             try:
                 address = self.dice.choice(V4 + V6)
+                if self.dice.random() < 0.2:
+                    s = socket.socket()
+                    made.append(s)
+                    s.setsockopt(socket.SOL_SOCKET, SO_BINDTODEVICE, b"lo")
+                    s.bind(("127.0.0.1", self.port()))
+                    s.listen()
+                    continue
                 made.append(self.listener(socket.AF_INET6 if ":" in address else socket.AF_INET, address, self.port()))
             except OSError:
                 pass

@@ -8,7 +8,6 @@ import pathlib
 import re
 import shlex
 import shutil
-import stat
 
 import lab
 

@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: Apache-2.0
+# headroom - completion for bash; installed as share/bash-completion/completions/headroom.
+
+_headroom_options() {
+	case $1 in
+	run) echo '--config --sources --spread --summary --log --log-level --log-format --help' ;;
+	check) echo '--all --leaks --from --probe --sample --threshold --pid --netns --json --help' ;;
+	ports) echo '--probe --pid --netns --json --help' ;;
+	explain) echo '--help' ;;
+	config) echo '--help' ;;
+	*) echo '--help --version' ;;
+	esac
+}
+
+_headroom_words() {
+	case $1 in
+	explain) echo 'headroom capacity blocked knee time-wait reserved source close-wait probe' ;;
+	config) echo 'check' ;;
+	esac
+}
+
+_headroom() {
+	local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} verb=${COMP_WORDS[1]}
+	COMPREPLY=()
+	if ((COMP_CWORD == 1)); then
+		mapfile -t COMPREPLY < <(compgen -W 'run check ports explain config --help --version' -- "$word")
+		return
+	fi
+	case $before in
+	--spread) mapfile -t COMPREPLY < <(compgen -W 'even spill off' -- "$word") ;;
+	--log) mapfile -t COMPREPLY < <(compgen -W 'stderr syslog off file:' -- "$word") ;;
+	--log-level) mapfile -t COMPREPLY < <(compgen -W 'error warn info' -- "$word") ;;
+	--log-format) mapfile -t COMPREPLY < <(compgen -W 'logfmt json' -- "$word") ;;
+	--sources | --from) mapfile -t COMPREPLY < <(compgen -W 'auto' -- "$word") ;;
+	--netns) mapfile -t COMPREPLY < <(compgen -W "$(ls /run/netns 2>/dev/null)" -- "$word") ;;
+	--pid) mapfile -t COMPREPLY < <(cd /proc && compgen -G "${word}*" | grep -x '[0-9]*') ;;
+	--config | -c) mapfile -t COMPREPLY < <(compgen -f -- "$word") ;;
+	*)
+		mapfile -t COMPREPLY < <(compgen -W "$(_headroom_options "$verb") $(_headroom_words "$verb")" -- "$word")
+		if [[ $verb = run && $word != -* ]]; then
+			mapfile -t COMPREPLY < <(compgen -c -- "$word")
+		elif [[ $verb = config && $before = check ]]; then
+			mapfile -t COMPREPLY < <(compgen -f -- "$word")
+		fi
+		;;
+	esac
+}
+
+complete -F _headroom headroom
