@@ -3,7 +3,7 @@
 
 _headroom_options() {
 	case $1 in
-	run) echo '--config --sources --spread --summary --log --log-level --log-format --help' ;;
+	run) echo '--config --sources --spread --reuse --summary --log --log-level --log-format --help' ;;
 	check) echo '--all --leaks --from --probe --sample --threshold --pid --netns --json --help' ;;
 	ports) echo '--probe --pid --netns --json --help' ;;
 	explain) echo '--help' ;;
@@ -27,6 +27,7 @@ _headroom() {
 		return
 	fi
 	case $before in
+	--reuse) mapfile -t COMPREPLY < <(compgen -W 'off http redis memcached raw' -- "$word") ;;
 	--spread) mapfile -t COMPREPLY < <(compgen -W 'even spill off' -- "$word") ;;
 	--log) mapfile -t COMPREPLY < <(compgen -W 'stderr syslog off file:' -- "$word") ;;
 	--log-level) mapfile -t COMPREPLY < <(compgen -W 'error warn info' -- "$word") ;;
