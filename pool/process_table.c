@@ -122,7 +122,8 @@ int process_table_find(struct wanted_socket *wanted, size_t count, struct proces
 	const struct dirent *entry;
 
 	*result = (struct process_search){ 0 };
-	qsort(wanted, count, sizeof(*wanted), by_inode);
+	if (count) /* qsort() may not be given NULL */
+		qsort(wanted, count, sizeof(*wanted), by_inode);
 	while (search.count && !search.wanted->inode)
 		search.wanted++, search.count--;
 	if (!search.count)
