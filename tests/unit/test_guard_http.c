@@ -158,6 +158,7 @@ static const struct exchange lengths[] = {
 	REFUSED("chunked with a parameter", LENGTH, WITH("Transfer-Encoding: chunked;q=1")),
 	REFUSED("empty encoding", LENGTH, WITH("Transfer-Encoding:")),
 	REFUSED("very long encoding", LENGTH, WITH("Transfer-Encoding: chunkedchunkedchunkedchunkedchunked")),
+	REFUSED("encoding longer than chunked", LENGTH, WITH("Transfer-Encoding: chunkedchunked")),
 	REFUSED("204 with a length", LENGTH, GET, RECEIVED("HTTP/1.1 204 No\r\nContent-Length: 1\r\n\r\n")),
 	REFUSED("204 chunked", LENGTH, GET,
 		RECEIVED("HTTP/1.1 204 No\r\nTransfer-Encoding: chunked\r\n\r\n")),
