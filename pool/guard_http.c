@@ -172,6 +172,14 @@ static void parse_head(struct guard *guard, struct http_stream *stream, const ch
 		refuse_bad(guard, stream);
 }
 
+/* RFC 9110, 5.5 */
+static bool is_text(char c)
+{
+	enum { DEL = 0x7f };
+
+	return ((unsigned char)c >= ' ' || c == '\t') && c != DEL;
+}
+
 /**
  * follow_line() - the next byte of a head or trailer
  * Return: false if it breaks the form. stream->line is HTTP_LINE_END after the empty line's LF
@@ -197,7 +205,7 @@ static bool follow_line(struct http_stream *stream, char c)
 	case HTTP_LINE_TEXT:
 		if (c == '\r')
 			stream->line = HTTP_LINE_CR;
-		return c != '\n' && c != '\0';
+		return c == '\r' || is_text(c);
 	case HTTP_LINE_CR:
 		stream->line = HTTP_LINE_BEGIN;
 		return c == '\n';
@@ -261,7 +269,7 @@ static bool follow_chunk_size(struct http_stream *stream, char c)
 		stream->left = stream->left * 16 + (unsigned)digit;
 		return ++stream->digits <= CHUNK_DIGITS_MAX;
 	}
-	if (!stream->digits || c == '\n' || c == '\0')
+	if (!stream->digits || (c != '\r' && !is_text(c)))
 		return false;
 	if (c == '\r')
 		stream->place = PLACE_CHUNK_SIZE_LF;

@@ -215,6 +215,10 @@ static const struct exchange malformed[] = {
 	REFUSED("chunk size, 2^60", BAD_REPLY, GET, RECEIVED(CHUNKED_ "1000000000000000\r\n")),
 	REFUSED("trailer without colon", BAD_REPLY, GET, RECEIVED(CHUNKED_ "0\r\nHTTP/1.1 200 OK\r\n\r\n")),
 	REFUSED("trailer, folded", BAD_REPLY, GET, RECEIVED(CHUNKED_ "0\r\nA: b\r\n c\r\n\r\n")),
+	REFUSED("trailer with a control byte", BAD_REPLY, GET, RECEIVED(CHUNKED_ "0\r\nA: \a\r\n\r\n")),
+	REFUSED("chunk extension with a control byte", BAD_REPLY, GET, RECEIVED(CHUNKED_ "0;\x7f\r\n\r\n")),
+	REFUSED("status line with a control byte", BAD_REPLY, GET,
+		RECEIVED("HTTP/1.1 200 \a\r\nContent-Length: 0\r\n\r\n")),
 	REFUSED("trailer, lf", BAD_REPLY, GET, RECEIVED(CHUNKED_ "0\r\nA: b\n\r\n")),
 	REFUSED("trailer, lf at the end", BAD_REPLY, GET, RECEIVED(CHUNKED_ "0\r\nA: b\r\n\n")),
 };
