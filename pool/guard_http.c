@@ -147,7 +147,9 @@ static void head_end(struct guard *guard, struct http_stream *stream)
 		refuse_bad(guard, stream);
 	else if (stream->finding)
 		guard_refuse(guard, (enum guard_reason)stream->finding);
-	if (chunked != stream->encoded || (chunked && stream->parser.flags & F_CONTENTLENGTH))
+	/* http-parser takes longer names for Transfer-Encoding, too. */
+	if (stream->parser.uses_transfer_encoding != stream->encoded || chunked != stream->encoded ||
+	    (chunked && stream->parser.flags & F_CONTENTLENGTH))
 		guard_refuse(guard, GUARD_REASON_LENGTH);
 	if (guard->reason)
 		return;
