@@ -182,6 +182,16 @@ static bool is_text(char c)
 	return ((unsigned char)c >= ' ' || c == '\t') && c != DEL;
 }
 
+/* Most bytes of a head: how many in a row are text? */
+static size_t text_run(const char *bytes, size_t size, size_t most)
+{
+	size_t run = 0;
+
+	while (run < size && run < most && is_text(bytes[run]))
+		run++;
+	return run;
+}
+
 /**
  * follow_line() - the next byte of a head or trailer
  * Return: false if it breaks the form. stream->line is HTTP_LINE_END after the empty line's LF
@@ -234,6 +244,12 @@ static size_t read_head(struct guard *guard, struct http_stream *stream, const c
 		stream->early = request_only_one(waiting) && guard->http.request.place != PLACE_HEAD;
 	}
 	while (good < size && stream->line != HTTP_LINE_END && stream->lines_size < LINES_MAX) {
+		if (stream->line == HTTP_LINE_TEXT && is_text(bytes[good])) {
+			size_t run = text_run(bytes + good, size - good, LINES_MAX - stream->lines_size);
+			stream->lines_size += (uint32_t)run;
+			good += run;
+			continue;
+		}
 		bad = !follow_line(stream, bytes[good]);
 		if (bad)
 			break;
