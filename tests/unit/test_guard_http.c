@@ -61,6 +61,7 @@ static const struct exchange unfinished[] = {
 	OPEN("trailers without end", GET, RECEIVED(CHUNKED_ "0\r\nA: b\r\n")),
 	OPEN("pipelined, one unanswered", GET, GET, HELLO),
 	OPEN("half of the next request", GET, HELLO, SENT("G")),
+	OPEN("half of the next request before the reply", GET, SENT("G"), HELLO),
 	OPEN("only 100", GET, RECEIVED("HTTP/1.1 100 Continue\r\n\r\n")),
 	OPEN("body in flight", SENT(POST_ "Content-Length: 3\r\n\r\nab")),
 	OPEN("length nearly 2^63", GET,
