@@ -75,8 +75,8 @@ struct usage_entry {
 	/* 304 */ uint64_t deferred; /* bind(ip, 0) calls turned into a bind without a port */
 	/* 312 */ uint64_t aside;    /* times this source could not be used */
 	/* 320 */ struct usage_failure failures[USAGE_FAILURES]; /* the last also takes what found no place */
-	/* In use at the start of tick t is in [t % USAGE_HISTORY], for the tick of the entry and those
-	 * before it; at most 65535. */
+	/* `open` at the start of tick t is in [t % USAGE_HISTORY], for the tick of the entry and those before
+	 * it; at most 65535. */
 	/* 368 */ uint16_t history[USAGE_HISTORY];
 	/* 384 */ struct endpoint to;    /* all zero in [0] */
 	/* 408 */ struct address source; /* all zero: not known */
