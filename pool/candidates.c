@@ -19,7 +19,8 @@ HOT bool candidates_age(const struct shim *shim, const struct destination *desti
 	age->range = capacity_matters && shim->range_until_ns <= now_ns;
 	age->list = spreading && rule->sources.automatic && destination->sources_until_ns <= now_ns;
 	age->natural = spreading && rule->spread == SPREAD_SPILL && destination->natural_until_ns <= now_ns;
-	return age->range || age->list || age->natural;
+	age->segment = shim->writer.state == USAGE_NOT_TRIED && !shim->settings.no_state;
+	return age->range || age->list || age->natural || age->segment;
 }
 
 /* The same list found for many destinations is kept once. */
@@ -81,6 +82,8 @@ COLD static void refresh_natural(struct shim *shim, const struct held *held, str
 COLD void candidates_refresh(struct shim *shim, const struct held *held, struct destination *destination,
 			     const struct candidates_age *age, struct events *events, uint64_t now_ns)
 {
+	if (age->segment)
+		usage_start(shim, held);
 	if (age->range)
 		shim_refresh_range(shim, now_ns);
 	if (age->list)

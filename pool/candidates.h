@@ -13,6 +13,7 @@ struct candidates_age {
 	bool range;   /* the port range, where it bears on the choice */
 	bool list;    /* what `auto` stands for */
 	bool natural; /* the source the kernel would choose, where `spill` starts with it */
+	bool segment; /* the usage segment is not made yet */
 };
 
 /**

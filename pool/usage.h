@@ -52,18 +52,18 @@ struct usage_failure {
 
 /* One source towards one destination. A connect() and a close() touch the first two cache lines. */
 struct usage_entry {
-	/*   0 */ uint64_t opened;       /* connect() calls that took a port */
-	/*   8 */ uint64_t connect_ns;   /* time spent in them */
+	/*   0 */ uint64_t opened; /* connect() calls that took a port */
+	/*   8 */ uint32_t peak;   /* most in use at once */
+	/*  12 */ uint32_t reserved_12;
 	/*  16 */ uint64_t closed_by_us; /* we closed first: TIME_WAIT */
 	/*  24 */ uint32_t open;         /* now, with those still connecting */
 	/*  28 */ uint32_t tick;         /* time >> 32 of the newest bucket */
 	/* TIME_WAITs begun in tick t are in [t % USAGE_TIME_WAIT_BUCKETS], while t + USAGE_TICKS_KEPT is
 	 * not over: usage_time_wait(). */
 	/*  32 */ uint16_t time_wait[USAGE_TIME_WAIT_BUCKETS];
-	/*  62 */ uint16_t sequence; /* odd: being written */
-	/*  64 */ uint64_t peak_ns;  /* when the peak was reached first */
-	/*  72 */ uint32_t peak;     /* most in use at once */
-	/*  76 */ uint32_t reserved_76;
+	/*  62 */ uint16_t sequence;   /* odd: being written */
+	/*  64 */ uint64_t connect_ns; /* time spent in the calls that `opened` counts */
+	/*  72 */ uint64_t peak_ns;    /* when the peak was reached first */
 	/* Calls by the time they took: [i] those below 16 << i µs and in none before, the last all the rest.
 	 */
 	/*  80 */ uint64_t latency[USAGE_LATENCY_BUCKETS];
@@ -143,7 +143,9 @@ struct usage_header {
 	/*  72 */ uint8_t boot_id[16];          /* /proc/sys/kernel/random/boot_id; 0: not known */
 	/*  88 */ uint64_t started_ns;          /* when counting began */
 	/*  96 */ uint64_t started_realtime_ns; /* the same moment by CLOCK_REALTIME */
-	/* 104 */ uint8_t reserved_104[24];
+	/* 104 */ uint64_t
+		network_cookie; /* SO_NETNS_COOKIE: unlike the inode it never comes back; 0: not known */
+	/* 112 */ uint8_t reserved_112[16];
 	/* What follows changes. */
 	/* 128 */ uint64_t ended_ns; /* the process ended in the ordinary way; 0: it did not, or not yet */
 	/* 136 */ uint64_t events_written;

@@ -54,4 +54,17 @@ const char *usage_names_next(struct usage_names *names);
  */
 void usage_file_name(uint64_t realtime_s, unsigned pid, uint32_t random, char *out);
 
+/* How many ended segments are kept, and for how long. */
+enum { USAGE_ENDED_MAX = 256, USAGE_ENDED_S = 24 * 60 * 60 };
+
+enum usage_sweep { USAGE_SWEEP_SOME, USAGE_SWEEP_ALL };
+
+/**
+ * usage_directory_sweep() - remove ended segments that are too many or too old, those left half made too
+ * @directory:	fd; read from its start
+ * @how:	SOME: look into a few files only, as a program at its start has no time to lose
+ * Return: how many were removed
+ */
+unsigned usage_directory_sweep(int directory, enum usage_sweep how);
+
 #endif

@@ -48,6 +48,24 @@ static void read_boot_id(uint8_t *out)
 	}
 }
 
+#ifndef SO_NETNS_COOKIE
+#define SO_NETNS_COOKIE 71 /* from Linux 5.14, asm-generic/socket.h */
+#endif
+
+static uint64_t network_cookie(void)
+{
+	uint64_t cookie = 0;
+	socklen_t length = sizeof(cookie);
+	long fd = kernel_private_fd(kernel.socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+
+	if (fd < 0)
+		return 0;
+	if (kernel.getsockopt((int)fd, SOL_SOCKET, SO_NETNS_COOKIE, &cookie, &length))
+		cookie = 0;
+	kernel.close((int)fd);
+	return cookie;
+}
+
 void usage_identify(struct usage_header *header)
 {
 	char text[1024];
@@ -59,6 +77,7 @@ void usage_identify(struct usage_header *header)
 		header->start_ticks = usage_start_ticks(text);
 	header->pid_namespace = usage_namespace("/proc/self/ns/pid");
 	header->network_namespace = usage_namespace("/proc/self/ns/net");
+	header->network_cookie = network_cookie();
 	read_boot_id(header->boot_id);
 	long got = kernel_read_file("/proc/self/cmdline", header->command, sizeof(header->command));
 	if (got < 0)
