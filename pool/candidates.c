@@ -20,7 +20,10 @@ HOT bool candidates_age(const struct shim *shim, const struct destination *desti
 	age->list = spreading && rule->sources.automatic && destination->sources_until_ns <= now_ns;
 	age->natural = spreading && rule->spread == SPREAD_SPILL && destination->natural_until_ns <= now_ns;
 	age->segment = shim->writer.state == USAGE_NOT_TRIED && !shim->settings.no_state;
-	return age->range || age->list || age->natural || age->segment;
+	age->siblings = spreading && shim->siblings.until_ns <= now_ns &&
+			shim->writer.state != USAGE_WITHOUT && !shim->settings.no_state &&
+			!shim->writer.frozen;
+	return age->range || age->list || age->natural || age->segment || age->siblings;
 }
 
 /* The same list found for many destinations is kept once. */
@@ -90,4 +93,6 @@ COLD void candidates_refresh(struct shim *shim, const struct held *held, struct 
 		refresh_list(shim, held, destination, events, now_ns);
 	if (age->natural)
 		refresh_natural(shim, held, destination, now_ns);
+	if (age->siblings)
+		siblings_refresh(shim, held, now_ns);
 }

@@ -2,6 +2,7 @@
 /* ledger - what this process has open, per destination and source. */
 #include "ledger.h"
 #include "hot.h"
+#include "siblings.h"
 #include "usage_write.h"
 
 #include <limits.h>
@@ -117,6 +118,8 @@ COLD struct tuple_space *ledger_space(struct ledger *ledger, struct destination 
 	space->source = *source;
 	space->destination = destination;
 	space->to_loopback = address_is_loopback(&destination->to.ip);
+	if (ledger->siblings)
+		space->others = siblings_in_use(ledger->siblings, &destination->to, source);
 	if (!usage_give(ledger, space)) {
 		arena_free(ledger->arena, space, sizeof(*space));
 		return NULL;

@@ -77,10 +77,12 @@ struct destination {
 };
 
 struct usage_writer;
+struct siblings;
 
 struct ledger {
 	struct arena *arena;
 	struct usage_writer *writer;
+	const struct siblings *siblings;
 	struct ledger_link *table; /* uthash */
 	struct destination *last;  /* found by the last search: most programs have few */
 	struct ledger_link *hand;  /* where the search for an idle entry goes on */

@@ -18,10 +18,13 @@ __thread volatile bool shim_inside;
 
 static void start_state(struct shim *shim)
 {
-	shim->ledger = (struct ledger){ .arena = &shim->arena, .writer = &shim->writer };
+	shim->ledger = (struct ledger){ .arena = &shim->arena,
+					.writer = &shim->writer,
+					.siblings = &shim->siblings };
 	shim->range = (struct port_range){ 0 };
 	shim->range_until_ns = 0;
 	knee_start(&shim->knee);
+	shim->siblings = (struct siblings){ 0 };
 	shim->aside_count = shim->auto_count = 0;
 	shim->deferred_count = 0;
 	shim->deferrals = 0;

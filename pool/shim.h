@@ -26,6 +26,7 @@
 #include "log.h"
 #include "port_range.h"
 #include "settings.h"
+#include "siblings.h"
 #include "tracked.h"
 #include "usage_write.h"
 
@@ -57,6 +58,7 @@ struct shim {
 	struct tracked *spare;   /* unused records */
 	struct ledger ledger;
 	struct usage_writer writer;
+	struct siblings siblings;
 	struct arena arena;
 	uint64_t deferrals;
 	struct reuse *parked_newest; /* all parked connections of the process */

@@ -79,20 +79,31 @@ static double time_to_exhaustion(const struct usage_entry *entry, uint64_t now_n
 	return w->open_growth > 0 ? (USAGE_TICKS_KEPT + 1) * TICK_S + left / w->open_growth : INFINITY;
 }
 
+/* As space_in_use() has it. */
+static bool waits_are_reused(const struct usage *usage, const struct usage_entry *entry)
+{
+	uint32_t reuse = usage->header.time_wait_reuse;
+	return reuse == 1 || (reuse == 2 && address_is_loopback(&entry->to.ip));
+}
+
+uint32_t usage_in_use(const struct usage *usage, const struct usage_entry *entry, uint64_t now_ns)
+{
+	uint32_t taken = usage_time_wait(entry, now_ns);
+
+	if (waits_are_reused(usage, entry))
+		taken = entry->tick == (uint32_t)(now_ns >> 32) ? bucket(entry, entry->tick) : 0;
+	return taken + (usage->running ? entry->open + entry->reuse_parked : 0);
+}
+
 void usage_figures(const struct usage *usage, const struct usage_entry *entry, uint64_t now_ns,
 		   struct usage_figures *out)
 {
 	struct port_range range = range_of(&usage->header);
 	struct window w;
-	bool to_loopback = address_is_loopback(&entry->to.ip);
 
 	*out = (struct usage_figures){ .time_wait = usage_time_wait(entry, now_ns),
 				       .exhausted_in_s = INFINITY };
-	uint32_t taken = out->time_wait;
-	/* As space_in_use() counts them. */
-	if (range.time_wait_reuse == 1 || (range.time_wait_reuse == 2 && to_loopback))
-		taken = entry->tick == (uint32_t)(now_ns >> 32) ? bucket(entry, entry->tick) : 0;
-	out->in_use = taken + (usage->running ? entry->open + entry->reuse_parked : 0);
+	out->in_use = usage_in_use(usage, entry, now_ns);
 	if (!entry->to.port)
 		return;
 	out->capacity = port_range_capacity(&range);
@@ -104,7 +115,7 @@ void usage_figures(const struct usage *usage, const struct usage_entry *entry, u
 	out->growth = w.open_growth + w.closed_by_us;
 	if (!out->capacity)
 		return;
-	if (taken != out->time_wait) {
+	if (waits_are_reused(usage, entry)) {
 		/* TIME_WAITs are handed out again: only what stays open uses ports up. */
 		if (w.open_growth > 0)
 			out->exhausted_in_s = out->headroom / w.open_growth;

@@ -8,6 +8,7 @@
 #include "shim.h"
 
 #include <stdio.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 
@@ -38,9 +39,11 @@ static bool adopt(struct shim *shim, const struct held *held, const struct usage
 					 ? arena_alloc(&shim->arena, USAGE_ENTRIES * sizeof(*writer->owners))
 					 : NULL;
 	}
-	ours = ours && writer->owners;
+	ours = ours && writer->owners && writer->place;
 	if (ours) {
 		writer->segment = file->segment;
+		strcpy(writer->place, file->place);
+		strcpy(writer->name, file->name);
 		writer->ready = file->ready;
 		writer->state = USAGE_WRITING;
 		file->segment->entries[0].first_ns = file->segment->header.started_ns;

@@ -75,33 +75,32 @@ static void clean_header(struct usage_header *h)
 		h->time_wait_reuse = 0;
 }
 
-static void take_events(struct usage *out, const struct usage_event *events)
+static void take_events(struct usage *out, const char *events)
 {
 	uint64_t written = out->header.events_written;
 	uint64_t from = written > USAGE_EVENTS ? written - USAGE_EVENTS : 0;
 
 	for (uint64_t n = from; n < written; n++) {
-		const struct usage_event *event = &events[n % USAGE_EVENTS];
+		struct usage_event *event = &out->events[out->event_count];
+		memcpy(event, events + n % USAGE_EVENTS * sizeof(*event), sizeof(*event));
 		/* Another number: torn, or written over meanwhile. */
 		if (event->sequence == (uint32_t)(2 * n + 2) && event->kind < USAGE_EVENT_KINDS)
-			out->events[out->event_count++] = *event;
+			out->event_count++;
 	}
 }
 
 bool usage_read_buffer(struct arena *arena, const void *data, size_t size, struct usage *out, char *reason)
 {
-	struct usage_event events[USAGE_EVENTS];
 	const char *bytes = data;
 
 	*out = (struct usage){ 0 };
 	if (size < offsetof(struct usage_segment, entries))
 		return bad(reason, "is cut short");
 	memcpy(&out->header, bytes, sizeof(out->header));
-	memcpy(events, bytes + offsetof(struct usage_segment, events), sizeof(events));
 	if (!check_header(&out->header, size, reason))
 		return false;
 	clean_header(&out->header);
-	take_events(out, events);
+	take_events(out, bytes + offsetof(struct usage_segment, events));
 	unsigned count = out->header.entries_used;
 	if (!count)
 		return true;
@@ -129,6 +128,12 @@ void usage_free(struct arena *arena, struct usage *usage)
 	usage->entry_count = 0;
 }
 
+/* Too large for the stack of a thread that connects. */
+struct reading {
+	struct usage_segment segment;
+	struct usage_event again[USAGE_EVENTS];
+};
+
 static bool read_at(int fd, void *out, size_t size, size_t offset)
 {
 	return kernel_syscall(SYS_pread64, fd, (long)out, (long)size, (long)offset, 0, 0) == (long)size;
@@ -153,28 +158,27 @@ static bool settle_entry(int fd, size_t offset, struct usage_entry *entry)
 }
 
 /* The same for events. One that is being written is left out. */
-static bool settle_events(int fd, struct usage_event *events)
+static bool settle_events(int fd, struct reading *reading)
 {
-	struct usage_event again[USAGE_EVENTS];
-
-	if (!read_at(fd, again, sizeof(again), offsetof(struct usage_segment, events)))
+	if (!read_at(fd, reading->again, sizeof(reading->again), offsetof(struct usage_segment, events)))
 		return false;
 	for (unsigned i = 0; i < USAGE_EVENTS; i++)
-		if (memcmp(&events[i], &again[i], sizeof(again[i])))
-			events[i].sequence |= 1;
+		if (memcmp(&reading->segment.events[i], &reading->again[i], sizeof(reading->again[i])))
+			reading->segment.events[i].sequence |= 1;
 	return true;
 }
 
 /* Reads what is there of a segment, until it does not change under the eyes. */
-static long read_segment(int fd, struct usage_segment *segment, size_t size)
+static long read_segment(int fd, struct reading *reading, size_t size)
 {
+	struct usage_segment *segment = &reading->segment;
 	size_t least = offsetof(struct usage_segment, entries);
 
 	if (size > sizeof(*segment))
 		size = sizeof(*segment);
 	if (size < least)
 		return (long)size;
-	if (!read_at(fd, segment, least, 0) || !settle_events(fd, segment->events))
+	if (!read_at(fd, segment, least, 0) || !settle_events(fd, reading))
 		return -EIO;
 	size_t count = segment->header.entries_used;
 	size_t room = (size - least) / sizeof(struct usage_entry);
@@ -225,17 +229,17 @@ static long read_open_file(struct arena *arena, int fd, unsigned owner, struct u
 		return refuse(reason, "is no regular file");
 	if (st.st_uid != owner || st.st_mode & (S_IRWXG | S_IRWXO))
 		return refuse(reason, "belongs to another user, or others may use it");
-	struct usage_segment *segment = arena_alloc(arena, sizeof(*segment));
-	if (!segment)
+	struct reading *reading = arena_alloc(arena, sizeof(*reading));
+	if (!reading)
 		return refuse(reason, "is too large for the memory there is");
-	long rc = read_segment(fd, segment, st.st_size > 0 ? (size_t)st.st_size : 0);
+	long rc = read_segment(fd, reading, st.st_size > 0 ? (size_t)st.st_size : 0);
 	if (rc < 0)
 		rc = refuse(reason, "cannot be read");
-	else if (segment->header.magic == 0 && is_locked(fd) == 1)
+	else if (reading->segment.header.magic == 0 && is_locked(fd) == 1)
 		rc = -EAGAIN;
 	else
-		rc = usage_read_buffer(arena, segment, (size_t)rc, out, reason) ? 0 : -EINVAL;
-	arena_free(arena, segment, sizeof(*segment));
+		rc = usage_read_buffer(arena, &reading->segment, (size_t)rc, out, reason) ? 0 : -EINVAL;
+	arena_free(arena, reading, sizeof(*reading));
 	if (!rc)
 		out->running = is_running(fd, &out->header);
 	return rc;

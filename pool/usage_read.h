@@ -67,13 +67,21 @@ typedef void usage_skipped(const char *path, const char *reason, void *argument)
 void usage_walk(struct arena *arena, const char *state_dir, const char *runtime_dir, usage_visit *visit,
 		usage_skipped *skipped, void *argument);
 
+/**
+ * usage_in_use() - ports taken now: open, parked, TIME_WAIT but those the kernel hands out again
+ * @now_ns:	CLOCK_MONOTONIC
+ *
+ * Of an ended process only the TIME_WAITs are.
+ */
+uint32_t usage_in_use(const struct usage *usage, const struct usage_entry *entry, uint64_t now_ns);
+
 /* What follows from an entry's numbers. */
 struct usage_figures {
-	uint32_t time_wait; /* now */
-	uint32_t in_use;   /* ports taken now: open, parked, TIME_WAIT but those the kernel hands out again */
-	uint32_t capacity; /* 0: not known */
-	uint32_t headroom; /* capacity - in_use */
-	double growth;     /* ports a second taken and not freed at once, over the last half minute */
+	uint32_t time_wait;    /* now */
+	uint32_t in_use;       /* usage_in_use(), never more than the capacity */
+	uint32_t capacity;     /* 0: not known */
+	uint32_t headroom;     /* capacity - in_use */
+	double growth;         /* ports a second taken and not freed at once, over the last half minute */
 	double exhausted_in_s; /* at that rate; INFINITY: never, as far as one sees */
 };
 

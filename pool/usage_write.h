@@ -41,6 +41,8 @@ struct usage_writer {
 	struct tuple_space **owners; /* of the entries, by number */
 	unsigned hand;               /* where the search for an idle entry goes on */
 	unsigned ready;              /* entries below have their memory */
+	char *place;                 /* directory of the segment's file */
+	char name[USAGE_FILE_NAME_MAX];
 };
 
 /* A new file, mapped. */
