@@ -52,21 +52,18 @@ static bool check_header(const struct usage_header *h, size_t size, char *reason
 }
 
 /* Whoever prints it need not think of escape sequences. */
-static void clean(char *text, size_t size, bool keep_zeros)
+static void clean(char *text, size_t size)
 {
 	text[size - 1] = '\0';
-	for (size_t i = 0; i < size - 1; i++) {
-		if (!text[i] && !keep_zeros)
-			break;
+	for (size_t i = 0; i < size; i++)
 		if (text[i] && (text[i] < ' ' || text[i] > '~'))
 			text[i] = '?';
-	}
 }
 
 static void clean_header(struct usage_header *h)
 {
-	clean(h->name, sizeof(h->name), false);
-	clean(h->command, sizeof(h->command), true);
+	clean(h->name, sizeof(h->name));
+	clean(h->command, sizeof(h->command));
 	bool known = h->range_low && h->range_low <= h->range_high && h->range_high <= UINT16_MAX &&
 		     h->range_reserved <= h->range_high - h->range_low;
 	if (!known)
