@@ -172,7 +172,7 @@ HOT static enum verdict choose(struct attempt *a)
 		verdict = choose_fixed(a);
 	}
 	if (verdict != NONE_LEFT && a->full) {
-		a->full->failovers++;
+		space_failed_over(a->full);
 		events_failover(a->shim, a->events, a->full, now_ns);
 	}
 	a->full = NULL;
@@ -339,6 +339,8 @@ HOT static void settle_under_way(struct attempt *a, long rc)
 	if (!a->space)
 		return;
 	space_opened(a->space, a->answered_ns - a->asked_ns);
+	if (a->space->apart)
+		usage_promote(&a->shim->ledger, a->space);
 	events_use_changed(a->shim, a->events, a->space, a->answered_ns);
 	if (tracked->flags & CLOSED_IN_CALL) {
 		space_ended(a->space, ENDED_TIME_WAIT, a->answered_ns);
@@ -377,8 +379,8 @@ COLD static void end_deferral(struct attempt *a)
 	a->tracked->flags &= (uint16_t)~DEFERRED;
 	a->shim->deferred_count--;
 	a->shim->deferrals++;
-	if (a->destination)
-		a->destination->deferred++;
+	if (a->space)
+		space_deferred(a->space);
 }
 
 /* No source is left: the program gets EADDRNOTAVAIL. The lock is held. */
@@ -391,6 +393,8 @@ COLD static void settle_exhausted(struct attempt *a)
 		space_refused(space, EADDRNOTAVAIL);
 	if (!(a->flags & ITS_OWN_SPACE)) {
 		d->exhausted++;
+		if (space)
+			space_exhausted(space);
 		events_exhausted(a->shim, a->events, d, a->candidates, time_of(a));
 	}
 	a->tracked->state = SOCKET_FRESH;
@@ -435,6 +439,7 @@ COLD static bool settle_refused(struct attempt *a, long rc, bool full, bool blam
 	if (a->space && blame) {
 		space_released(a->space);
 		a->destination->load_valid = false;
+		space_aside(a->space);
 		a->space->aside_until_ns = a->answered_ns + SPREAD_ASIDE_S * SECOND_NS;
 		events_aside(a->shim, a->events, &a->source, a->to, (int)-rc, a->answered_ns);
 		return true;
@@ -500,6 +505,7 @@ COLD static bool set_aside(struct attempt *a, long rc)
 		return true;
 	}
 	a->destination->load_valid = false;
+	space_aside(a->space);
 	a->space->aside_until_ns = time_of(a) + SPREAD_ASIDE_S * SECOND_NS;
 	spread_aside(a->shim, &a->source, time_of(a));
 	events_aside(a->shim, a->events, &a->source, NULL, (int)-rc, time_of(a));

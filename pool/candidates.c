@@ -19,7 +19,11 @@ HOT bool candidates_age(const struct shim *shim, const struct destination *desti
 	age->range = capacity_matters && shim->range_until_ns <= now_ns;
 	age->list = spreading && rule->sources.automatic && destination->sources_until_ns <= now_ns;
 	age->natural = spreading && rule->spread == SPREAD_SPILL && destination->natural_until_ns <= now_ns;
-	return age->range || age->list || age->natural;
+	age->segment = shim->writer.state == USAGE_NOT_TRIED && !shim->settings.no_state;
+	age->siblings = spreading && shim->siblings.until_ns <= now_ns &&
+			shim->writer.state != USAGE_WITHOUT && !shim->settings.no_state &&
+			!shim->writer.frozen;
+	return age->range || age->list || age->natural || age->segment || age->siblings;
 }
 
 /* The same list found for many destinations is kept once. */
@@ -81,10 +85,14 @@ COLD static void refresh_natural(struct shim *shim, const struct held *held, str
 COLD void candidates_refresh(struct shim *shim, const struct held *held, struct destination *destination,
 			     const struct candidates_age *age, struct events *events, uint64_t now_ns)
 {
+	if (age->segment)
+		usage_start(shim, held);
 	if (age->range)
 		shim_refresh_range(shim, now_ns);
 	if (age->list)
 		refresh_list(shim, held, destination, events, now_ns);
 	if (age->natural)
 		refresh_natural(shim, held, destination, now_ns);
+	if (age->siblings)
+		siblings_refresh(shim, held, now_ns);
 }

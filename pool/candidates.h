@@ -10,9 +10,11 @@ enum { CANDIDATES_NATURAL_LIFE_S = 5, CANDIDATES_AUTO_LIFE_S = 30 };
 
 /* What is old. */
 struct candidates_age {
-	bool range;   /* the port range, where it bears on the choice */
-	bool list;    /* what `auto` stands for */
-	bool natural; /* the source the kernel would choose, where `spill` starts with it */
+	bool range;    /* the port range, where it bears on the choice */
+	bool list;     /* what `auto` stands for */
+	bool natural;  /* the source the kernel would choose, where `spill` starts with it */
+	bool segment;  /* the usage segment is not made yet */
+	bool siblings; /* what other processes have in use */
 };
 
 /**

@@ -2,41 +2,49 @@
 /* events - what is worth a log line: noticed under the shim's lock, written after it was let go. */
 #include "events.h"
 #include "clock.h"
+#include "event_text.h"
 #include "hot.h"
 
-#include <stdio.h>
 #include <string.h>
 
 /* The same kind of event for the same destination gets one line in this time; the rest are counted. */
 enum { FAILOVER_EVERY_S = 1, EXHAUSTED_EVERY_S = 5, RECOVERED_BELOW_PERCENT = 10 };
 #define SECOND_NS 1000000000ull
 
-static enum log_level level_of(enum event_kind kind)
+static enum log_level level_of(uint32_t kind)
 {
 	switch (kind) {
-	case EVENT_EXHAUSTED:
+	case USAGE_EXHAUSTED:
 		return LOG_LEVEL_ERROR;
-	case EVENT_NO_SOURCE:
+	case USAGE_NO_SOURCE:
 		return LOG_LEVEL_INFO;
 	default:
 		return LOG_LEVEL_WARN;
 	}
 }
 
-COLD static struct event *hold(struct shim *shim, struct events *events, enum event_kind kind,
-			       uint64_t now_ns)
+/* A place for an event; note() follows when it is filled in. */
+COLD static struct event *hold(struct shim *shim, struct events *events, uint32_t kind, uint64_t now_ns)
 {
+	struct event *event = &events->held[events->count];
 	uint64_t suppressed = 0;
 
-	if (shim->settings.log_to == LOG_TO_NOTHING || level_of(kind) > shim->settings.log_level ||
-	    events->count == EVENTS_HELD || !log_allow(&shim->log, now_ns, &suppressed))
-		return NULL;
-	struct event *event = &events->held[events->count++];
-	*event = (struct event){ .kind = kind, .suppressed = suppressed };
+	*event = (struct event){ .what.kind = kind };
+	event->to_log = shim->settings.log_to != LOG_TO_NOTHING &&
+			level_of(kind) <= shim->settings.log_level && events->count < EVENTS_HELD &&
+			log_allow(&shim->log, now_ns, &suppressed);
+	event->suppressed = suppressed;
 	return event;
 }
 
-static void describe(struct shim *shim, struct event *event, struct tuple_space *space, uint64_t now_ns)
+COLD static void note(struct shim *shim, struct events *events, const struct event *event, uint64_t now_ns)
+{
+	usage_note(&shim->writer, &event->what, now_ns);
+	if (event->to_log)
+		events->count++;
+}
+
+static void describe(struct shim *shim, struct usage_event *event, struct tuple_space *space, uint64_t now_ns)
 {
 	event->to = space->destination->to;
 	event->source = space->source;
@@ -61,7 +69,7 @@ COLD void events_look_closer(struct shim *shim, struct events *events, struct tu
 	unsigned steps = 0;
 
 	space->quiet_below = LEDGER_BUSY_FROM;
-	if (!settings->warn_steps || settings->log_to == LOG_TO_NOTHING)
+	if (!settings->warn_steps || (settings->log_to == LOG_TO_NOTHING && !shim->writer.segment))
 		space->quiet_below = UINT32_MAX;
 	if (!capacity || space->quiet_below == UINT32_MAX)
 		return;
@@ -72,17 +80,16 @@ COLD void events_look_closer(struct shim *shim, struct events *events, struct tu
 		space->quiet_below = (uint32_t)((settings->warn_percent[0] * capacity + 99) / 100);
 	if (steps > space->warned_steps) {
 		space->warned_steps = (uint8_t)steps;
-		struct event *event = hold(shim, events, EVENT_THRESHOLD, now_ns);
-		if (!event)
-			return;
-		describe(shim, event, space, now_ns);
-		event->percent = settings->warn_percent[steps - 1];
+		struct event *event = hold(shim, events, USAGE_THRESHOLD, now_ns);
+		describe(shim, &event->what, space, now_ns);
+		event->what.percent = settings->warn_percent[steps - 1];
+		note(shim, events, event, now_ns);
 	} else if (space->warned_steps &&
 		   in_use * 100 < recovered_below(settings->warn_percent[0]) * capacity) {
 		space->warned_steps = 0;
-		struct event *event = hold(shim, events, EVENT_RECOVERED, now_ns);
-		if (event)
-			describe(shim, event, space, now_ns);
+		struct event *event = hold(shim, events, USAGE_RECOVERED, now_ns);
+		describe(shim, &event->what, space, now_ns);
+		note(shim, events, event, now_ns);
 	}
 }
 
@@ -96,11 +103,10 @@ COLD void events_failover(struct shim *shim, struct events *events, struct tuple
 		destination->failovers_unlogged++;
 		return;
 	}
-	struct event *event = hold(shim, events, EVENT_FAILOVER, now_ns);
-	if (!event)
-		return;
-	describe(shim, event, space, now_ns);
-	event->repeats = destination->failovers_unlogged;
+	struct event *event = hold(shim, events, USAGE_FAILOVER, now_ns);
+	describe(shim, &event->what, space, now_ns);
+	event->what.repeats = destination->failovers_unlogged;
+	note(shim, events, event, now_ns);
 	destination->failovers_unlogged = 0;
 	destination->failover_logged_ns = now_ns;
 }
@@ -111,17 +117,16 @@ COLD void events_exhausted(struct shim *shim, struct events *events, struct dest
 	if (destination->exhausted_logged_ns &&
 	    clock_since(destination->exhausted_logged_ns, now_ns) < EXHAUSTED_EVERY_S * SECOND_NS)
 		return;
-	struct event *event = hold(shim, events, EVENT_EXHAUSTED, now_ns);
-	if (!event)
-		return;
+	struct event *event = hold(shim, events, USAGE_EXHAUSTED, now_ns);
 	for (struct tuple_space *space = destination->spaces; space; space = space->next)
 		if (space->full_at_ns)
-			describe(shim, event, space, now_ns);
-	event->to = destination->to;
+			describe(shim, &event->what, space, now_ns);
+	event->what.to = destination->to;
 	if (sources > 1)
-		event->source = (struct address){ 0 };
-	event->sources = sources;
-	event->repeats = destination->exhausted - destination->exhausted_logged - 1;
+		event->what.source = (struct address){ 0 };
+	event->what.sources = sources;
+	event->what.repeats = destination->exhausted - destination->exhausted_logged - 1;
+	note(shim, events, event, now_ns);
 	destination->exhausted_logged = destination->exhausted;
 	destination->exhausted_logged_ns = now_ns;
 }
@@ -129,35 +134,33 @@ COLD void events_exhausted(struct shim *shim, struct events *events, struct dest
 COLD void events_aside(struct shim *shim, struct events *events, const struct address *source,
 		       const struct endpoint *to, int error, uint64_t now_ns)
 {
-	struct event *event = hold(shim, events, EVENT_ASIDE, now_ns);
-	if (!event)
-		return;
-	event->source = *source;
+	struct event *event = hold(shim, events, USAGE_ASIDE, now_ns);
+	event->what.source = *source;
 	if (to)
-		event->to = *to;
-	event->error = error;
+		event->what.to = *to;
+	event->what.error = error;
+	note(shim, events, event, now_ns);
 }
 
 COLD void events_auto_failed(struct shim *shim, struct events *events, const struct endpoint *to, int error,
 			     uint64_t now_ns)
 {
-	struct event *event = hold(shim, events, EVENT_AUTO, now_ns);
-	if (!event)
-		return;
-	event->to = *to;
-	event->error = error;
+	struct event *event = hold(shim, events, USAGE_AUTO_FAILED, now_ns);
+	event->what.to = *to;
+	event->what.error = error;
+	note(shim, events, event, now_ns);
 }
 
 COLD void events_no_source(struct shim *shim, struct events *events, const struct endpoint *to,
 			   uint64_t now_ns)
 {
 	/* Common enough, such as IPv6 destinations and a list of IPv4 sources: an information, no warning. */
-	struct event *event = hold(shim, events, EVENT_NO_SOURCE, now_ns);
-	if (event)
-		event->to = *to;
+	struct event *event = hold(shim, events, USAGE_NO_SOURCE, now_ns);
+	event->what.to = *to;
+	note(shim, events, event, now_ns);
 }
 
-static void add_use(struct log_line *line, const struct event *event)
+static void add_use(struct log_line *line, const struct usage_event *event)
 {
 	log_number(line, "in_use", event->in_use);
 	if (event->capacity)
@@ -166,7 +169,7 @@ static void add_use(struct log_line *line, const struct event *event)
 	log_number(line, "time_wait", event->time_wait);
 }
 
-static void add_place(struct log_line *line, const struct event *event)
+static void add_place(struct log_line *line, const struct usage_event *event)
 {
 	char text[ENDPOINT_TEXT_MAX];
 
@@ -176,60 +179,25 @@ static void add_place(struct log_line *line, const struct event *event)
 		log_text(line, "source", address_format(&event->source, text));
 }
 
-static void message_of(const struct event *event, char *out, size_t size)
+COLD static void write_event(struct shim *shim, const struct event *held)
 {
-	switch (event->kind) {
-	case EVENT_THRESHOLD:
-		snprintf(out, size, "%u%% of the ports from this source to this destination are in use",
-			 event->percent);
-		break;
-	case EVENT_RECOVERED:
-		snprintf(out, size,
-			 "use of the ports from this source to this destination is well below the first "
-			 "warning step again");
-		break;
-	case EVENT_FAILOVER:
-		snprintf(out, size, "no port left from this source; the next source is tried");
-		break;
-	case EVENT_EXHAUSTED:
-		snprintf(out, size, "no port left: connect() fails with EADDRNOTAVAIL%s",
-			 event->in_use < event->capacity ? "; other programs hold or block the rest" : "");
-		break;
-	case EVENT_ASIDE:
-		snprintf(out, size, "source cannot be used (%s); set aside for 30 s",
-			 strerrordesc_np(event->error));
-		break;
-	case EVENT_NO_SOURCE:
-		snprintf(out, size, "none of the sources fits this destination; the kernel chooses one");
-		break;
-	case EVENT_AUTO:
-		snprintf(out, size, "auto: the local addresses could not be listed (%s)",
-			 strerrordesc_np(event->error));
-		break;
-	}
-}
-
-COLD static void write_event(struct shim *shim, const struct event *event)
-{
-	static const char *const names[] = { "threshold",    "recovered",   "failover", "exhausted",
-					     "source_aside", "auto_failed", "no_source" };
+	const struct usage_event *event = &held->what;
 	struct log_line line;
-	char message[120];
+	char message[EVENT_TEXT_MAX];
 
-	log_begin(&shim->log, &line, level_of(event->kind), names[event->kind]);
+	log_begin(&shim->log, &line, level_of(event->kind), event_name(event->kind));
 	add_place(&line, event);
-	if (event->kind == EVENT_THRESHOLD)
+	if (event->kind == USAGE_THRESHOLD)
 		log_number(&line, "percent", event->percent);
-	if (event->kind == EVENT_EXHAUSTED)
+	if (event->kind == USAGE_EXHAUSTED)
 		log_number(&line, "sources", event->sources);
-	if (event->kind < EVENT_ASIDE)
+	if (event->kind < USAGE_ASIDE)
 		add_use(&line, event);
 	if (event->repeats)
 		log_number(&line, "repeats", event->repeats);
-	if (event->suppressed)
-		log_number(&line, "suppressed", event->suppressed);
-	message_of(event, message, sizeof(message));
-	log_text(&line, "msg", message);
+	if (held->suppressed)
+		log_number(&line, "suppressed", held->suppressed);
+	log_text(&line, "msg", event_text(event, message));
 	log_end(&shim->log, &line);
 }
 

@@ -1,30 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-/* events - what is worth a log line: noticed under the shim's lock, written after it was let go. */
+/* events - what is worth a log line: noticed under the shim's lock, where it goes to the usage segment too,
+ * written after it was let go. */
 #ifndef HEADROOM_POOL_EVENTS_H
 #define HEADROOM_POOL_EVENTS_H
 
 #include "shim.h"
 
-enum event_kind {
-	EVENT_THRESHOLD,
-	EVENT_RECOVERED,
-	EVENT_FAILOVER,
-	EVENT_EXHAUSTED,
-	EVENT_ASIDE,
-	EVENT_AUTO,
-	EVENT_NO_SOURCE
-};
-
 struct event {
-	enum event_kind kind;
-	struct endpoint to;
-	struct address source; /* unset: not known, or all of them */
-	unsigned percent;      /* step that was passed */
-	unsigned sources;      /* how many were tried */
-	uint32_t in_use, capacity, open, time_wait;
-	uint64_t repeats;    /* the same event, since its last line */
+	struct usage_event what;
+	bool to_log;
 	uint64_t suppressed; /* lines of any kind left out by the rate limit before this one */
-	int error;
 };
 
 enum { EVENTS_HELD = 6 };
@@ -32,7 +17,7 @@ enum { EVENTS_HELD = 6 };
 /* Only `count` needs to be set at first. */
 struct events {
 	unsigned count;
-	struct event held[EVENTS_HELD];
+	struct event held[EVENTS_HELD + 1]; /* the last for one that is not logged */
 };
 
 /**

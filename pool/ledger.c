@@ -2,6 +2,8 @@
 /* ledger - what this process has open, per destination and source. */
 #include "ledger.h"
 #include "hot.h"
+#include "siblings.h"
+#include "usage_write.h"
 
 #include <limits.h>
 #include <string.h>
@@ -23,15 +25,12 @@ struct ledger_link {
 	UT_hash_handle hh;
 };
 
-/* A tick is 2^32 ns, 4.3 s. A TIME_WAIT lasts TCP_TIMEWAIT_LEN, 60 s (include/net/tcp.h): 14 ticks. */
-enum { TICKS_KEPT = 14 };
-
 static bool idle(const struct destination *d)
 {
 	if (d->users)
 		return false;
 	for (const struct tuple_space *s = d->spaces; s; s = s->next)
-		if (s->open || s->time_wait)
+		if (s->open || s->time_wait || s->use->reuse_parked)
 			return false;
 	return true;
 }
@@ -51,6 +50,7 @@ static void forget(struct ledger *ledger, struct ledger_link *link)
 	ledger->last = NULL;
 	for (struct tuple_space *s = link->destination.spaces; s; s = next) {
 		next = s->next;
+		usage_take_back(ledger, s);
 		arena_free(arena, s, sizeof(*s));
 	}
 	arena_free(arena, link->destination.by_source,
@@ -118,6 +118,12 @@ COLD struct tuple_space *ledger_space(struct ledger *ledger, struct destination 
 	space->source = *source;
 	space->destination = destination;
 	space->to_loopback = address_is_loopback(&destination->to.ip);
+	if (ledger->siblings)
+		space->others = siblings_in_use(ledger->siblings, &destination->to, source);
+	if (!usage_give(ledger, space)) {
+		arena_free(ledger->arena, space, sizeof(*space));
+		return NULL;
+	}
 	space->next = destination->spaces;
 	destination->spaces = space;
 	return space;
@@ -131,23 +137,9 @@ struct destination *ledger_next(const struct ledger *ledger, const struct destin
 
 COLD void space_age(struct tuple_space *space, uint64_t now_ns)
 {
-	uint32_t tick = ledger_tick(now_ns);
+	uint32_t dropped = usage_age(space->use, ledger_tick(now_ns));
 
-	if (!space->time_wait) {
-		space->bucket_tick = tick;
-		return;
-	}
-	/* Threads look at the clock before they take the lock: a call may come with an earlier time than the
-	 * last. */
-	while ((int32_t)(tick - space->bucket_tick) > 0) {
-		space->bucket_tick++;
-		/* The bucket that falls out of the 60 s is emptied before its place is used again. */
-		uint16_t *old = &space->bucket[(space->bucket_tick - TICKS_KEPT - 1) % TIME_WAIT_BUCKETS];
-		space->time_wait -= *old;
-		*old = 0;
-		if (!space->time_wait)
-			space->bucket_tick = tick;
-	}
+	space->time_wait -= dropped < space->time_wait ? dropped : space->time_wait;
 }
 
 void ledger_capacity_changed(struct ledger *ledger)
@@ -157,23 +149,66 @@ void ledger_capacity_changed(struct ledger *ledger)
 			s->quiet_below = 0;
 }
 
+static void put_open(struct tuple_space *space, uint32_t open)
+{
+	if (space->apart)
+		USAGE_ADD(space->other->open, open - space->open);
+	space->open = open;
+	USAGE_PUT(space->use->open, open);
+}
+
+static void enter_peak(struct usage_entry *use, uint32_t in_use, uint64_t now_ns)
+{
+	usage_begin(use);
+	USAGE_PUT(use->peak, in_use);
+	USAGE_PUT(use->peak_ns, now_ns);
+	usage_end(use);
+}
+
+COLD static void enter_taken_apart(struct usage_entry *other, uint64_t now_ns)
+{
+	uint32_t in_use = other->open + usage_time_wait(other, now_ns);
+
+	if (in_use > other->peak)
+		enter_peak(other, in_use, now_ns);
+}
+
 HOT void space_taken(struct tuple_space *space, const struct port_range *range, uint64_t now_ns)
 {
-	space->open++;
+	space_time_wait(space, now_ns);
+	put_open(space, space->open + 1);
 	if (space->load)
 		++*space->load;
 	uint32_t in_use = space_in_use(space, range, now_ns);
-	if (in_use > space->peak)
-		space->peak = in_use;
+	if (in_use > space->use->peak)
+		enter_peak(space->use, in_use, now_ns);
+	if (space->apart)
+		enter_taken_apart(space->other, now_ns);
 	if (in_use >= LEDGER_BUSY_FROM)
 		space->destination->busy = true;
 }
 
+static inline void enter_opened(struct usage_entry *use, uint64_t spent_ns)
+{
+	USAGE_ADD(use->opened, 1);
+	USAGE_ADD(use->connect_ns, spent_ns);
+	usage_enter_latency(use, spent_ns);
+}
+
+COLD static void enter_opened_apart(struct usage_entry *other, uint64_t spent_ns)
+{
+	usage_begin(other);
+	enter_opened(other, spent_ns);
+	usage_end(other);
+}
+
 HOT void space_opened(struct tuple_space *space, uint64_t spent_ns)
 {
-	space->opened++;
-	space->connect_ns += spent_ns;
-	space->connects++;
+	usage_begin(space->use);
+	enter_opened(space->use, spent_ns);
+	usage_end(space->use);
+	if (space->apart)
+		enter_opened_apart(space->other, spent_ns);
 }
 
 /* The number may have been cut to a capacity that was then below what is open. */
@@ -191,46 +226,88 @@ COLD void space_failed(struct tuple_space *space, int error)
 
 COLD void space_refused(struct tuple_space *space, int error)
 {
-	struct failure *reason = space->reasons;
-
-	space->failed++;
-	while (reason->count && reason->error != error && reason < &space->reasons[FAILURE_REASONS - 1])
-		reason++;
-	if (!reason->count)
-		reason->error = error;
-	reason->count++; /* the last reason also takes what found no place of its own */
+	usage_enter_failure(space->use, error);
+	if (space->apart)
+		usage_enter_failure(space->other, error);
 }
 
 void space_released(struct tuple_space *space)
 {
-	space->open--;
+	put_open(space, space->open - 1);
 	unload(space);
+}
+
+static inline void enter_ended(struct usage_entry *use, enum ending how)
+{
+	switch (how) {
+	case ENDED_TIME_WAIT:
+		USAGE_ADD(use->closed_by_us, 1);
+		break;
+	case ENDED_BY_PEER:
+		USAGE_ADD(use->closed_by_peer, 1);
+		break;
+	case ENDED_BY_RESET:
+		USAGE_ADD(use->closed_by_reset, 1);
+		break;
+	case ENDED_UNSEEN:
+		USAGE_ADD(use->closed_unseen, 1);
+		break;
+	}
+}
+
+COLD static void enter_ended_apart(struct usage_entry *other, enum ending how, uint64_t now_ns)
+{
+	usage_age(other, ledger_tick(now_ns));
+	usage_begin(other);
+	enter_ended(other, how);
+	if (how == ENDED_TIME_WAIT)
+		usage_enter_time_wait(other);
+	usage_end(other);
 }
 
 HOT void space_ended(struct tuple_space *space, enum ending how, uint64_t now_ns)
 {
-	space->open--;
-	if (how != ENDED_TIME_WAIT)
-		unload(space);
-	switch (how) {
-	case ENDED_TIME_WAIT:
-		space->closed_by_us++;
-		space_time_wait(space, now_ns);
-		uint16_t *bucket = &space->bucket[space->bucket_tick % TIME_WAIT_BUCKETS];
-		if (*bucket < UINT16_MAX) {
-			++*bucket;
-			space->time_wait++;
-		}
-		return; /* the port is still taken: the space stays full */
-	case ENDED_BY_PEER:
-		space->closed_by_peer++;
-		break;
-	case ENDED_BY_RESET:
-		space->closed_by_reset++;
-		break;
-	case ENDED_UNSEEN:
-		space->closed_unseen++;
-		break;
-	}
+	struct usage_entry *use = space->use;
+
+	space_time_wait(space, now_ns);
+	usage_begin(use);
+	put_open(space, space->open - 1);
+	enter_ended(use, how);
+	if (how == ENDED_TIME_WAIT && usage_enter_time_wait(use))
+		space->time_wait++;
+	usage_end(use);
+	if (space->apart)
+		enter_ended_apart(space->other, how, now_ns);
+	/* After a TIME_WAIT the port is still taken: the space stays full. */
+	if (how == ENDED_TIME_WAIT)
+		return;
+	unload(space);
 	space->full_until_ns = 0;
+}
+
+#define COUNT_ONE(space, field)                              \
+	do {                                                 \
+		USAGE_ADD((space)->use->field, 1);           \
+		if ((space)->apart)                          \
+			USAGE_ADD((space)->other->field, 1); \
+	} while (0)
+
+COLD void space_failed_over(struct tuple_space *space)
+{
+	COUNT_ONE(space, failovers);
+}
+
+COLD void space_exhausted(struct tuple_space *space)
+{
+	COUNT_ONE(space, exhausted);
+}
+
+COLD void space_deferred(struct tuple_space *space)
+{
+	COUNT_ONE(space, deferred);
+}
+
+COLD void space_aside(struct tuple_space *space)
+{
+	COUNT_ONE(space, aside);
 }

@@ -8,6 +8,7 @@
 #include "parked_pool.h"
 #include "port_range.h"
 #include "settings.h"
+#include "usage_entry.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -16,8 +17,6 @@ enum {
 	LEDGER_DESTINATIONS_MAX = 16384,
 	/* With fewer ports in use the capacity is nobody's concern, and /proc is not read for it. */
 	LEDGER_BUSY_FROM = 32,
-	FAILURE_REASONS = 6,
-	TIME_WAIT_BUCKETS = 16,
 };
 
 /* How a connection ended, as far as this side can know. */
@@ -28,35 +27,29 @@ enum ending {
 	ENDED_UNSEEN,    /* its fd was closed where no hook sees it */
 };
 
-struct failure {
-	int error; /* errno; 0: the program gave up before an answer came */
-	uint32_t count;
-};
-
 /* The ports from one source to one destination, as this process uses them. What every connection touches
- * stands first. */
+ * stands first, in one cache line; what is counted stands in `use`, of which a connection touches two. */
 struct tuple_space {
 	struct address source; /* unset: the kernel chose one and nobody asked which */
 	struct destination *destination;
-	uint32_t *load;         /* its place in the destination's `load`, or NULL */
-	uint32_t open;          /* now, with those still connecting */
-	uint32_t peak;          /* most in use at once */
-	uint32_t time_wait;     /* sum of the buckets */
-	uint32_t bucket_tick;   /* tick of the newest bucket */
-	uint64_t full_until_ns; /* EADDRNOTAVAIL seen; do not ask the kernel again before */
-	uint32_t quiet_below;   /* with less in use there is no warn_at step to pass or leave; 0: not known */
-	uint8_t warned_steps;   /* how many of the warn_at steps are passed */
-	bool to_loopback;       /* where tcp_tw_reuse = 2 applies */
-	uint16_t bucket[TIME_WAIT_BUCKETS];
-	uint64_t opened;
-	uint64_t connect_ns, connects; /* time in connect() and how many calls it is the sum of */
-	uint64_t closed_by_us, closed_by_peer, closed_by_reset, closed_unseen;
-	uint64_t failed, failovers;
-	struct failure reasons[FAILURE_REASONS];
+	struct usage_entry *use; /* an entry of the usage segment, or memory of our own */
+	uint32_t *load;          /* its place in the destination's `load`, or NULL */
+	uint32_t open;           /* now, with those still connecting */
+	uint32_t time_wait;      /* sum of the buckets of `use` */
+	uint64_t full_until_ns;  /* EADDRNOTAVAIL seen; do not ask the kernel again before */
+	uint32_t quiet_below; /* with less in use there is no warn_at step to pass or leave; 0: not known */
+	uint8_t warned_steps; /* how many of the warn_at steps are passed */
+	bool to_loopback;     /* where tcp_tw_reuse = 2 applies */
+	bool apart;           /* no entry was free: what is counted is added up in `other` besides */
+	/* One cache line up to here. */
+	struct usage_entry *other;
+	uint32_t others; /* in use by other processes, as far as their usage segments say */
+	unsigned number; /* of the entry; 0: `use` is memory of our own */
 	uint64_t full_at_ns;
 	uint64_t aside_until_ns;  /* cannot be routed to this destination; not used before */
 	struct tuple_space *next; /* of the same destination */
 };
+_Static_assert(offsetof(struct tuple_space, other) == 64, "one cache line");
 
 struct destination {
 	struct endpoint to;
@@ -79,13 +72,17 @@ struct destination {
 	uint64_t exhausted;         /* connect() calls that found every source full */
 	uint64_t exhausted_logged_ns, exhausted_logged;
 	uint64_t failover_logged_ns, failovers_unlogged;
-	uint64_t deferred;          /* bind(ip, 0) calls turned into a bind without a port */
 	struct parked_pool *parked; /* NULL: nothing was ever to be reused */
 	struct ledger_link *link;
 };
 
+struct usage_writer;
+struct siblings;
+
 struct ledger {
 	struct arena *arena;
+	struct usage_writer *writer;
+	const struct siblings *siblings;
 	struct ledger_link *table; /* uthash */
 	struct destination *last;  /* found by the last search: most programs have few */
 	struct ledger_link *hand;  /* where the search for an idle entry goes on */
@@ -156,6 +153,14 @@ void space_released(struct tuple_space *space);
 void space_ended(struct tuple_space *space, enum ending how, uint64_t now_ns);
 
 /**
+ * space_failed_over() / space_exhausted() / space_deferred() / space_aside() - one more of these
+ */
+void space_failed_over(struct tuple_space *space);
+void space_exhausted(struct tuple_space *space);
+void space_deferred(struct tuple_space *space);
+void space_aside(struct tuple_space *space);
+
+/**
  * ledger_tick() - time in steps of 4.3 s, in which TIME_WAITs are counted out
  */
 static inline uint32_t ledger_tick(uint64_t now_ns)
@@ -173,7 +178,7 @@ void space_age(struct tuple_space *space, uint64_t now_ns);
  */
 static inline uint32_t space_time_wait(struct tuple_space *space, uint64_t now_ns)
 {
-	if (space->bucket_tick != ledger_tick(now_ns))
+	if (space->use->tick != ledger_tick(now_ns))
 		space_age(space, now_ns);
 	return space->time_wait;
 }
@@ -191,7 +196,7 @@ static inline uint32_t space_in_use(struct tuple_space *space, const struct port
 	/* Those of this tick only: after tcp_tw_reuse_delay, 1 s, one may be taken over (tcp_twsk_unique(),
 	 * net/ipv4/tcp_ipv4.c). */
 	if (range->time_wait_reuse == 1 || (range->time_wait_reuse == 2 && space->to_loopback))
-		time_wait = space->bucket[space->bucket_tick % TIME_WAIT_BUCKETS];
+		time_wait = space->use->time_wait[space->use->tick % USAGE_TIME_WAIT_BUCKETS];
 	uint32_t in_use = space->open + time_wait;
 	return capacity && in_use > capacity ? capacity : in_use;
 }

@@ -117,6 +117,19 @@ static bool set_rule_sources(struct arena *arena, struct rule *rule, const char 
 	return true;
 }
 
+static bool set_state_dir(struct settings *settings, const char *value, char *reason)
+{
+	settings->no_state = !strcmp(value, "off");
+	if (settings->no_state)
+		return true;
+	if (*value != '/' || strlen(value) >= sizeof(settings->state_dir)) {
+		snprintf(reason, REASON_MAX, "`%.60s` is neither off nor a path that begins with /", value);
+		return false;
+	}
+	strcpy(settings->state_dir, value);
+	return true;
+}
+
 bool settings_set(struct arena *arena, struct settings *settings, const char *name, const char *value,
 		  char *reason)
 {
@@ -142,6 +155,8 @@ bool settings_set(struct arena *arena, struct settings *settings, const char *na
 		settings->summary = word;
 		return true;
 	}
+	if (!strcmp(name, "state_dir"))
+		return set_state_dir(settings, value, reason);
 	if (!strcmp(name, "warn_at"))
 		return set_warn_at(settings, value, reason);
 	if (!strcmp(name, "sources"))
@@ -170,9 +185,14 @@ bool settings_read_environment(struct arena *arena, struct settings *settings, s
 		{ "HEADROOM_LOG_FORMAT", "log_format" },
 		{ "HEADROOM_SUMMARY", "summary" },
 		{ "HEADROOM_REUSE", "reuse" },
+		{ "HEADROOM_STATE_DIR", "state_dir" },
 	};
+	const char *runtime_dir = getenv("XDG_RUNTIME_DIR");
 	bool good = true;
 	char reason[REASON_MAX];
+
+	if (runtime_dir && strlen(runtime_dir) < sizeof(settings->runtime_dir))
+		strcpy(settings->runtime_dir, runtime_dir);
 
 	for (size_t i = 0; i < sizeof(variables) / sizeof(variables[0]); i++) {
 		const char *value = getenv(variables[i].variable);

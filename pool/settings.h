@@ -45,6 +45,9 @@ struct settings {
 	enum log_level log_level;
 	enum log_format log_format;
 	bool summary;
+	bool no_state;                        /* no usage segment */
+	char state_dir[SETTING_PATH_MAX];     /* for usage segments; empty: the default */
+	char runtime_dir[SETTING_PATH_MAX];   /* XDG_RUNTIME_DIR; empty: none */
 	uint8_t warn_percent[WARN_STEPS_MAX]; /* ascending */
 	unsigned warn_steps;
 	bool reuses; /* some rule has a guard */
@@ -63,7 +66,7 @@ void settings_default(struct settings *settings);
 
 /**
  * settings_set() - set one value by the name it has in the rule file's [headroom] section
- * @name:	log, log_level, log_format, warn_at, summary, sources, spread, and those of
+ * @name:	log, log_level, log_format, warn_at, summary, state_dir, sources, spread, and those of
  * reuse_limits_known()
  * @reason:	REASON_MAX bytes, filled on failure
  * Return: false when the name is unknown or the value bad; then nothing is changed
@@ -73,7 +76,7 @@ bool settings_set(struct arena *arena, struct settings *settings, const char *na
 
 /**
  * settings_read_environment() - take over HEADROOM_SOURCES, _SPREAD, _LOG, _LOG_LEVEL, _LOG_FORMAT, _SUMMARY,
- * _REUSE
+ *	_REUSE, _STATE_DIR, and XDG_RUNTIME_DIR
  * @complaint:	filled with the first bad value
  * Return: false if one was bad; the others are taken over
  */

@@ -18,10 +18,13 @@ __thread volatile bool shim_inside;
 
 static void start_state(struct shim *shim)
 {
-	shim->ledger = (struct ledger){ .arena = &shim->arena };
+	shim->ledger = (struct ledger){ .arena = &shim->arena,
+					.writer = &shim->writer,
+					.siblings = &shim->siblings };
 	shim->range = (struct port_range){ 0 };
 	shim->range_until_ns = 0;
 	knee_start(&shim->knee);
+	shim->siblings = (struct siblings){ 0 };
 	shim->aside_count = shim->auto_count = 0;
 	shim->deferred_count = 0;
 	shim->deferrals = 0;
@@ -45,6 +48,7 @@ void shim_start(struct shim *shim, const char *process)
 void shim_restart(struct shim *shim)
 {
 	shim->generation++;
+	usage_restart(&shim->writer, shim_inside);
 	if (shim_inside) {
 		/* A signal handler forked, and will return into the hook it interrupted: leave it its memory.
 		 */
@@ -142,6 +146,7 @@ COLD void shim_refresh_range(struct shim *shim, uint64_t now_ns)
 	if (range.high && memcmp(&range, &shim->range, sizeof(range))) {
 		shim->range = range;
 		ledger_capacity_changed(&shim->ledger);
+		usage_note_range(&shim->writer, &range);
 	}
 	shim->range_until_ns = now_ns + RANGE_LIFE_S * 1000000000ull;
 	shim_leave(shim);

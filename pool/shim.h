@@ -26,7 +26,9 @@
 #include "log.h"
 #include "port_range.h"
 #include "settings.h"
+#include "siblings.h"
 #include "tracked.h"
+#include "usage_write.h"
 
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -55,6 +57,8 @@ struct shim {
 	uint64_t range_until_ns; /* read it again after */
 	struct tracked *spare;   /* unused records */
 	struct ledger ledger;
+	struct usage_writer writer;
+	struct siblings siblings;
 	struct arena arena;
 	uint64_t deferrals;
 	struct reuse *parked_newest; /* all parked connections of the process */

@@ -104,10 +104,10 @@ HOT static uint32_t look_at(struct search *s, unsigned i)
 		return UINT32_MAX;
 	s->candidates++;
 	if (!space)
-		return 0;
+		return siblings_in_use(&s->shim->siblings, &s->destination->to, source);
 	if (is_full(space, s->began_ns, s->now_ns))
 		return UINT32_MAX;
-	return space_in_use(space, &s->shim->range, s->now_ns);
+	return space_in_use(space, &s->shim->range, s->now_ns) + space->others;
 }
 
 static struct tuple_space *space_of(struct search *s, unsigned i)
@@ -117,7 +117,7 @@ static struct tuple_space *space_of(struct search *s, unsigned i)
 		*slot = ledger_space(&s->shim->ledger, s->destination, &s->destination->sources->items[i]);
 	if (*slot && !(*slot)->load) {
 		(*slot)->load = &s->destination->load[i];
-		*(*slot)->load = space_in_use(*slot, &s->shim->range, s->now_ns);
+		*(*slot)->load = space_in_use(*slot, &s->shim->range, s->now_ns) + (*slot)->others;
 	}
 	return *slot;
 }
@@ -179,7 +179,7 @@ static enum verdict choose_spill(struct search *s, struct choice *choice)
 	uint32_t natural_in_use = UINT32_MAX;
 
 	if (d->natural && !is_full(d->natural, s->began_ns, s->now_ns))
-		natural_in_use = space_in_use(d->natural, &s->shim->range, s->now_ns);
+		natural_in_use = space_in_use(d->natural, &s->shim->range, s->now_ns) + d->natural->others;
 	if (natural_in_use < knee) {
 		choice->space = d->natural;
 		return CHOSEN_NATURAL;

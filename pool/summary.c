@@ -62,15 +62,16 @@ static void collect(struct shim *shim, struct table *table, uint64_t now_ns)
 		if (d->parked)
 			add_reuse(table, d->parked);
 		for (struct tuple_space *s = d->spaces; s; s = s->next) {
-			struct row row = { .opened = s->opened,
-					   .failed = s->failed,
-					   .failovers = s->failovers,
+			const struct usage_entry *use = s->use;
+			struct row row = { .opened = use->opened,
+					   .failed = use->failed,
+					   .failovers = use->failovers,
 					   .open = s->open,
 					   .time_wait = space_time_wait(s, now_ns),
-					   .peak = s->peak };
-			if (!s->opened && !s->failed && !s->failovers)
+					   .peak = use->peak };
+			if (!use->opened && !use->failed && !use->failovers)
 				continue;
-			row.mean_us = s->connects ? s->connect_ns / s->connects / 1000 : 0;
+			row.mean_us = use->opened ? use->connect_ns / use->opened / 1000 : 0;
 			endpoint_format(&d->to, row.destination);
 			if (address_is_unset(&s->source))
 				strcpy(row.source, "-");

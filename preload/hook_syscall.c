@@ -1,15 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
-/* hook_syscall - syscall() of libc: the closes that libuv makes by it. trampoline_x86_64.S comes here. */
+/* hook_syscall - syscall() of libc: the closes that libuv makes by it, and seccomp(). trampoline_x86_64.S
+ * comes here. */
 #include "hooks.h"
 
 #include "closing.h"
 #include "fdtable.h"
+#include "hook_sandbox.h"
 #include "kernel.h"
 
 #include <errno.h>
 #include <sys/syscall.h>
 
 long syscall_on_fds(long number, long a, long b, long c);
+long syscall_seccomp(long number, long a, long b, long c);
 
 static long raw_close(int fd)
 {
@@ -40,5 +43,14 @@ long syscall_on_fds(long number, long a, long b, long c)
 		return hook_dup2((int)a, (int)b);
 	}
 	errno = rc < 0 ? (int)-rc : saved;
+	return rc < 0 ? -1 : rc;
+}
+
+long syscall_seccomp(long number, long a, long b, long c)
+{
+	before_sandbox();
+	long rc = kernel_syscall(number, a, b, c, 0, 0, 0);
+	if (rc < 0)
+		errno = (int)-rc;
 	return rc < 0 ? -1 : rc;
 }

@@ -61,6 +61,8 @@
 	HOOK(int, close_range, (unsigned first, unsigned last, int flags), (first, last, flags))             \
 	HOOK(int, dup, (int fd), (fd))                                                                       \
 	HOOK(int, dup3, (int fd, int target, int flags), (fd, target, flags))                                \
+	HOOK(int, prctl, (int option, long a, long b, long c, long d), (option, a, b, c, d))                 \
+	HOOK(int, chroot, (const char *path), (path))                                                        \
 	HOOK(int, fcntl, (int fd, int command, long argument), (fd, command, argument))
 
 /* The rest is looked up when it is first called, if that is before the shim is ready. */

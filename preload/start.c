@@ -102,6 +102,8 @@ void start_of_end(void)
 		parking_give_up(RETIRED_EXIT);
 	if (shim.settings.summary && process_is_ours_surely() && !atomic_exchange(&done, true))
 		summary_print(&shim);
+	if (process_is_ours_surely())
+		usage_ended(&shim);
 }
 
 __attribute__((destructor)) static void end(void)

@@ -36,6 +36,8 @@ syscall:
 	je	syscall_on_fds
 	cmpq	$SYS_close_range, %rdi
 	je	syscall_on_fds
+	cmpq	$SYS_seccomp, %rdi
+	je	syscall_seccomp
 	jmp	*real_syscall(%rip)
 	.cfi_endproc
 	.size	syscall, .-syscall

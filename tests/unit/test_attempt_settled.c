@@ -62,7 +62,7 @@ ParameterizedTest(struct failure_case *c, attempt_settled,
 	check_number(open_everywhere(), 0);
 	uint64_t failed = 0;
 	for (struct tuple_space *space = program_destination(TO)->spaces; space; space = space->next)
-		failed += space->failed;
+		failed += space->use->failed;
 	/* The last three say that the socket was not fresh: nothing was tried. */
 	bool tried = c->error != EISCONN && c->error != EALREADY && c->error != EOPNOTSUPP;
 	check_number(failed, tried);
@@ -144,7 +144,7 @@ Test(attempt_settled, a_source_without_a_route_is_set_aside_for_the_destination)
 		check_number(program_connects(AF_INET, TO), 0);
 	check_number(program_space("10.0.0.3", TO)->open, 10);
 	check_number(program_space("10.0.0.2", TO)->open, 0);
-	check_number(program_space("10.0.0.2", TO)->failed, 0);
+	check_number(program_space("10.0.0.2", TO)->use->failed, 0);
 	check_number(fake.program_connects, 11);
 	check_number(shim.aside_count, 0);
 	check_contains(fake.output, "event=source_aside destination=10.0.0.9:80 source=10.0.0.2");

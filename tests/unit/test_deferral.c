@@ -41,7 +41,7 @@ Test(deferral, connect_gives_the_port)
 	check(fake_fd(s.fd)->local.port >= 40000);
 	check_number(shim.deferred_count, 0);
 	check_number(shim.deferrals, 1);
-	check_number(program_destination(TO)->deferred, 1);
+	check_number(program_space("10.0.0.7", TO)->use->deferred, 1);
 	check(!(s.held.tracked->flags & DEFERRED));
 	check_number(deferral_make_real(&shim, &s.held, s.fd), 0);
 	check(fake_fd(s.fd)->local.port >= 40000 && fake_fd(s.fd)->connected);

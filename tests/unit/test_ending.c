@@ -28,10 +28,10 @@ static void check_counts(unsigned open, unsigned time_wait, unsigned by_peer, un
 {
 	check_number(space->open, open);
 	check_number(space_time_wait(space, fake.now_ns), time_wait);
-	check_number(space->closed_by_us, time_wait);
-	check_number(space->closed_by_peer, by_peer);
-	check_number(space->closed_by_reset, by_reset);
-	check_number(space->failed, failed);
+	check_number(space->use->closed_by_us, time_wait);
+	check_number(space->use->closed_by_peer, by_peer);
+	check_number(space->use->closed_by_reset, by_reset);
+	check_number(space->use->failed, failed);
 }
 
 Test(ending, closed_by_us)
@@ -76,7 +76,7 @@ Test(ending, given_up_while_connecting)
 	check_number(program_connect(&t, TO), -EINPROGRESS);
 	program_close(&t);
 	check_counts(1, 0, 0, 0, 1);
-	check_number(space->reasons[0].error, 0);
+	check_number(space->use->failures[0].error, 0);
 }
 
 Test(ending, an_asynchronous_failure)
@@ -87,7 +87,7 @@ Test(ending, an_asynchronous_failure)
 	fake_fd(t.fd)->to_recv = -ECONNREFUSED;
 	program_close(&t);
 	check_counts(1, 0, 0, 0, 1);
-	check_number(space->reasons[0].error, ECONNREFUSED);
+	check_number(space->use->failures[0].error, ECONNREFUSED);
 }
 
 Test(ending, an_asynchronous_success)
@@ -105,7 +105,7 @@ Test(ending, closed_where_no_hook_sees_it)
 	struct ending_facts facts = { .stranger = true };
 	ending_enter(&shim, &s.held, &facts, true);
 	check_counts(0, 0, 0, 0, 0);
-	check_number(space->closed_unseen, 1);
+	check_number(space->use->closed_unseen, 1);
 }
 
 Test(ending, unseen_is_entered_once_and_not_during_an_attempt)
@@ -117,7 +117,7 @@ Test(ending, unseen_is_entered_once_and_not_during_an_attempt)
 	ending_unseen(s.held.tracked, fake.now_ns);
 	ending_unseen(s.held.tracked, fake.now_ns);
 	check_number(space->open, 0);
-	check_number(space->closed_unseen, 1);
+	check_number(space->use->closed_unseen, 1);
 }
 
 Test(ending, without_giving_the_reference_back_the_socket_is_fresh_again)

@@ -59,19 +59,18 @@ Test(ledger, open_connections_are_in_use)
 	struct tuple_space *s = space("10.0.0.1", "10.0.0.9:80");
 	open_some(s, 3);
 	check_number(s->open, 3);
-	check_number(s->opened, 3);
-	check_number(s->connects, 3);
-	check_number(s->connect_ns, 3000);
+	check_number(s->use->opened, 3);
+	check_number(s->use->connect_ns, 3000);
 	check_number(space_in_use(s, &range, START), 3);
 	space_ended(s, ENDED_BY_PEER, START);
 	space_ended(s, ENDED_BY_RESET, START);
 	space_ended(s, ENDED_UNSEEN, START);
 	check_number(s->open, 0);
 	check_number(space_in_use(s, &range, START), 0);
-	check_number(s->closed_by_peer, 1);
-	check_number(s->closed_by_reset, 1);
-	check_number(s->closed_unseen, 1);
-	check_number(s->closed_by_us, 0);
+	check_number(s->use->closed_by_peer, 1);
+	check_number(s->use->closed_by_reset, 1);
+	check_number(s->use->closed_unseen, 1);
+	check_number(s->use->closed_by_us, 0);
 }
 
 Test(ledger, in_use_is_never_more_than_the_capacity)
@@ -89,9 +88,9 @@ Test(ledger, the_peak_stays)
 	space_ended(s, ENDED_BY_PEER, START);
 	space_ended(s, ENDED_TIME_WAIT, START);
 	open_some(s, 1);
-	check_number(s->peak, 5);
+	check_number(s->use->peak, 5);
 	open_some(s, 3);
-	check_number(s->peak, 8);
+	check_number(s->use->peak, 8);
 }
 
 Test(ledger, a_destination_gets_busy_when_capacity_matters)
@@ -119,7 +118,7 @@ ParameterizedTest(struct offset *c, ledger, a_connection_closed_by_us_is_in_use_
 	uint64_t closed = START + c->ns;
 	open_some(s, 1);
 	space_ended(s, ENDED_TIME_WAIT, closed);
-	check_number(s->closed_by_us, 1);
+	check_number(s->use->closed_by_us, 1);
 	check_number(s->open, 0);
 	for (unsigned second = 0; second <= 60; second++) {
 		check_number(space_time_wait(s, closed + second * SECOND), 1);
@@ -204,7 +203,7 @@ Test(ledger, more_time_waits_than_a_bucket_counts_do_not_wrap)
 		space_ended(s, ENDED_TIME_WAIT, START);
 	}
 	check_number(space_time_wait(s, START), UINT16_MAX);
-	check_number(s->closed_by_us, 70000);
+	check_number(s->use->closed_by_us, 70000);
 	check_number(space_time_wait(s, START + 100 * SECOND), 0);
 }
 
@@ -221,15 +220,15 @@ Test(ledger, failures_are_counted_by_reason)
 	space_failed(s, 0);
 	space_refused(s, EADDRNOTAVAIL);
 	check_number(s->open, 0);
-	check_number(s->failed, 6);
-	check_number(s->reasons[0].error, ECONNREFUSED);
-	check_number(s->reasons[0].count, 3);
-	check_number(s->reasons[1].error, ETIMEDOUT);
-	check_number(s->reasons[2].error, 0);
-	check_number(s->reasons[2].count, 1);
-	check_number(s->reasons[3].error, EADDRNOTAVAIL);
+	check_number(s->use->failed, 6);
+	check_number(s->use->failures[0].error, ECONNREFUSED);
+	check_number(s->use->failures[0].count, 3);
+	check_number(s->use->failures[1].error, ETIMEDOUT);
+	check_number(s->use->failures[2].error, 0);
+	check_number(s->use->failures[2].count, 1);
+	check_number(s->use->failures[3].error, EADDRNOTAVAIL);
 	space_failed(s, 0);
-	check_number(s->reasons[2].count, 2);
+	check_number(s->use->failures[2].count, 2);
 }
 
 Test(ledger, reasons_without_a_place_of_their_own_share_the_last)
@@ -238,11 +237,11 @@ Test(ledger, reasons_without_a_place_of_their_own_share_the_last)
 	uint32_t sum = 0;
 	for (int error = 1; error <= 20; error++)
 		space_refused(s, error);
-	for (int i = 0; i < FAILURE_REASONS; i++)
-		sum += s->reasons[i].count;
+	for (int i = 0; i < USAGE_FAILURES; i++)
+		sum += s->use->failures[i].count;
 	check_number(sum, 20);
-	check_number(s->failed, 20);
-	check_number(s->reasons[FAILURE_REASONS - 1].count, 20 - FAILURE_REASONS + 1);
+	check_number(s->use->failed, 20);
+	check_number(s->use->failures[USAGE_FAILURES - 1].count, 20 - USAGE_FAILURES + 1);
 }
 
 Test(ledger, a_released_port_counts_as_nothing)
@@ -251,7 +250,7 @@ Test(ledger, a_released_port_counts_as_nothing)
 	space_taken(s, &range, START);
 	space_released(s);
 	check_number(s->open, 0);
-	check_number(s->failed + s->opened, 0);
+	check_number(s->use->failed + s->use->opened, 0);
 }
 
 struct end_case {

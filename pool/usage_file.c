@@ -1,0 +1,215 @@
+// SPDX-License-Identifier: Apache-2.0
+/* usage_file - make, map and extend the file of a usage segment; remove old ones. */
+#include "clock.h"
+#include "hot.h"
+#include "kernel.h"
+#include "usage_directory.h"
+#include "usage_identity.h"
+#include "usage_write.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/statfs.h>
+#include <sys/syscall.h>
+
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23 /* from Linux 5.14 */
+#endif
+
+enum { PAGE = 4096, FIRST_SIZE = 6 * PAGE, STEP = 8 * PAGE };
+
+/* In whole pages. */
+static size_t whole_size(void)
+{
+	return (sizeof(struct usage_segment) + PAGE - 1) & ~(size_t)(PAGE - 1);
+}
+
+/* How many entries lie whole in the first @size bytes. */
+static unsigned entries_in(size_t size)
+{
+	size_t count = (size - offsetof(struct usage_segment, entries)) / sizeof(struct usage_entry);
+	return count > USAGE_ENTRIES ? USAGE_ENTRIES : (unsigned)count;
+}
+
+static bool fail(struct usage_file *out, const char *why)
+{
+	snprintf(out->reason, sizeof(out->reason), "%s", why);
+	return false;
+}
+
+static bool fail_with(struct usage_file *out, const char *what, long rc)
+{
+	snprintf(out->reason, sizeof(out->reason), "%s: %s", what, strerrordesc_np((int)-rc));
+	return false;
+}
+
+/* A write past this limit raises SIGXFSZ, which ends a program that does not expect it (setrlimit(2)). */
+static bool within_file_limit(void)
+{
+	struct rlimit limit;
+
+	return kernel_syscall(SYS_prlimit64, 0, RLIMIT_FSIZE, 0, (long)&limit, 0, 0) == 0 &&
+	       (limit.rlim_cur == RLIM_INFINITY || limit.rlim_cur >= whole_size());
+}
+
+/* On a disk a full file system, or a copy-on-write one, raises SIGBUS at a store. */
+static bool in_memory(int directory)
+{
+	struct statfs fs;
+
+	return kernel_syscall(SYS_fstatfs, directory, (long)&fs, 0, 0, 0, 0) == 0 &&
+	       ((unsigned long)fs.f_type == TMPFS_MAGIC || (unsigned long)fs.f_type == RAMFS_MAGIC);
+}
+
+/* Memory for a part of the file, so that no store there can raise SIGBUS. */
+static long populate(const struct usage_segment *segment, size_t from, size_t to)
+{
+	return kernel_syscall(SYS_madvise, (long)((const char *)segment + from), (long)(to - from),
+			      MADV_POPULATE_WRITE, 0, 0, 0);
+}
+
+COLD unsigned usage_file_extend(struct usage_segment *segment, unsigned ready)
+{
+	size_t from = offsetof(struct usage_segment, entries) + ready * sizeof(struct usage_entry);
+
+	if (ready >= USAGE_ENTRIES)
+		return ready;
+	from &= ~(size_t)(PAGE - 1);
+	size_t to = from + STEP < whole_size() ? from + STEP : whole_size();
+	return populate(segment, from, to) ? ready : entries_in(to);
+}
+
+COLD void usage_file_unmap(struct usage_segment *segment)
+{
+	kernel_syscall(SYS_munmap, (long)segment, (long)whole_size(), 0, 0, 0, 0);
+}
+
+COLD void usage_file_replace(struct usage_segment *segment)
+{
+	kernel_syscall(SYS_mmap, (long)segment, (long)whole_size(), PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+}
+
+COLD void usage_file_discard(const struct usage_file *file)
+{
+	char path[sizeof(file->place) + sizeof(file->name) + 1];
+
+	usage_file_unmap(file->segment);
+	snprintf(path, sizeof(path), "%s/%s", file->place, file->name);
+	kernel_syscall(SYS_unlinkat, AT_FDCWD, (long)path, 0, 0, 0, 0);
+}
+
+static void fill_header(struct usage_header *header, const char *process)
+{
+	struct timespec now = { 0 };
+
+	kernel_syscall(SYS_clock_gettime, CLOCK_REALTIME, (long)&now, 0, 0, 0, 0);
+	header->version = USAGE_VERSION;
+	header->header_size = sizeof(struct usage_header);
+	header->event_size = sizeof(struct usage_event);
+	header->entry_size = sizeof(struct usage_entry);
+	header->event_count = USAGE_EVENTS;
+	header->entry_count = USAGE_ENTRIES;
+	header->started_ns = clock_ns();
+	header->started_realtime_ns = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+	snprintf(header->name, sizeof(header->name), "%s", process);
+	usage_identify(header);
+	header->entries_used = 1;
+	header->complete = 1;
+	__atomic_store_n(&header->magic, USAGE_MAGIC, __ATOMIC_RELEASE);
+}
+
+/* Gives an open, empty file its size, lock, memory. */
+static bool map_file(int fd, struct usage_file *out)
+{
+	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+	long rc;
+
+	/* Whatever the umask says. */
+	kernel_syscall(SYS_fchmod, fd, 0400, 0, 0, 0, 0);
+	if ((rc = kernel.fcntl(fd, F_OFD_SETLK, (long)&lock)))
+		return fail_with(out, "its file cannot be locked", rc);
+	if ((rc = kernel_syscall(SYS_ftruncate, fd, (long)whole_size(), 0, 0, 0, 0)) ||
+	    (rc = kernel_syscall(SYS_fallocate, fd, 0, 0, FIRST_SIZE, 0, 0)))
+		return fail_with(out, "there is no room for its file", rc);
+	long at = kernel_syscall(SYS_mmap, 0, (long)whole_size(), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (at < 0 && at > -PAGE)
+		return fail_with(out, "its file cannot be mapped", at);
+	struct usage_segment *segment = (struct usage_segment *)at;
+	out->ready = entries_in(FIRST_SIZE);
+	/* Before Linux 5.14 memory is to be had through the fd only: now or never. */
+	if (populate(segment, 0, FIRST_SIZE) == -EINVAL &&
+	    !kernel_syscall(SYS_fallocate, fd, 0, 0, (long)whole_size(), 0, 0))
+		out->ready = USAGE_ENTRIES;
+	out->segment = segment;
+	return true;
+}
+
+static bool make_in(int directory, const char *process, struct usage_file *out)
+{
+	struct timespec now = { 0 };
+	char *name = out->name;
+	int flags = O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
+
+	usage_directory_sweep(directory, USAGE_SWEEP_SOME);
+	kernel_syscall(SYS_clock_gettime, CLOCK_REALTIME, (long)&now, 0, 0, 0, 0);
+	usage_file_name((uint64_t)now.tv_sec, (unsigned)kernel.getpid(),
+			(uint32_t)now.tv_nsec ^ (uint32_t)clock_ns(), name);
+	long fd = kernel_private_fd(kernel.openat(directory, name, flags, 0400));
+	if (fd < 0)
+		return fail_with(out, "its file cannot be made", fd);
+	bool mapped = map_file((int)fd, out);
+	kernel.close((int)fd);
+	if (!mapped) {
+		kernel_syscall(SYS_unlinkat, directory, (long)name, 0, 0, 0, 0);
+		return false;
+	}
+	fill_header(&out->segment->header, process);
+	return true;
+}
+
+/* Return: true if this place is as good as it gets: made, or to be complained about. */
+static bool try_place(const struct settings *settings, const char *process, long uid, struct usage_file *out)
+{
+	long directory = usage_directory_open(out->place, true, &uid, out->reason);
+
+	if (directory < 0) {
+		out->trespass = directory == -EPERM;
+		return false;
+	}
+	bool made = false;
+	if (!in_memory((int)directory))
+		fail(out, "is not on a memory file system (tmpfs)");
+	else
+		made = make_in((int)directory, process, out);
+	kernel.close((int)directory);
+	return made || settings->state_dir[0];
+}
+
+COLD bool usage_file_make(const struct settings *settings, const char *process, struct usage_file *out)
+{
+	struct usage_file tried = { 0 };
+	long uid = kernel_syscall(SYS_geteuid, 0, 0, 0, 0, 0, 0);
+
+	memset(out, 0, sizeof(*out));
+	if (!within_file_limit())
+		return fail(out, "the limit of file sizes (ulimit -f) leaves no room for a usage segment");
+	for (unsigned i = 0; i < USAGE_PLACES; i++) {
+		memset(&tried, 0, sizeof(tried));
+		if (!usage_place(i, settings->state_dir, settings->runtime_dir, (unsigned)uid, tried.place))
+			continue;
+		bool last = try_place(settings, process, uid, &tried);
+		/* That somebody put something in our way is told, whatever else came after. */
+		if (!out->trespass || tried.segment)
+			*out = tried;
+		if (last)
+			break;
+	}
+	return out->segment;
+}

@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0
+/* usage_life - the usage segment's beginning and end in a process, and in its forks. */
+#include "usage_write.h"
+
+#include "clock.h"
+#include "hot.h"
+#include "kernel.h"
+#include "shim.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+
+static void complain(struct shim *shim, const struct usage_file *file)
+{
+	char text[sizeof(file->place) + sizeof(file->reason) + 64];
+	/* That a place nobody asked for is not there is no news. */
+	bool asked = shim->settings.state_dir[0] || file->trespass;
+
+	snprintf(text, sizeof(text), "%s%s%s; nothing is kept for `headroom report`", file->place,
+		 *file->place ? " " : "", file->reason);
+	log_message(&shim->log, asked ? LOG_LEVEL_WARN : LOG_LEVEL_INFO, "no_usage", text);
+}
+
+/* Another thread may have been faster, or the process have been forked: then this file is nobody's. */
+static bool adopt(struct shim *shim, const struct held *held, const struct usage_file *file, bool *complains)
+{
+	struct usage_writer *writer = &shim->writer;
+
+	if (!(held ? shim_enter_held(shim, held) : shim_enter(shim)))
+		return false;
+	bool ours = writer->state == USAGE_NOT_TRIED;
+	if (ours) {
+		writer->state = USAGE_WITHOUT;
+		*complains = !file->segment && !writer->complained;
+		writer->complained |= *complains;
+		writer->owners = file->segment
+					 ? arena_alloc(&shim->arena, USAGE_ENTRIES * sizeof(*writer->owners))
+					 : NULL;
+	}
+	ours = ours && writer->owners && writer->place;
+	if (ours) {
+		writer->segment = file->segment;
+		strcpy(writer->place, file->place);
+		strcpy(writer->name, file->name);
+		writer->ready = file->ready;
+		writer->state = USAGE_WRITING;
+		file->segment->entries[0].first_ns = file->segment->header.started_ns;
+		usage_note_range(writer, &shim->range);
+		usage_move_in(&shim->ledger);
+	}
+	shim_leave(shim);
+	return ours;
+}
+
+COLD void usage_start(struct shim *shim, const struct held *held)
+{
+	struct usage_file file;
+	bool complains = false;
+
+	usage_file_make(&shim->settings, shim->process, &file);
+	if (!adopt(shim, held, &file, &complains) && file.segment)
+		usage_file_discard(&file);
+	if (complains)
+		complain(shim, &file);
+}
+
+COLD void usage_freeze(struct shim *shim)
+{
+	if (shim->settings.no_state)
+		return;
+	if (shim->writer.state == USAGE_NOT_TRIED)
+		usage_start(shim, NULL);
+	if (!shim_enter(shim))
+		return;
+	shim->writer.frozen = true;
+	if (shim->writer.state == USAGE_NOT_TRIED)
+		shim->writer.state = USAGE_WITHOUT;
+	shim_leave(shim);
+}
+
+COLD void usage_restart(struct usage_writer *writer, bool interrupted)
+{
+	struct usage_segment *segment = writer->segment;
+
+	if (segment && interrupted)
+		usage_file_replace(segment);
+	else if (segment)
+		usage_file_unmap(segment);
+	*writer = (struct usage_writer){ .state = writer->state,
+					 .frozen = writer->frozen,
+					 .complained = writer->complained };
+	/* The child makes its own at its first connect(), if it still may. */
+	if (writer->state == USAGE_WRITING)
+		writer->state = writer->frozen || interrupted ? USAGE_WITHOUT : USAGE_NOT_TRIED;
+}
+
+COLD void usage_ended(struct shim *shim)
+{
+	struct usage_segment *segment = shim->writer.segment;
+
+	if (segment)
+		USAGE_PUT(segment->header.ended_ns, clock_ns());
+}

@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+/* usage_sweep - remove usage segments of ended processes that are too many or too old.
+ *
+ * A process that is killed leaves no time of its death. So whoever first finds it ended sets the time of the
+ * file's last change to now; from then on it is kept for USAGE_ENDED_S. */
+#include "clock.h"
+#include "hot.h"
+#include "kernel.h"
+#include "usage_directory.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+
+/* A file this young may just be made: it has no lock yet. */
+enum { SAMPLE = 8, YOUNG_S = 10 };
+
+static int64_t realtime_s(void)
+{
+	struct timespec now = { 0 };
+	kernel_syscall(SYS_clock_gettime, CLOCK_REALTIME, (long)&now, 0, 0, 0, 0);
+	return now.tv_sec;
+}
+
+static bool is_to_go(int fd, const char *name, bool too_many)
+{
+	struct flock query = { .l_type = F_RDLCK, .l_whence = SEEK_SET };
+	int64_t made_s = (int64_t)strtoull(name, NULL, 16), now_s = realtime_s();
+	struct stat st;
+
+	if (kernel.fstat(fd, &st) || !S_ISREG(st.st_mode) || now_s - made_s < YOUNG_S)
+		return false;
+	if (kernel.fcntl(fd, F_OFD_GETLK, (long)&query) || query.l_type != F_UNLCK)
+		return false;
+	if (too_many)
+		return true;
+	if (st.st_mtim.tv_sec - made_s < YOUNG_S) {
+		kernel_syscall(SYS_utimensat, fd, 0, 0, 0, 0, 0);
+		return false;
+	}
+	return now_s - st.st_mtim.tv_sec > USAGE_ENDED_S;
+}
+
+static unsigned sweep_one(int directory, const char *name, bool too_many)
+{
+	long fd = kernel_private_fd(
+		kernel.openat(directory, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0));
+	if (fd < 0)
+		return 0;
+	bool gone = is_to_go((int)fd, name, too_many) &&
+		    kernel_syscall(SYS_unlinkat, directory, (long)name, 0, 0, 0, 0) == 0;
+	kernel.close((int)fd);
+	return gone;
+}
+
+static unsigned sweep_all(int directory)
+{
+	struct usage_names names;
+	unsigned count = 0, removed = 0;
+	const char *name;
+
+	usage_names_start(&names, directory);
+	while (usage_names_next(&names))
+		count++;
+	usage_names_start(&names, directory);
+	while ((name = usage_names_next(&names)))
+		removed += sweep_one(directory, name, count - removed > USAGE_ENDED_MAX);
+	return removed;
+}
+
+/* A few taken at random: each of them is as likely, so in the long run none is left out. */
+static unsigned sweep_some(int directory)
+{
+	char sample[SAMPLE][USAGE_FILE_NAME_MAX];
+	struct usage_names names;
+	unsigned count = 0, removed = 0;
+	uint64_t random = clock_ns();
+	const char *name;
+
+	usage_names_start(&names, directory);
+	while ((name = usage_names_next(&names))) {
+		random = random * 6364136223846793005ull + 1442695040888963407ull;
+		unsigned place = count < SAMPLE ? count : (unsigned)((random >> 33) % (count + 1));
+		if (place < SAMPLE)
+			strcpy(sample[place], name);
+		count++;
+	}
+	for (unsigned i = 0; i < count && i < SAMPLE; i++)
+		removed += sweep_one(directory, sample[i], count > USAGE_ENDED_MAX);
+	return removed;
+}
+
+COLD unsigned usage_directory_sweep(int directory, enum usage_sweep how)
+{
+	return how == USAGE_SWEEP_ALL ? sweep_all(directory) : sweep_some(directory);
+}
