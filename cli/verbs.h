@@ -28,6 +28,11 @@ int verb_check(int argc, char **argv);
 int verb_ports(int argc, char **argv);
 
 /**
+ * verb_report() - what processes under the shim have in use, or had
+ */
+int verb_report(int argc, char **argv);
+
+/**
  * verb_export() - metrics for Prometheus
  */
 int verb_export(int argc, char **argv);

@@ -121,6 +121,8 @@ HOT static bool begin(struct attempt *a)
 	a->destination = ledger_find(&shim->ledger, a->to, a->rule, a->began_ns);
 	if (!a->destination) {
 		shim->ledger.untracked++;
+		if (shim->writer.segment)
+			USAGE_PUT(shim->writer.segment->header.untracked, shim->ledger.untracked);
 		return true;
 	}
 	a->destination->users++;

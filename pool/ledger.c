@@ -61,6 +61,8 @@ static void forget(struct ledger *ledger, struct ledger_link *link)
 	arena_free(arena, link, sizeof(*link));
 	ledger->count--;
 	ledger->forgotten++;
+	if (ledger->writer && ledger->writer->segment)
+		USAGE_PUT(ledger->writer->segment->header.forgotten, ledger->forgotten);
 }
 
 /* Drops the first idle entry from the hand on; looks at a bounded number of them. */

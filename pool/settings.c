@@ -242,7 +242,7 @@ void settings_finish(struct settings *settings)
 	settings->reuses |= settings->otherwise.reuse.guard != GUARD_OFF;
 }
 
-static bool pattern_matches(const struct pattern *pattern, const struct endpoint *to, const char *process)
+HOT bool pattern_matches(const struct pattern *pattern, const struct endpoint *to, const char *process)
 {
 	if (pattern->port && pattern->port != to->port)
 		return false;

@@ -88,6 +88,11 @@ bool settings_read_environment(struct arena *arena, struct settings *settings, s
 void settings_finish(struct settings *settings);
 
 /**
+ * pattern_matches() - is a pattern for this destination of this program?
+ */
+bool pattern_matches(const struct pattern *pattern, const struct endpoint *to, const char *process);
+
+/**
  * settings_rule_for() - the rule that decides for a destination
  * @process:	name of the running program, without its path
  */

@@ -38,6 +38,7 @@ static bool adopt(struct shim *shim, const struct held *held, const struct usage
 		writer->owners = file->segment
 					 ? arena_alloc(&shim->arena, USAGE_ENTRIES * sizeof(*writer->owners))
 					 : NULL;
+		writer->place = file->segment ? arena_alloc(&shim->arena, sizeof(file->place)) : NULL;
 	}
 	ours = ours && writer->owners && writer->place;
 	if (ours) {

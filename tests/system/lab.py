@@ -192,6 +192,7 @@ def environment(extra=None):
     env = {k: v for k, v in os.environ.items() if not k.startswith("HEADROOM_") and k != "LD_PRELOAD"}
     env["PATH"] = env.get("PATH", os.defpath) + ":/usr/sbin:/sbin"
     env["LC_ALL"] = "C"
+    env["HEADROOM_STATE_DIR"] = str(state()) if state() else "off"
     env.update(extra or {})
     return env
 
@@ -356,12 +357,20 @@ def total(counts):
 
 # Cases
 
-_shared = _scratch = None
+_shared = _scratch = _memory = None
 
 
 def shared():
     """A folder that goes with the run: what is compiled once and used by several cases."""
     return _shared
+
+
+def state():
+    """A folder for usage segments that goes with the case, on a memory file system; None where there is none."""
+    folder = _memory and _memory / f"{os.getpid()}"
+    if folder:
+        folder.mkdir(mode=0o700, exist_ok=True)
+    return folder
 
 
 def scratch():
@@ -441,14 +450,17 @@ def _run_case(name, function):
 
 def main(cases):
     """Runs the cases, (name, function) pairs, or those whose name holds an argument; exits 0, 1 or 77."""
-    global _shared
+    global _shared, _memory
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     _libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(hard, 20000)), hard))
     _gain_privileges()
-    with tempfile.TemporaryDirectory(prefix="headroom-test-") as folder:
-        _shared = pathlib.Path(folder)
+    with contextlib.ExitStack() as folders:
+        _shared = pathlib.Path(folders.enter_context(tempfile.TemporaryDirectory(prefix="headroom-test-")))
+        if os.access("/dev/shm", os.W_OK):
+            _memory = pathlib.Path(folders.enter_context(
+                tempfile.TemporaryDirectory(prefix="headroom-test-", dir="/dev/shm")))
         try:
             statuses = [_run_case(name, function) for name, function in cases
                         if not sys.argv[1:] or any(wanted in name for wanted in sys.argv[1:])]

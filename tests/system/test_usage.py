@@ -1,0 +1,373 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""test_usage - usage segments and `headroom report`: what they say is what the kernel counts, whatever happens to the
+process, and no trouble with the files becomes the program's.
+"""
+import json
+import os
+import pathlib
+import re
+import signal
+import struct
+
+import lab
+from sock_diag import tuples
+
+PORT = 5000
+CLIENT = [lab.PYTHON, str(lab.HERE / "clients/steered.py")]
+
+
+class Steered(lab.Process):
+    """A client that does what it is told (clients/steered.py)."""
+
+    def __init__(self, wrap=(), command=CLIENT, **shim):
+        self.answers = 0
+        super().__init__([*wrap, *command], shim, stdin=True, env=shim.get("env"))
+
+    def do(self, order, answer="ok"):
+        self._stdin.write(f"{order}\n".encode())
+        self._stdin.flush()
+        self.answers += 1
+        lines = lab.wait_for(lambda: len(self.stdout().splitlines()) >= self.answers and self.stdout().splitlines(),
+                             f"an answer to `{order}`", self)
+        lab.equal(order, lines[self.answers - 1], answer)
+
+    def kill(self):
+        self.send(signal.SIGKILL)
+        self._popen.wait()
+
+
+def report(*options, state=None, status=0):
+    """What `headroom report --json` says."""
+    done = lab.run([str(lab.HEADROOM), "report", "--json", *options],
+                   env={"HEADROOM_STATE_DIR": str(state or needs_state())})
+    lab.equal("exit status", (done.status, done.stderr), (status, ""))
+    return json.loads(done.stdout)
+
+
+def needs_state():
+    if not lab.state():
+        raise lab.Skipped("no memory file system at /dev/shm")
+    return lab.state()
+
+
+def process(pid, **how):
+    found = [p for p in report(**how)["processes"] if p["pid"] == pid]
+    lab.equal(f"segments of process {pid}", len(found), 1)
+    return found[0]
+
+
+def total(spaces, name):
+    return sum(space[name] for space in spaces)
+
+
+def by_source(spaces, name="in_use"):
+    return {space["source"]: space[name] for space in spaces if space[name]}
+
+
+# What it says
+
+def live():
+    with lab.Hold(PORT), Steered(sources="127.0.0.1-127.0.0.3") as client:
+        client.do(f"open {PORT} 30")
+        client.do("close 9")
+        seen = process(client.pid)
+        spaces = seen["spaces"]
+        lab.equal("running", seen["running"], True)
+        lab.equal("by source", by_source(spaces), tuples(PORT))
+        lab.equal("opened, open, TIME_WAIT", [total(spaces, n) for n in ("opened", "open", "time_wait")], [30, 21, 9])
+        lab.equal("closed by us", sum(s["closed"]["by_us"] for s in spaces), 9)
+        lab.equal("calls in the histograms", sum(b["count"] for s in spaces for b in s["connect"]["histogram"]), 30)
+        lab.equal("capacity", {s["capacity"] for s in spaces}, {100})
+        lab.equal("headroom", {s["headroom"] + s["in_use"] for s in spaces}, {100})
+        lab.equal("peaks", total(spaces, "peak"), 30)
+
+
+def killed():
+    with lab.Hold(PORT), Steered() as client:
+        client.do(f"open {PORT} 12")
+        client.do("close 5")
+        client.kill()
+        seen = process(client.pid)
+        lab.equal("running, ended", (seen["running"], seen["ended"]), (False, None))
+        lab.equal("opened", total(seen["spaces"], "opened"), 12)
+        lab.equal("in use: its TIME_WAITs", total(seen["spaces"], "in_use"), 5)
+
+
+def ended():
+    with lab.Hold(PORT), Steered() as client:
+        client.do(f"open {PORT} 2")
+        client.wait()
+        seen = process(client.pid)
+        lab.equal("running", seen["running"], False)
+        lab.equal("has a time of its end", bool(seen["ended"]), True)
+
+
+def none_without_connections():
+    lab.equal("status", lab.run(["true"], {}).status, 0)
+    lab.equal("files", os.listdir(needs_state()), [])
+
+
+def forked():
+    with lab.Hold(PORT), Steered() as client:
+        client.do(f"open {PORT} 3")
+        client.do(f"fork {PORT} 4")
+        client.do("close 1")
+        opened = {p["pid"] == client.pid: (total(p["spaces"], "opened"), total(p["spaces"], "open"))
+                  for p in report()["processes"]}
+        lab.equal("opened and open, by parent and child", opened, {True: (3, 2), False: (4, 4)})
+
+
+def execs():
+    """The same pid and start time: what it did before is another process's as far as counts go."""
+    with lab.Hold(PORT), Steered() as client:
+        client.do(f"open {PORT} 3")
+        client.do("exec")
+        client.do(f"open {PORT} 2")
+        seen = [(p["running"], total(p["spaces"], "opened")) for p in report()["processes"] if p["pid"] == client.pid]
+        lab.equal("segments", sorted(seen), [(False, 3), (True, 2)])
+
+
+def exhausted():
+    lab.ports(40000, 40009)
+    with lab.Hold(PORT), Steered(options=["--log", "off"]) as client:
+        client.do(f"open {PORT} 11", "Cannot assign requested address")
+        seen = report(status=1)["processes"][0]
+        lab.equal("headroom", [s["headroom"] for s in seen["spaces"]], [0])
+        lab.equal("failures", seen["spaces"][0]["failures"], {"EADDRNOTAVAIL": 1})
+        lab.equal("exhausted", seen["spaces"][0]["exhausted"], 1)
+        lab.equal("last event", seen["events"][-1]["event"], "exhausted")
+
+
+def many_destinations():
+    """The busiest keep their entry; nothing is lost from the sum."""
+    with lab.Hold(PORT), Steered() as client:
+        client.do(f"open {PORT} 20")
+        client.do("refused 10000")
+        client.do(f"open {PORT} 1")
+        seen = process(client.pid)
+        lab.equal("failed", total(seen["spaces"], "failed"), 10000)
+        lab.equal("some are added up", sum(s["destination"] is None for s in seen["spaces"]), 1)
+        busiest = [s["open"] for s in seen["spaces"] if s["destination"] == f"127.0.0.1:{PORT}"]
+        lab.equal("the busiest", busiest, [21])
+        size = os.stat(seen["segment"]).st_blocks * 512
+        lab.equal("within 2 MB", size <= 2 << 20, True)
+        return f"{size // 1024} KiB for {len(seen['spaces'])} rows"
+
+
+# Siblings
+
+def siblings():
+    """Forty workers spread as one; the dead do not count."""
+    four = "127.0.0.1-127.0.0.4"
+    lab.ports(40000, 40199)
+    with lab.Hold(PORT):
+        workers = [Steered(sources="127.0.0.1-127.0.0.2" if i < 20 else "127.0.0.3-127.0.0.4") for i in range(39)]
+        try:
+            for worker in workers:
+                worker.do(f"open {PORT} 3")
+            lab.reaches(PORT, {"127.0.0.1": 30, "127.0.0.2": 30, "127.0.0.3": 29, "127.0.0.4": 28})
+        except lab.Failed:
+            # Which of two equals comes first is left to chance.
+            lab.reaches(PORT, {"127.0.0.1": 30, "127.0.0.2": 30, "127.0.0.3": 28, "127.0.0.4": 29})
+        finally:
+            for worker in workers[:20]:
+                worker.kill()
+        with Steered(sources=four) as late:
+            late.do(f"open {PORT} 20")
+            lab.equal("a worker that comes when half are dead", by_source(process(late.pid)["spaces"], "open"),
+                      {"127.0.0.1": 10, "127.0.0.2": 10})
+        for worker in workers[20:]:
+            worker.stop()
+
+
+def knee_of_all():
+    """No worker is past the knee by itself; together they are."""
+    with lab.Hold(PORT):
+        workers = [Steered(sources="127.0.0.1-127.0.0.4", spread="spill") for _ in range(9)]
+        for worker in workers:
+            worker.do(f"open {PORT} 10")
+        lab.reaches(PORT, {"127.0.0.1": 50, "127.0.0.2": 40})
+        for worker in workers:
+            worker.stop()
+
+
+# Trouble with the files
+
+def segment_bytes():
+    with lab.Hold(PORT), Steered() as client:
+        client.do(f"open {PORT} 3")
+        return pathlib.Path(process(client.pid)["segment"]).read_bytes()
+
+
+def bad_files():
+    good = segment_bytes()
+    folder = needs_state() / "bad"
+    folder.mkdir(mode=0o700)
+    changed = {
+        1: good[:100], 2: good[:5000], 3: b"", 4: os.urandom(len(good)), 5: b"\0" * len(good),
+        6: good[:8] + struct.pack("=I", 99) + good[12:],               # of another version
+        7: good[:12] + struct.pack("=I", 0) + good[16:],               # never completed
+        8: good[:160] + struct.pack("=I", 1 << 31) + good[164:],       # more entries than there can be
+        9: good[:16] + struct.pack("=III", 1, 1, 1) + good[28:],       # of other sizes
+    }
+    for number, data in changed.items():
+        (folder / f"00000000000.{number}.00000000").write_bytes(data)
+        os.chmod(folder / f"00000000000.{number}.00000000", 0o400)
+    (folder / "00000000000.10.00000000").symlink_to("/etc/passwd")
+    os.mkfifo(folder / "00000000000.11.00000000", 0o400)
+    (folder / "00000000000.12.00000000").mkdir(mode=0o500)
+    (folder / "00000000000.13.00000000").write_bytes(good)
+    os.chmod(folder / "00000000000.13.00000000", 0o444)
+    (folder / "00000000000.14.00000000").write_bytes(good)
+    os.chmod(folder / "00000000000.14.00000000", 0o400)
+    seen = report(state=folder)
+    lab.equal("taken", [p["segment"][-11:-9] for p in seen["processes"]], ["14"])
+    lab.equal("skipped", sorted(int(s["path"].split(".")[-2]) for s in seen["skipped"]), list(range(1, 14)))
+    text = lab.run([str(lab.HEADROOM), "report"], env={"HEADROOM_STATE_DIR": str(folder)})
+    lab.equal("status", text.status, 0)
+    lab.equal("lines", len(text.stderr.splitlines()), 13)
+
+
+def one_works(folder, expected, wrap=(), made=False):
+    """The program does what it does; at most one line says why there is no segment."""
+    with lab.Hold(PORT), Steered(wrap=wrap, env={"HEADROOM_STATE_DIR": str(folder)}) as client:
+        client.do(f"open {PORT} 3")
+        client.do(f"fork {PORT} 2")
+        said = re.findall(r"event=no_usage.*", client.stderr())
+        lab.equal("lines", len(said), 0 if made else 1)
+        if not made and expected not in said[0]:
+            raise lab.Failed(f"{said[0]!r} does not say {expected!r}")
+        client.wait()
+
+
+def bad_places():
+    good = needs_state()
+    (good / "mine").mkdir(mode=0o700)
+    (good / "link").symlink_to(good / "mine")
+    (good / "open").mkdir()
+    os.chmod(good / "open", 0o777)
+    (good / "file").write_text("")
+    if os.geteuid() == 0:
+        (good / "foreign").mkdir(mode=0o700)
+        os.chown(good / "foreign", 65534, 65534)
+        one_works(good / "foreign", "belongs to another user")
+    one_works(good / "link", "symbolic link")
+    one_works(good / "open", "can be written by others")
+    one_works(good / "file", "no directory")
+    one_works(good / "no" / "such", "No such file")
+    one_works(lab.scratch(), "memory file system")
+    lab.equal("nothing was put where it should not", os.listdir(good / "mine"), [])
+
+
+def full_place():
+    folder = lab.scratch() / "small"
+    folder.mkdir()
+    if lab.run(["unshare", "-m", "true"]).status:
+        raise lab.Skipped("no mount namespace")
+    script = f'mount -t tmpfs -o size=8k,mode=700 none {folder}; exec "$@"'
+    one_works(folder, "No space left", wrap=["unshare", "-m", "sh", "-c", script, "sh"])
+    script = f'mount -t tmpfs -o mode=700 none {folder}; mount -o remount,ro {folder}; exec "$@"'
+    one_works(folder, "Read-only", wrap=["unshare", "-m", "sh", "-c", script, "sh"])
+
+
+def file_limit():
+    """ftruncate() past the limit would be SIGXFSZ."""
+    one_works(needs_state(), "ulimit", wrap=["sh", "-c", 'ulimit -f 8; exec "$@"', "sh"])
+
+
+def umask():
+    one_works(needs_state(), "", wrap=["sh", "-c", 'umask 0777; exec "$@"', "sh"], made=True)
+    lab.equal("modes", {os.stat(f).st_mode & 0o777 for f in needs_state().iterdir()}, {0o400})
+
+
+def old_ones_go():
+    """Of ended ones no more than 256 stay; those that run stay."""
+    data = segment_bytes()
+    for i in range(300):
+        path = needs_state() / f"{i:011x}.{i + 1}.00000000"
+        path.write_bytes(data)
+        os.chmod(path, 0o400)
+    with lab.Hold(PORT), Steered() as client:
+        client.do(f"open {PORT} 3")
+        report()
+        files = os.listdir(needs_state())
+        lab.equal("files", len(files), 256)
+        lab.equal("the running one's", sum(f".{client.pid}." in f for f in files), 1)
+
+
+# The ways to show it
+
+def options():
+    with lab.Hold(PORT), Steered() as one, Steered() as two:
+        one.do(f"open {PORT} 5")
+        one.do("refused 3")
+        two.do(f"open {PORT} 9")
+        pids = lambda *o: [p["pid"] for p in report(*o)["processes"]]
+        lab.equal("by headroom", pids(), [two.pid, one.pid] if two.pid else None)
+        lab.equal("by failures", pids("--sort", "failures"), [one.pid, two.pid])
+        lab.equal("by pid", pids("--sort", "pid"), sorted([one.pid, two.pid]))
+        lab.equal("one pid", pids(str(one.pid)), [one.pid])
+        lab.equal("another name", pids("--name", "nobody"), [])
+        lab.equal("destination", pids("--to", "127.1.0.0/16:1"), [one.pid])
+        two.kill()
+        lab.equal("running", pids("--running"), [one.pid])
+        text = lab.run([str(lab.HEADROOM), "report"], env={"HEADROOM_STATE_DIR": str(needs_state())}).stdout
+        if not re.search(rf"^  127\.0\.0\.1:{PORT} +127\.0\.0\.1 +5 +5 +\S+ +\S+ +5 +0 +0 +\d+$", text, re.M):
+            raise lab.Failed(f"no row for the five connections:\n{text}")
+
+
+def mistakes():
+    for arguments, place in ((["--sort", "size"], "--sort"), (["--to", "x:y"], "--to"), (["abc"], "abc"),
+                             (["--nonsense"], "--nonsense"), (["--html", "/no/such/file"], "/no/such/file"),
+                             (["--json", "--sort"], "--sort")):
+        done = lab.run([str(lab.HEADROOM), "report", *arguments], env={"HEADROOM_STATE_DIR": str(needs_state())})
+        lab.equal(f"{arguments}: status and lines", (done.status, len(done.stderr.splitlines())), (2, 1))
+        if place not in done.stderr:
+            raise lab.Failed(f"{done.stderr!r} does not name {place}")
+
+
+def browser():
+    lab.needs("chromium")
+    page, picture = lab.scratch() / "report.html", lab.scratch() / "report.png"
+    lab.ports(40000, 40009)
+    with lab.Hold(PORT), Steered(options=["--log", "off"], sources="127.0.0.1-127.0.0.2") as client:
+        client.do(f"open {PORT} 21", "Cannot assign requested address")
+        done = lab.run([str(lab.HEADROOM), "report", "--html", str(page)],
+                       env={"HEADROOM_STATE_DIR": str(needs_state())})
+        lab.equal("status", done.status, 1)
+    chromium = ["chromium", "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={lab.scratch()}/profile"]
+    dom = lab.run([*chromium, "--dump-dom", page.as_uri()]).stdout
+    for wanted, count in ((r"<section>", 1), (r'<rect class="gone" width="400', 2), (r'class="latency"', 1),
+                          (r"<td>exhausted</td>", 1)):
+        lab.equal(f"{wanted} in the page", len(re.findall(wanted, dom)), count)
+    if re.search(r"(src|href)=|url\(|<script", dom):
+        raise lab.Failed("the page wants something from elsewhere")
+    for width in (390, 1200):
+        lab.run([*chromium, f"--window-size={width},900", f"--screenshot={picture}", page.as_uri()])
+        lab.equal("a PNG", picture.read_bytes()[:8], b"\x89PNG\r\n\x1a\n")
+        # An empty page of this size takes some 3 KB.
+        lab.equal("with something in it", picture.stat().st_size > 10000, True)
+
+
+lab.main([
+    ("a running process", live),
+    ("a killed process", killed),
+    ("a process that ended", ended),
+    ("no connection, no segment", none_without_connections),
+    ("fork", forked),
+    ("exec", execs),
+    ("exhausted", exhausted),
+    ("10,000 destinations", many_destinations),
+    ("siblings: forty workers, half of them killed", siblings),
+    ("siblings: the knee of all together", knee_of_all),
+    ("bad files are skipped", bad_files),
+    ("bad places", bad_places),
+    ("full, read-only", full_place),
+    ("limit of file sizes", file_limit),
+    ("umask", umask),
+    ("old ones go", old_ones_go),
+    ("filters and order", options),
+    ("mistakes", mistakes),
+    ("the page in a browser", browser),
+])
