@@ -34,21 +34,13 @@ static void see_blocking(const struct socket_seen *seen, void *context)
 	port_space_see(context, seen);
 }
 
-/* The far ends of connections to a listener here are in no tuple space that a connect() looks at: their port
- * is blocked, or not in the range. */
-static bool counts(const struct port_space *ports, const struct socket_seen *seen)
-{
-	unsigned port = seen->source.port;
-	return port >= ports->range.low && port <= ports->range.high && port_space_usable(ports, port);
-}
-
 static void see(const struct socket_seen *seen, void *context)
 {
 	struct all *all = context;
 	struct tuple_key key;
 	struct entry *entry;
 
-	if (!counts(all->ports, seen) || !tuple_key_of(seen, &key))
+	if (!port_space_pickable(all->ports, seen->source.port) || !tuple_key_of(seen, &key))
 		return;
 	HASH_FIND(hh, all->entries, &key, sizeof(key), entry);
 	if (!entry) {
@@ -86,14 +78,6 @@ static unsigned percent(const struct all *all, const struct entry *entry)
 static uint32_t headroom(const struct all *all, const struct entry *entry)
 {
 	return entry->in_use < all->capacity ? all->capacity - entry->in_use : 0;
-}
-
-static uint32_t capacity_of(const struct port_space *ports)
-{
-	uint32_t capacity = 0;
-	for (unsigned port = ports->range.low; port <= ports->range.high; port++)
-		capacity += port_space_usable(ports, port);
-	return capacity;
 }
 
 static void put_rows(const struct all *all, struct entry **sorted)
@@ -169,7 +153,7 @@ static int look(struct all *all)
 	if (rc)
 		return complain(NULL, "the kernel does not list its sockets: %s", strerror(-rc));
 	view_complain(&view);
-	all->capacity = capacity_of(all->ports);
+	all->capacity = port_space_capacity(all->ports);
 	if (all->left_out)
 		complain("--all",
 			 "more than %d sources and destinations: %llu sockets of others are not counted",

@@ -33,6 +33,11 @@ int verb_ports(int argc, char **argv);
 int verb_report(int argc, char **argv);
 
 /**
+ * verb_export() - metrics for Prometheus
+ */
+int verb_export(int argc, char **argv);
+
+/**
  * verb_explain() - what a word means
  */
 int verb_explain(int argc, char **argv);

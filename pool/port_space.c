@@ -58,6 +58,15 @@ void port_space_see(struct port_space *space, const struct socket_seen *seen)
 		note->blocked = (uint8_t)by;
 }
 
+uint32_t port_space_capacity(const struct port_space *space)
+{
+	uint32_t capacity = 0;
+
+	for (unsigned port = space->range.low; port <= space->range.high; port++)
+		capacity += port_space_usable(space, port);
+	return capacity;
+}
+
 bool port_space_doubtful(const struct port_space *space, unsigned port)
 {
 	const struct port_note *note = &space->ports[port];

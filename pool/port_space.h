@@ -48,6 +48,21 @@ static inline bool port_space_usable(const struct port_space *space, unsigned po
 }
 
 /**
+ * port_space_pickable() - may a connection from this port be one that connect() picked the port for?
+ *
+ * The far ends of connections to a listener here are not: their port is blocked, or not in the range.
+ */
+static inline bool port_space_pickable(const struct port_space *space, unsigned port)
+{
+	return port >= space->range.low && port <= space->range.high && port_space_usable(space, port);
+}
+
+/**
+ * port_space_capacity() - ports that each tuple space has, by what is known of them
+ */
+uint32_t port_space_capacity(const struct port_space *space);
+
+/**
  * port_space_doubtful() - may this port be blocked, for all that is known?
  */
 bool port_space_doubtful(const struct port_space *space, unsigned port);

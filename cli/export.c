@@ -1,0 +1,259 @@
+// SPDX-License-Identifier: Apache-2.0
+/* export - `headroom export`: metrics for Prometheus, by HTTP, as a file for node_exporter, or printed. */
+#include "export.h"
+
+#include "verbs.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+static const char usage[] =
+	"usage: headroom export [OPTION...]\n"
+	"\n"
+	"Metrics for Prometheus, of programs under the shim and, with --host, of all programs.\n"
+	"Without --listen and --textfile they are printed once.\n"
+	"\n"
+	"      --listen ADDR:PORT  answer HTTP requests for /metrics; PORT alone: on 127.0.0.1 only\n"
+	"      --textfile FILE     write a file for node_exporter's textfile collector; its name\n"
+	"                          has to end in .prom\n"
+	"      --interval SECONDS  write it again and again; default: once\n"
+	"      --host              ask the kernel too: ports of all programs, exact capacity\n"
+	"      --top N             destinations and sources with labels of their own, per program;\n"
+	"                          default 20, the rest is destination=\"other\"\n"
+	"      --per-pid           a label for each process, not one for each program name\n"
+	"      --state-dir DIR     where the usage segments are; default HEADROOM_STATE_DIR, else\n"
+	"                          where the shim puts them; as root those of all users\n"
+	"  -h, --help              this text\n"
+	"\n"
+	"Exit status: 0 fine, also when ended by a signal; 2 usage or environment error.\n";
+
+struct options {
+	struct export *export;
+	const char *listen, *textfile;
+	double interval_s;
+};
+
+static int take_number(const char *option, const char *text, double least, double most, double *out)
+{
+	char *end;
+
+	*out = strtod(text, &end);
+	if (end == text || *end || !(*out >= least && *out <= most))
+		return complain(option, "`%s` is not a number from %g to %.0f", text, least, most);
+	return STATUS_FINE;
+}
+
+static int take_option(struct options *options, int option, char **argv)
+{
+	double number = 0;
+	int status;
+
+	switch (option) {
+	case 'h':
+		fputs(usage, stdout);
+		exit(STATUS_FINE);
+	case 'l':
+		options->listen = optarg;
+		return STATUS_FINE;
+	case 'f':
+		options->textfile = optarg;
+		return *optarg ? STATUS_FINE : complain("--textfile", "is empty");
+	case 'i':
+		return take_number("--interval", optarg, 0.1, 86400, &options->interval_s);
+	case 'H':
+		options->export->look_for.host = true;
+		return STATUS_FINE;
+	case 't':
+		status = take_number("--top", optarg, 1, EXPORT_TOP_MAX, &number);
+		options->export->top = (unsigned)number;
+		return status;
+	case 'p':
+		options->export->per_pid = true;
+		return STATUS_FINE;
+	case 'd':
+		options->export->look_for.state_dir = optarg;
+		return STATUS_FINE;
+	default:
+		return complain("export", "`%s` %s; `headroom export --help` has the details",
+				argv[optind - 1], option == ':' ? "needs a value" : "is not an option");
+	}
+}
+
+static int check_options(struct options *options, int argc, char **argv)
+{
+	if (optind < argc)
+		return complain("export", "`%s` is one word too many", argv[optind]);
+	if (options->listen && options->textfile)
+		return complain("--listen", "cannot be together with --textfile: start headroom twice");
+	if (options->interval_s > 0 && !options->textfile)
+		return complain("--interval", "is for --textfile");
+	return spaces_state_dir(&options->export->look_for.state_dir);
+}
+
+static int take_options(struct options *options, int argc, char **argv)
+{
+	static const struct option known[] = { { "listen", required_argument, NULL, 'l' },
+					       { "textfile", required_argument, NULL, 'f' },
+					       { "interval", required_argument, NULL, 'i' },
+					       { "host", no_argument, NULL, 'H' },
+					       { "top", required_argument, NULL, 't' },
+					       { "per-pid", no_argument, NULL, 'p' },
+					       { "state-dir", required_argument, NULL, 'd' },
+					       { "help", no_argument, NULL, 'h' },
+					       { NULL, 0, NULL, 0 } };
+	int option, status;
+
+	opterr = 0;
+	while ((option = getopt_long(argc, argv, ":h", known, NULL)) != -1)
+		if ((status = take_option(options, option, argv)))
+			return status;
+	return check_options(options, argc, argv);
+}
+
+int export_make(struct export *export, char **text, size_t *size)
+{
+	int status = export_look(export);
+
+	if (status)
+		return status;
+	FILE *out = open_memstream(text, size);
+	if (!out)
+		return complain("export", "%s", strerror(errno));
+	export_text(export, out);
+	bool failed = ferror(out);
+	if (!fclose(out) && !failed)
+		return STATUS_FINE;
+	free(*text);
+	return complain("export", "no memory");
+}
+
+static bool write_all(int fd, const char *text, size_t size)
+{
+	while (size) {
+		ssize_t written = write(fd, text, size);
+		if (written < 0 && errno != EINTR)
+			return false;
+		if (written > 0) {
+			text += written;
+			size -= (size_t)written;
+		}
+	}
+	return true;
+}
+
+/* Whoever reads the file sees the old one or the new one, whole. */
+static int write_file(const char *path, const char *text, size_t size)
+{
+	char *temporary;
+	mode_t mask = umask(0);
+
+	umask(mask);
+	if (asprintf(&temporary, "%s.XXXXXX", path) < 0)
+		return complain("--textfile", "no memory");
+	int fd = mkostemp(temporary, O_CLOEXEC), why = errno;
+	bool done = fd >= 0;
+	if (done) {
+		done = write_all(fd, text, size) && !fchmod(fd, 0666 & ~mask);
+		why = errno;
+		if (close(fd) && done) {
+			done = false;
+			why = errno;
+		}
+		if (done && rename(temporary, path)) {
+			done = false;
+			why = errno;
+		}
+		if (!done)
+			unlink(temporary);
+	}
+	free(temporary);
+	return done ? STATUS_FINE : complain("--textfile", "%s: %s", path, strerror(why));
+}
+
+static int write_look(const struct options *options)
+{
+	char *text;
+	size_t size;
+	int status = export_make(options->export, &text, &size);
+
+	if (status)
+		return status;
+	if (options->textfile) {
+		status = write_file(options->textfile, text, size);
+	} else {
+		fwrite(text, 1, size, stdout);
+		if (fflush(stdout) || ferror(stdout))
+			status = complain("standard output", "%s", strerror(errno));
+	}
+	free(text);
+	return status;
+}
+
+static void ending_signals(sigset_t *set)
+{
+	sigemptyset(set);
+	sigaddset(set, SIGINT);
+	sigaddset(set, SIGTERM);
+	sigaddset(set, SIGHUP);
+}
+
+bool export_wait(double seconds)
+{
+	struct timespec limit = { .tv_sec = (time_t)seconds,
+				  .tv_nsec = (long)((seconds - (double)(time_t)seconds) * 1e9) };
+	sigset_t set;
+	int got;
+
+	ending_signals(&set);
+	do
+		got = sigtimedwait(&set, NULL, seconds < 0 ? NULL : &limit);
+	while (got < 0 && errno == EINTR);
+	return got > 0;
+}
+
+/* The file's first writing has to succeed; later ones are tried again. */
+static int write_again(const struct options *options)
+{
+	sigset_t set;
+
+	ending_signals(&set);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	int status = write_look(options);
+	if (options->interval_s <= 0 || status)
+		return status;
+	while (!export_wait(options->interval_s))
+		write_look(options);
+	return STATUS_FINE;
+}
+
+static int serve(struct options *options)
+{
+	sigset_t set;
+
+	/* Before there is a second thread. */
+	ending_signals(&set);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	options->export->look_for.say_skipped = false;
+	return export_serve(options->export, options->listen);
+}
+
+int verb_export(int argc, char **argv)
+{
+	struct export export = { .top = 20, .look_for = { .say_skipped = true } };
+	struct options options = { .export = &export };
+	int status = take_options(&options, argc, argv);
+
+	if (!status)
+		status = options.listen     ? serve(&options)
+			 : options.textfile ? write_again(&options)
+					    : write_look(&options);
+	export_end(&export);
+	return status;
+}
