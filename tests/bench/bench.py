@@ -102,7 +102,7 @@ def reported(name, title, function):
         except lab.Skipped as why:
             absent(name, title, why)
             raise
-    return (name, case)
+    return case
 
 
 def figures(text):
