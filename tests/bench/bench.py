@@ -66,7 +66,7 @@ def part(taken, key):
 def _write(entry):
     if RESULT:
         with open(RESULT, "a", encoding="utf-8") as file:
-            file.write(json.dumps({"measure": MEASURE, **entry}) + "\n")
+            file.write(json.dumps(entry) + "\n")
 
 
 def record(name, title, unit, taken, base="without", better="less", note=""):

@@ -7,7 +7,7 @@ import re
 import bench
 import lab
 
-CONNECTIONS = (2000, bench.pick(8000, 18000))
+CONNECTIONS = (1000, bench.pick(5000, 18000))
 DESTINATIONS = (1000, 10000)
 PLAIN, EIGHT = bench.NO_SOURCES, {"sources": "127.0.0.1-127.0.0.8", "options": bench.QUIET}
 

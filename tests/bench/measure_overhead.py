@@ -6,7 +6,7 @@
 import bench
 import lab
 
-ROUNDS = bench.pick(1000, 4000)
+ROUNDS = bench.pick(800, 4000)
 LOOPBACK = {8: "127.0.0.1-127.0.0.8", 200: "127.0.0.1-127.0.0.200"}
 
 

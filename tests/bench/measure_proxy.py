@@ -9,8 +9,8 @@ import re
 import bench
 import lab
 
-LOW, HIGH = 32768, bench.pick(32768 + 3999, 60999)
-SECONDS, SMALL_SECONDS = bench.pick(2, 15), bench.pick(1, 5)
+LOW, HIGH = 32768, bench.pick(32768 + 1999, 60999)
+SECONDS, LONGER = bench.pick(1, 10), bench.pick(2, 20)
 SPREAD = "split_clients $request_id $source {{ {parts} * {last}; }} proxy_bind $source;"
 CONF = """
 daemon off;
@@ -53,7 +53,6 @@ def proxy(shim, spread="", seconds=SECONDS):
 
 def requests():
     taken = bench.interleave({"without": lambda: proxy(None), "proxy_bind": lambda: proxy(None, RECIPE),
-                              "one source": lambda: proxy(bench.ONE_SOURCE),
                               "8 sources": lambda: proxy(bench.EIGHT_SOURCES)}, rounds=5)
     bench.record("errors", f"answers of nginx in {SECONDS} s that were errors", "%", bench.part(taken, "wrong"))
     return bench.record("requests", f"nginx to an upstream, {SECONDS} s, {HIGH - LOW + 1:,} ports: good answers",
@@ -62,11 +61,11 @@ def requests():
 
 def growth():
     for name, shim in (("without", None), ("8 sources", bench.EIGHT_SOURCES)):
-        taken = bench.interleave({"small": lambda s=shim: 1e6 / max(proxy(s, seconds=SMALL_SECONDS)["rate"], 1),
-                                  "large": lambda s=shim: 1e6 / max(proxy(s)["rate"], 1)}, rounds=bench.pick(2, 3),
+        taken = bench.interleave({"small": lambda s=shim: 1e6 / max(proxy(s)["rate"], 1),
+                                  "large": lambda s=shim: 1e6 / max(proxy(s, seconds=LONGER)["rate"], 1)}, rounds=2,
                                  warm_up=0)
         bench.growth(f"growth-{name.replace(' ', '-')}", f"a good answer of nginx, by seconds of load, {name}", "us",
-                     (SMALL_SECONDS, SECONDS), taken)
+                     (SECONDS, LONGER), taken)
 
 
 if __name__ == "__main__":

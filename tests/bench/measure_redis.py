@@ -7,28 +7,25 @@ import bench
 import lab
 import redis
 
-LOW, HIGH = 32768, bench.pick(32768 + 3999, 60999)
-REQUESTS, SMALL = bench.pick(3800, 27000), bench.pick(1900, 13500)
-LONG_S = bench.pick(4, 120)
+LOW, HIGH = 32768, bench.pick(32768 + 2999, 60999)
+REQUESTS, SMALL = bench.pick(2850, 27000), bench.pick(1400, 13500)
+LONG_S = bench.pick(2, 120)
 SHIMS = {"without": None, "one source": bench.ONE_SOURCE, "8 sources": bench.EIGHT_SOURCES, "reuse": redis.REUSE}
 
 
 def requests():
-    taken = bench.interleave({name: lambda s=shim: redis.benchmark(REQUESTS, LOW, HIGH, s)
-                              for name, shim in SHIMS.items()}, rounds=5)
+    variants = {(name, count): lambda s=shim, c=count: redis.benchmark(c, LOW, HIGH, s)
+                for name, shim in SHIMS.items() for count in (SMALL, REQUESTS)}
+    both = bench.interleave(variants, rounds=5)
+    taken = {name: both[name, REQUESTS] for name in SHIMS}
     of = f"of {REQUESTS:,}, {HIGH - LOW + 1:,} ports"
     bench.record("time-wait", f"TIME_WAITs left by redis-benchmark -k 0 {of}", "", bench.part(taken, "time_wait"))
     bench.record("kernel", f"kernel CPU of redis-benchmark -k 0 {of}", "s", bench.part(taken, "kernel"))
-    return bench.record("requests", f"redis-benchmark -k 0 {of}", "requests/s", bench.part(taken, "rate"), better="more")
-
-
-def growth():
-    for name, shim in SHIMS.items():
-        taken = bench.interleave({"small": lambda s=shim: 1e6 / redis.benchmark(SMALL, LOW, HIGH, s)["rate"],
-                                  "large": lambda s=shim: 1e6 / redis.benchmark(REQUESTS, LOW, HIGH, s)["rate"]},
-                                 rounds=bench.pick(2, 1), warm_up=0)
+    for name in SHIMS:
         bench.growth(f"growth-{name.replace(' ', '-')}", f"a request of redis-benchmark -k 0, by requests, {name}", "us",
-                     (SMALL, REQUESTS), taken)
+                     (SMALL, REQUESTS), {size: [1e6 / v["rate"] for v in both[name, count]]
+                                         for size, count in (("small", SMALL), ("large", REQUESTS))})
+    return bench.record("requests", f"redis-benchmark -k 0 {of}", "requests/s", bench.part(taken, "rate"), better="more")
 
 
 def long_run(name, shim):
@@ -59,5 +56,4 @@ def cliff():
 
 if __name__ == "__main__":
     title = "redis-benchmark -k 0"
-    lab.main([("requests", bench.reported("requests", title, requests)), ("growth", bench.reported("growth", title, growth)),
-              ("over time", bench.reported("long", title, cliff))])
+    lab.main([("requests", bench.reported("requests", title, requests)), ("over time", bench.reported("long", title, cliff))])

@@ -6,7 +6,7 @@ import lab
 import redis
 
 REQUESTS = bench.pick(3000, 12000)
-COUNTS = bench.pick((500, 3000), (1000, 12000))
+COUNTS = bench.pick((500, 2000), (1000, 12000))
 
 
 def pair(count, shim):

@@ -14,15 +14,17 @@ def markdown(heads, rows):
 
 
 def measure(result, name):
+    run = result["runs"].get(name)
+    if not run:
+        return "Not measured."
     rows, last = [], None
-    for title, variant, middle, least, most, ratio, pairs in table.rows_of(result["entries"], name):
+    for title, variant, middle, least, most, ratio, pairs in table.rows_of(run["entries"]):
         ratio = f"**{ratio.replace(' x', ' ×')}** ({pairs})" if ratio else ""
         value = middle if variant == "absent" else f"{middle} ({least} to {most})"
         rows.append(("" if title == last else title, variant, value, ratio))
         last = title
-    if not rows:
-        return "Not measured."
-    return markdown(("", "variant or size", "median (least to most)", "ratio (of the pairs)"), rows)
+    said = [f"{note}." for note in table.notes(run["entries"])]
+    return "\n\n".join([markdown(("", "variant or size", "median (least to most)", "ratio (of the pairs)"), rows), *said])
 
 
 def holding(result):
@@ -32,12 +34,13 @@ def holding(result):
         for title, variant, wanted, seen, holds, reason in targets.judge(result)])
 
 
+def part(result, name):
+    if name == "machine":
+        return "\n".join(f"- {line}" for line in table.where(result["runs"]))
+    return holding(result) if name == "targets" else measure(result, name.removeprefix("measure_"))
+
+
 def write(result):
     """Fills what stands between <!-- NAME --> and <!-- end -->."""
-    def fill(match):
-        name = match[1]
-        text = {"machine": lambda: table.where(result) + ".", "targets": lambda: holding(result)}.get(
-            name, lambda: measure(result, name))()
-        return f"<!-- {name} -->\n{text}\n<!-- end -->"
-
-    PAGE.write_text(re.sub(r"<!-- (\S+) -->\n.*?<!-- end -->", fill, PAGE.read_text(), flags=re.S))
+    PAGE.write_text(re.sub(r"<!-- (\S+) -->\n.*?<!-- end -->", lambda match: (
+        f"<!-- {match[1]} -->\n{part(result, match[1])}\n<!-- end -->"), PAGE.read_text(), flags=re.S))

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """picture - draws the lines of a result, with gnuplot, as SVG."""
-import pathlib
 import subprocess
+
+import table
 
 # name: title, x axis, y axis, more commands
 PICTURES = {
@@ -15,9 +16,9 @@ def draw(result, folder):
     """Writes a file per picture of which the result has lines."""
     folder.mkdir(parents=True, exist_ok=True)
     for name, (title, x, y, more) in PICTURES.items():
-        lines = {e["series"]: e["points"] for e in result["entries"] if e.get("picture") == name}
+        lines = {e["series"]: e["points"] for e in table.entries(result) if e.get("picture") == name}
         if lines:
-            plot(folder / f"{name}.svg", f"{title} ({result['mode']} mode)", x, y, more, lines)
+            plot(folder / f"{name}.svg", title, x, y, more, lines)
 
 
 def plot(file, title, x, y, more, lines):
@@ -32,6 +33,3 @@ def plot(file, title, x, y, more, lines):
     if done.returncode:
         raise SystemExit(f"gnuplot: {done.stderr.strip()}")
 
-
-def present(folder):
-    return [name for name in PICTURES if pathlib.Path(folder, f"{name}.svg").exists()]

@@ -14,6 +14,7 @@ import re
 import subprocess
 import sys
 import tempfile
+import time
 
 import table
 import targets
@@ -37,33 +38,27 @@ def measures():
     return sorted(path.stem.removeprefix("measure_") for path in HERE.glob("measure_*.py"))
 
 
-def run_measure(name, mode, lines):
-    """Its progress goes to standard error. Return: whether it ran to its end."""
-    env = {**os.environ, "HEADROOM_BENCH_MODE": mode, "HEADROOM_BENCH_RESULT": str(lines)}
+def run_measure(name, mode):
+    """Its progress goes to standard error. Return: one run, as it stands in the result."""
     print(f"{name}:", file=sys.stderr, flush=True)
-    return subprocess.run(["/usr/bin/python3", str(HERE / f"measure_{name}.py")], env=env, stdout=sys.stderr,
-                          check=False).returncode in (0, 77)
-
-
-def run_all(names, mode):
-    failed = []
     with tempfile.TemporaryDirectory(prefix="headroom-bench-") as folder:
         lines = pathlib.Path(folder, "lines")
         lines.touch()
-        before, where = os.times().elapsed, machine()
-        for name in names:
-            if not run_measure(name, mode, lines):
-                failed.append(name)
-        entries = [json.loads(line) for line in lines.read_text().splitlines()]
-        return {"schema": 1, "machine": {**where, "load_at_end": os.getloadavg()[0]}, "mode": mode,
-                "seconds": round(os.times().elapsed - before), "failed": failed, "entries": entries}
+        env = {**os.environ, "HEADROOM_BENCH_MODE": mode, "HEADROOM_BENCH_RESULT": str(lines)}
+        where, begin = machine(), time.monotonic()
+        status = subprocess.run(["/usr/bin/python3", str(HERE / f"measure_{name}.py")], env=env, stdout=sys.stderr,
+                                check=False).returncode
+        return {"machine": {**where, "load_at_end": os.getloadavg()[0]}, "mode": mode, "failed": status not in (0, 77),
+                "seconds": round(time.monotonic() - begin),
+                "entries": [json.loads(line) for line in lines.read_text().splitlines()]}
 
 
 def arguments():
     parser = argparse.ArgumentParser(prog="tests/bench/run", description="Measures headroom beside the alternatives.")
     parser.add_argument("measure", nargs="*", help=f"of {', '.join(measures())}; all if none is named")
     parser.add_argument("--full", action="store_true", help="full sizes, under thirty minutes; else under two")
-    parser.add_argument("--json", metavar="FILE", help="where the result goes (build/bench.json)")
+    parser.add_argument("--json", metavar="FILE", help="where the result goes (build/bench.json); measures that it holds "
+                        "already and that are not run stay in it")
     parser.add_argument("--pictures", metavar="FOLDER", help="draw the pictures, with gnuplot, into this folder")
     parser.add_argument("--targets", action="store_true", help="print which targets hold")
     parser.add_argument("--read", metavar="FILE", help="measure nothing: take the result from this file")
@@ -75,18 +70,28 @@ def arguments():
     return options
 
 
+def read(file):
+    try:
+        result = json.loads(pathlib.Path(file).read_text())
+        if result["schema"] == 1:
+            return result
+        why = f"schema {result['schema']}, expected 1"
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        why = error
+    print(f"tests/bench/run: {file}: {why}", file=sys.stderr)
+    sys.exit(2)
+
+
 def main():
     options = arguments()
     if options.read:
-        try:
-            result = json.loads(pathlib.Path(options.read).read_text())
-        except (OSError, ValueError) as why:
-            sys.exit(f"tests/bench/run: {options.read}: {why}")
+        result = read(options.read)
     else:
-        result = run_all(options.measure or measures(), "full" if options.full else "quick")
-        file = pathlib.Path(options.json or os.environ.get("HEADROOM_BUILD") or ROOT / "build")
-        file = file if options.json else file / "bench.json"
-        file.write_text(json.dumps(result) + "\n")
+        file = pathlib.Path(options.json or pathlib.Path(os.environ.get("HEADROOM_BUILD") or ROOT / "build", "bench.json"))
+        result = read(file) if options.json and file.exists() else {"schema": 1, "runs": {}}
+        for name in options.measure or measures():
+            result["runs"][name] = run_measure(name, "full" if options.full else "quick")
+            file.write_text(json.dumps(result) + "\n")
     print(table.text(result))
     if options.targets:
         print(targets.text(result))
@@ -96,7 +101,7 @@ def main():
     if options.page:
         import page
         page.write(result)
-    sys.exit(1 if result["failed"] else 0)
+    sys.exit(any(run["failed"] for run in result["runs"].values()))
 
 
 if __name__ == "__main__":

@@ -34,10 +34,14 @@ def ratio_text(values):
     return f"{middle:.3f} x" if 0.5 < middle < 2 else f"{number(middle)} x"
 
 
-def rows_of(entries, measure=None):
+def entries(result):
+    return [entry for run in result["runs"].values() for entry in run["entries"]]
+
+
+def rows_of(found_entries):
     """Each as (title with unit, variant, median, least, most, ratio, least and most of the ratio)."""
-    for entry in entries:
-        if measure not in (None, entry["measure"]) or "picture" in entry:
+    for entry in found_entries:
+        if "picture" in entry:
             continue
         if "absent" in entry:
             yield entry["title"], "absent", entry["absent"], "", "", "", ""
@@ -59,16 +63,25 @@ def rows_of(entries, measure=None):
 HEADS = ("measure", "variant or size", "median", "least", "most", "ratio", "of pairs")
 
 
-def where(result):
-    m = result["machine"]
-    return (f"{m['processors']} x {m['cpu']}, {m['memory_gib']} GiB, Linux {m['kernel']}, {m['date']}, at {m['commit']}, "
-            f"load average {m['load']:.1f} to {m['load_at_end']:.1f}, {result['mode']} mode, {result['seconds']} s")
+def where(runs):
+    """The machine, and how each of the runs was."""
+    m = next(iter(runs.values()))["machine"]
+    lines = [f"{m['processors']} x {m['cpu']}, {m['memory_gib']} GiB, Linux {m['kernel']}"]
+    for name, run in runs.items():
+        m = run["machine"]
+        lines.append(f"{name}: {run['mode']} mode, {m['date']}, at {m['commit']}, {run['seconds']} s, load average "
+                     f"{m['load']:.1f} to {m['load_at_end']:.1f}" + (", did not run to its end" if run["failed"] else ""))
+    return lines
+
+
+def notes(found_entries):
+    return [f"{entry['title']}: {entry['note']}" for entry in found_entries if entry.get("note")]
 
 
 def text(result):
     """The table for a terminal."""
     rows, last = [HEADS], None
-    for title, *rest in rows_of(result["entries"]):
+    for title, *rest in rows_of(entries(result)):
         rows.append(("" if title == last else title, *rest))
         last = title
     # What says why something is absent is a sentence, not a column.
@@ -76,6 +89,4 @@ def text(result):
     lines = ["  ".join([row[0].ljust(widths[0]), row[1].ljust(widths[1]),
                         *(cell.rjust(width) if row[1] != "absent" else cell
                           for cell, width in zip(row[2:], widths[2:]))]).rstrip() for row in rows]
-    notes = [f"{entry['title']}: {entry['note']}" for entry in result["entries"] if entry.get("note")]
-    failed = [f"failed: {name}" for name in result["failed"]]
-    return "\n".join([where(result), "", *lines, *notes, *failed])
+    return "\n".join([*lines, "", *notes(entries(result)), *where(result["runs"])])

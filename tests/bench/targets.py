@@ -22,7 +22,7 @@ def read():
 
 def judge(result):
     """Return: (row's title, variant, what is wanted, what was found or None, holds, reason) of each."""
-    entries = {entry["row"]: entry for entry in result["entries"] if "row" in entry}
+    entries = {entry["row"]: entry for entry in table.entries(result) if "row" in entry}
     for row, variant, kind, bound, limit, reason in read():
         entry = entries.get(row)
         seen = None
