@@ -298,6 +298,56 @@ def in_recv(s):
     os.close(s.detach())
 
 
+def wait_parked():
+    """Until something has come on what is parked: the end, or bytes."""
+    for n in map(int, os.listdir("/proc/self/fd")):
+        if n > 100:
+            p = select.poll()
+            p.register(n, select.POLLIN)
+            p.poll(5000)
+
+
+def spoilt(mode):
+    """While parked, the server sends or closes."""
+    other = new()
+    connect(other)
+    s = new()
+    connect(s)
+    exchange(s, mode)
+    s.close()
+    exchange(other, "release")
+    wait_parked()
+    blocking_only()
+
+
+def first_send(is_blocking, watched):
+    """The server closes between connect() and the first send: another connection takes its place."""
+    other = new()
+    connect(other)
+    e = select.epoll()
+    s = new()
+    connect(s)
+    exchange(s, "held")
+    s.close()
+    time.sleep(0.02)
+    s = new(is_blocking)
+    if watched:
+        e.register(s, select.EPOLLIN | select.EPOLLET)
+    connect(s)
+    exchange(other, "release")
+    select.select([s], [], [], 0.1)
+    if not is_blocking:
+        try:
+            s.send(b"")
+        except BlockingIOError:
+            pass
+        print("writable", select.select([], [s], [], 5)[1] == [s])
+    exchange(s)
+    show(s)
+    if watched:
+        print("events", len(e.poll(5)) > 0)
+
+
 def numbers():
     """A parked connection is not to be seen by its number: close() of any gives EBADF, and harms nothing."""
     warm()
@@ -379,6 +429,11 @@ CASES = {
     "unknown option": lambda: not_parked(lambda s: s.setsockopt(socket.SOL_SOCKET, 29, 1)),
     "owner": lambda: not_parked(lambda s: fcntl.fcntl(s, fcntl.F_SETOWN, os.getpid())),
     "in recv()": lambda: not_parked(in_recv),
+    "late reply": lambda: spoilt("late"),
+    "closed while parked": lambda: spoilt("held"),
+    "first send": lambda: first_send(True, False),
+    "first send, nonblocking": lambda: first_send(False, False),
+    "first send, epoll": lambda: first_send(False, True),
     "numbers": numbers,
     "files run out": files_run_out,
     "dup2() onto a parked one": onto,
