@@ -167,7 +167,7 @@ static void put_advice(const struct check *check, const struct checked *space, F
 	if (count)
 		fprintf(out, "\n  What to do\n");
 	for (unsigned i = 0; i < count; i++) {
-		char number[8];
+		char number[16];
 		snprintf(number, sizeof(number), "  %u. ", i + 1);
 		terminal_paragraph(out, number, advice[i].what);
 		if (*advice[i].command)

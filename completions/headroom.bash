@@ -3,9 +3,10 @@
 
 _headroom_options() {
 	case $1 in
-	run) echo '--config --sources --spread --summary --log --log-level --log-format --help' ;;
+	run) echo '--config --sources --spread --reuse --summary --log --log-level --log-format --help' ;;
 	check) echo '--all --leaks --from --probe --sample --threshold --pid --netns --json --help' ;;
 	ports) echo '--probe --pid --netns --json --help' ;;
+	report) echo '--name --to --running --sort --state-dir --json --html --help' ;;
 	explain) echo '--help' ;;
 	config) echo '--help' ;;
 	*) echo '--help --version' ;;
@@ -23,11 +24,15 @@ _headroom() {
 	local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} verb=${COMP_WORDS[1]}
 	COMPREPLY=()
 	if ((COMP_CWORD == 1)); then
-		mapfile -t COMPREPLY < <(compgen -W 'run check ports explain config --help --version' -- "$word")
+		mapfile -t COMPREPLY < <(compgen -W 'run check ports report explain config --help --version' -- "$word")
 		return
 	fi
 	case $before in
+	--reuse) mapfile -t COMPREPLY < <(compgen -W 'off http redis memcached raw' -- "$word") ;;
 	--spread) mapfile -t COMPREPLY < <(compgen -W 'even spill off' -- "$word") ;;
+	--sort) mapfile -t COMPREPLY < <(compgen -W 'headroom rate failures peak pid' -- "$word") ;;
+	--html) mapfile -t COMPREPLY < <(compgen -f -- "$word") ;;
+	--state-dir) mapfile -t COMPREPLY < <(compgen -d -- "$word") ;;
 	--log) mapfile -t COMPREPLY < <(compgen -W 'stderr syslog off file:' -- "$word") ;;
 	--log-level) mapfile -t COMPREPLY < <(compgen -W 'error warn info' -- "$word") ;;
 	--log-format) mapfile -t COMPREPLY < <(compgen -W 'logfmt json' -- "$word") ;;

@@ -147,7 +147,9 @@ static void head_end(struct guard *guard, struct http_stream *stream)
 		refuse_bad(guard, stream);
 	else if (stream->finding)
 		guard_refuse(guard, (enum guard_reason)stream->finding);
-	if (chunked != stream->encoded || (chunked && stream->parser.flags & F_CONTENTLENGTH))
+	/* http-parser takes longer names for Transfer-Encoding, too. */
+	if (stream->parser.uses_transfer_encoding != stream->encoded || chunked != stream->encoded ||
+	    (chunked && stream->parser.flags & F_CONTENTLENGTH))
 		guard_refuse(guard, GUARD_REASON_LENGTH);
 	if (guard->reason)
 		return;
@@ -170,6 +172,24 @@ static void parse_head(struct guard *guard, struct http_stream *stream, const ch
 		guard_refuse(guard, GUARD_REASON_LENGTH);
 	else if (whole ? error != HPE_PAUSED || parsed != size - 1 : error != HPE_OK)
 		refuse_bad(guard, stream);
+}
+
+/* RFC 9110, 5.5 */
+static bool is_text(char c)
+{
+	enum { DEL = 0x7f };
+
+	return ((unsigned char)c >= ' ' || c == '\t') && c != DEL;
+}
+
+/* Most bytes of a head: how many in a row are text? */
+static size_t text_run(const char *bytes, size_t size, size_t most)
+{
+	size_t run = 0;
+
+	while (run < size && run < most && is_text(bytes[run]))
+		run++;
+	return run;
 }
 
 /**
@@ -197,7 +217,7 @@ static bool follow_line(struct http_stream *stream, char c)
 	case HTTP_LINE_TEXT:
 		if (c == '\r')
 			stream->line = HTTP_LINE_CR;
-		return c != '\n' && c != '\0';
+		return c == '\r' || is_text(c);
 	case HTTP_LINE_CR:
 		stream->line = HTTP_LINE_BEGIN;
 		return c == '\n';
@@ -224,6 +244,12 @@ static size_t read_head(struct guard *guard, struct http_stream *stream, const c
 		stream->early = request_only_one(waiting) && guard->http.request.place != PLACE_HEAD;
 	}
 	while (good < size && stream->line != HTTP_LINE_END && stream->lines_size < LINES_MAX) {
+		if (stream->line == HTTP_LINE_TEXT && is_text(bytes[good])) {
+			size_t run = text_run(bytes + good, size - good, LINES_MAX - stream->lines_size);
+			stream->lines_size += (uint32_t)run;
+			good += run;
+			continue;
+		}
 		bad = !follow_line(stream, bytes[good]);
 		if (bad)
 			break;
@@ -261,7 +287,7 @@ static bool follow_chunk_size(struct http_stream *stream, char c)
 		stream->left = stream->left * 16 + (unsigned)digit;
 		return ++stream->digits <= CHUNK_DIGITS_MAX;
 	}
-	if (!stream->digits || c == '\n' || c == '\0')
+	if (!stream->digits || (c != '\r' && !is_text(c)))
 		return false;
 	if (c == '\r')
 		stream->place = PLACE_CHUNK_SIZE_LF;

@@ -67,7 +67,7 @@ static void append(char *text, uint8_t *size, char c)
 
 static bool is(const char *text, uint8_t size, const char *want)
 {
-	return size < HTTP_WORD_MAX && !memcmp(text, want, size) && !want[size];
+	return *text == *want && size < HTTP_WORD_MAX && size == strlen(want) && !memcmp(text, want, size);
 }
 
 static void end_word(struct http_stream *stream)

@@ -126,13 +126,13 @@ static bool word_end(struct guard *guard)
 {
 	struct memcached_commands *commands = &guard->memcached.commands;
 	struct memcached_line *line = &commands->line;
-	const struct command *command = &known[commands->command];
 	uint32_t number = line->words - 1;
 
 	if (number == 0) {
 		find_command(guard);
 		return true;
 	}
+	const struct command *command = &known[commands->command];
 	if (command->data && number == command->data)
 		return memcached_number(line, &line->left);
 	return number < command->words || optional_word(commands, command);

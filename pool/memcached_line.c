@@ -68,8 +68,9 @@ size_t memcached_data_skip(struct memcached_line *line, size_t size)
 
 bool memcached_is(const struct memcached_line *line, const char *word)
 {
-	return line->text_size < MEMCACHED_WORD_MAX && !memcmp(line->text, word, line->text_size) &&
-	       !word[line->text_size];
+	size_t size = line->text_size;
+
+	return size < MEMCACHED_WORD_MAX && size == strlen(word) && !memcmp(line->text, word, size);
 }
 
 bool memcached_number(const struct memcached_line *line, uint64_t *number)

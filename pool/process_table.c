@@ -8,6 +8,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -39,7 +40,7 @@ static void copy_name(const char *from, char *to)
 
 static void read_name(int proc, const char *pid, char *name, size_t size)
 {
-	char path[64], raw[16] = "";
+	char path[NAME_MAX + 8], raw[16] = "";
 
 	snprintf(path, sizeof(path), "%s/comm", pid);
 	int fd = openat(proc, path, O_RDONLY | O_CLOEXEC);
@@ -85,7 +86,7 @@ static void take_socket(struct search *search, uint32_t inode, struct process *p
 static bool look_at_process(struct search *search, int proc, const char *pid)
 {
 	struct process process = { .pid = atoi(pid) };
-	char path[64], link[64];
+	char path[NAME_MAX + 8], link[64];
 	const struct dirent *entry;
 
 	snprintf(path, sizeof(path), "%s/fd", pid);
@@ -121,7 +122,8 @@ int process_table_find(struct wanted_socket *wanted, size_t count, struct proces
 	const struct dirent *entry;
 
 	*result = (struct process_search){ 0 };
-	qsort(wanted, count, sizeof(*wanted), by_inode);
+	if (count) /* qsort() may not be given NULL */
+		qsort(wanted, count, sizeof(*wanted), by_inode);
 	while (search.count && !search.wanted->inode)
 		search.wanted++, search.count--;
 	if (!search.count)

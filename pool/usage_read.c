@@ -52,21 +52,18 @@ static bool check_header(const struct usage_header *h, size_t size, char *reason
 }
 
 /* Whoever prints it need not think of escape sequences. */
-static void clean(char *text, size_t size, bool keep_zeros)
+static void clean(char *text, size_t size)
 {
 	text[size - 1] = '\0';
-	for (size_t i = 0; i < size - 1; i++) {
-		if (!text[i] && !keep_zeros)
-			break;
+	for (size_t i = 0; i < size; i++)
 		if (text[i] && (text[i] < ' ' || text[i] > '~'))
 			text[i] = '?';
-	}
 }
 
 static void clean_header(struct usage_header *h)
 {
-	clean(h->name, sizeof(h->name), false);
-	clean(h->command, sizeof(h->command), true);
+	clean(h->name, sizeof(h->name));
+	clean(h->command, sizeof(h->command));
 	bool known = h->range_low && h->range_low <= h->range_high && h->range_high <= UINT16_MAX &&
 		     h->range_reserved <= h->range_high - h->range_low;
 	if (!known)
@@ -132,6 +129,7 @@ void usage_free(struct arena *arena, struct usage *usage)
 struct reading {
 	struct usage_segment segment;
 	struct usage_event again[USAGE_EVENTS];
+	struct usage_entry entries_again[USAGE_ENTRIES];
 };
 
 static bool read_at(int fd, void *out, size_t size, size_t offset)
@@ -141,6 +139,11 @@ static bool read_at(int fd, void *out, size_t size, size_t offset)
 
 /* Two copies that are the same, with an even number in them, are no torn ones: each write changes a number
  * that never comes back. */
+static bool is_settled(const struct usage_entry *entry, const struct usage_entry *again)
+{
+	return !(again->sequence & 1) && !memcmp(again, entry, sizeof(*again));
+}
+
 static bool settle_entry(int fd, size_t offset, struct usage_entry *entry)
 {
 	struct usage_entry again;
@@ -148,12 +151,27 @@ static bool settle_entry(int fd, size_t offset, struct usage_entry *entry)
 	for (int n = 0; n < COPIES_MAX; n++) {
 		if (!read_at(fd, &again, sizeof(again), offset))
 			return false;
-		if (!(again.sequence & 1) && !memcmp(&again, entry, sizeof(again)))
+		if (is_settled(entry, &again))
 			return true;
 		*entry = again;
 	}
 	/* Its number stays odd, for usage_read_buffer() to count it. */
 	entry->sequence |= 1;
+	return true;
+}
+
+/* All at once first: most are not being written. */
+static bool settle_entries(int fd, struct reading *reading, size_t count)
+{
+	struct usage_entry *entries = reading->segment.entries;
+	size_t from = offsetof(struct usage_segment, entries), size = count * sizeof(*entries);
+
+	if (!read_at(fd, entries, size, from) || !read_at(fd, reading->entries_again, size, from))
+		return false;
+	for (size_t i = 0; i < count; i++)
+		if (!is_settled(&entries[i], &reading->entries_again[i]) &&
+		    !settle_entry(fd, from + i * sizeof(*entries), &entries[i]))
+			return false;
 	return true;
 }
 
@@ -184,12 +202,7 @@ static long read_segment(int fd, struct reading *reading, size_t size)
 	size_t room = (size - least) / sizeof(struct usage_entry);
 	if (count > room || segment->header.magic != USAGE_MAGIC)
 		return (long)size;
-	if (!read_at(fd, segment->entries, count * sizeof(struct usage_entry), least))
-		return -EIO;
-	for (size_t i = 0; i < count; i++)
-		if (!settle_entry(fd, least + i * sizeof(struct usage_entry), &segment->entries[i]))
-			return -EIO;
-	return (long)size;
+	return settle_entries(fd, reading, count) ? (long)size : -EIO;
 }
 
 /* Does a process hold the lock that a segment's mapping keeps? Return: 1, 0, or -1 if nobody can tell. */

@@ -1,66 +1,56 @@
 // SPDX-License-Identifier: Apache-2.0
-/* overhead - what the shim adds to connect() + close(), and to close() of what is no socket.
+/* overhead - what the shim adds to connect() + close() at low use, and what its system calls alone would
  *
- * Run under the shim. Every round makes the calls twice, hooked and straight from libc, in random order, so
- * that both meet the same machine; without the shim the ratio is 1. The listener's queue is emptied between batches and not meanwhile: a server at
- * work on the other core costs more, and less evenly, than what is to be seen. Makes its own network
- * namespace. usage: overhead [ROUNDS [time-wait]]; with time-wait closes are ordinary ones, else RST. */
+ * Run under the shim. Every round makes the calls three ways, in random order, so that all meet the same
+ * machine: straight from libc; straight from libc with the shim's system calls made by hand; hooked. Without
+ * the shim the third is as the first. The listener's queue is emptied between batches and not meanwhile: a
+ * server at work on the other core costs more, and less evenly, than what is to be seen. Makes its own
+ * network namespace.
+ *
+ * overhead [ROUNDS [rst|time-wait [none|range|bind]]] (4000 rst range): how it closes, and what is made by
+ * hand: nothing; setsockopt(IP_LOCAL_PORT_RANGE); or with it IP_BIND_ADDRESS_NO_PORT and bind() to one of
+ * 127.0.0.1 to .8. Before an ordinary close the hand makes recv(MSG_PEEK) too. Prints "plain_us US hand_us US
+ * shim_us US", medians. */
 #include <arpa/inet.h>
 #include <dlfcn.h>
-#include <errno.h>
+#include <err.h>
 #include <fcntl.h>
 #include <net/if.h>
 #include <sched.h>
 #include <stdbool.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
-enum { BATCH = 500, NON_SOCKET_ROUNDS = 2000 };
+#include "stopwatch.h"
+
+enum { BATCH = 500, SOURCES = 8, ROUNDS_MAX = 100000 };
+enum way { PLAIN, HAND, SHIM, WAYS };
 
 struct calls {
 	int (*socket)(int, int, int);
+	int (*bind)(int, const struct sockaddr *, socklen_t);
+	int (*setsockopt)(int, int, int, const void *, socklen_t);
 	int (*connect)(int, const struct sockaddr *, socklen_t);
+	ssize_t (*recv)(int, void *, size_t, int);
 	int (*close)(int);
 };
 
 static struct calls libc, hooked;
-static const struct sockaddr_in server = { .sin_family = AF_INET };
 static struct sockaddr_in to;
-
-static double now_ns(void)
-{
-	struct timespec t;
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec * 1e9 + (double)t.tv_nsec;
-}
-
-static int by_value(const void *a, const void *b)
-{
-	double d = *(const double *)a - *(const double *)b;
-	return (d > 0) - (d < 0);
-}
-
-static void *find(void *library, const char *name)
-{
-	void *found = dlsym(library, name);
-	if (!found) {
-		fprintf(stderr, "overhead: %s: %s\n", name, dlerror());
-		exit(1);
-	}
-	return found;
-}
+static bool time_wait, by_hand = true, bind_by_hand;
 
 static void load(struct calls *calls, void *library)
 {
-	void *found[] = { find(library, "socket"), find(library, "connect"), find(library, "close") };
-	memcpy(&calls->socket, &found[0], sizeof(void *));
-	memcpy(&calls->connect, &found[1], sizeof(void *));
-	memcpy(&calls->close, &found[2], sizeof(void *));
+	static const char *const names[] = { "socket", "bind", "setsockopt", "connect", "recv", "close" };
+	void *found[sizeof(names) / sizeof(names[0])];
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (!(found[i] = dlsym(library, names[i])))
+			errx(1, "%s: %s", names[i], dlerror());
+	memcpy(calls, found, sizeof(*calls));
 }
 
 static void own_namespace(void)
@@ -68,48 +58,66 @@ static void own_namespace(void)
 	struct ifreq lo = { .ifr_name = "lo", .ifr_flags = IFF_UP | IFF_RUNNING };
 	int fd;
 
-	if (unshare(CLONE_NEWNET) && unshare(CLONE_NEWUSER | CLONE_NEWNET)) {
-		perror("overhead: unshare");
-		exit(77);
-	}
+	if (unshare(CLONE_NEWNET) && unshare(CLONE_NEWUSER | CLONE_NEWNET))
+		err(77, "unshare");
 	fd = libc.socket(AF_INET, SOCK_DGRAM, 0);
 	if (ioctl(fd, SIOCSIFFLAGS, &lo))
-		perror("overhead: lo");
+		err(1, "lo");
 	libc.close(fd);
 	fd = open("/proc/sys/net/core/somaxconn", O_WRONLY);
 	if (fd < 0 || write(fd, "4096", 4) != 4)
-		perror("overhead: somaxconn");
+		err(1, "somaxconn");
 	libc.close(fd);
 }
 
 static int listener(void)
 {
+	struct sockaddr_in any = { .sin_family = AF_INET };
 	int fd = libc.socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
 	socklen_t length = sizeof(to);
 
-	if (bind(fd, (const struct sockaddr *)&server, sizeof(server)) || listen(fd, 4096) ||
-	    getsockname(fd, (struct sockaddr *)&to, &length)) {
-		perror("overhead: listen");
-		exit(1);
-	}
+	if (libc.bind(fd, (const struct sockaddr *)&any, sizeof(any)) || listen(fd, 4096) ||
+	    getsockname(fd, (struct sockaddr *)&to, &length))
+		err(1, "listen");
 	to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
 	return fd;
 }
 
-static double cycle(const struct calls *c, bool time_wait)
+/* What the shim asks of the kernel before a connect(). */
+static void prepare(int fd)
 {
+	static unsigned turn;
+	const uint32_t whole = 1 | 65535u << 16;
+	const int on = 1;
+
+	if (bind_by_hand) {
+		struct sockaddr_in from = { .sin_family = AF_INET,
+					    .sin_addr.s_addr = htonl(INADDR_LOOPBACK + turn++ % SOURCES) };
+		libc.setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof(on));
+		if (libc.bind(fd, (const struct sockaddr *)&from, sizeof(from)))
+			err(1, "bind");
+	}
+	libc.setsockopt(fd, IPPROTO_IP, 51 /* IP_LOCAL_PORT_RANGE */, &whole, sizeof(whole));
+}
+
+static double cycle(enum way way)
+{
+	const struct calls *c = way == SHIM ? &hooked : &libc;
 	struct linger abort_close = { .l_onoff = 1 };
 	int fd = c->socket(AF_INET, SOCK_STREAM, 0);
-	double start = now_ns();
+	char byte;
 
-	if (c->connect(fd, (const struct sockaddr *)&to, sizeof(to))) {
-		perror("overhead: connect");
-		exit(1);
-	}
+	double start = now_ns();
+	if (way == HAND && by_hand)
+		prepare(fd);
+	if (c->connect(fd, (const struct sockaddr *)&to, sizeof(to)))
+		err(1, "connect");
 	double connected = now_ns();
 	if (!time_wait)
-		setsockopt(fd, SOL_SOCKET, SO_LINGER, &abort_close, sizeof(abort_close));
+		c->setsockopt(fd, SOL_SOCKET, SO_LINGER, &abort_close, sizeof(abort_close));
 	double closing = now_ns();
+	if (way == HAND && by_hand && time_wait)
+		libc.recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
 	c->close(fd);
 	return now_ns() - closing + connected - start;
 }
@@ -121,53 +129,44 @@ static void drain(int fd)
 		libc.close(accepted);
 }
 
-/* Time of one close() of a number that stands for /dev/null, least of a few. */
-static double close_non_socket(const struct calls *c, int null)
+/* In no rhythm that the kernel's own batches could fall in with. */
+static void shuffle(enum way *order)
 {
-	double least = 1e9;
-
-	for (int round = 0; round < NON_SOCKET_ROUNDS; round++) {
-		int fds[BATCH];
-		for (int i = 0; i < BATCH; i++)
-			fds[i] = dup(null);
-		double start = now_ns();
-		for (int i = 0; i < BATCH; i++)
-			c->close(fds[i]);
-		double each = (now_ns() - start) / BATCH;
-		least = each < least ? each : least;
+	for (int i = WAYS - 1; i > 0; i--) {
+		int other = (rand() >> 7) % (i + 1);
+		enum way kept = order[i];
+		order[i] = order[other];
+		order[other] = kept;
 	}
-	return least;
 }
 
 int main(int argc, char **argv)
 {
-	int rounds = argc > 1 ? atoi(argv[1]) : 20000;
-	bool time_wait = argc > 2;
-	double *times[2] = { malloc((size_t)rounds * sizeof(double)),
-			     malloc((size_t)rounds * sizeof(double)) };
+	int rounds = argc > 1 ? atoi(argv[1]) : 4000;
+	enum way order[WAYS] = { PLAIN, HAND, SHIM };
+	static double times[WAYS][ROUNDS_MAX];
 
+	time_wait = argc > 2 && !strcmp(argv[2], "time-wait");
+	by_hand = argc < 4 || strcmp(argv[3], "none");
+	bind_by_hand = argc > 3 && !strcmp(argv[3], "bind");
+	if (rounds < 1 || rounds > ROUNDS_MAX || argc > 4)
+		errx(2, "usage: overhead [ROUNDS [rst|time-wait [none|range|bind]]]");
 	load(&libc, dlopen("libc.so.6", RTLD_NOW));
 	load(&hooked, RTLD_DEFAULT);
 	own_namespace();
 	int fd = listener();
 	for (int i = -BATCH; i < rounds; i++) {
-		int first = rand() >> 7 & 1; /* in no rhythm that the kernel's own batches could fall in with */
-		double took[2];
-		took[first] = cycle(first ? &hooked : &libc, time_wait);
-		took[!first] = cycle(first ? &libc : &hooked, time_wait);
-		if (i >= 0)
-			times[0][i] = took[0], times[1][i] = took[1];
+		shuffle(order);
+		for (int k = 0; k < WAYS; k++) {
+			double took = cycle(order[k]);
+			if (i >= 0)
+				times[order[k]][i] = took;
+		}
 		if (i % BATCH == 0)
 			drain(fd);
 	}
-	for (int k = 0; k < 2; k++)
-		qsort(times[k], (size_t)rounds, sizeof(double), by_value);
-	double plain = times[0][rounds / 2], shim = times[1][rounds / 2];
-	printf("connect+close p50_us plain %.2f shim %.2f ratio %.3f\n", plain / 1e3, shim / 1e3,
-	       shim / plain);
-	int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
-	double direct = close_non_socket(&libc, null), through = close_non_socket(&hooked, null);
-	printf("close() of a non-socket ns plain %.1f shim %.1f more %.1f\n", direct, through,
-	       through - direct);
+	printf("plain_us %.3f hand_us %.3f shim_us %.3f\n", quantile(times[PLAIN], (size_t)rounds, .5) / 1e3,
+	       quantile(times[HAND], (size_t)rounds, .5) / 1e3,
+	       quantile(times[SHIM], (size_t)rounds, .5) / 1e3);
 	return 0;
 }

@@ -1,0 +1,90 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""measure_anatomy - where a connect() and a close() under the shim spend what they add: system calls by strace, the time
+of each, instructions by function by callgrind."""
+import re
+
+import bench
+import lab
+
+COUNTS = bench.pick((500, 1500), (1000, 3000))
+WAYS = {"no sources": bench.NO_SOURCES, "8 sources": {"sources": "127.0.0.1-127.0.0.8", "options": bench.QUIET}}
+SHOWN = 24  # functions
+
+
+def environment(shim):
+    """The shim by LD_PRELOAD, so that strace and callgrind see the program and not `headroom run`."""
+    if shim is None:
+        return {}
+    return {"LD_PRELOAD": str(lab.BUILD / "libheadroom.so"), "HEADROOM_LOG": "off",
+            **({"HEADROOM_SOURCES": shim["sources"]} if "sources" in shim else {})}
+
+
+def churn(front, count, env=None):
+    lab.new_network()
+    lab.ports(32768, 60999)
+    with bench.sink(processes=2, most=bench.PER_PROCESS):
+        done = lab.run([*front, bench.program("churn"), "-n", str(count), "127.0.0.1", "5000"], env=env)
+    if done.status:
+        raise lab.Failed(f"{front[0]}\n{done}")
+
+
+def calls(count, shim):
+    """Return: {system call: how often}."""
+    out = lab.scratch() / "strace"
+    preload = [word for key, value in environment(shim).items() for word in ("-E", f"{key}={value}")]
+    churn(["strace", "-qq", "-c", "-U", "calls,name", "-o", str(out), *preload], count)
+    return {name: int(number) for number, name in re.findall(r"^ *(\d+) (\w+)$", out.read_text(), re.M)
+            if name != "total"}
+
+
+def per_connection(function, shim):
+    """What one more connection adds. Return: {name: number}."""
+    few, many = (function(count, shim) for count in COUNTS)
+    return {name: (many[name] - few.get(name, 0)) / (COUNTS[1] - COUNTS[0]) for name in many}
+
+
+def system_calls():
+    lab.needs("strace")
+    found = {name: per_connection(calls, shim) for name, shim in {"without": None, **WAYS}.items()}
+    for call in sorted({call for seen in found.values() for call, number in seen.items() if number > 0.001}):
+        bench.record(f"call-{call}", f"{call}() in a connect() and close() by RST", "calls",
+                     {name: [seen.get(call, 0)] for name, seen in found.items()}, base=None)
+
+
+def times():
+    lab.ports(32768, 60999)
+    with bench.sink():
+        done = [lab.run([bench.program("asked"), "127.0.0.1", "5000", str(bench.pick(20, 200))])
+                for _ in range(bench.ROUNDS)]
+    names = [line.rpartition(" ")[0] for line in done[0].stdout.splitlines()]
+    for i, name in enumerate(names):
+        bench.record(f"time-{i}", f"{name} by itself", "ns", {
+            "without": [float(d.stdout.splitlines()[i].rpartition(" ")[2]) for d in done]}, base=None)
+
+
+def instructions(count, shim):
+    """Return: {function of the shim: instructions}."""
+    out = lab.scratch() / "callgrind"
+    churn(["valgrind", "-q", "--tool=callgrind", f"--callgrind-out-file={out}"], count, environment(shim))
+    text = lab.run(["callgrind_annotate", "--threshold=100", str(out)]).stdout
+    found = {}
+    for number, name in re.findall(r"^ *([\d,]+) .*?:(\S+) \[\S*libheadroom\.so\]", text, re.M):
+        found[name] = found.get(name, 0) + int(number.replace(",", ""))
+    return found
+
+
+def by_function():
+    lab.needs("valgrind", "callgrind_annotate")
+    found = {name: per_connection(instructions, shim) for name, shim in WAYS.items()}
+    bench.record("instructions", "the shim's instructions for a connection", "", {
+        name: [sum(seen.values())] for name, seen in found.items()}, base=None)
+    order = sorted(found["8 sources"], key=lambda function: -found["8 sources"][function])
+    for function in [f for f in order if found["8 sources"][f] >= 1][:SHOWN]:
+        bench.record(f"function-{function}", f"of these, {function}()", "",
+                     {name: [seen.get(function, 0)] for name, seen in found.items()}, base=None)
+
+
+if __name__ == "__main__":
+    lab.main([("system calls", bench.reported("calls", "system calls", system_calls)), ("their times", times),
+              ("instructions", bench.reported("instructions", "instructions", by_function))])

@@ -1,0 +1,58 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""measure_overhead - what the shim adds at low use: to connect() and close(), and to calls on fds that are none of ours.
+
+"by hand" is a program that makes the shim's system calls itself: the floor."""
+import bench
+import lab
+
+ROUNDS = bench.pick(800, 4000)
+LOOPBACK = {8: "127.0.0.1-127.0.0.8", 200: "127.0.0.1-127.0.0.200"}
+
+
+def pairs(end, by_hand, sources=0):
+    shim = {"options": bench.QUIET, **({"sources": LOOPBACK[sources]} if sources else {})}
+    return bench.measured([bench.program("overhead"), str(ROUNDS), end, by_hand], shim)
+
+
+def pair(end, sources):
+    by_hand = "bind" if sources else "range"
+    taken = bench.interleave({"run": lambda: pairs(end, by_hand, sources)})["run"]
+    bench.record(f"added-{end}-{sources}", f"added to connect() + close() by {end.upper()}, {sources or 'no'} sources", "ns", {
+        "by hand": [1000 * (v["hand_us"] - v["plain_us"]) for v in taken],
+        "headroom": [1000 * (v["shim_us"] - v["plain_us"]) for v in taken]}, base=None)
+    return bench.record(f"{end}-{sources}", f"connect() + close() by {end.upper()}, {sources or 'no'} sources", "us", {
+        "without": [v["plain_us"] for v in taken], "by hand": [v["hand_us"] for v in taken],
+        "headroom": [v["shim_us"] for v in taken]})
+
+
+def growth():
+    taken = bench.interleave({"small": lambda: pairs("rst", "bind", 8), "large": lambda: pairs("rst", "bind", 200)})
+    bench.growth("growth-sources", "connect() + close(), by sources", "us", (8, 200), bench.part(taken, "shim_us"))
+    taken = bench.interleave({"small": lambda: others(bench.NO_SOURCES), "large": lambda: others(bench.NO_SOURCES, 15000)},
+                             rounds=bench.pick(3, 5))
+    for call in ("close", "read", "write", "recv"):
+        bench.growth(f"growth-{call}", f"{call}() of an fd not ours, by TCP sockets open", "ns", (0, 15000),
+                     bench.part(taken, f"{call}_hooked"))
+
+
+def others(shim=None, tracked=0, env=None):
+    return bench.measured([bench.program("others"), str(bench.pick(200, 1000)), str(tracked)], shim, env=env)
+
+
+def not_ours():
+    variants = {"headroom": lambda: others(bench.NO_SOURCES),
+                "headroom, reuse": lambda: others({"options": ("--reuse", "redis", *bench.QUIET)})}
+    for name, env in bench.preloads().items():
+        variants[name] = lambda e=env: others(env=e)
+    taken = bench.interleave(variants)
+    for call in ("close", "read", "write", "recv"):
+        bench.record(call, f"added to {call}() of an fd not ours", "ns", {
+            name: [v[f"{call}_hooked"] - v[f"{call}_plain"] for v in values] for name, values in taken.items()}, base=None)
+    return "close(), read(), write(), recv()"
+
+
+if __name__ == "__main__":
+    lab.main([*((f"{end}, {sources} sources", lambda e=end, s=sources: pair(e, s))
+                for end in ("rst", "time-wait") for sources in (0, 8)),
+              ("fds that are not ours", not_ours), ("growth", growth)])

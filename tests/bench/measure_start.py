@@ -1,0 +1,61 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""measure_start - the start and end of a program that does nothing, and the memory a preloaded library adds to it."""
+import os
+import re
+import statistics
+import time
+
+import bench
+import lab
+
+STARTS = bench.pick(30, 200)
+
+
+def shim(**settings):
+    return {"LD_PRELOAD": str(lab.BUILD / "libheadroom.so"), "HEADROOM_LOG": "off", **settings}
+
+
+def start(env, command=("/bin/true",)):
+    """Return: milliseconds of the median run."""
+    env, taken = lab.environment(env), []
+    for _ in range(STARTS):
+        begin = time.perf_counter()
+        os.waitpid(os.posix_spawn(command[0], command, env), 0)
+        taken.append((time.perf_counter() - begin) * 1e3)
+    return statistics.median(taken)
+
+
+def starts():
+    variants = {"without": lambda: start({}), "headroom": lambda: start(shim()),
+                "headroom, 8 sources": lambda: start(shim(HEADROOM_SOURCES="127.0.0.1-127.0.0.8")),
+                "headroom run": lambda: start({}, (str(lab.HEADROOM), "run", "--log", "off", "--", "/bin/true"))}
+    for name, env in bench.preloads().items():
+        variants[name] = lambda e=env: start(e)
+    return bench.record("true", "start and end of true", "ms", bench.interleave(variants))
+
+
+def rules():
+    """The rule file is read at the start."""
+    for count in (1, 1000):
+        (lab.scratch() / f"rules{count}").write_text("".join(
+            f"[to 10.{i >> 8}.{i & 255}.0/24:443]\nsources = 10.0.0.1-10.0.0.8\n" for i in range(count)))
+    taken = bench.interleave({name: lambda c=count: start(shim(HEADROOM_CONFIG=str(lab.scratch() / f"rules{c}")))
+                              for name, count in (("small", 1), ("large", 1000))})
+    bench.growth("growth-rules", "start and end of true, by rules", "ms", (1, 1000), taken)
+
+
+def kib(env, key):
+    done = lab.run(["/bin/cat", "/proc/self/smaps_rollup"], env=env)
+    return sum(int(number) for number in re.findall(rf"^{key}: *(\d+)", done.stdout, re.M))
+
+
+def memory():
+    variants = {"without": {}, "headroom": shim(), **bench.preloads()}
+    for name, key in (("rss", "Rss"), ("private", "Private_Dirty")):
+        bench.record(name, f"memory of cat, {key}", "KiB",
+                     bench.interleave({v: lambda e=env, k=key: kib(e, k) for v, env in variants.items()}))
+
+
+if __name__ == "__main__":
+    lab.main([("true", starts), ("rules", rules), ("memory", memory)])
