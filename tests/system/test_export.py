@@ -264,36 +264,39 @@ def query(expression, port=PROMETHEUS):
     return [(sample["metric"], float(sample["value"][1])) for sample in result["data"]["result"]]
 
 
-def prometheus(target, rules=(), every_s=1):
+def prometheus(targets, rules=()):
+    """@targets: {port: seconds between scrapes}"""
     lab.needs("prometheus")
     lab.not_under_sanitizer("Prometheus is not ours")
     folder = lab.scratch() / "prometheus"
     folder.mkdir()
     (folder / "prometheus.yml").write_text(json.dumps({
-        "global": {"scrape_interval": f"{every_s}s", "scrape_timeout": f"{every_s}s", "evaluation_interval": "1s"},
-        "rule_files": [str(r) for r in rules],
-        "scrape_configs": [{"job_name": "headroom", "static_configs": [{"targets": [f"127.0.0.1:{target}"]}]}]}))
+        "global": {"evaluation_interval": "1s"}, "rule_files": [str(rule) for rule in rules],
+        "scrape_configs": [{"job_name": str(port), "scrape_interval": f"{every_s}s", "scrape_timeout": f"{every_s}s",
+                            "static_configs": [{"targets": [f"127.0.0.1:{port}"]}]}
+                           for port, every_s in targets.items()]}))
     return lab.Process(["prometheus", f"--config.file={folder}/prometheus.yml", f"--storage.tsdb.path={folder}/data",
                         f"--web.listen-address=127.0.0.1:{PROMETHEUS}", "--log.level=warn"])
 
 
-def asked_back(process):
+def asked_back(process, which=""):
     """Waits until Prometheus tells the headroom that the kernel counts."""
     seen = None
 
     def same():
         nonlocal seen
-        seen = query(f'headroom_ports{{destination="127.0.0.9:{PORT}"}}')
+        seen = query(f'headroom_ports{{destination="127.0.0.9:{PORT}"{which}}}')
         return seen is not None and {labels["source"]: number for labels, number in seen} == left()
     try:
         lab.wait_for(same, "", process)
     except lab.Failed as why:
-        raise lab.Failed(f"Prometheus says {seen}, the kernel {left()} {why}\n{query('up')} {process.stderr()}") from None
+        raise lab.Failed(f"Prometheus says {seen}, the kernel {left()} {why}\n"
+                         f"{query('up')} {process.stderr()}") from None
 
 
 def scraped():
     """The real Prometheus scrapes, and tells headroom as the kernel counts it, while it changes; the alert fires."""
-    with lab.Hold(PORT), fill(70), Listening(), prometheus(HTTP, [EXAMPLES / "alerts.yml"]) as server:
+    with lab.Hold(PORT), fill(70), Listening(), prometheus({HTTP: 1}, [EXAMPLES / "alerts.yml"]) as server:
         asked_back(server)
         with fill(60):
             asked_back(server)
@@ -307,8 +310,9 @@ def scraped():
 def dashboard():
     """With --host: every panel asks for metrics that are there, and Prometheus takes the question."""
     # The kernel's list takes seconds while others on this machine have a million sockets: a rare scrape.
-    with lab.Hold(PORT), fill(40), fill(10, shim=False), Listening("--host"), prometheus(HTTP, every_s=8) as server:
-        asked_back(server)
+    with lab.Hold(PORT), fill(40), fill(10, shim=False), Listening(), Listening("--host", at=str(HTTP + 1)), \
+            prometheus({HTTP: 1, HTTP + 1: 10}) as server:
+        asked_back(server, f',instance="127.0.0.1:{HTTP + 1}"')
         known = {labels["__name__"] for labels, _ in query('{__name__=~"headroom_.+"}')}
         board = json.loads((EXAMPLES / "dashboard.json").read_text())
         lab.equal("panels without a question", [p["title"] for p in board["panels"] if not p["targets"]], [])
@@ -347,7 +351,7 @@ def textfile():
         with lab.Process(command("--textfile", str(page), "--interval", "0.1")) as writer, \
                 lab.Process(["prometheus-node-exporter", "--collector.disable-defaults", "--collector.textfile",
                              f"--collector.textfile.directory={folder}", f"--web.listen-address=127.0.0.1:{NODE}"]), \
-                prometheus(NODE) as server:
+                prometheus({NODE: 1}) as server:
             asked_back(server)
             with fill(60):
                 asked_back(server)
