@@ -17,6 +17,7 @@ static const struct {
 	{ "check", verb_check, "how many more connections can be opened, and what holds the rest" },
 	{ "ports", verb_ports, "the port space of this host: range, reserved, blocked and by whom" },
 	{ "report", verb_report, "the ports that processes under the shim use, per destination and source" },
+	{ "top", verb_top, "the same, live" },
 	{ "export", verb_export, "metrics for Prometheus" },
 	{ "explain", verb_explain, "what a word in their output means" },
 	{ "config", verb_config, "check a rule file, and say how it is understood" },

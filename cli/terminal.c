@@ -25,26 +25,34 @@ void terminal_style(FILE *out, enum style style)
 }
 
 /* What each part loses by rounding down goes to the largest. */
-void terminal_bar(FILE *out, const struct bar_part *parts, unsigned count)
+void terminal_bar_widths(const struct bar_part *parts, unsigned count, unsigned width, unsigned *widths)
 {
-	unsigned width[8] = { 0 }, used = 0, largest = 0;
+	unsigned used = 0, largest = 0;
 	uint64_t whole = 0;
 
 	for (unsigned i = 0; i < count; i++)
 		whole += parts[i].size;
-	for (unsigned i = 0; i < count && whole; i++) {
-		width[i] = (unsigned)(parts[i].size * (uint64_t)BAR / whole);
-		if (!width[i] && parts[i].size)
-			width[i] = 1;
-		used += width[i];
+	for (unsigned i = 0; i < count; i++) {
+		widths[i] = whole ? (unsigned)(parts[i].size * (uint64_t)width / whole) : 0;
+		if (!widths[i] && parts[i].size)
+			widths[i] = 1;
+		used += widths[i];
 		if (parts[i].size > parts[largest].size)
 			largest = i;
 	}
-	width[largest] += (unsigned)BAR - used;
+	if (whole)
+		widths[largest] += width - used;
+}
+
+void terminal_bar(FILE *out, const struct bar_part *parts, unsigned count)
+{
+	unsigned widths[BAR_PARTS_MAX];
+
+	terminal_bar_widths(parts, count, BAR, widths);
 	fputc('[', out);
-	for (unsigned i = 0; i < count && whole; i++) {
+	for (unsigned i = 0; i < count; i++) {
 		terminal_style(out, parts[i].style);
-		for (unsigned j = 0; j < width[i]; j++)
+		for (unsigned j = 0; j < widths[i]; j++)
 			fputc(parts[i].sign, out);
 	}
 	terminal_style(out, STYLE_NONE);

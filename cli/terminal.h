@@ -21,6 +21,15 @@ struct bar_part {
 	uint32_t size;
 };
 
+enum { BAR_PARTS_MAX = 8 };
+
+/**
+ * terminal_bar_widths() - signs that each part gets; a part that is there gets one at least
+ * @width:	signs in all; BAR_PARTS_MAX at least
+ * @widths:	out, @count of them; all 0 if the parts are
+ */
+void terminal_bar_widths(const struct bar_part *parts, unsigned count, unsigned width, unsigned *widths);
+
 /**
  * terminal_bar() - parts of a whole, 74 signs and brackets; a part that is there shows, be it ever so small
  */

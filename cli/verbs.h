@@ -33,6 +33,11 @@ int verb_ports(int argc, char **argv);
 int verb_report(int argc, char **argv);
 
 /**
+ * verb_top() - the ports in use, live
+ */
+int verb_top(int argc, char **argv);
+
+/**
  * verb_export() - metrics for Prometheus
  */
 int verb_export(int argc, char **argv);

@@ -7,6 +7,8 @@ _headroom_options() {
 	check) echo '--all --leaks --from --probe --sample --threshold --pid --netns --json --help' ;;
 	ports) echo '--probe --pid --netns --json --help' ;;
 	report) echo '--name --to --running --sort --state-dir --json --html --help' ;;
+	top) echo '--once --delay --sort --filter --host --state-dir --help' ;;
+	export) echo '--listen --textfile --interval --host --top --per-pid --state-dir --help' ;;
 	explain) echo '--help' ;;
 	config) echo '--help' ;;
 	*) echo '--help --version' ;;
@@ -24,14 +26,19 @@ _headroom() {
 	local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} verb=${COMP_WORDS[1]}
 	COMPREPLY=()
 	if ((COMP_CWORD == 1)); then
-		mapfile -t COMPREPLY < <(compgen -W 'run check ports report explain config --help --version' -- "$word")
+		mapfile -t COMPREPLY < <(compgen -W 'run check ports report top export explain config --help --version' -- "$word")
 		return
 	fi
 	case $before in
 	--reuse) mapfile -t COMPREPLY < <(compgen -W 'off http redis memcached raw' -- "$word") ;;
 	--spread) mapfile -t COMPREPLY < <(compgen -W 'even spill off' -- "$word") ;;
-	--sort) mapfile -t COMPREPLY < <(compgen -W 'headroom rate failures peak pid' -- "$word") ;;
-	--html) mapfile -t COMPREPLY < <(compgen -f -- "$word") ;;
+	--sort)
+		local keys='headroom rate failures'
+		[[ $verb = top ]] || keys+=' peak pid'
+		mapfile -t COMPREPLY < <(compgen -W "$keys" -- "$word")
+		;;
+	--listen) mapfile -t COMPREPLY < <(compgen -W '127.0.0.1:9816' -- "$word") ;;
+	--html | --textfile) mapfile -t COMPREPLY < <(compgen -f -- "$word") ;;
 	--state-dir) mapfile -t COMPREPLY < <(compgen -d -- "$word") ;;
 	--log) mapfile -t COMPREPLY < <(compgen -W 'stderr syslog off file:' -- "$word") ;;
 	--log-level) mapfile -t COMPREPLY < <(compgen -W 'error warn info' -- "$word") ;;

@@ -1,0 +1,393 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""test_export - `headroom export`: the real Prometheus and node_exporter take what it says, and what they then tell of
+headroom is what the kernel counts. Label sets are bounded, counters never fall, bad requests do no harm.
+"""
+import concurrent.futures
+import http.client
+import json
+import re
+import shutil
+import signal
+import socket
+import urllib.parse
+import urllib.request
+
+import lab
+from sock_diag import tuples
+
+PORT = 5000
+HTTP, PROMETHEUS, NODE = 9816, 9090, 9100
+SOURCES = "127.0.0.1-127.0.0.3"
+EXAMPLES = lab.HERE.parent.parent / "examples/prometheus"
+
+
+def state():
+    if not lab.state():
+        raise lab.Skipped("no memory file system at /dev/shm")
+    return lab.state()
+
+
+def fill(count, *ports, sources=SOURCES, program=None, shim=True):
+    words = [program or lab.client("fill"), "-c", str(count)]
+    for port in ports or (PORT,):
+        words += ["127.0.0.9", str(port)]
+    process = lab.Process(words, {"sources": sources} if shim else None, stdin=True)
+    lab.wait_for(lambda: "held" in process.stdout(), "the connections", process)
+    return process
+
+
+def command(*options):
+    state()
+    return [str(lab.HEADROOM), "export", *options]
+
+
+def parse(text):
+    """{(name, ((label, value), ...)): number}; a line that is none, or one that comes twice, fails."""
+    found = {}
+    for line in text.splitlines():
+        if line.startswith("#"):
+            continue
+        words = re.fullmatch(r'(\w+)(?:\{((?:\w+="(?:[^"\\\n]|\\.)*",?)*)\})? (\S+)', line)
+        if not words:
+            raise lab.Failed(f"not a sample: {line}")
+        labels = tuple(sorted(re.findall(r'(\w+)="((?:[^"\\]|\\.)*)"', words[2] or "")))
+        if (words[1], labels) in found:
+            raise lab.Failed(f"twice: {line}")
+        found[words[1], labels] = float(words[3])
+    return found
+
+
+def export(*options):
+    done = lab.run(command(*options))
+    lab.equal(f"status, errors of {options}", (done.status, done.stderr), (0, ""))
+    return parse(done.stdout)
+
+
+def values(samples, name, label="source", **wanted):
+    """{value of the label: number} of the samples of this name with these labels."""
+    return {dict(labels).get(label): number for (n, labels), number in samples.items()
+            if n == "headroom_" + name and set(wanted.items()) <= set(labels)}
+
+
+def left(capacity=100):
+    return {source: capacity - taken for source, taken in tuples(PORT).items()}
+
+
+class Listening(lab.Process):
+    def __init__(self, *options, at=str(HTTP)):
+        super().__init__(command("--listen", at, *options))
+        lab.wait_for(lambda: "listening" in self.stdout(), "the HTTP server", self)
+
+    def get(self, path="/metrics", method="GET"):
+        connection = http.client.HTTPConnection("127.0.0.1", HTTP, timeout=lab.PATIENCE_S)
+        connection.request(method, path)
+        answer = connection.getresponse()
+        body = answer.read().decode()
+        connection.close()
+        return answer, body
+
+    def samples(self):
+        return parse(self.get()[1])
+
+
+# What it says
+
+def counts():
+    """Headroom of each source, after all processes; with --host those without the shim too."""
+    with lab.Hold(PORT), fill(40), fill(20), fill(10, shim=False):
+        ours = export()
+        lab.equal("without the third", sum(values(ours, "in_use_ports").values()), 60)
+        seen = export("--host")
+        lab.equal("headroom", values(seen, "ports"), left())
+        lab.equal("in use", values(seen, "in_use_ports"), tuples(PORT))
+        lab.equal("of the processes", sum(values(seen, "process_in_use_ports").values()), 60)
+        lab.equal("processes", values(seen, "processes", "process"), {"fill": 2})
+        lab.equal("opened", sum(values(seen, "connections_opened_total").values()), 60)
+        lab.equal("calls in the histograms", sum(values(seen, "connect_duration_seconds_count").values()), 60)
+        lab.equal("+Inf", sum(values(seen, "connect_duration_seconds_bucket", le="+Inf").values()), 60)
+        lab.equal("host", [values(seen, f"host_{n}_ports")[None] for n in ("range", "reserved", "capacity")],
+                  [100, 0, 100])
+
+
+def bounded():
+    """60 destinations, --top 5: five with labels of their own; sums are the same."""
+    with fill(1, *range(6000, 6060), sources="127.0.0.1"):
+        everything, some = export("--top", "500"), export("--top", "5")
+        opened = values(some, "connect_failures_total", "destination", errno="ECONNREFUSED")
+        lab.equal("label sets", (len(opened), "other" in opened), (6, True))
+        lab.equal("sum", sum(opened.values()), 60)
+        lab.equal("all", len(values(everything, "connect_failures_total", "destination", errno="ECONNREFUSED")), 60)
+        lab.equal("lines", len(some) < 6 * 50 + 20, True)
+
+
+def per_pid():
+    with lab.Hold(PORT), fill(10) as one, fill(20) as other:
+        seen = export("--per-pid")
+        lab.equal("processes", values(seen, "processes", "pid"), {str(one.pid): 1, str(other.pid): 1})
+        lab.equal("opened", sum(values(seen, "connections_opened_total", pid=str(other.pid)).values()), 20)
+
+
+def never_fall():
+    """A destination that gets labels of its own, a process that ends, a segment that goes: counters only rise."""
+    def opened(**expected):
+        equal = {name.replace("to", "127.0.0.9:"): number for name, number in expected.items()}
+        lab.equal("opened", values(server.samples(), "connections_opened_total", "destination"), equal)
+
+    with lab.Hold(PORT), lab.Hold(PORT + 1), Listening("--top", "1") as server:
+        with fill(10, PORT, PORT + 1, sources="127.0.0.1"):
+            opened(to5000=10, other=10)
+            with fill(30, PORT + 1, sources="127.0.0.1"):
+                opened(to5001=30, other=10)  # 5000 has lost its labels, to the fuller one
+            opened(to5001=30, other=10)
+        for segment in state().iterdir():
+            segment.unlink()
+        opened()
+        with fill(5, PORT, sources="127.0.0.1"):
+            opened(to5000=15, other=10)
+
+
+def names():
+    """A program's name with quotes and a backslash; segments that are none."""
+    name = lab.scratch() / 'a"b\\c'
+    shutil.copy(lab.client("fill"), name)
+    with lab.Hold(PORT), fill(5, program=str(name)):
+        (state() / "00000000001.1.00000001").write_bytes(b"x" * 5000)
+        (state() / "00000000001.1.00000001").chmod(0o400)
+        done = lab.run(command())
+        lab.equal("status, lines", (done.status, done.stderr.count("\n")), (0, 1))
+        seen = parse(done.stdout)
+        lab.equal("name", values(seen, "processes", "process"), {'a\\"b\\\\c': 1})
+        lab.equal("skipped", values(seen, "export_skipped_segments")[None], 1)
+        lint(done.stdout)
+
+
+def lint(text):
+    lab.needs("promtool")
+    page = lab.scratch() / "metrics"
+    page.write_text(text)
+    done = lab.run(["sh", "-c", f"promtool check metrics <{page}"])
+    lab.equal("promtool check metrics", (done.status, done.stdout + done.stderr), (0, ""))
+
+
+def linted():
+    with lab.Hold(PORT), fill(40):
+        lint(lab.run(command("--host", "--per-pid")).stdout)
+        lint(lab.run(command()).stdout)
+    lint(lab.run(command()).stdout)
+
+
+# HTTP
+
+def http_answers():
+    with lab.Hold(PORT), fill(10), Listening() as server:
+        answer, body = server.get()
+        lab.equal("type", answer.getheader("Content-Type"), "text/plain; version=0.0.4; charset=utf-8")
+        lab.equal("samples", sum(values(parse(body), "in_use_ports").values()), 10)
+        for method, path, status in (("GET", "/", 200), ("HEAD", "/metrics", 200), ("HEAD", "/", 200),
+                                     ("GET", "/metrics?x=y", 200), ("GET", "/x", 404), ("GET", "/metrics/", 404),
+                                     ("POST", "/metrics", 405), ("DELETE", "/", 405), ("PUT", "/x", 405)):
+            answer, body = server.get(path, method)
+            lab.equal(f"{method} {path}", answer.status, status)
+            lab.equal(f"body of {method} {path}", bool(body), method != "HEAD")
+            if status == 405:
+                lab.equal("Allow", answer.getheader("Allow"), "GET, HEAD")
+        with concurrent.futures.ThreadPoolExecutor(16) as pool:
+            for answer, body in pool.map(lambda _: server.get(), range(200)):
+                lab.equal("status", answer.status, 200)
+                parse(body)
+        server.send(signal.SIGTERM)
+        lab.equal("status at the end", server.wait().status, 0)
+
+
+def bad_requests():
+    with Listening() as server:
+        for request in (b"\0" * 1000, b"GET\r\n\r\n", b"GET /metrics HTTP/9.9\r\n\r\n", b"\r\n" * 100,
+                        b"GET " + b"/" * 100000, b"GET /metrics HTTP/1.1\r\n" + b"X: y\r\n" * 20000,
+                        b"POST / HTTP/1.1\r\nContent-Length: -1\r\n\r\n",
+                        b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999999\r\n\r\nx", b"\xff\xfe GET / \x80"):
+            with socket.create_connection(("127.0.0.1", HTTP), timeout=lab.PATIENCE_S) as one:
+                try:
+                    one.sendall(request)
+                    one.shutdown(socket.SHUT_WR)
+                    while one.recv(65536):
+                        pass
+                except ConnectionError:
+                    pass  # it has hung up on us, as it may
+        idle = [socket.create_connection(("127.0.0.1", HTTP)) for _ in range(20)]
+        lab.equal("still answers", server.get()[0].status, 200)
+        for one in idle:
+            one.close()
+
+
+def other_addresses():
+    """[::1], every address, a port of the kernel's choice; loopback if no address is given."""
+    for at, listens in (("[::1]:9816", "[::1]:9816"), ("0.0.0.0:9816", "0.0.0.0:9816"), ("9816", "127.0.0.1:9816")):
+        with Listening(at=at) as server:
+            lab.equal(f"--listen {at}", server.stdout(), f"listening on http://{listens}/metrics\n")
+    with Listening(at="127.0.0.1:0") as server:
+        lab.equal("a port", int(re.search(r":(\d+)/", server.stdout())[1]) > 0, True)
+
+
+def bad_input():
+    with socket.create_server(("127.0.0.1", HTTP)):
+        wrong = [["--listen", str(HTTP)], ["--listen", "192.0.2.1:1"]]
+        wrong += [["--listen", text] for text in ("", "x", ":9816", "127.0.0.1", "127.0.0.1:99999", "::1:80",
+                                                  "1.2.3.4:-1", "[1.2.3.4]:80", "localhost:80", "127.0.0.1:80x")]
+        wrong += [["--textfile", path] for path in ("", "/nonexistent/x.prom", "/proc/x.prom", str(lab.scratch()))]
+        wrong += [["--frob"], ["x"], ["--top"], ["--top", "0"], ["--top", "x"], ["--interval", "5"],
+                  ["--state-dir", ""], ["--listen", "9817", "--textfile", "x"], ["--textfile", "x", "--interval", "0"]]
+        for options in wrong:
+            done = lab.run(command(*options))
+            lab.equal(f"status, lines of {options}: {done.stderr}", (done.status, done.stderr.count("\n"), done.stdout),
+                      (2, 1, ""))
+    left_over = [p.name for p in lab.scratch().iterdir() if not p.name.startswith("std")]
+    lab.equal("files left over", left_over, [])
+    done = lab.run(["sh", "-c", f"{lab.HEADROOM} export >/dev/full"])
+    lab.equal("a full device", (done.status, done.stderr.count("\n")), (2, 1))
+
+
+# Prometheus
+
+def query(expression, port=PROMETHEUS):
+    """What Prometheus answers: [(labels, number)]; None while it does not answer."""
+    url = f"http://127.0.0.1:{port}/api/v1/query?" + urllib.parse.urlencode({"query": expression})
+    try:
+        with urllib.request.urlopen(url, timeout=lab.PATIENCE_S) as answer:
+            result = json.load(answer)
+    except urllib.error.HTTPError as why:
+        if why.code == 503:  # it is starting
+            return None
+        raise lab.Failed(f"{expression}: {why.read().decode()}") from None
+    except OSError:
+        return None
+    return [(sample["metric"], float(sample["value"][1])) for sample in result["data"]["result"]]
+
+
+def prometheus(targets, rules=()):
+    """@targets: {port: seconds between scrapes}"""
+    lab.needs("prometheus")
+    lab.not_under_sanitizer("Prometheus is not ours")
+    folder = lab.scratch() / "prometheus"
+    folder.mkdir()
+    (folder / "prometheus.yml").write_text(json.dumps({
+        "global": {"evaluation_interval": "1s"}, "rule_files": [str(rule) for rule in rules],
+        "scrape_configs": [{"job_name": str(port), "scrape_interval": f"{every_s}s", "scrape_timeout": f"{every_s}s",
+                            "static_configs": [{"targets": [f"127.0.0.1:{port}"]}]}
+                           for port, every_s in targets.items()]}))
+    return lab.Process(["prometheus", f"--config.file={folder}/prometheus.yml", f"--storage.tsdb.path={folder}/data",
+                        f"--web.listen-address=127.0.0.1:{PROMETHEUS}", "--log.level=warn"])
+
+
+def asked_back(process, which=""):
+    """Waits until Prometheus tells the headroom that the kernel counts."""
+    seen = None
+
+    def same():
+        nonlocal seen
+        seen = query(f'headroom_ports{{destination="127.0.0.9:{PORT}"{which}}}')
+        return seen is not None and {labels["source"]: number for labels, number in seen} == left()
+    try:
+        lab.wait_for(same, "", process)
+    except lab.Failed as why:
+        raise lab.Failed(f"Prometheus says {seen}, the kernel {left()} {why}\n"
+                         f"{query('up')} {process.stderr()}") from None
+
+
+def scraped():
+    """The real Prometheus scrapes, and tells headroom as the kernel counts it, while it changes; the alert fires."""
+    with lab.Hold(PORT), fill(70), Listening(), prometheus({HTTP: 1}, [EXAMPLES / "alerts.yml"]) as server:
+        asked_back(server)
+        with fill(60):
+            asked_back(server)
+        lab.equal("up", [number for _, number in query("up")], [1])
+        firing = 'ALERTS{alertname="HeadroomExhausted",alertstate="firing"}'
+        lab.equal("alerts", query(firing), [])
+        with fill(300):
+            lab.wait_for(lambda: query(firing), "the alert", server)
+
+
+def dashboard():
+    """With --host: every panel asks for metrics that are there, and Prometheus takes the question."""
+    # The kernel's list takes seconds while others on this machine have a million sockets: a rare scrape.
+    with lab.Hold(PORT), fill(40), fill(10, shim=False), Listening(), Listening("--host", at=str(HTTP + 1)), \
+            prometheus({HTTP: 1, HTTP + 1: 10}) as server:
+        asked_back(server, f',instance="127.0.0.1:{HTTP + 1}"')
+        known = {labels["__name__"] for labels, _ in query('{__name__=~"headroom_.+"}')}
+        board = json.loads((EXAMPLES / "dashboard.json").read_text())
+        lab.equal("panels without a question", [p["title"] for p in board["panels"] if not p["targets"]], [])
+        questions = [target["expr"] for panel in board["panels"] for target in panel["targets"]]
+        for question in [*questions, (EXAMPLES / "alerts.yml").read_text()]:
+            unknown = set(re.findall(r"headroom_[a-z_]+", question)) - known
+            lab.equal(f"unknown in {question}", unknown, set())
+        for question in questions:
+            for variable, value in (("$__rate_interval", "1m"), ("$__range", "1h"), ("$instance", ".*")):
+                question = question.replace(variable, value)
+            lab.wait_for(lambda q=question: query(q), f"an answer to {question}", server)
+    return f"{len(questions)} questions"
+
+
+def documented():
+    """docs/metrics.md lists each metric with its type, and no other."""
+    with lab.Hold(PORT), fill(10):
+        text = lab.run(command("--host")).stdout
+    page = (lab.HERE.parent.parent / "docs/metrics.md").read_text()
+    listed = dict(re.findall(r"^\| `(headroom_\w+)` \| (\w+) \|", page, re.M))
+    lab.equal("types", listed, dict(re.findall(r"^# TYPE (\w+) (\w+)$", text, re.M)))
+    return f"{len(listed)} metrics"
+
+
+def textfile():
+    """node_exporter shows the file, Prometheus scrapes node_exporter; the file is written anew, whole each time."""
+    lab.needs("prometheus-node-exporter")
+    folder = lab.scratch() / "textfile"
+    folder.mkdir()
+    page = folder / "headroom.prom"
+    with lab.Hold(PORT), fill(70):
+        done = lab.run(command("--host", "--textfile", str(page)))
+        lab.equal("status, output", (done.status, done.stdout, done.stderr), (0, "", ""))
+        lab.equal("files", [p.name for p in folder.iterdir()], ["headroom.prom"])
+        lab.equal("mode", page.stat().st_mode & 0o777, 0o644)
+        with lab.Process(command("--textfile", str(page), "--interval", "0.1")) as writer, \
+                lab.Process(["prometheus-node-exporter", "--collector.disable-defaults", "--collector.textfile",
+                             f"--collector.textfile.directory={folder}", f"--web.listen-address=127.0.0.1:{NODE}"]), \
+                prometheus({NODE: 1}) as server:
+            asked_back(server)
+            with fill(60):
+                asked_back(server)
+            lab.equal("errors of node_exporter", query("node_textfile_scrape_error")[0][1], 0)
+            inode = page.stat().st_ino
+            for _ in range(5):
+                lab.wait_for(lambda: page.stat().st_ino != inode, "a new file", writer)
+                inode = page.stat().st_ino
+                lab.equal("its end", "headroom_build_info" in page.read_text().splitlines()[-1], True)
+            writer.send(signal.SIGTERM)
+            lab.equal("status at the end", writer.wait().status, 0)
+            lab.equal("files", [p.name for p in folder.iterdir()], ["headroom.prom"])
+
+
+def alerts():
+    lab.needs("promtool")
+    for words in (["check", "rules", "alerts.yml"], ["test", "rules", "alerts_test.yml"],
+                  ["check", "config", "prometheus.yml"]):
+        done = lab.run(["sh", "-c", f"cd {EXAMPLES} && promtool {' '.join(words)}"])
+        lab.equal(f"promtool {' '.join(words)}\n{done}", done.status, 0)
+
+
+lab.main([
+    ("counts", counts),
+    ("label sets", bounded),
+    ("per process", per_pid),
+    ("counters never fall", never_fall),
+    ("names from outside", names),
+    ("promtool check metrics", linted),
+    ("HTTP", http_answers),
+    ("bad requests", bad_requests),
+    ("other addresses", other_addresses),
+    ("bad input", bad_input),
+    ("Prometheus", scraped),
+    ("dashboard", dashboard),
+    ("node_exporter", textfile),
+    ("alert rules", alerts),
+    ("documented", documented),
+])

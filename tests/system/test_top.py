@@ -1,0 +1,266 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""test_top - `headroom top` in a real terminal (tmux): what it shows is what the kernel counts, whatever the size of
+the terminal, and the terminal is as before when it ends.
+"""
+import os
+import re
+import signal
+
+import lab
+from sock_diag import tuples
+
+PORT = 5000
+SOURCES = "127.0.0.1-127.0.0.3"
+KEYS = "h r f sort  enter process  esc all  / filter  space pause  ? help  q quit"
+
+
+def state():
+    if not lab.state():
+        raise lab.Skipped("no memory file system at /dev/shm")
+    return lab.state()
+
+
+class Terminal:
+    """A terminal of tmux, a server of its own, that runs one shell command line."""
+
+    def __init__(self, command, width=80, height=24, env=None):
+        lab.needs("tmux")
+        state()
+        self._socket = str(lab.scratch() / "tmux")
+        line = " ".join(f"{name}={value}" for name, value in (env or {}).items())
+        self._do("new-session", "-d", "-x", str(width), "-y", str(height), f"env {line} {command}; echo ended $?; "
+                 "stty -a; exec sleep 1000")
+
+    def _do(self, *words):
+        done = lab.run(["tmux", "-S", self._socket, "-f", "/dev/null", *words])
+        lab.equal(f"tmux {' '.join(words)}: {done.stderr}", done.status, 0)
+        return done.stdout
+
+    def keys(self, *keys):
+        self._do("send-keys", *keys)
+
+    def resize(self, width, height):
+        self._do("resize-window", "-x", str(width), "-y", str(height))
+
+    def lines(self):
+        return self._do("capture-pane", "-p").splitlines()
+
+    def ask(self, what):
+        return self._do("display-message", "-p", f"#{{{what}}}").strip()
+
+    def colours(self):
+        return self._do("capture-pane", "-p", "-e")
+
+    def until(self, holds, what):
+        """Waits until holds(lines) is true. Return: what it gave."""
+        try:
+            return lab.wait_for(lambda: holds(self.lines()), what)
+        except lab.Failed as why:
+            raise lab.Failed(f"{why}\n" + "\n".join(self.lines())) from None
+
+    def text(self, wanted):
+        return self.until(lambda lines: any(wanted in line for line in lines) and lines, f"`{wanted}`")
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        lab.run(["tmux", "-S", self._socket, "kill-server"])
+
+
+def top(*options):
+    return " ".join([str(lab.HEADROOM), "top", "--delay", "0.2", *options])
+
+
+def fill(count, *targets, shim=True, **how):
+    words = [lab.client("fill"), "-c", str(count)]
+    for target in targets or (("127.0.0.9", PORT),):
+        words += [target[0], str(target[1])]
+    process = lab.Process(words, {"sources": SOURCES, **how} if shim else None, stdin=True)
+    lab.wait_for(lambda: "held" in process.stdout(), "the connections", process)
+    return process
+
+
+def rows(lines):
+    """The rows of a picture: [(process, destination, source, headroom)]."""
+    found = []
+    for line in lines:
+        words = re.match(r"(\S+(?: shim\))?) +(\S+) +(\S+) +(\d+|-) +(\S+) +(\d+)", line)
+        if words and words[1] not in ("process", "bar:"):
+            found.append((words[1], words[2], words[3], words[4]))
+    return found
+
+
+def expected(process, counts, capacity=100):
+    least_first = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    return [(f"fill[{process.pid}]", f"127.0.0.9:{PORT}", source, str(capacity - taken))
+            for source, taken in least_first]
+
+
+def picture():
+    """Headroom is what the kernel counts; 24 lines of 80, a bar with the knee, the keys."""
+    with lab.Hold(PORT), fill(70) as client:
+        with Terminal(top()) as terminal:
+            lines = terminal.text("by headroom")
+            seen = rows(lines)
+            lab.equal("rows", sorted(seen), sorted(expected(client, tuples(PORT))))
+            lab.equal("least first", [row[3] for row in seen], sorted((row[3] for row in seen), key=int))
+            lab.equal("lines", (len(lines), max(map(len, lines)) <= 80), (24, True))
+            bars = [re.search(r"\[#+\.*\|\.+\]", line) for line in lines[2:5]]
+            lab.equal("bars", all(bars), True)
+            if "q quit" not in lines[-1]:
+                raise lab.Failed(f"no help line: {lines[-1]!r}")
+            if f"open {tuples(PORT)[seen[0][2]]}, TIME_WAIT 0, others 0" not in lines[-2]:
+                raise lab.Failed(f"the selected row: {lines[-2]!r}")
+            if "\x1b[32m#" not in terminal.colours():
+                raise lab.Failed("no colours")
+
+
+def growing():
+    """What changes is seen, without a key."""
+    with lab.Hold(PORT), fill(30), Terminal(top()) as terminal:
+        terminal.until(lambda lines: len(rows(lines)) == 3, "three rows")
+        with fill(60):
+            wanted = sorted(str(100 - n) for n in tuples(PORT).values())
+            terminal.until(lambda lines: len(rows(lines)) == 6 and sorted({r[3] for r in rows(lines)}) ==
+                           sorted(set(wanted)), f"six rows, headroom {wanted}")
+        terminal.until(lambda lines: len(rows(lines)) <= 6, "fewer rows")
+
+
+def keys():
+    """One process, back, filter, sort by failures, pause, help, quit; then the terminal is as before."""
+    with lab.Hold(PORT), lab.Hold(PORT + 1), \
+            fill(12, ("127.0.0.9", PORT), ("127.0.0.9", PORT + 1), sources="127.0.0.1") as one, \
+            fill(5, ("127.0.0.9", PORT), ("127.0.0.9", 1), sources="127.0.0.2") as other:
+        with Terminal(top()) as terminal:
+            terminal.until(lambda lines: len(rows(lines)) == 4, "four rows")
+            terminal.keys("Enter")
+            seen = terminal.until(lambda lines: f"only pid {one.pid}" in lines[0] and rows(lines), "one process")
+            lab.equal("its destinations", sorted(r[1] for r in seen), [f"127.0.0.9:{PORT}", f"127.0.0.9:{PORT + 1}"])
+            terminal.keys("Escape")
+            terminal.until(lambda lines: len(rows(lines)) == 4, "four rows again")
+            terminal.keys("/", *f"{PORT + 1}", "Enter")
+            terminal.until(lambda lines: len(rows(lines)) == 1 and f"filter: {PORT + 1}" in lines[0], "one row")
+            terminal.keys("Escape")
+            terminal.keys("f")
+            seen = terminal.until(lambda lines: "by failures" in lines[0] and rows(lines), "by failures")
+            lab.equal("first", seen[0][:2], (f"fill[{other.pid}]", "127.0.0.9:1"))
+            terminal.keys("r")
+            terminal.until(lambda lines: "by rate" in lines[0], "by rate")
+            terminal.keys("h", "?")
+            terminal.text("select a row")
+            terminal.keys("?", "Space")
+            terminal.text("PAUSED")
+            with fill(3):
+                terminal.keys("Down")
+                terminal.until(lambda lines: len(rows(lines)) == 4, "the same four rows while paused")
+                terminal.keys("Space")
+                terminal.until(lambda lines: len(rows(lines)) > 4, "more rows")
+            terminal.keys("q")
+            terminal.text("ended 0")
+            restored(terminal)
+
+
+def restored(terminal):
+    words = " ".join(terminal.text("lnext")).split()
+    for flag in ("icanon", "echo", "icrnl", "opost"):
+        lab.equal(f"{flag} of the terminal", (flag in words, f"-{flag}" in words), (True, False))
+    lab.equal("alternate screen, cursor", (terminal.ask("alternate_on"), terminal.ask("cursor_flag")), ("0", "1"))
+
+
+def sizes():
+    """From 20 columns to 200, 3 lines to 50: never wider, never dead, all of it shown again."""
+    with lab.Hold(PORT), fill(70) as client, Terminal(top()) as terminal:
+        terminal.text("by headroom")
+        for width, height in ((200, 50), (60, 10), (40, 8), (20, 3), (80, 24)):
+            terminal.resize(width, height)
+            terminal.until(lambda lines, w=width, h=height: len(lines) == h and lines[-1] == KEYS[:w].rstrip(),
+                           f"{width} x {height}")
+        terminal.until(lambda lines: sorted(rows(lines)) == sorted(expected(client, tuples(PORT))), "the rows")
+        terminal.keys("q")
+        terminal.text("ended 0")
+
+
+def many_rows():
+    """More rows than lines: the selected one is always on the screen."""
+    targets = [("127.0.0.9", PORT + i) for i in range(40)]
+    with fill(1, *targets, sources="127.0.0.1"), \
+            Terminal(top()) as terminal:
+        terminal.text("40 rows")
+        last = None
+        for key in ("End", "Home", "NPage", "Up"):
+            before = terminal.lines()[-3]
+            terminal.keys(key)
+            last = terminal.until(lambda lines, b=before: lines[-3] != b and lines, key)
+            selected = re.search(r"-> (\S+)", last[-3])[1]
+            lab.equal(f"{selected} is shown after {key}", selected in [r[1] for r in rows(last)], True)
+
+
+def signals():
+    """A signal ends it, by that signal, and the terminal is as before."""
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        with Terminal(f"sh -c 'echo $$ >{lab.scratch()}/pid; exec {top()}'") as terminal:
+            terminal.text("q quit")
+            os.kill(int((lab.scratch() / "pid").read_text()), number)
+            terminal.text(f"ended {128 + number}")
+            restored(terminal)
+
+
+def host():
+    """--host: programs without the shim too, together what the kernel counts."""
+    with lab.Hold(PORT), fill(20, shim=False), fill(30, sources="127.0.0.1") as shimmed, \
+            Terminal(top("--host")) as terminal:
+        seen = terminal.until(lambda lines: len(rows(lines)) == 2 and rows(lines), "two rows")
+        left = str(100 - tuples(PORT)["127.0.0.1"])
+        lab.equal("rows", sorted(seen), [("(no shim)", f"127.0.0.9:{PORT}", "127.0.0.1", left),
+                                         (f"fill[{shimmed.pid}]", f"127.0.0.9:{PORT}", "127.0.0.1", left)])
+        terminal.text("others 20;")
+
+
+def plain():
+    """No terminal: printed once, and nothing but text; --once on a terminal the same."""
+    env = {"HEADROOM_STATE_DIR": str(state())}
+    with lab.Hold(PORT), fill(70) as client:
+        done = lab.run([str(lab.HEADROOM), "top", "--delay", "0.1"], env=env)
+        lab.equal(f"status, errors\n{done}", (done.status, done.stderr), (0, ""))
+        lines = [line.split() for line in done.stdout.splitlines()]
+        lab.equal("rows", sorted((r[0], r[1], r[2], r[3]) for r in lines[1:]), sorted(expected(client, tuples(PORT))))
+        lab.equal("text only", done.stdout.replace("\n", "").isprintable(), True)
+        with Terminal(top("--once")) as terminal:
+            terminal.text("ended 0")
+            lab.equal("rows", len([line for line in terminal.lines() if line.startswith("fill[")]) >= 3, True)
+
+
+def without_colours():
+    """NO_COLOR, a terminal without colours, one that is not known."""
+    with lab.Hold(PORT), fill(70):
+        for env in ({"NO_COLOR": "1"}, {"TERM": "vt100"}):
+            with Terminal(top(), env=env) as terminal:
+                terminal.text("by headroom")
+                if "\x1b[32m" in terminal.colours():
+                    raise lab.Failed(f"colours with {env}")
+        with Terminal(top(), env={"TERM": "nonsense"}) as terminal:
+            terminal.text("ended 2")
+            terminal.text("the terminal `nonsense` is not known")
+
+
+def bad_input():
+    for options in (["--frob"], ["x"], ["--sort", "x"], ["--delay", "0"], ["--delay"], ["--filter", "x" * 64],
+                    ["--state-dir", ""]):
+        done = lab.run([str(lab.HEADROOM), "top", "--once", *options])
+        lab.equal(f"status, lines of {options}", (done.status, done.stderr.count("\n"), done.stdout), (2, 1, ""))
+
+
+lab.main([
+    ("picture", picture),
+    ("growing", growing),
+    ("keys", keys),
+    ("sizes", sizes),
+    ("many rows", many_rows),
+    ("signals", signals),
+    ("host", host),
+    ("plain text", plain),
+    ("without colours", without_colours),
+    ("bad input", bad_input),
+])
