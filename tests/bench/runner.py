@@ -11,6 +11,7 @@ import os
 import pathlib
 import platform
 import re
+import signal
 import subprocess
 import sys
 import tempfile
@@ -83,6 +84,7 @@ def read(file):
 
 
 def main():
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that a measure under way is ended too
     options = arguments()
     if options.read:
         result = read(options.read)
