@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""measure_overhead - what the shim adds at low use: to connect() and close(), and to calls on fds that are none of ours.
+"""measure_overhead - what the shim adds at low use: to connect() and close(), and to calls on other fds.
 
 "by hand" is a program that makes the shim's system calls itself: the floor."""
 import bench

@@ -49,8 +49,8 @@ def run_measure(name, mode):
         lines.touch()
         env = {**os.environ, "HEADROOM_BENCH_MODE": mode, "HEADROOM_BENCH_RESULT": str(lines)}
         where, begin = machine(), time.monotonic()
-        status = subprocess.run(["/usr/bin/python3", str(HERE / f"measure_{measure}.py"), *([case] if case else [])], env=env, stdout=sys.stderr,
-                                check=False).returncode
+        command = ["/usr/bin/python3", str(HERE / f"measure_{measure}.py"), *([case] if case else [])]
+        status = subprocess.run(command, env=env, stdout=sys.stderr, check=False).returncode
         return {"machine": {**where, "load_at_end": os.getloadavg()[0]}, "mode": mode, "failed": status not in (0, 77),
                 "seconds": round(time.monotonic() - begin),
                 "entries": [json.loads(line) for line in lines.read_text().splitlines()]}
