@@ -49,7 +49,10 @@ static void print_rule(const struct rule *rule)
 		printf(": spread %s over %u source%s", ways[rule->spread], rule->sources.count,
 		       rule->sources.count == 1 ? "" : "s");
 	if (rule->reuse.guard != GUARD_OFF)
-		printf(", reuse %s", guard_name(rule->reuse.guard));
+		printf(", reuse %s (max_idle %u, idle_timeout %llu ms, max_uses %u, max_age %llu s)",
+		       guard_name(rule->reuse.guard), rule->reuse.max_idle,
+		       (unsigned long long)(rule->reuse.idle_timeout_ns / 1000000), rule->reuse.max_uses,
+		       (unsigned long long)(rule->reuse.max_age_ns / 1000000000));
 	printf("%s\n", rule->override_bound_source ? ", also what the program bound to a source" : "");
 }
 
