@@ -16,8 +16,17 @@
 /* Not in <linux/tcp.h>; <netinet/tcp.h> has them but another struct tcp_info (net/tcp_states.h). */
 enum { ESTABLISHED = 1 };
 
-/* A share of the fds a process may have, and never more than this. */
-enum { PARKED_MOST = 1024, SHARE_OF_FILES = 8, NUMBERS_FROM = 512 * 1024 };
+/* A share of the fds a process may have, and never more than this. The kernel's table of them has room up to
+ * the highest number, and each fork copies it. */
+enum { PARKED_MOST = 1024, SHARE_OF_FILES = 8, NUMBERS_FROM = 8192 };
+
+/* What a server sends after the end of its reply is on its way for a moment; so is a close that it did not
+ * announce. But it need not be waited for as long as with `raw`, where nothing else tells the end of a reply.
+ */
+enum { QUIET_ROUND_TRIPS = 2, QUIET_MOST_US = 5000 };
+
+/* What was learned of a server holds for so long. */
+enum { IDLE_LIMIT_LIFE_S = 60 };
 
 /* What a connection must not have had done to it: it cannot be put back, or names it alone. */
 enum {
@@ -42,7 +51,12 @@ static int first_refusal(struct shim *shim, const struct reuse *reuse, const str
 {
 	const struct tracked *tracked = reuse->tracked;
 
-	if (reuse->shared || reuse->forks != shim->forks || atomic_load(&reuse->feeding))
+	if (shim->no_parking)
+		return REFUSED_OFF;
+	/* More than the reference of the fd: a thread is in a call on it, and would get the next one's bytes.
+	 */
+	if (tracked->references > 1 || reuse->shared || reuse->forks != shim->forks ||
+	    atomic_load(&reuse->feeding))
 		return REFUSED_SHARED;
 	/* CONNECTING: the program has not asked yet what came of it; the kernel will be (parked_quiet()). */
 	if ((tracked->state != SOCKET_OPEN && tracked->state != SOCKET_CONNECTING) ||
@@ -56,7 +70,7 @@ static int first_refusal(struct shim *shim, const struct reuse *reuse, const str
 	default:
 		return REFUSED_OPEN;
 	}
-	if (tracked->flags & UNLIKE_OTHERS || reuse->options.others || reuse->too_many_watches)
+	if (tracked->flags & UNLIKE_OTHERS || reuse->options.others || reuse->watches_unknown)
 		return REFUSED_OPTION;
 	if (pool->paused_until_ns > now_ns)
 		return REFUSED_PAUSED;
@@ -114,13 +128,13 @@ int parked_quiet(int fd, uint64_t sent, uint64_t received, uint32_t *rtt_us)
 	return kernel.recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == -EAGAIN ? -1 : REFUSED_UNREAD;
 }
 
-static uint64_t idle_most(const struct reuse *reuse, const struct parked_pool *pool)
+static uint64_t idle_most(const struct reuse *reuse, const struct parked_pool *pool, uint64_t now_ns)
 {
 	uint64_t most = reuse->limits->idle_timeout_ns, learned = pool->idle_limit_ns / 10 * 8;
-	return learned && learned < most ? learned : most;
+	return learned && learned < most && now_ns < pool->idle_limit_until_ns ? learned : most;
 }
 
-static bool has_room(const struct retired *retired)
+bool parked_has_room(const struct retired *retired)
 {
 	return retired->count < sizeof(retired->fds) / sizeof(retired->fds[0]);
 }
@@ -144,7 +158,7 @@ static void make_room(struct shim *shim, const struct reuse *reuse, struct parke
 
 	if (!oldest && shim->parked_count >= shim->parked_most)
 		oldest = pool->oldest ? pool->oldest : shim->parked_newest;
-	if (!oldest || !has_room(retired))
+	if (!oldest || !parked_has_room(retired))
 		return;
 	parked_retire(shim, oldest, RETIRED_ROOM, now_ns, retired);
 }
@@ -155,10 +169,16 @@ void parked_enter(struct shim *shim, struct reuse *reuse, int fd, uint32_t rtt_u
 	struct parked_pool *pool = pool_of(reuse);
 
 	make_room(shim, reuse, pool, now_ns, retired);
+	if (reuse->handed_out)
+		pool->failures = 0;
+	reuse->watches = 0;
+	reuse->handed_out = reuse->connect_to_come = false;
 	reuse->fd = fd;
 	reuse->parked_ns = now_ns;
-	/* What the server sends unasked is on its way for a round trip: `raw` has only that to go by. */
-	reuse->ready_ns = reuse->guard.kind == GUARD_RAW ? now_ns + 2000ull * rtt_us : now_ns;
+	uint64_t quiet_us = (uint64_t)QUIET_ROUND_TRIPS * rtt_us;
+	if (reuse->guard.kind != GUARD_RAW && quiet_us > QUIET_MOST_US)
+		quiet_us = QUIET_MOST_US;
+	reuse->ready_ns = now_ns + quiet_us * 1000;
 	reuse->tracked->state = SOCKET_PARKED;
 	reuse->newer = NULL;
 	reuse->older = pool->newest;
@@ -173,7 +193,7 @@ void parked_enter(struct shim *shim, struct reuse *reuse, int fd, uint32_t rtt_u
 	if (shim->parked_newest)
 		shim->parked_newest->all_newer = reuse;
 	shim->parked_newest = reuse;
-	uint64_t until_ns = now_ns + idle_most(reuse, pool);
+	uint64_t until_ns = now_ns + idle_most(reuse, pool, now_ns);
 	if (!shim->parked_count++ || until_ns < shim->parked_look_ns)
 		shim->parked_look_ns = until_ns;
 }
@@ -187,11 +207,16 @@ void parked_let_go(struct shim *shim, struct reuse *reuse, enum reuse_retirement
 	if (pool) {
 		pool->counts.retired[why]++;
 		uint64_t idle_ns = now_ns - reuse->parked_ns;
-		if (why == RETIRED_FIN && (!pool->idle_limit_ns || idle_ns < pool->idle_limit_ns))
+		bool known = pool->idle_limit_ns && now_ns < pool->idle_limit_until_ns;
+		if (why == RETIRED_FIN && (!known || idle_ns < pool->idle_limit_ns)) {
 			pool->idle_limit_ns = idle_ns;
+			pool->idle_limit_until_ns = now_ns + IDLE_LIMIT_LIFE_S * 1000000000ull;
+		}
 	}
-	if (why != RETIRED_LOST)
-		retired->fds[retired->count++] = reuse->fd;
+	if (why != RETIRED_LOST) {
+		retired->fds[retired->count].fd = reuse->fd;
+		retired->fds[retired->count++].cookie = reuse->cookie;
+	}
 	if (tracked->space) {
 		space_ended(tracked->space, why == RETIRED_FIN ? ENDED_BY_PEER : ENDED_BY_RESET, now_ns);
 		tracked->space = NULL;
@@ -227,9 +252,9 @@ struct reuse *parked_take(struct shim *shim, struct parked_pool *pool, struct tr
 
 	for (struct reuse *reuse = pool->newest; reuse; reuse = next) {
 		next = reuse->older;
-		bool idle = now_ns - reuse->parked_ns >= idle_most(reuse, pool);
+		bool idle = now_ns - reuse->parked_ns >= idle_most(reuse, pool, now_ns);
 		bool old = now_ns - reuse->opened_ns >= reuse->limits->max_age_ns;
-		if ((idle || old) && has_room(retired)) {
+		if ((idle || old) && parked_has_room(retired)) {
 			parked_retire(shim, reuse, idle ? RETIRED_IDLE : RETIRED_AGE, now_ns, retired);
 		} else if (!idle && !old && reuse->ready_ns <= now_ns && fits(reuse, fresh)) {
 			take_out(shim, reuse, pool);
@@ -239,11 +264,16 @@ struct reuse *parked_take(struct shim *shim, struct parked_pool *pool, struct tr
 	return NULL;
 }
 
+bool parked_is_there(const struct reuse *reuse)
+{
+	return socket_cookie(reuse->fd) == reuse->cookie;
+}
+
 int parked_alive(const struct reuse *reuse)
 {
 	char byte;
 
-	if (socket_cookie(reuse->fd) != reuse->cookie)
+	if (!parked_is_there(reuse))
 		return RETIRED_LOST;
 	long rc = kernel.recv(reuse->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
 	if (rc == -EAGAIN)
@@ -261,8 +291,8 @@ void parked_expire(struct shim *shim, uint64_t now_ns, struct retired *retired)
 	for (struct reuse *reuse = shim->parked_newest; reuse; reuse = next) {
 		next = reuse->all_older;
 		struct parked_pool *pool = pool_of(reuse);
-		uint64_t until_ns = reuse->parked_ns + idle_most(reuse, pool);
-		if (until_ns <= now_ns && has_room(retired)) {
+		uint64_t until_ns = reuse->parked_ns + idle_most(reuse, pool, now_ns);
+		if (until_ns <= now_ns && parked_has_room(retired)) {
 			parked_retire(shim, reuse, RETIRED_IDLE, now_ns, retired);
 		} else if (until_ns < look_ns) {
 			look_ns = until_ns;
@@ -275,7 +305,7 @@ bool parked_give_up(struct shim *shim, enum reuse_retirement why, uint64_t now_n
 {
 	bool any = shim->parked_newest;
 
-	while (shim->parked_newest && has_room(retired))
+	while (shim->parked_newest && parked_has_room(retired))
 		parked_retire(shim, shim->parked_newest, why, now_ns, retired);
 	return any;
 }
@@ -290,8 +320,12 @@ void parked_close(struct retired *retired)
 	static const struct linger reset = { .l_onoff = 1 };
 
 	for (unsigned i = 0; i < retired->count; i++) {
-		kernel.setsockopt(retired->fds[i], SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
-		kernel.close(retired->fds[i]);
+		int fd = retired->fds[i].fd;
+		/* Closed where no hook sees it, the number may be the program's now. */
+		if (socket_cookie(fd) != retired->fds[i].cookie)
+			continue;
+		kernel.setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
+		kernel.close(fd);
 	}
 	retired->count = 0;
 }

@@ -7,7 +7,10 @@
 
 /* Our fds of connections that were let go, to be closed once the lock is not held any more. */
 struct retired {
-	int fds[8];
+	struct {
+		int fd;
+		uint64_t cookie;
+	} fds[8];
 	unsigned count;
 };
 
@@ -18,8 +21,7 @@ struct retired {
 bool parked_may_enter(struct shim *shim, struct tracked *tracked, uint64_t now_ns);
 
 /**
- * parked_quiet() - does the kernel say so too? Without the lock.
- * @fd:		the program's fd
+ * parked_quiet() - does the kernel say so too?
  * @sent, @received:	bytes the guard saw
  * @rtt_us:	filled: round-trip time
  * Return: -1 if the connection may be parked, else an enum reuse_refusal
@@ -52,10 +54,20 @@ struct reuse *parked_take(struct shim *shim, struct parked_pool *pool, struct tr
 			  struct retired *retired);
 
 /**
- * parked_alive() - is a connection that was taken from the pool still as it was? Without the lock.
+ * parked_alive() - is a connection that was taken from the pool still as it was?
  * Return: -1 if so, else an enum reuse_retirement
  */
 int parked_alive(const struct reuse *reuse);
+
+/**
+ * parked_has_room() - can parked_let_go() be called once more?
+ */
+bool parked_has_room(const struct retired *retired);
+
+/**
+ * parked_is_there() - is this connection still under its number, as no hook saw it closed?
+ */
+bool parked_is_there(const struct reuse *reuse);
 
 /**
  * parked_let_go() - the end of a connection that is in no pool any more; the lock is held

@@ -18,6 +18,7 @@ enum reuse_refusal {
 	REFUSED_USED_UP, /* max_uses or max_age */
 	REFUSED_PAUSED,  /* reuse failed for this destination; off for a while */
 	REFUSED_FDS,     /* no fd number for it */
+	REFUSED_OFF,     /* the program ends, changed its network, or uses io_uring */
 	REUSE_REFUSALS
 };
 
@@ -49,7 +50,8 @@ struct parked_pool {
 	uint32_t count;
 	uint32_t failures; /* at first use, one after the other */
 	uint64_t paused_until_ns;
-	uint64_t idle_limit_ns; /* shortest idle time after which the server closed one; 0: none seen */
+	uint64_t idle_limit_ns;       /* shortest idle time after which the server closed one; 0: none seen */
+	uint64_t idle_limit_until_ns; /* a server that was restarted closes everything once */
 	struct reuse_counts counts;
 };
 

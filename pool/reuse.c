@@ -4,6 +4,7 @@
 
 #include "hot.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/uio.h>
@@ -47,7 +48,7 @@ COLD void reuse_begin(struct shim *shim, struct tracked *tracked, const struct e
 	}
 	bool room = destination && destination->parked;
 	guard_start(&reuse->guard, room ? rule->reuse.guard : GUARD_OFF);
-	tracked->watched = reuse->guard.kind != GUARD_OFF;
+	tracked->watched = reuse->guard.kind != GUARD_OFF ? WATCHED : 0;
 	if (!tracked->watched)
 		return;
 	destination->parked->counts.misses++;
@@ -87,7 +88,6 @@ void reuse_sent(const struct held *held, const struct iovec *pieces, size_t size
 		reuse->shared = true;
 		return;
 	}
-	reuse->sent_since = true;
 	feed(&reuse->guard, guard_sent, pieces, size);
 	end_feeding(reuse);
 }
@@ -109,7 +109,7 @@ void reuse_unseen(const struct held *held)
 {
 	struct reuse *reuse = held->tracked->reuse;
 
-	reuse->sent_since = reuse->received_since = true;
+	reuse->received_since = true;
 	if (!begin_feeding(reuse)) {
 		reuse->shared = true;
 		return;
@@ -118,22 +118,38 @@ void reuse_unseen(const struct held *held)
 	end_feeding(reuse);
 }
 
+/* Return: true if it was one too many. The lock is held. */
+static bool first_use_failed(struct parked_pool *pool, uint64_t now_ns)
+{
+	pool->counts.first_use_failures++;
+	if (++pool->failures < FAILURES_UNTIL_PAUSE)
+		return false;
+	pool->failures = 0;
+	pool->paused_until_ns = now_ns + PAUSE_S * 1000000000ull;
+	return true;
+}
+
 void reuse_ended(struct shim *shim, const struct held *held, uint64_t now_ns)
 {
+	char place[ENDPOINT_TEXT_MAX], text[ENDPOINT_TEXT_MAX + 128];
+	bool paused = false;
+
 	if (!shim_enter_held(shim, held))
 		return;
 	struct reuse *reuse = held->tracked->reuse;
 	struct tuple_space *space = held->tracked->space;
 	if (reuse && space && space->destination->parked && reuse->handed_out && !reuse->received_since) {
-		struct parked_pool *pool = space->destination->parked;
 		reuse->received_since = true; /* count it once */
-		pool->counts.first_use_failures++;
-		if (++pool->failures >= FAILURES_UNTIL_PAUSE) {
-			pool->failures = 0;
-			pool->paused_until_ns = now_ns + PAUSE_S * 1000000000ull;
-		}
+		paused = first_use_failed(space->destination->parked, now_ns);
+		endpoint_format(&space->destination->to, place);
 	}
 	shim_leave(shim);
+	if (!paused)
+		return;
+	snprintf(text, sizeof(text),
+		 "%s closed %d connections in a row when they were reused: no reuse for %d s", place,
+		 FAILURES_UNTIL_PAUSE, PAUSE_S);
+	log_message(&shim->log, LOG_LEVEL_WARN, "reuse_paused", text);
 }
 
 void reuse_note_watch(struct reuse *reuse, int epoll, int operation, uint32_t events, uint64_t data)
@@ -148,7 +164,7 @@ void reuse_note_watch(struct reuse *reuse, int epoll, int operation, uint32_t ev
 		return;
 	}
 	if (i == REUSE_EPOLLS_MAX) {
-		reuse->too_many_watches = true;
+		reuse->watches_unknown = true;
 		return;
 	}
 	reuse->watch[i] = (struct watch){ .epoll = epoll, .events = events, .data = data };
@@ -162,7 +178,7 @@ const char *reuse_refusal_name(enum reuse_refusal refusal)
 		[REFUSED_GUARD] = "guard",   [REFUSED_OPEN] = "open",   [REFUSED_SHARED] = "shared",
 		[REFUSED_OPTION] = "option", [REFUSED_STATE] = "state", [REFUSED_UNREAD] = "unread",
 		[REFUSED_UNSEEN] = "unseen", [REFUSED_ROOM] = "room",   [REFUSED_USED_UP] = "used_up",
-		[REFUSED_PAUSED] = "paused", [REFUSED_FDS] = "fds",
+		[REFUSED_PAUSED] = "paused", [REFUSED_FDS] = "fds",     [REFUSED_OFF] = "off",
 	};
 	return names[refusal];
 }

@@ -49,10 +49,9 @@ struct reuse {
 	uint32_t uses;
 	bool shared;          /* was duplicated or passed */
 	bool handed_out;      /* in use a second time or later */
-	bool sent_since;      /* and something was sent since it was handed out */
-	bool received_since;  /* and received */
+	bool received_since;  /* and something was received since it was handed out */
 	bool connect_to_come; /* a non-blocking connect() is to be told once that it worked */
-	bool too_many_watches;
+	bool watches_unknown; /* it may be in an epoll set that `watch` does not have */
 	uint8_t watches;
 	struct watch watch[REUSE_EPOLLS_MAX];
 	struct option_log options;

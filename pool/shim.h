@@ -64,6 +64,7 @@ struct shim {
 	struct reuse *parked_newest; /* all parked connections of the process */
 	uint32_t parked_count, parked_most;
 	int parked_from;         /* their fd numbers start here */
+	bool no_parking;         /* from now on, whatever the rules say */
 	uint64_t parked_look_ns; /* when the first of them is idle for too long */
 	atomic_uint forks;       /* processes that may hold our fds were made */
 	uint64_t started_ns;

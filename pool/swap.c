@@ -9,14 +9,16 @@
 #include <string.h>
 #include <sys/epoll.h>
 
-/* F_SETFL sets these of a socket's status flags; O_ASYNC comes with an owner and a signal (fcntl(2)). */
-enum { STATUS_COPIED = O_NONBLOCK };
+bool swap_signals(int fd, long status)
+{
+	return status & O_ASYNC || kernel.fcntl(fd, F_GETOWN, 0) != 0;
+}
 
 bool swap_look(int fd, const struct reuse *reuse, struct fresh *fresh)
 {
 	long status = kernel.fcntl(fd, F_GETFL, 0), numbers = kernel.fcntl(fd, F_GETFD, 0);
 
-	if (status < 0 || numbers < 0 || status & O_ASYNC)
+	if (status < 0 || numbers < 0 || swap_signals(fd, status))
 		return false;
 	fresh->fd = fd;
 	fresh->status = (int)status;
@@ -26,7 +28,7 @@ bool swap_look(int fd, const struct reuse *reuse, struct fresh *fresh)
 		fresh->options = (struct option_log){ 0 };
 		return true;
 	}
-	if (reuse->too_many_watches || reuse->shared)
+	if (reuse->watches_unknown || reuse->shared)
 		return false;
 	fresh->options = reuse->options;
 	fresh->watches = reuse->watches;
@@ -38,13 +40,9 @@ static long copy_status(int fd, int wanted)
 {
 	long status = kernel.fcntl(fd, F_GETFL, 0);
 
-	if (status < 0)
-		return status;
-	if (status & O_ASYNC)
-		return -EINVAL;
-	if (!((status ^ wanted) & STATUS_COPIED))
-		return 0;
-	return kernel.fcntl(fd, F_SETFL, (status & ~STATUS_COPIED) | (wanted & STATUS_COPIED));
+	if (status < 0 || status == wanted)
+		return status < 0 ? status : 0;
+	return kernel.fcntl(fd, F_SETFL, wanted);
 }
 
 void swap_watch(const struct fresh *fresh)
@@ -70,15 +68,10 @@ long swap_in(const struct fresh *fresh, int fd, struct option_log *options)
 	return 0;
 }
 
-long swap_out(int fd, const struct reuse *reuse, int lowest)
+void swap_out(int fd, const struct reuse *reuse)
 {
-	long own = kernel.fcntl(fd, F_DUPFD_CLOEXEC, lowest);
-
-	if (own < 0)
-		return own;
 	for (unsigned i = 0; i < reuse->watches; i++) {
 		struct epoll_event unused = { 0 };
 		kernel.epoll_ctl(reuse->watch[i].epoll, EPOLL_CTL_DEL, fd, &unused);
 	}
-	return own;
 }

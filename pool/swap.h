@@ -16,7 +16,7 @@ struct fresh {
 };
 
 /**
- * swap_look() - what the program's fd is like now; without the lock
+ * swap_look() - what the program's fd is like now
  * @reuse:	of the fresh socket, or NULL
  * Return: false if another socket cannot be made like it
  */
@@ -30,7 +30,7 @@ bool swap_look(int fd, const struct reuse *reuse, struct fresh *fresh);
 void swap_watch(const struct fresh *fresh);
 
 /**
- * swap_in() - make a connection like the fresh socket, and put it under its fd; without the lock
+ * swap_in() - make a connection like the fresh socket, and put it under its fd
  * @fd:		our fd of the connection; the caller closes it
  * @options:	what was set on it; afterwards what is
  * Return: 0, or a negative errno: then the program's fd is as it was
@@ -38,13 +38,17 @@ void swap_watch(const struct fresh *fresh);
 long swap_in(const struct fresh *fresh, int fd, struct option_log *options);
 
 /**
- * swap_out() - keep a connection the program is about to close; without the lock
+ * swap_out() - a connection the program is about to close leaves the epoll sets that it is in
  * @fd:		the program's
- * @lowest:	number to start looking for a free one at
  *
- * Takes its fd out of every epoll set: the set would go on to report the connection (epoll(7), Q6).
- * Return: an fd of our own, numbered high and close-on-exec, or a negative errno
+ * A set would go on to report the connection for as long as we keep it (epoll(7), Q6).
  */
-long swap_out(int fd, const struct reuse *reuse, int lowest);
+void swap_out(int fd, const struct reuse *reuse);
+
+/**
+ * swap_signals() - does somebody get signals for what happens on this socket (fcntl(2), F_SETOWN)?
+ * @status:	F_GETFL
+ */
+bool swap_signals(int fd, long status);
 
 #endif

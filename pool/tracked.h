@@ -39,6 +39,12 @@ enum socket_flag {
 	WAS_SHUT = 1u << 14, /* shutdown() in some direction: recv() no longer tells who closed */
 };
 
+/* What the calls that send and receive have to do: see reuse.h. */
+enum watching {
+	WATCHED = 1,    /* its bytes are shown to a guard */
+	FIRST_SEND = 2, /* handed out, and nothing sent since */
+};
+
 /* One socket; several fds may refer to it. Guarded by the shim's lock. */
 struct tracked {
 	uint64_t cookie; /* SO_COOKIE, while DEFERRED: tells it from another socket under its fd number */
@@ -53,8 +59,8 @@ struct tracked {
 	uint32_t fds;        /* fd numbers that stand for it */
 	uint16_t flags;
 	uint8_t state;
-	uint8_t family; /* AF_INET or AF_INET6 */
-	bool watched;   /* its bytes are shown to a guard: see reuse.h */
+	uint8_t family;  /* AF_INET or AF_INET6 */
+	uint8_t watched; /* enum watching: read without the lock */
 };
 
 /* A reference that a hook holds on a record. The record is gone if the process was forked since. */

@@ -43,7 +43,8 @@ static void read_boot_id(uint8_t *out)
 		if (!isxdigit((unsigned char)*at))
 			continue;
 		char digit[2] = { *at, '\0' };
-		out[digits / 2] = (uint8_t)(out[digits / 2] << 4 | (unsigned)strtoul(digit, NULL, 16));
+		out[digits / 2] =
+			(uint8_t)((unsigned)out[digits / 2] << 4 | (unsigned)strtoul(digit, NULL, 16));
 		digits++;
 	}
 }

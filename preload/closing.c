@@ -2,9 +2,11 @@
 /* closing - an fd number of a tracked socket is about to go. */
 #include "closing.h"
 
+#include "clock.h"
 #include "ending.h"
 #include "fdtable.h"
 #include "hot.h"
+#include "parked.h"
 #include "parking.h"
 #include "process.h"
 
@@ -15,9 +17,13 @@ HOT static bool begin(int fd, struct closing *closing, bool may_park)
 		return false;
 	struct tracked *looked = fdtable_look(fd);
 	if (looked && looked->state == SOCKET_PARKED) {
-		closing->ours = true;
+		closing->ours = parked_is_there(looked->reuse);
+		if (!closing->ours) {
+			fdtable_take(fd);
+			parked_lost(&shim, looked->reuse, clock_ns());
+		}
 		shim_leave(&shim);
-		return true;
+		return closing->ours;
 	}
 	/* Out of the table before the number is free: the next socket() may get it at once. */
 	struct tracked *tracked = fdtable_take(fd);

@@ -5,6 +5,7 @@
 #include "hook_epoll.h"
 #include "hooks.h"
 #include "hot.h"
+#include "parking.h"
 #include "process.h"
 #include "socket_facts.h"
 
@@ -13,16 +14,21 @@
 #include <linux/close_range.h>
 #include <netinet/tcp.h>
 
+/* Where reuse is on: the number may be an epoll set's. */
+COLD static int close_other(int fd)
+{
+	parking_tidy();
+	epoll_number_closed(fd);
+	return real.close(fd);
+}
+
 /* Apart from hook_close(), which then needs no stack of its own for all the numbers that are not ours. */
 HOT __attribute__((noinline)) static int close_tracked(int fd)
 {
 	struct closing closing;
 
-	if (!closing_begin(fd, &closing)) {
-		if (shim.settings.reuses)
-			epoll_number_closed(fd);
-		return real.close(fd);
-	}
+	if (!closing_begin(fd, &closing))
+		return shim.settings.reuses ? close_other(fd) : real.close(fd);
 	if (closing.ours) {
 		errno = EBADF;
 		return -1;
@@ -37,7 +43,7 @@ HOT int hook_close(int fd)
 	if (fdtable_look(fd))
 		return close_tracked(fd);
 	if (shim.settings.reuses)
-		epoll_number_closed(fd);
+		return close_other(fd);
 	return real.close(fd);
 }
 

@@ -27,7 +27,7 @@ static bool is_tcp(int family, int type, int protocol)
 	       (protocol == 0 || protocol == IPPROTO_TCP || protocol == IPPROTO_MPTCP);
 }
 
-HOT static void socket_made(int fd, int family, bool tcp)
+HOT static void socket_made(int fd, int family, int protocol, bool tcp)
 {
 	struct tracked facts = { .family = (uint8_t)family };
 
@@ -35,18 +35,21 @@ HOT static void socket_made(int fd, int family, bool tcp)
 		return;
 	struct tracked *tracked = fdtable_track(fd, tcp ? &facts : NULL);
 	/* From here on it is known what was set on it, and who may hold it besides. */
-	if (tracked && shim.settings.reuses)
-		reuse_of(&shim, tracked);
+	struct reuse *reuse = tracked && shim.settings.reuses ? reuse_of(&shim, tracked) : NULL;
+	if (reuse)
+		reuse->options.others = protocol == IPPROTO_MPTCP;
 	shim_leave(&shim);
 }
 
 HOT int hook_socket(int family, int type, int protocol)
 {
 	int fd = real.socket(family, type, protocol);
+	if (shim.settings.reuses)
+		parking_tidy();
 	if (parking_made_room(fd))
 		fd = real.socket(family, type, protocol);
 	if (fd >= 0)
-		socket_made(fd, family, is_tcp(family, type, protocol));
+		socket_made(fd, family, protocol, is_tcp(family, type, protocol));
 	return fd;
 }
 
@@ -64,6 +67,10 @@ HOT static struct tracked *enter_for_connect(int fd)
 	if ((!known && !socket_inquire(fd, &facts)) || !shim_enter(&shim))
 		return NULL;
 	tracked = known ? fdtable_look(fd) : fdtable_track(fd, &facts);
+	/* What was set on it, and who has it besides, is not known. */
+	struct reuse *reuse = tracked && !known && shim.settings.reuses ? reuse_of(&shim, tracked) : NULL;
+	if (reuse)
+		reuse->shared = true;
 	if (!tracked)
 		shim_leave(&shim);
 	return tracked;
@@ -114,7 +121,7 @@ COLD static void reuse_later(struct tracked *tracked, const struct endpoint *to)
 {
 	const struct rule *rule = settings_rule_for(&shim.settings, to, shim.process);
 
-	tracked->watched = false;
+	tracked->watched = 0;
 	if (rule->reuse.guard != GUARD_OFF && !rule->leave_alone)
 		reuse_begin(&shim, tracked, to, rule, clock_ns());
 }
@@ -200,11 +207,11 @@ ssize_t hook_sendto(int fd, const void *data, size_t size, int flags, const stru
 	struct send_call call = {
 		.fd = fd, .flags = flags, .data = data, .size = size, .address = address, .length = length
 	};
+	struct held held;
 	if (!(flags & MSG_FASTOPEN) || !address || !process_is_ours()) {
-		if (!watched(fd))
+		if (!watched(fd) || !sending_begins(fd, &held))
 			return real.sendto(fd, data, size, flags, address, length);
-		before_sending(fd);
-		return sent(fd, &(struct iovec){ (void *)data, size }, flags,
+		return sent(&held, &(struct iovec){ (void *)data, size }, flags,
 			    real.sendto(fd, data, size, flags, address, length));
 	}
 	return outgoing(fd, address, length, call_send, &call);
@@ -213,26 +220,13 @@ ssize_t hook_sendto(int fd, const void *data, size_t size, int flags, const stru
 ssize_t hook_sendmsg(int fd, const struct msghdr *message, int flags)
 {
 	struct send_call call = { .fd = fd, .flags = flags, .message = message };
+	struct held held;
 	fds_in_message(message);
 	if (!(flags & MSG_FASTOPEN) || !message || !message->msg_name || !process_is_ours()) {
-		if (!watched(fd) || !message)
+		if (!watched(fd) || !message || !sending_begins(fd, &held))
 			return real.sendmsg(fd, message, flags);
-		before_sending(fd);
-		return sent(fd, message->msg_iov, flags, real.sendmsg(fd, message, flags));
+		return sent(&held, message->msg_iovlen ? message->msg_iov : NULL, flags,
+			    real.sendmsg(fd, message, flags));
 	}
 	return outgoing(fd, message->msg_name, message->msg_namelen, call_send, &call);
 }
-
-int hook_sendmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags)
-{
-	for (unsigned i = 0; fds_matter() && i < count; i++)
-		fds_in_message(&messages[i].msg_hdr);
-	if (watched(fd))
-		before_sending(fd);
-	int rc = real.sendmmsg(fd, messages, count, flags);
-	for (int i = 0; watched(fd) && i < rc; i++)
-		sent(fd, messages[i].msg_hdr.msg_iov, flags, messages[i].msg_len);
-	return rc;
-}
-
-TWIN(int, __sendmmsg, (int fd, struct mmsghdr *messages, unsigned count, int flags), sendmmsg)

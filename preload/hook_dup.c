@@ -2,6 +2,7 @@
 /* hook_dup - calls that give a socket another fd number: dup() and its kin, fcntl(F_DUPFD). */
 #include "closing.h"
 #include "fdtable.h"
+#include "hook_epoll.h"
 #include "hooks.h"
 #include "kernel.h"
 #include "parking.h"
@@ -19,6 +20,8 @@ static void share(int fd, int copy)
 
 	if (copy < 0 || copy == fd)
 		return;
+	if (shim.settings.reuses)
+		epoll_number_closed(copy);
 	if (closing_begin_unparked(copy, &stale)) {
 		if (stale.ours)
 			parking_lost(copy);
@@ -64,7 +67,7 @@ static int dup_onto(int fd, int target, int flags, bool plain)
 
 int hook_dup2(int fd, int target)
 {
-	if (!fdtable_look(fd) && !fdtable_look(target))
+	if (!shim.settings.reuses && !fdtable_look(fd) && !fdtable_look(target))
 		return real.dup2(fd, target);
 	return dup_onto(fd, target, 0, true);
 }
@@ -73,7 +76,7 @@ TWIN(int, __dup2, (int fd, int target), dup2)
 
 int hook_dup3(int fd, int target, int flags)
 {
-	if (!fdtable_look(fd) && !fdtable_look(target))
+	if (!shim.settings.reuses && !fdtable_look(fd) && !fdtable_look(target))
 		return real.dup3(fd, target, flags);
 	return dup_onto(fd, target, flags, false);
 }

@@ -47,7 +47,7 @@ static void note(int epoll, int operation, int fd, const struct epoll_event *eve
 			reuse_note_watch(reuse, epoll, operation, event ? event->events : 0,
 					 event ? event->data.u64 : 0);
 		} else if (reuse) {
-			reuse->too_many_watches = true;
+			reuse->watches_unknown = true;
 		}
 		shim_leave(&shim);
 	}

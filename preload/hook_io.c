@@ -3,6 +3,7 @@
 #include "hook_io.h"
 
 #include "clock.h"
+#include "deferred_fds.h"
 #include "hooks.h"
 #include "hot.h"
 #include "parking.h"
@@ -13,13 +14,18 @@
 /* Extra bytes, or none of the stream's: what recv(2) and send(2) do then no guard can follow. */
 enum { FLAGS_UNSEEN = MSG_OOB | MSG_TRUNC | MSG_ERRQUEUE | MSG_ZEROCOPY };
 
-COLD void before_sending(int fd)
+COLD bool io_begins(int fd, struct held *held)
+{
+	return fdtable_hold(fd, held);
+}
+
+COLD bool sending_begins(int fd, struct held *held)
 {
 	const struct tracked *tracked = fdtable_look(fd);
-	const struct reuse *reuse = tracked ? tracked->reuse : NULL;
 
-	if (reuse && reuse->handed_out && !reuse->sent_since)
+	if (tracked && __atomic_load_n(&tracked->watched, __ATOMIC_RELAXED) & FIRST_SEND)
 		parking_check_first_send(fd);
+	return fdtable_hold(fd, held);
 }
 
 /* The other end has gone, or so it looks. */
@@ -33,142 +39,201 @@ static size_t room_in(const struct iovec *pieces)
 	return pieces ? pieces->iov_len : 0;
 }
 
-COLD ssize_t sent(int fd, const struct iovec *pieces, int flags, ssize_t rc)
+static void show_sent(const struct held *held, const struct iovec *pieces, int flags, ssize_t rc)
+{
+	if (!held->tracked->watched)
+		return;
+	if (rc < 0 && over(rc, errno))
+		reuse_ended(&shim, held, clock_coarse_ns());
+	else if (rc > 0 && (!pieces || flags & FLAGS_UNSEEN))
+		reuse_unseen(held);
+	else if (rc > 0)
+		reuse_sent(held, pieces, (size_t)rc);
+}
+
+static void show_received(const struct held *held, const struct iovec *pieces, int flags, ssize_t rc)
+{
+	bool asked_for_nothing = rc == 0 && !room_in(pieces);
+
+	if (!held->tracked->watched || flags & MSG_PEEK || asked_for_nothing)
+		return;
+	if (rc <= 0 && over(rc, errno))
+		reuse_ended(&shim, held, clock_coarse_ns());
+	else if (rc > 0 && (!pieces || flags & FLAGS_UNSEEN))
+		reuse_unseen(held);
+	else if (rc > 0)
+		reuse_received(held, pieces, (size_t)rc);
+}
+
+COLD ssize_t sent(const struct held *held, const struct iovec *pieces, int flags, ssize_t rc)
 {
 	int saved = errno;
-	struct held held;
 
-	if ((rc > 0 || (rc < 0 && over(rc, errno))) && fdtable_hold(fd, &held)) {
-		if (!held.tracked->watched)
-			;
-		else if (rc < 0)
-			reuse_ended(&shim, &held, clock_coarse_ns());
-		else if (!pieces || flags & FLAGS_UNSEEN)
-			reuse_unseen(&held);
-		else
-			reuse_sent(&held, pieces, (size_t)rc);
-		fdtable_release(&held);
-	}
+	show_sent(held, pieces, flags, rc);
+	fdtable_release(held);
 	errno = saved;
 	return rc;
 }
 
-COLD ssize_t took(int fd, const struct iovec *pieces, int flags, ssize_t rc)
+COLD ssize_t took(const struct held *held, const struct iovec *pieces, int flags, ssize_t rc)
 {
 	int saved = errno;
-	struct held held;
 
-	if (flags & MSG_PEEK || (rc == 0 && !room_in(pieces)) || (rc < 0 && !over(rc, errno)) ||
-	    !fdtable_hold(fd, &held))
-		return rc;
-	if (!held.tracked->watched)
-		;
-	else if (rc <= 0)
-		reuse_ended(&shim, &held, clock_coarse_ns());
-	else if (!pieces || flags & FLAGS_UNSEEN)
-		reuse_unseen(&held);
-	else
-		reuse_received(&held, pieces, (size_t)rc);
-	fdtable_release(&held);
+	show_received(held, pieces, flags, rc);
+	fdtable_release(held);
 	errno = saved;
 	return rc;
+}
+
+static const struct iovec *pieces_of(const struct mmsghdr *message)
+{
+	return message->msg_hdr.msg_iovlen ? message->msg_hdr.msg_iov : NULL;
 }
 
 #define ONE(data, size) (&(struct iovec){ (void *)(data), (size) })
 
 HOT ssize_t hook_read(int fd, void *data, size_t size)
 {
-	if (!watched(fd))
+	struct held held;
+
+	if (!watched(fd) || !io_begins(fd, &held))
 		return real.read(fd, data, size);
-	return took(fd, ONE(data, size), 0, real.read(fd, data, size));
+	return took(&held, ONE(data, size), 0, real.read(fd, data, size));
 }
 
 TWIN(ssize_t, __read, (int fd, void *data, size_t size), read)
 
 ssize_t hook___read_chk(int fd, void *data, size_t size, size_t room)
 {
-	if (!watched(fd))
+	struct held held;
+
+	if (!watched(fd) || !io_begins(fd, &held))
 		return real.__read_chk(fd, data, size, room);
-	return took(fd, ONE(data, size), 0, real.__read_chk(fd, data, size, room));
+	return took(&held, ONE(data, size), 0, real.__read_chk(fd, data, size, room));
 }
 
 ssize_t hook_readv(int fd, const struct iovec *pieces, int count)
 {
-	if (!watched(fd))
+	struct held held;
+
+	if (!watched(fd) || !io_begins(fd, &held))
 		return real.readv(fd, pieces, count);
-	return took(fd, count > 0 ? pieces : NULL, 0, real.readv(fd, pieces, count));
+	return took(&held, count > 0 ? pieces : NULL, 0, real.readv(fd, pieces, count));
 }
 
 HOT ssize_t hook_recv(int fd, void *data, size_t size, int flags)
 {
-	if (!watched(fd))
+	struct held held;
+
+	if (!watched(fd) || !io_begins(fd, &held))
 		return real.recv(fd, data, size, flags);
-	return took(fd, ONE(data, size), flags, real.recv(fd, data, size, flags));
+	return took(&held, ONE(data, size), flags, real.recv(fd, data, size, flags));
 }
 
 ssize_t hook___recv_chk(int fd, void *data, size_t size, size_t room, int flags)
 {
-	if (!watched(fd))
+	struct held held;
+
+	if (!watched(fd) || !io_begins(fd, &held))
 		return real.__recv_chk(fd, data, size, room, flags);
-	return took(fd, ONE(data, size), flags, real.__recv_chk(fd, data, size, room, flags));
+	return took(&held, ONE(data, size), flags, real.__recv_chk(fd, data, size, room, flags));
 }
 
 ssize_t hook_recvfrom(int fd, void *data, size_t size, int flags, struct sockaddr *address, socklen_t *length)
 {
-	if (!watched(fd))
+	struct held held;
+
+	if (!watched(fd) || !io_begins(fd, &held))
 		return real.recvfrom(fd, data, size, flags, address, length);
-	return took(fd, ONE(data, size), flags, real.recvfrom(fd, data, size, flags, address, length));
+	return took(&held, ONE(data, size), flags, real.recvfrom(fd, data, size, flags, address, length));
 }
 
 ssize_t hook___recvfrom_chk(int fd, void *data, size_t size, size_t room, int flags, struct sockaddr *address,
 			    socklen_t *length)
 {
-	if (!watched(fd))
+	struct held held;
+
+	if (!watched(fd) || !io_begins(fd, &held))
 		return real.__recvfrom_chk(fd, data, size, room, flags, address, length);
-	return took(fd, ONE(data, size), flags,
+	return took(&held, ONE(data, size), flags,
 		    real.__recvfrom_chk(fd, data, size, room, flags, address, length));
 }
 
 ssize_t hook_recvmsg(int fd, struct msghdr *message, int flags)
 {
-	if (!watched(fd))
+	struct held held;
+
+	if (!watched(fd) || !io_begins(fd, &held))
 		return real.recvmsg(fd, message, flags);
 	ssize_t rc = real.recvmsg(fd, message, flags);
-	return took(fd, rc >= 0 && message->msg_iovlen ? message->msg_iov : NULL, flags, rc);
+	return took(&held, rc >= 0 && message->msg_iovlen ? message->msg_iov : NULL, flags, rc);
 }
 
 int hook_recvmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags, struct timespec *timeout)
 {
+	struct held held;
+
+	if (!watched(fd) || !io_begins(fd, &held))
+		return real.recvmmsg(fd, messages, count, flags, timeout);
 	int rc = real.recvmmsg(fd, messages, count, flags, timeout);
-	for (int i = 0; watched(fd) && i < rc; i++)
-		took(fd, messages[i].msg_hdr.msg_iov, flags, (ssize_t)messages[i].msg_len);
+	int saved = errno;
+	for (int i = 0; i < rc; i++)
+		show_received(&held, pieces_of(&messages[i]), flags, (ssize_t)messages[i].msg_len);
+	if (rc < 0)
+		show_received(&held, NULL, flags, rc);
+	fdtable_release(&held);
+	errno = saved;
 	return rc;
 }
 
+int hook_sendmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags)
+{
+	struct held held;
+
+	for (unsigned i = 0; fds_matter() && i < count; i++)
+		fds_in_message(&messages[i].msg_hdr);
+	if (!watched(fd) || !sending_begins(fd, &held))
+		return real.sendmmsg(fd, messages, count, flags);
+	int rc = real.sendmmsg(fd, messages, count, flags);
+	int saved = errno;
+	for (int i = 0; i < rc; i++)
+		show_sent(&held, pieces_of(&messages[i]), flags, (ssize_t)messages[i].msg_len);
+	if (rc < 0)
+		show_sent(&held, NULL, flags, rc);
+	fdtable_release(&held);
+	errno = saved;
+	return rc;
+}
+
+TWIN(int, __sendmmsg, (int fd, struct mmsghdr *messages, unsigned count, int flags), sendmmsg)
+
 HOT ssize_t hook_write(int fd, const void *data, size_t size)
 {
-	if (!watched(fd))
+	struct held held;
+
+	if (!watched(fd) || !sending_begins(fd, &held))
 		return real.write(fd, data, size);
-	before_sending(fd);
-	return sent(fd, ONE(data, size), 0, real.write(fd, data, size));
+	return sent(&held, ONE(data, size), 0, real.write(fd, data, size));
 }
 
 TWIN(ssize_t, __write, (int fd, const void *data, size_t size), write)
 
 ssize_t hook_writev(int fd, const struct iovec *pieces, int count)
 {
-	if (!watched(fd))
+	struct held held;
+
+	if (!watched(fd) || !sending_begins(fd, &held))
 		return real.writev(fd, pieces, count);
-	before_sending(fd);
-	return sent(fd, pieces, 0, real.writev(fd, pieces, count));
+	return sent(&held, pieces, 0, real.writev(fd, pieces, count));
 }
 
 HOT ssize_t hook_send(int fd, const void *data, size_t size, int flags)
 {
-	if (!watched(fd))
+	struct held held;
+
+	if (!watched(fd) || !sending_begins(fd, &held))
 		return real.send(fd, data, size, flags);
-	before_sending(fd);
-	return sent(fd, ONE(data, size), flags, real.send(fd, data, size, flags));
+	return sent(&held, ONE(data, size), flags, real.send(fd, data, size, flags));
 }
 
 TWIN(ssize_t, __send, (int fd, const void *data, size_t size, int flags), send)
@@ -176,28 +241,30 @@ TWIN(ssize_t, __send, (int fd, const void *data, size_t size, int flags), send)
 /* What goes from one fd to another inside the kernel no hook sees. */
 ssize_t hook_sendfile(int to, int from, off_t *offset, size_t size)
 {
-	if (!watched(to))
+	struct held held;
+
+	if (!watched(to) || !sending_begins(to, &held))
 		return real.sendfile(to, from, offset, size);
-	before_sending(to);
-	return sent(to, NULL, 0, real.sendfile(to, from, offset, size));
+	return sent(&held, NULL, 0, real.sendfile(to, from, offset, size));
 }
 
 ssize_t hook_sendfile64(int to, int from, off_t *offset, size_t size)
 {
-	if (!watched(to))
+	struct held held;
+
+	if (!watched(to) || !sending_begins(to, &held))
 		return real.sendfile64(to, from, offset, size);
-	before_sending(to);
-	return sent(to, NULL, 0, real.sendfile64(to, from, offset, size));
+	return sent(&held, NULL, 0, real.sendfile64(to, from, offset, size));
 }
 
 ssize_t hook_splice(int from, off_t *from_at, int to, off_t *to_at, size_t size, unsigned flags)
 {
-	if (!watched(from) && !watched(to))
-		return real.splice(from, from_at, to, to_at, size, flags);
-	if (watched(to))
-		before_sending(to);
+	struct held source, target;
+	bool takes = watched(from) && io_begins(from, &source),
+	     sends = watched(to) && sending_begins(to, &target);
 	ssize_t rc = real.splice(from, from_at, to, to_at, size, flags);
-	if (watched(to))
-		sent(to, NULL, 0, rc);
-	return watched(from) ? took(from, NULL, 0, rc) : rc;
+
+	if (takes)
+		took(&source, NULL, 0, rc);
+	return sends ? sent(&target, NULL, 0, rc) : rc;
 }

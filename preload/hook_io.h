@@ -17,22 +17,27 @@ static inline bool watched(int fd)
 	if (!shim.settings.reuses)
 		return false;
 	const struct tracked *tracked = fdtable_look(fd);
-	return tracked && tracked->watched;
+	return tracked && __atomic_load_n(&tracked->watched, __ATOMIC_RELAXED);
 }
 
 /**
- * before_sending() - on a connection that was just handed out: is there still somebody to send to?
+ * io_begins(), sending_begins() - a call on a watched fd is about to be made
+ * @held:	filled: a reference, so that the connection is not parked while a thread is in the call
+ *
+ * On a connection that was just handed out: is there still somebody to send to?
+ * Return: false if it is not watched after all
  */
-void before_sending(int fd);
+bool io_begins(int fd, struct held *held);
+bool sending_begins(int fd, struct held *held);
 
 /**
- * sent(), took() - a call has come back; errno stays
+ * sent(), took() - the call has come back; errno stays, and the reference goes
  * @pieces:	where the program's bytes are
  * @flags:	MSG_*, of send() and recv()
  * @rc:		what the call returned
  * Return: @rc
  */
-ssize_t sent(int fd, const struct iovec *pieces, int flags, ssize_t rc);
-ssize_t took(int fd, const struct iovec *pieces, int flags, ssize_t rc);
+ssize_t sent(const struct held *held, const struct iovec *pieces, int flags, ssize_t rc);
+ssize_t took(const struct held *held, const struct iovec *pieces, int flags, ssize_t rc);
 
 #endif

@@ -25,12 +25,17 @@ static void others_will_see(void)
 	errno = saved;
 }
 
+static void leave_nothing_parked(void)
+{
+	if (shim.settings.reuses && process_is_ours_surely())
+		parking_give_up(RETIRED_EXIT);
+}
+
 /* This program ends, if all goes well: nothing parked outlives it as a TIME_WAIT. */
 static void another_program(void)
 {
 	others_will_see();
-	if (shim.settings.reuses && process_is_ours_surely())
-		parking_give_up(RETIRED_EXIT);
+	leave_nothing_parked();
 }
 
 int hook_execve(const char *path, char *const argv[], char *const envp[])
@@ -95,10 +100,12 @@ FILE *hook_popen(const char *command, const char *mode)
 	return real.popen(command, mode);
 }
 
-/* The handlers of pthread_atfork() do not run for _Fork(): the child finds out by itself (process.c). */
+/* The handlers of pthread_atfork() do not run for _Fork(): the child finds out by itself (process.c), but
+ * perhaps late, and until then it would hold what is parked. */
 pid_t hook__Fork(void)
 {
 	others_will_see();
+	leave_nothing_parked();
 	return real._Fork();
 }
 
@@ -165,6 +172,7 @@ int hook_clone(int (*function)(void *), void *stack, int flags, void *argument, 
 	va_end(rest);
 	if (!(flags & CLONE_THREAD)) {
 		others_will_see();
+		leave_nothing_parked();
 		if (flags & CLONE_VM)
 			process_mark_shared_memory();
 	}

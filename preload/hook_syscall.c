@@ -1,18 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
-/* hook_syscall - syscall() of libc: the closes that libuv makes by it, and seccomp(). trampoline_x86_64.S
- * comes here. */
+/* hook_syscall - syscall() of libc: the closes that libuv makes by it, seccomp(), io_uring_setup().
+ * trampoline_x86_64.S comes here. */
 #include "hooks.h"
 
 #include "closing.h"
 #include "fdtable.h"
 #include "hook_sandbox.h"
 #include "kernel.h"
+#include "parking.h"
 
 #include <errno.h>
 #include <sys/syscall.h>
 
 long syscall_on_fds(long number, long a, long b, long c);
 long syscall_seccomp(long number, long a, long b, long c);
+long syscall_io_uring(long number, long a, long b, long c);
 
 static long raw_close(int fd)
 {
@@ -51,6 +53,18 @@ long syscall_seccomp(long number, long a, long b, long c)
 	before_sandbox();
 	long rc = kernel_syscall(number, a, b, c, 0, 0, 0);
 	if (rc < 0)
+		errno = (int)-rc;
+	return rc < 0 ? -1 : rc;
+}
+
+/* What goes over a ring no hook sees: neither bytes, nor epoll_ctl(), nor a recv() that waits (libuv). */
+long syscall_io_uring(long number, long a, long b, long c)
+{
+	long rc = kernel_syscall(number, a, b, c, 0, 0, 0);
+	if (rc >= 0)
+		parking_off("the program uses io_uring: connections are no longer reused in this process",
+			    RETIRED_ROOM);
+	else
 		errno = (int)-rc;
 	return rc < 0 ? -1 : rc;
 }

@@ -63,6 +63,8 @@
 	HOOK(int, dup3, (int fd, int target, int flags), (fd, target, flags))                                \
 	HOOK(int, prctl, (int option, long a, long b, long c, long d), (option, a, b, c, d))                 \
 	HOOK(int, chroot, (const char *path), (path))                                                        \
+	HOOK(int, unshare, (int flags), (flags))                                                             \
+	HOOK(int, setns, (int fd, int kind), (fd, kind))                                                     \
 	HOOK(int, fcntl, (int fd, int command, long argument), (fd, command, argument))
 
 /* The rest is looked up when it is first called, if that is before the shim is ready. */

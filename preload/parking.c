@@ -5,6 +5,7 @@
 #include "attempt.h"
 #include "binding.h"
 #include "clock.h"
+#include "closing.h"
 #include "fdtable.h"
 #include "hooks.h"
 #include "hot.h"
@@ -19,9 +20,6 @@
 #include <string.h>
 #include <sys/epoll.h>
 
-/* Parked connections found dead one after the other: then the kernel is asked. */
-enum { DEAD_MOST = 8 };
-
 bool parking_is_on(void)
 {
 	return shim.settings.reuses && process_is_ours();
@@ -31,51 +29,75 @@ bool parking_is_on(void)
 static void leave_table(const struct retired *retired)
 {
 	for (unsigned i = 0; i < retired->count; i++)
-		fdtable_take(retired->fds[i]);
+		fdtable_take(retired->fds[i].fd);
+}
+
+/* A non-blocking connect() whose outcome the program read by poll() or SO_ERROR is still to be told of once
+ * (connect(2)). The next program with this connection is told by us. */
+static void settle_connect(int fd, const struct tracked *tracked)
+{
+	struct sockaddr_storage sa;
+
+	if (tracked->state == SOCKET_CONNECTING)
+		kernel.connect(fd, &sa,
+			       endpoint_to_sockaddr(&tracked->space->destination->to, tracked->family, &sa));
+}
+
+/* Return: our own fd of the connection, or the reason why it is not to be parked, as -1 - enum reuse_refusal.
+ * The lock is held: none of these calls can block, and no fork is to see them half done. */
+static int keep(int fd, const struct held *held, uint32_t *rtt_us)
+{
+	struct reuse *reuse = held->tracked->reuse;
+	long own = kernel.fcntl(fd, F_DUPFD_CLOEXEC, shim.parked_from);
+	int refusal = -1;
+
+	if (own < 0)
+		return -1 - REFUSED_FDS;
+	uint64_t cookie = socket_cookie((int)own);
+	long status = kernel.fcntl((int)own, F_GETFL, 0);
+	/* Closed twice by the program, at the same time: the number may be a stranger's. */
+	if (!cookie || (reuse->cookie && reuse->cookie != cookie))
+		refusal = REFUSED_STATE;
+	else if (status < 0 || swap_signals((int)own, status))
+		refusal = REFUSED_OPTION;
+	else
+		refusal = parked_quiet((int)own, reuse->guard.sent, reuse->guard.received, rtt_us);
+	if (refusal < 0 && reuse->forks != shim.forks)
+		refusal = REFUSED_SHARED;
+	if (refusal < 0 && !fdtable_set((int)own, held->tracked))
+		refusal = REFUSED_FDS;
+	if (refusal >= 0) {
+		kernel.close((int)own);
+		return -1 - refusal;
+	}
+	reuse->cookie = cookie;
+	settle_connect((int)own, held->tracked);
+	swap_out(fd, reuse);
+	return (int)own;
 }
 
 COLD bool parking_park(int fd, const struct held *held)
 {
-	struct tracked *tracked = held->tracked;
-	struct reuse *reuse = tracked->reuse;
 	struct retired retired = { 0 };
 	uint64_t now_ns = clock_ns();
 	uint32_t rtt_us = 0;
-	long own = -1;
+	int own = -1;
 
 	if (!shim_enter_held(&shim, held))
 		return false;
-	bool may = parked_may_enter(&shim, tracked, now_ns);
-	uint64_t sent = reuse->guard.sent, received = reuse->guard.received;
-	shim_leave(&shim);
-	if (!may)
-		return false;
-	int refusal = parked_quiet(fd, sent, received, &rtt_us);
-	if (refusal < 0) {
-		own = swap_out(fd, reuse, shim.parked_from);
-		refusal = own < 0 ? REFUSED_FDS : -1;
-	}
-	if (refusal < 0 && !reuse->cookie)
-		reuse->cookie = socket_cookie((int)own);
-	if (!shim_enter_held(&shim, held)) {
-		if (own >= 0)
-			kernel.close((int)own);
-		return false;
-	}
-	bool parked = refusal < 0 && fdtable_set((int)own, tracked);
-	if (parked) {
-		reuse->watches = 0;
-		reuse->handed_out = reuse->connect_to_come = false;
-		parked_enter(&shim, reuse, (int)own, rtt_us, now_ns, &retired);
-		leave_table(&retired);
-	} else {
-		parked_refused(reuse, refusal < 0 ? REFUSED_FDS : (enum reuse_refusal)refusal);
+	struct reuse *reuse = held->tracked->reuse;
+	if (parked_may_enter(&shim, held->tracked, now_ns)) {
+		own = keep(fd, held, &rtt_us);
+		if (own >= 0) {
+			parked_enter(&shim, reuse, own, rtt_us, now_ns, &retired);
+			leave_table(&retired);
+		} else {
+			parked_refused(reuse, (enum reuse_refusal)(-1 - own));
+		}
 	}
 	shim_leave(&shim);
-	if (!parked && own >= 0)
-		kernel.close((int)own);
 	parked_close(&retired);
-	return parked;
+	return own >= 0;
 }
 
 /* Enters the connection under the program's number, in place of the fresh socket. The lock is held. */
@@ -89,7 +111,8 @@ static void replace(int fd, struct tracked *with, const struct fresh *fresh)
 	/* The page of the number is there: the fresh socket was in it. */
 	if (!fdtable_set(fd, with))
 		tracked_put(&shim, with);
-	with->state = SOCKET_OPEN;
+	if (!reuse)
+		return;
 	reuse->fd = -1;
 	reuse->watches = fresh->watches;
 	memcpy(reuse->watch, fresh->watch, sizeof(reuse->watch));
@@ -101,81 +124,71 @@ static void hand_out(int fd, struct reuse *reuse, const struct fresh *fresh)
 	reuse->uses++;
 	reuse->forks = shim.forks;
 	reuse->handed_out = true;
-	reuse->sent_since = reuse->received_since = false;
+	reuse->received_since = false;
 	reuse->connect_to_come = fresh->status & O_NONBLOCK;
 	reuse->tracked->space->destination->parked->counts.hits++;
+	reuse->tracked->state = SOCKET_OPEN;
+	reuse->tracked->watched = WATCHED | FIRST_SEND;
 	replace(fd, reuse->tracked, fresh);
-}
-
-/* Return: the youngest that fits, out of the pool and of the table; NULL: none. The lock is held. */
-static struct reuse *take(struct tracked *fresh, const struct endpoint *to, const struct rule *rule,
-			  uint64_t now_ns, struct retired *retired)
-{
-	struct destination *destination = ledger_find(&shim.ledger, to, rule, now_ns);
-	struct parked_pool *pool = destination ? destination->parked : NULL;
-	struct reuse *reuse;
-
-	if (!pool || !pool->count || pool->paused_until_ns > now_ns)
-		return NULL;
-	reuse = parked_take(&shim, pool, fresh, now_ns, retired);
-	leave_table(retired);
-	if (reuse)
-		fdtable_take(reuse->fd);
-	return reuse;
 }
 
 static bool may_be_swapped(const struct tracked *fresh)
 {
 	return fresh && fresh->state == SOCKET_FRESH && !(fresh->flags & IN_CALL) && fresh->fds == 1 &&
+	       fresh->references == 1 &&
 	       !(fresh->reuse && (fresh->reuse->shared || fresh->reuse->forks != shim.forks));
 }
 
-/* One try. Return: 1 done, 0 none to be had, -1 the one taken was dead. */
-static int try_one(int fd, const struct endpoint *to, const struct rule *rule, long *result)
+/* The lock is held: the program's number stays that of its socket, as its other threads cannot close it
+ * meanwhile, and no fork sees an fd of ours that is not in the table. Return: was one handed out? */
+static bool try_all(int fd, struct tracked *tracked, struct parked_pool *pool, uint64_t now_ns, long *result,
+		    struct retired *retired)
 {
-	struct retired retired = { 0 };
-	uint64_t now_ns = clock_ns();
 	struct fresh fresh;
+	struct reuse *reuse;
 
-	if (!shim_enter(&shim))
-		return 0;
-	struct tracked *tracked = fdtable_look(fd);
-	struct reuse *reuse = may_be_swapped(tracked) ? take(tracked, to, rule, now_ns, &retired) : NULL;
-	if (!reuse) {
-		shim_leave(&shim);
-		parked_close(&retired);
-		return 0;
-	}
-	struct held held = { .tracked = reuse->tracked, .generation = shim.generation };
-	const struct reuse *of_fresh = tracked->reuse;
-	shim_leave(&shim);
-	parked_close(&retired);
-	int dead = parked_alive(reuse), own = reuse->fd;
-	if (dead < 0 && (!swap_look(fd, of_fresh, &fresh) || swap_in(&fresh, own, &reuse->options)))
-		dead = RETIRED_ROOM;
-	if (!shim_enter_held(&shim, &held))
-		return 0; /* this is a child now: parking_in_child() has closed it */
-	if (dead < 0) {
+	if (!swap_look(fd, tracked->reuse, &fresh))
+		return false;
+	while (parked_has_room(retired) && (reuse = parked_take(&shim, pool, tracked, now_ns, retired))) {
+		int dead = parked_alive(reuse), own = reuse->fd;
+		if (dead < 0 && swap_in(&fresh, own, &reuse->options))
+			dead = RETIRED_ROOM;
+		fdtable_take(own);
+		if (dead >= 0) {
+			if (!parked_has_room(retired)) {
+				leave_table(retired);
+				parked_close(retired);
+			}
+			parked_let_go(&shim, reuse, (enum reuse_retirement)dead, now_ns, retired);
+			continue;
+		}
 		hand_out(fd, reuse, &fresh);
-		*result = fresh.status & O_NONBLOCK ? -EINPROGRESS : 0;
-	} else {
-		parked_let_go(&shim, reuse, (enum reuse_retirement)dead, now_ns, &retired);
-	}
-	shim_leave(&shim);
-	parked_close(&retired);
-	if (dead < 0)
 		kernel.close(own);
-	return dead < 0 ? 1 : -1;
+		*result = fresh.status & O_NONBLOCK ? -EINPROGRESS : 0;
+		return true;
+	}
+	return false;
 }
 
 COLD bool parking_hand_out(int fd, const struct endpoint *to, const struct rule *rule, long *result)
 {
-	int tries = 0, rc;
+	struct retired retired = { 0 };
+	uint64_t now_ns = clock_ns();
+	bool served = false;
 
 	parking_tidy();
-	while ((rc = try_one(fd, to, rule, result)) < 0 && ++tries < DEAD_MOST)
-		;
-	return rc > 0;
+	if (!shim_enter(&shim))
+		return false;
+	struct tracked *tracked = fdtable_look(fd);
+	struct destination *destination =
+		may_be_swapped(tracked) ? ledger_find(&shim.ledger, to, rule, now_ns) : NULL;
+	struct parked_pool *pool = destination ? destination->parked : NULL;
+	if (pool && pool->count && pool->paused_until_ns <= now_ns && !shim.no_parking)
+		served = try_all(fd, tracked, pool, now_ns, result, &retired);
+	leave_table(&retired);
+	shim_leave(&shim);
+	parked_close(&retired);
+	return served;
 }
 
 struct anew {
@@ -226,39 +239,57 @@ static long connect_anew(const struct fresh *fresh, const struct tracked *like, 
 	return rc;
 }
 
-/* Puts a new connection in the place of a dead one. */
+/* Puts a new connection under the program's number, if that is still the dead one's. The lock is held. */
+static bool put_in_place(int fd, int anew, const struct tracked *dead, const struct fresh *fresh)
+{
+	struct tracked *tracked = fdtable_look(anew), *old = fdtable_look(fd);
+
+	if (!tracked || old != dead || old->fds != 1 ||
+	    kernel.dup3(anew, fd, fresh->numbers & FD_CLOEXEC ? O_CLOEXEC : 0) < 0)
+		return false;
+	fdtable_take(anew);
+	if (old->space) {
+		old->space->destination->parked->counts.replaced++;
+		space_ended(old->space, ENDED_BY_PEER, clock_ns());
+		old->space = NULL;
+	}
+	old->state = SOCKET_FRESH;
+	replace(fd, tracked, fresh);
+	swap_watch(fresh);
+	kernel.close(anew);
+	return true;
+}
+
+/* Makes a new connection in the place of a dead one. */
 static void reconnect(int fd, const struct held *dead)
 {
-	struct tracked like = *dead->tracked;
 	struct fresh fresh;
+	struct tracked like;
 	struct endpoint to;
+	struct closing closing;
 
 	if (!shim_enter_held(&shim, dead))
 		return;
-	bool counted = dead->tracked->space;
+	like = *dead->tracked;
+	bool counted = like.space && swap_look(fd, like.reuse, &fresh);
 	if (counted)
-		to = dead->tracked->space->destination->to;
+		to = like.space->destination->to;
 	shim_leave(&shim);
-	if (!counted || !swap_look(fd, dead->tracked->reuse, &fresh))
+	if (!counted)
 		return;
-	long anew = connect_anew(&fresh, &like, &to);
+	int anew = (int)connect_anew(&fresh, &like, &to);
 	if (anew < 0)
 		return;
-	if (kernel.dup3((int)anew, fd, fresh.numbers & FD_CLOEXEC ? O_CLOEXEC : 0) >= 0 &&
-	    shim_enter_held(&shim, dead)) {
-		struct tracked *tracked = fdtable_take((int)anew);
-		struct tracked *old = fdtable_look(fd);
-		if (old && old->space) {
-			old->space->destination->parked->counts.replaced++;
-			space_ended(old->space, ENDED_BY_PEER, clock_ns());
-			old->space = NULL;
-		}
-		if (tracked)
-			replace(fd, tracked, &fresh);
+	if (shim_enter_held(&shim, dead)) {
+		bool placed = put_in_place(fd, anew, dead->tracked, &fresh);
 		shim_leave(&shim);
-		swap_watch(&fresh);
+		if (placed)
+			return;
 	}
-	kernel.close((int)anew);
+	bool known = closing_begin_unparked(anew, &closing);
+	kernel.close(anew);
+	if (known)
+		closing_end(&closing);
 }
 
 COLD void parking_check_first_send(int fd)
@@ -269,8 +300,9 @@ COLD void parking_check_first_send(int fd)
 
 	if (!fdtable_hold(fd, &held))
 		return;
-	struct reuse *reuse = held.tracked->reuse;
-	if (reuse && reuse->handed_out && !reuse->sent_since && !reuse->received_since &&
+	bool first = held.tracked->watched & FIRST_SEND;
+	held.tracked->watched &= (uint8_t)~FIRST_SEND;
+	if (first && held.tracked->reuse && !held.tracked->reuse->received_since &&
 	    kernel.recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) != -EAGAIN)
 		reconnect(fd, &held);
 	fdtable_release(&held);
@@ -360,14 +392,36 @@ COLD void parking_epoll_closed(int epoll)
 		return;
 	for (int fd = fdtable_next(0); fd >= 0; fd = fdtable_next(fd + 1)) {
 		struct tracked *tracked = fdtable_look(fd);
-		if (tracked && tracked->reuse)
-			reuse_note_watch(tracked->reuse, epoll, EPOLL_CTL_DEL, 0, 0);
+		struct reuse *reuse = tracked ? tracked->reuse : NULL;
+		for (unsigned i = 0; reuse && i < reuse->watches; i++)
+			if (reuse->watch[i].epoll == epoll)
+				reuse->watches_unknown = true;
+		if (reuse)
+			reuse_note_watch(reuse, epoll, EPOLL_CTL_DEL, 0, 0);
 	}
 	shim_leave(&shim);
 }
 
+/* Another thread may have been at work on the lists when the process was forked. The table was whole at any
+ * time: an fd of ours is entered before it is used, and leaves when it is about to be closed. */
 COLD void parking_in_child(void)
 {
-	for (struct reuse *reuse = shim.parked_newest; reuse; reuse = reuse->all_older)
-		kernel.close(reuse->fd);
+	for (int fd = shim.settings.reuses ? fdtable_next(0) : -1; fd >= 0; fd = fdtable_next(fd + 1)) {
+		const struct tracked *tracked = fdtable_look(fd);
+		if (tracked->state == SOCKET_PARKED)
+			kernel.close(fd);
+	}
+}
+
+COLD void parking_off(const char *why, enum reuse_retirement retirement)
+{
+	int saved = errno;
+
+	if (parking_is_on() && !shim.no_parking) {
+		shim.no_parking = true;
+		parking_give_up(retirement);
+		if (why)
+			log_message(&shim.log, LOG_LEVEL_WARN, "reuse_off", why);
+	}
+	errno = saved;
 }

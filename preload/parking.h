@@ -66,9 +66,18 @@ bool parking_made_room(int rc);
 void parking_tidy(void);
 
 /**
- * parking_epoll_closed() - the number of an epoll set was closed: no socket is in it any more
+ * parking_epoll_closed() - the number of an epoll set was closed
+ *
+ * The set may have another number: the connections in it are never parked.
  */
 void parking_epoll_closed(int epoll);
+
+/**
+ * parking_off() - from now on nothing is parked in this process, nor handed out
+ * @why:	for the log; NULL: not worth a line
+ * @retirement:	what becomes of those that are
+ */
+void parking_off(const char *why, enum reuse_retirement retirement);
 
 /**
  * parking_in_child() - in a forked child: what is parked is its parent's

@@ -98,8 +98,9 @@ __attribute__((constructor(101))) static void start(void)
 void start_of_end(void)
 {
 	static atomic_bool done;
-	if (shim.settings.reuses && process_is_ours_surely())
-		parking_give_up(RETIRED_EXIT);
+	/* Whatever closes from here on closes for real. */
+	if (process_is_ours_surely())
+		parking_off(NULL, RETIRED_EXIT);
 	if (shim.settings.summary && process_is_ours_surely() && !atomic_exchange(&done, true))
 		summary_print(&shim);
 	if (process_is_ours_surely())

@@ -38,6 +38,8 @@ syscall:
 	je	syscall_on_fds
 	cmpq	$SYS_seccomp, %rdi
 	je	syscall_seccomp
+	cmpq	$SYS_io_uring_setup, %rdi
+	je	syscall_io_uring
 	jmp	*real_syscall(%rip)
 	.cfi_endproc
 	.size	syscall, .-syscall

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""measure_anatomy - where a connect() and a close() under the shim spend what they add: system calls by strace, the time
-of each, instructions by function by callgrind."""
+"""measure_anatomy - where a connect() and a close() under the shim spend what they add: system calls by strace,
+the time of each, instructions by function by callgrind."""
 import re
 
 import bench

@@ -16,7 +16,8 @@ def levels(shim, capacity, wanted, samples=SAMPLES):
     lab.ports(30000, 30000 + capacity - 1)
     # Each closed connection stays with the server, too: enough processes for all of them.
     with bench.sink(processes=2, most=bench.PER_PROCESS):
-        return bench.measured([bench.program("levels"), "127.0.0.1", "5000", str(capacity), str(samples), *wanted], shim)
+        command = [bench.program("levels"), "127.0.0.1", "5000", str(capacity), str(samples), *wanted]
+        return bench.measured(command, shim)
 
 
 def over_use():

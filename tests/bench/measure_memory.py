@@ -29,15 +29,16 @@ def connections(count, shim):
 
 def destinations(count, shim):
     """One connection to each, closed before the next."""
-    return kept(["-a", "-c", "1", *(word for i in range(count) for word in (f"127.1.{i >> 8}.{i & 255}", "5000"))], shim)
+    to = [word for i in range(count) for word in (f"127.1.{i >> 8}.{i & 255}", "5000")]
+    return kept(["-a", "-c", "1", *to], shim)
 
 
 def per_unit(name, title, function, sizes, rounds):
     small, large = sizes
     found = {}
     for variant, shim in (("without", None), ("headroom", PLAIN), ("headroom, 8 sources", EIGHT)):
-        taken = bench.interleave({"small": lambda s=shim: function(small, s), "large": lambda s=shim: function(large, s)},
-                                 rounds, warm_up=0)
+        taken = bench.interleave({"small": lambda s=shim: function(small, s),
+                                  "large": lambda s=shim: function(large, s)}, rounds, warm_up=0)
         found[variant] = taken
     plain = [(b - a) / (large - small) for a, b in zip(found["without"]["small"], found["without"]["large"])]
     each = {variant: [(b - a) / (large - small) - p for a, b, p in zip(taken["small"], taken["large"], plain)]

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""measure_overhead - what the shim adds at low use: to connect() and close(), and to calls on fds that are none of ours.
+"""measure_overhead - what the shim adds at low use: to connect() and close(), and to calls on other fds.
 
 "by hand" is a program that makes the shim's system calls itself: the floor."""
 import bench
@@ -10,8 +10,8 @@ ROUNDS = bench.pick(800, 4000)
 LOOPBACK = {8: "127.0.0.1-127.0.0.8", 200: "127.0.0.1-127.0.0.200"}
 
 
-def pairs(end, by_hand, sources=0):
-    shim = {"options": bench.QUIET, **({"sources": LOOPBACK[sources]} if sources else {})}
+def pairs(end, by_hand, sources=0, env=None):
+    shim = {"options": bench.QUIET, "env": env or {}, **({"sources": LOOPBACK[sources]} if sources else {})}
     return bench.measured([bench.program("overhead"), str(ROUNDS), end, by_hand], shim)
 
 
@@ -24,6 +24,17 @@ def pair(end, sources):
     return bench.record(f"{end}-{sources}", f"connect() + close() by {end.upper()}, {sources or 'no'} sources", "us", {
         "without": [v["plain_us"] for v in taken], "by hand": [v["hand_us"] for v in taken],
         "headroom": [v["shim_us"] for v in taken]})
+
+
+def counting():
+    """Keeping the figures in a file that `headroom report` reads, against keeping them in memory."""
+    def added(env):
+        found = pairs("rst", "none", env=env)
+        return 1000 * (found["shim_us"] - found["plain_us"])
+    taken = bench.interleave({"off": lambda: added({"HEADROOM_STATE_DIR": "off"}), "on": lambda: added(None)},
+                             rounds=bench.pick(5, 15))
+    return bench.record("counting", "added to connect() + close() by counting for headroom report", "ns",
+                        {"headroom": [on - off for on, off in zip(taken["on"], taken["off"])]}, base=None)
 
 
 def growth():
@@ -55,4 +66,4 @@ def not_ours():
 if __name__ == "__main__":
     lab.main([*((f"{end}, {sources} sources", lambda e=end, s=sources: pair(e, s))
                 for end in ("rst", "time-wait") for sources in (0, 8)),
-              ("fds that are not ours", not_ours), ("growth", growth)])
+              ("counting", counting), ("fds that are not ours", not_ours), ("growth", growth)])

@@ -19,8 +19,8 @@ def measure(result, name):
         return "Not measured."
     rows, last = [], None
     for title, variant, middle, least, most, ratio, pairs in table.rows_of(run["entries"]):
-        ratio = f"**{ratio.replace(' x', ' ×')}** ({pairs})" if ratio else ""
-        value = middle if variant == "absent" else f"{middle} ({least} to {most})"
+        ratio = f"**{ratio.replace(' x', ' ×')}**" + (f" ({pairs})" if pairs else "") if ratio else ""
+        value = f"{middle} ({least} to {most})" if least else middle
         rows.append(("" if title == last else title, variant, value, ratio))
         last = title
     said = [f"{note}." for note in table.notes(run["entries"])]

@@ -2,8 +2,6 @@
 """picture - draws the lines of a result, with gnuplot, as SVG."""
 import subprocess
 
-import table
-
 # name: title, x axis, y axis, more commands
 PICTURES = {
     "redis": ("redis-benchmark -k 0 over a veth pair: requests/s", "seconds", "requests/s", "set yrange [0:*]"),
@@ -15,8 +13,10 @@ PICTURES = {
 def draw(result, folder):
     """Writes a file per picture of which the result has lines."""
     folder.mkdir(parents=True, exist_ok=True)
+    # Of a full run rather than of a quick one, where the result has both.
+    runs = sorted(result["runs"].values(), key=lambda run: run["mode"] == "full")
     for name, (title, x, y, more) in PICTURES.items():
-        lines = {e["series"]: e["points"] for e in table.entries(result) if e.get("picture") == name}
+        lines = {e["series"]: e["points"] for run in runs for e in run["entries"] if e.get("picture") == name}
         if lines:
             plot(folder / f"{name}.svg", title, x, y, more, lines)
 

@@ -11,6 +11,7 @@ import os
 import pathlib
 import platform
 import re
+import signal
 import subprocess
 import sys
 import tempfile
@@ -39,15 +40,17 @@ def measures():
 
 
 def run_measure(name, mode):
-    """Its progress goes to standard error. Return: one run, as it stands in the result."""
+    """name: NAME, or NAME:CASE for the cases whose names hold that. Its progress goes to standard error. Return: one
+    run, as it stands in the result."""
+    measure, _, case = name.partition(":")
     print(f"{name}:", file=sys.stderr, flush=True)
     with tempfile.TemporaryDirectory(prefix="headroom-bench-") as folder:
         lines = pathlib.Path(folder, "lines")
         lines.touch()
         env = {**os.environ, "HEADROOM_BENCH_MODE": mode, "HEADROOM_BENCH_RESULT": str(lines)}
         where, begin = machine(), time.monotonic()
-        status = subprocess.run(["/usr/bin/python3", str(HERE / f"measure_{name}.py")], env=env, stdout=sys.stderr,
-                                check=False).returncode
+        command = ["/usr/bin/python3", str(HERE / f"measure_{measure}.py"), *([case] if case else [])]
+        status = subprocess.run(command, env=env, stdout=sys.stderr, check=False).returncode
         return {"machine": {**where, "load_at_end": os.getloadavg()[0]}, "mode": mode, "failed": status not in (0, 77),
                 "seconds": round(time.monotonic() - begin),
                 "entries": [json.loads(line) for line in lines.read_text().splitlines()]}
@@ -55,7 +58,8 @@ def run_measure(name, mode):
 
 def arguments():
     parser = argparse.ArgumentParser(prog="tests/bench/run", description="Measures headroom beside the alternatives.")
-    parser.add_argument("measure", nargs="*", help=f"of {', '.join(measures())}; all if none is named")
+    parser.add_argument("measure", nargs="*", help=f"of {', '.join(measures())}; all if none is "
+                        "named; NAME:CASE for one case of it")
     parser.add_argument("--full", action="store_true", help="full sizes, under thirty minutes; else under two")
     parser.add_argument("--json", metavar="FILE", help="where the result goes (build/bench.json); measures that it holds "
                         "already and that are not run stay in it")
@@ -65,7 +69,7 @@ def arguments():
     parser.add_argument("--page", action="store_true", help="put tables and pictures into docs/performance.md")
     options = parser.parse_args()
     for name in options.measure:
-        if name not in measures():
+        if name.partition(":")[0] not in measures():
             parser.error(f"{name}: no such measure; there are {', '.join(measures())}")
     return options
 
@@ -75,14 +79,17 @@ def read(file):
         result = json.loads(pathlib.Path(file).read_text())
         if result["schema"] == 1:
             return result
-        why = f"schema {result['schema']}, expected 1"
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        why = "another schema than 1"
+    except (KeyError, TypeError):
+        why = "not a result of tests/bench/run"
+    except (OSError, ValueError) as error:
         why = error
     print(f"tests/bench/run: {file}: {why}", file=sys.stderr)
     sys.exit(2)
 
 
 def main():
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that a measure under way is ended too
     options = arguments()
     if options.read:
         result = read(options.read)

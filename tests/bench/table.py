@@ -15,8 +15,12 @@ def number(value):
 
 
 def spread(values):
-    """Return: median, least, most, as texts."""
-    return [number(f(values)) for f in (statistics.median, min, max)]
+    """Return: median, least, most, as texts; what was measured once has none of the last two."""
+    return [number(statistics.median(values)), *(number(f(values)) if len(values) > 1 else "" for f in (min, max))]
+
+
+def between(values):
+    return f"{number(min(values))} to {number(max(values))}" if len(values) > 1 else ""
 
 
 def ratios(row, variant):
@@ -51,13 +55,12 @@ def rows_of(found_entries):
             for size, values in zip(entry["sizes"], entry["growth"]):
                 last = size == entry["sizes"][1]
                 yield (f"{entry['title']}, {entry['unit']}", size, *spread(values), ratio_text(factors) if last else "",
-                       f"{number(min(factors))} to {number(max(factors))}" if last and factors else "")
+                       between(factors) if last else "")
         else:
             unit = f", {entry['unit']}" if entry["unit"] else ""
             for variant, values in entry["samples"].items():
                 found = ratios(entry, variant)
-                note = f"{number(min(found))} to {number(max(found))}" if found else ""
-                yield entry["title"] + unit, variant, *spread(values), ratio_text(found), note
+                yield entry["title"] + unit, variant, *spread(values), ratio_text(found), between(found)
 
 
 HEADS = ("measure", "variant or size", "median", "least", "most", "ratio", "of pairs")

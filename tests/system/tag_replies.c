@@ -2,6 +2,7 @@
 /* tag_replies - what the server tag answers, rightly or as badly as it is asked to. */
 #include "tag.h"
 
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -123,6 +124,9 @@ static size_t reply_to(struct peer *peer, const struct request *request, char *o
 	}
 }
 
+/* Connections that wait for another to ask for it before they close. */
+static atomic_uint releases;
+
 static bool after_reply(struct peer *peer, const struct request *request, const char *reply, size_t size)
 {
 	struct linger now = { .l_onoff = 1 };
@@ -142,6 +146,10 @@ static bool after_reply(struct peer *peer, const struct request *request, const 
 		tag_wait(LATE_MS);
 		tag_send(peer, ">2\r\n+m\r\n+<push 0 0>\r\n", 21);
 	}
+	if (is(request, "release"))
+		atomic_fetch_add(&releases, 1);
+	for (unsigned before = releases; is(request, "held") && before == atomic_load(&releases);)
+		tag_wait(1);
 	if (is(request, "half"))
 		shutdown(peer->fd, SHUT_WR);
 	if (is(request, "idleclose") || is(request, "idlereset"))
@@ -150,7 +158,7 @@ static bool after_reply(struct peer *peer, const struct request *request, const 
 		setsockopt(peer->fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
 	return !(is(request, "close") || is(request, "sayless") || is(request, "reset") ||
 		 is(request, "idleclose") || is(request, "idlereset") || is(request, "endless") ||
-		 is(request, "shorter") || is(request, "http10"));
+		 is(request, "shorter") || is(request, "http10") || is(request, "held"));
 }
 
 bool tag_answer(struct peer *peer)
