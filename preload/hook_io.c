@@ -92,13 +92,19 @@ static const struct iovec *pieces_of(const struct mmsghdr *message)
 
 #define ONE(data, size) (&(struct iovec){ (void *)(data), (size) })
 
-HOT ssize_t hook_read(int fd, void *data, size_t size)
+/* Apart from the hook, which then needs no stack of its own for an fd that no guard watches. */
+__attribute__((noinline)) static ssize_t read_watched(int fd, void *data, size_t size)
 {
 	struct held held;
 
 	if (!watched(fd) || !io_begins(fd, &held))
 		return real.read(fd, data, size);
 	return took(&held, ONE(data, size), 0, real.read(fd, data, size));
+}
+
+HOT ssize_t hook_read(int fd, void *data, size_t size)
+{
+	return watched(fd) ? read_watched(fd, data, size) : real.read(fd, data, size);
 }
 
 TWIN(ssize_t, __read, (int fd, void *data, size_t size), read)
@@ -121,13 +127,18 @@ ssize_t hook_readv(int fd, const struct iovec *pieces, int count)
 	return took(&held, count > 0 ? pieces : NULL, 0, real.readv(fd, pieces, count));
 }
 
-HOT ssize_t hook_recv(int fd, void *data, size_t size, int flags)
+__attribute__((noinline)) static ssize_t recv_watched(int fd, void *data, size_t size, int flags)
 {
 	struct held held;
 
 	if (!watched(fd) || !io_begins(fd, &held))
 		return real.recv(fd, data, size, flags);
 	return took(&held, ONE(data, size), flags, real.recv(fd, data, size, flags));
+}
+
+HOT ssize_t hook_recv(int fd, void *data, size_t size, int flags)
+{
+	return watched(fd) ? recv_watched(fd, data, size, flags) : real.recv(fd, data, size, flags);
 }
 
 ssize_t hook___recv_chk(int fd, void *data, size_t size, size_t room, int flags)
@@ -207,13 +218,18 @@ int hook_sendmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags)
 
 TWIN(int, __sendmmsg, (int fd, struct mmsghdr *messages, unsigned count, int flags), sendmmsg)
 
-HOT ssize_t hook_write(int fd, const void *data, size_t size)
+__attribute__((noinline)) static ssize_t write_watched(int fd, const void *data, size_t size)
 {
 	struct held held;
 
 	if (!watched(fd) || !sending_begins(fd, &held))
 		return real.write(fd, data, size);
 	return sent(&held, ONE(data, size), 0, real.write(fd, data, size));
+}
+
+HOT ssize_t hook_write(int fd, const void *data, size_t size)
+{
+	return watched(fd) ? write_watched(fd, data, size) : real.write(fd, data, size);
 }
 
 TWIN(ssize_t, __write, (int fd, const void *data, size_t size), write)
@@ -227,13 +243,18 @@ ssize_t hook_writev(int fd, const struct iovec *pieces, int count)
 	return sent(&held, pieces, 0, real.writev(fd, pieces, count));
 }
 
-HOT ssize_t hook_send(int fd, const void *data, size_t size, int flags)
+__attribute__((noinline)) static ssize_t send_watched(int fd, const void *data, size_t size, int flags)
 {
 	struct held held;
 
 	if (!watched(fd) || !sending_begins(fd, &held))
 		return real.send(fd, data, size, flags);
 	return sent(&held, ONE(data, size), flags, real.send(fd, data, size, flags));
+}
+
+HOT ssize_t hook_send(int fd, const void *data, size_t size, int flags)
+{
+	return watched(fd) ? send_watched(fd, data, size, flags) : real.send(fd, data, size, flags);
 }
 
 TWIN(ssize_t, __send, (int fd, const void *data, size_t size, int flags), send)

@@ -5,12 +5,14 @@ A measure is a script measure_NAME.py whose cases run as those of the system tes
 process and a network namespace of its own. `tests/bench/run NAME` runs it and shows the table; run by itself it
 prints a line per case. A measure asserts nothing about time.
 """
+import contextlib
 import json
 import os
 import pathlib
 import random
 import statistics
 import sys
+import tempfile
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "system"))
@@ -117,6 +119,13 @@ def measured(command, shim=None, inside=None, env=None):
     if done.status:
         raise lab.Failed(f"{command[0]}\n{done}")
     return figures(done.stdout)
+
+
+@contextlib.contextmanager
+def state():
+    """An empty folder for usage segments, where the shim takes one: in memory. Gives the environment for it."""
+    with tempfile.TemporaryDirectory(prefix="headroom-bench-", dir="/dev/shm") as folder:
+        yield {"HEADROOM_STATE_DIR": folder}
 
 
 def verb(name):

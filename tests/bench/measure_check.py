@@ -1,8 +1,8 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
 """measure_check - `headroom check --all` beside ss and netstat, over many sockets."""
-import os
-import time
+import functools
+import json
 
 import bench
 import crowd
@@ -20,17 +20,11 @@ COMMANDS = {
 
 
 def timed(command):
-    """Return: seconds, most memory in KiB."""
-    env = lab.environment()
-    null = os.open(os.devnull, os.O_WRONLY)
-    begin = time.perf_counter()
-    pid = os.posix_spawnp(command[0], command, env, file_actions=[(os.POSIX_SPAWN_DUP2, null, 1)])
-    _, status, use = os.wait4(pid, 0)
-    took = time.perf_counter() - begin
-    os.close(null)
-    if os.waitstatus_to_exitcode(status) not in (0, 1):
-        raise lab.Failed(f"{' '.join(command)}: {os.waitstatus_to_exitcode(status)}")
-    return {"ms": took * 1e3, "kib": use.ru_maxrss}
+    """Return: milliseconds, most memory in KiB."""
+    found = bench.measured([bench.program("timed"), *command])
+    if found["status"] not in (0, 1):
+        raise lab.Failed(f"{' '.join(command)}: {found['status']:.0f}")
+    return found
 
 
 def one_pass():
@@ -64,13 +58,25 @@ def sockets(size):
     return times, bench.record(f"{size}", f"{size:,} sockets", "ms", times, base="ss -tan")
 
 
-def all_sizes():
-    found = {size: sockets(size)[0] for size in SIZES}
+def of(size):
+    times, text = sockets(size)
+    (lab.shared() / f"{size}").write_text(json.dumps(times))
+    return text
+
+
+def growth():
+    """Of the sizes that were measured in this run."""
+    files = [size for size in SIZES if (lab.shared() / f"{size}").exists()]
+    if len(files) < 2:
+        raise lab.Skipped("two sizes are wanted")
+    small, large = files[0], files[-1]
+    found = [json.loads((lab.shared() / f"{size}").read_text()) for size in (small, large)]
     for name in ("check --all", "ss -tan"):
-        bench.growth(f"growth-{name.replace(' ', '-')}", f"{name}, by sockets", "us a socket", (SIZES[0], SIZES[-1]), {
-            "small": [1e3 * v / SIZES[0] for v in found[SIZES[0]][name]],
-            "large": [1e3 * v / SIZES[-1] for v in found[SIZES[-1]][name]]})
+        bench.growth(f"growth-{name.replace(' ', '-')}", f"{name}, by sockets", "us a socket", (small, large), {
+            size: [1e3 * v / count for v in times[name]]
+            for size, times, count in (("small", found[0], small), ("large", found[1], large))})
 
 
 if __name__ == "__main__":
-    lab.main([("sockets", bench.reported("sockets", "check --all", all_sizes))])
+    lab.main([*((f"{size:,} sockets", bench.reported(f"{size}", f"{size:,} sockets", functools.partial(of, size)))
+                for size in SIZES), ("growth", growth)])

@@ -25,7 +25,7 @@ def over_use():
                               "headroom": lambda: levels(bench.NO_SOURCES, PORTS, LEVELS)})
     for figure in ("p50", "p99"):
         for level in LEVELS:
-            bench.record(f"{figure}-{level}", f"connect() {figure}, {level} % of {PORTS:,} ports in use", "us",
+            bench.record(f"{figure}-{level}-{PORTS}", f"connect() {figure}, {level} % of {PORTS:,} ports in use", "us",
                          bench.part(taken, f"{figure}@{level}"))
         for name, values in taken.items():
             bench.series(f"connect-{figure}", name, [

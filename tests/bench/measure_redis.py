@@ -25,7 +25,7 @@ def requests():
         bench.growth(f"growth-{name.replace(' ', '-')}", f"a request of redis-benchmark -k 0, by requests, {name}", "us",
                      (SMALL, REQUESTS), {size: [1e6 / v["rate"] for v in both[name, count]]
                                          for size, count in (("small", SMALL), ("large", REQUESTS))})
-    return bench.record("requests", f"redis-benchmark -k 0 {of}", "requests/s", bench.part(taken, "rate"), better="more")
+    return bench.record(f"requests-{REQUESTS}", f"redis-benchmark -k 0 {of}", "requests/s", bench.part(taken, "rate"), better="more")
 
 
 def long_run(name, shim):

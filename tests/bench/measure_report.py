@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """measure_report - `headroom report` over many processes with many destinations each."""
 import contextlib
+import json
 import time
 
 import bench
@@ -13,12 +14,10 @@ PROCESSES, SMALL, DESTINATIONS = bench.pick(40, 200), bench.pick(10, 50), 50
 def report(processes):
     """Return: milliseconds of a few reports while so many programs run under the shim."""
     lab.new_network()
-    state = lab.scratch() / f"state{processes}"
-    state.mkdir(mode=0o700, exist_ok=True)
-    env = {"HEADROOM_STATE_DIR": str(state)}
     to = [word for i in range(DESTINATIONS) for word in (f"127.1.0.{i + 1}", "5000")]
     taken = []
     with contextlib.ExitStack() as stack:
+        env = stack.enter_context(bench.state())
         stack.enter_context(bench.sink())
         for _ in range(processes):
             client = stack.enter_context(lab.Process([lab.client("fill"), "-a", "-c", "1", *to],
@@ -30,6 +29,7 @@ def report(processes):
             taken.append((time.perf_counter() - begin) * 1e3)
             if done.status not in (0, 1):
                 raise lab.Failed(f"headroom report\n{done}")
+            lab.equal("processes in the report", len(json.loads(done.stdout)["processes"]), processes)
     return taken[1:]
 
 

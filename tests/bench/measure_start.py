@@ -35,6 +35,21 @@ def starts():
     return bench.record("true", "start and end of true", "ms", bench.interleave(variants))
 
 
+def first():
+    """The first connect() with sources reads what other processes have in use: the usage segments of 250 that have
+    ended, here, or none."""
+    lab.new_network()
+    command = [bench.program("churn"), "-n", "1", "127.0.0.1", "5000"]
+    eight = {"sources": "127.0.0.1-127.0.0.8", "options": bench.QUIET}
+    with bench.state() as none, bench.state() as many, bench.sink():
+        shims = {"without": None, "headroom": {**eight, "env": {"HEADROOM_STATE_DIR": "off"}},
+                 "headroom, few segments": {**eight, "env": none}, "headroom, 250 segments": {**eight, "env": many}}
+        for _ in range(250):
+            bench.measured(command, shims["headroom, 250 segments"])
+        return bench.record("first", "the first connect(), 8 sources, and close()", "us", bench.interleave({
+            name: lambda s=shim: bench.measured(command, s)["pair_p50_us"] for name, shim in shims.items()}))
+
+
 def rules():
     """The rule file is read at the start."""
     for count in (1, 1000):
@@ -58,4 +73,4 @@ def memory():
 
 
 if __name__ == "__main__":
-    lab.main([("true", starts), ("rules", rules), ("memory", memory)])
+    lab.main([("true", starts), ("first connect", first), ("rules", rules), ("memory", memory)])
