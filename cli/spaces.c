@@ -69,7 +69,7 @@ static void enter(struct space *space, const struct usage *usage, const struct s
 {
 	const struct usage_figures *figures = &row->figures;
 
-	space->shim_open += usage->running ? row->entry->open + row->entry->reuse_parked : 0;
+	space->shim_open += usage->running ? row->entry->open : 0;
 	space->shim_time_wait += figures->time_wait;
 	space->shim_in_use += figures->in_use;
 	if (figures->capacity && (!space->capacity || figures->capacity < space->capacity))

@@ -34,7 +34,7 @@ static void take_own(struct top_row *row, const struct spaces *spaces, const str
 {
 	const struct usage *usage = &spaces->processes[from->process].usage;
 	const struct usage_entry *entry = from->entry;
-	uint32_t in_use = from->figures.in_use, open = usage->running ? entry->open + entry->reuse_parked : 0;
+	uint32_t in_use = from->figures.in_use, open = usage->running ? entry->open : 0;
 
 	row->key.started_ns = usage->header.started_ns;
 	row->key.pid = usage->header.pid;

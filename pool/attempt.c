@@ -341,6 +341,8 @@ HOT static void settle_under_way(struct attempt *a, long rc)
 	if (!a->space)
 		return;
 	space_opened(a->space, a->answered_ns - a->asked_ns);
+	if (tracked->watched)
+		SPACE_REUSE_ADD(a->space, reuse_misses, 1);
 	if (a->space->apart)
 		usage_promote(&a->shim->ledger, a->space);
 	events_use_changed(a->shim, a->events, a->space, a->answered_ns);

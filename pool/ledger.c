@@ -30,7 +30,7 @@ static bool idle(const struct destination *d)
 	if (d->users)
 		return false;
 	for (const struct tuple_space *s = d->spaces; s; s = s->next)
-		if (s->open || s->time_wait || s->use->reuse_parked)
+		if (s->open || s->time_wait)
 			return false;
 	return true;
 }

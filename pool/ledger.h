@@ -201,4 +201,13 @@ static inline uint32_t space_in_use(struct tuple_space *space, const struct port
 	return capacity && in_use > capacity ? capacity : in_use;
 }
 
+/* What reuse did with a connection of a tuple space, also where its usage segment shows it. The lock is held.
+ */
+#define SPACE_REUSE_ADD(space, field, value)                     \
+	do {                                                     \
+		USAGE_ADD((space)->use->field, value);           \
+		if ((space)->apart)                              \
+			USAGE_ADD((space)->other->field, value); \
+	} while (0)
+
 #endif

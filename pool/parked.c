@@ -42,8 +42,10 @@ static struct parked_pool *pool_of(const struct reuse *reuse)
 void parked_refused(struct reuse *reuse, enum reuse_refusal refusal)
 {
 	struct parked_pool *pool = pool_of(reuse);
-	if (pool)
-		pool->counts.refused[refusal]++;
+	if (!pool)
+		return;
+	pool->counts.refused[refusal]++;
+	SPACE_REUSE_ADD(reuse->tracked->space, reuse_refused[refusal], 1);
 }
 
 static int first_refusal(struct shim *shim, const struct reuse *reuse, const struct parked_pool *pool,
@@ -144,6 +146,7 @@ static void take_out(struct shim *shim, struct reuse *reuse, struct parked_pool 
 	*(reuse->newer ? &reuse->newer->older : &pool->newest) = reuse->older;
 	*(reuse->older ? &reuse->older->newer : &pool->oldest) = reuse->newer;
 	pool->count--;
+	SPACE_REUSE_ADD(reuse->tracked->space, reuse_parked, UINT32_MAX); /* one less */
 	*(reuse->all_newer ? &reuse->all_newer->all_older : &shim->parked_newest) = reuse->all_older;
 	if (reuse->all_older)
 		reuse->all_older->all_newer = reuse->all_newer;
@@ -188,6 +191,7 @@ void parked_enter(struct shim *shim, struct reuse *reuse, int fd, uint32_t rtt_u
 		pool->oldest = reuse;
 	pool->newest = reuse;
 	pool->count++;
+	SPACE_REUSE_ADD(reuse->tracked->space, reuse_parked, 1);
 	reuse->all_newer = NULL;
 	reuse->all_older = shim->parked_newest;
 	if (shim->parked_newest)
@@ -206,10 +210,14 @@ void parked_let_go(struct shim *shim, struct reuse *reuse, enum reuse_retirement
 
 	if (pool) {
 		pool->counts.retired[why]++;
+		SPACE_REUSE_ADD(tracked->space, reuse_retired[why], 1);
 		uint64_t idle_ns = now_ns - reuse->parked_ns;
 		bool known = pool->idle_limit_ns && now_ns < pool->idle_limit_until_ns;
 		if (why == RETIRED_FIN && (!known || idle_ns < pool->idle_limit_ns)) {
 			pool->idle_limit_ns = idle_ns;
+			if (tracked->space)
+				USAGE_PUT(tracked->space->use->reuse_idle_limit_ms,
+					  (uint32_t)(idle_ns / 1000000));
 			pool->idle_limit_until_ns = now_ns + IDLE_LIMIT_LIFE_S * 1000000000ull;
 		}
 	}

@@ -141,6 +141,7 @@ void reuse_ended(struct shim *shim, const struct held *held, uint64_t now_ns)
 	if (reuse && space && space->destination->parked && reuse->handed_out && !reuse->received_since) {
 		reuse->received_since = true; /* count it once */
 		paused = first_use_failed(space->destination->parked, now_ns);
+		SPACE_REUSE_ADD(space, reuse_first_use_failures, 1);
 		endpoint_format(&space->destination->to, place);
 	}
 	shim_leave(shim);

@@ -84,7 +84,7 @@ struct usage_entry {
 	/* 432 */ uint64_t reuse_hits;
 	/* 440 */ uint64_t reuse_misses;
 	/* 448 */ uint64_t reuse_first_use_failures;
-	/* 456 */ uint32_t reuse_parked;        /* now */
+	/* 456 */ uint32_t reuse_parked;        /* now, of those `open` */
 	/* 460 */ uint32_t reuse_idle_limit_ms; /* learned from the server; 0: not known */
 	/* 464 */ uint32_t reuse_refused[USAGE_REFUSED_REASONS];
 	/* 512 */ uint32_t reuse_retired[USAGE_RETIRED_REASONS];

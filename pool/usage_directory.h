@@ -55,7 +55,7 @@ const char *usage_names_next(struct usage_names *names);
 void usage_file_name(uint64_t realtime_s, unsigned pid, uint32_t random, char *out);
 
 /* How many ended segments are kept, and for how long. */
-enum { USAGE_ENDED_MAX = 256, USAGE_ENDED_S = 24 * 60 * 60 };
+enum { USAGE_ENDED_MAX = 100, USAGE_ENDED_S = 24 * 60 * 60 };
 
 enum usage_sweep { USAGE_SWEEP_SOME, USAGE_SWEEP_ALL };
 

@@ -92,7 +92,7 @@ uint32_t usage_in_use(const struct usage *usage, const struct usage_entry *entry
 
 	if (waits_are_reused(usage, entry))
 		taken = entry->tick == (uint32_t)(now_ns >> 32) ? bucket(entry, entry->tick) : 0;
-	return taken + (usage->running ? entry->open + entry->reuse_parked : 0);
+	return taken + (usage->running ? entry->open : 0);
 }
 
 void usage_figures(const struct usage *usage, const struct usage_entry *entry, uint64_t now_ns,

@@ -51,7 +51,7 @@ static unsigned next_candidate(struct usage_writer *writer)
 
 static uint32_t busyness(const struct tuple_space *space)
 {
-	return space ? space->open + space->time_wait + space->use->reuse_parked : 0;
+	return space ? space->open + space->time_wait : 0;
 }
 
 /* @own: memory of its own, with what it counted so far */

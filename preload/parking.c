@@ -127,6 +127,7 @@ static void hand_out(int fd, struct reuse *reuse, const struct fresh *fresh)
 	reuse->received_since = false;
 	reuse->connect_to_come = fresh->status & O_NONBLOCK;
 	reuse->tracked->space->destination->parked->counts.hits++;
+	SPACE_REUSE_ADD(reuse->tracked->space, reuse_hits, 1);
 	reuse->tracked->state = SOCKET_OPEN;
 	reuse->tracked->watched = WATCHED | FIRST_SEND;
 	replace(fd, reuse->tracked, fresh);

@@ -282,7 +282,7 @@ def umask():
 
 
 def old_ones_go():
-    """Of ended ones no more than 256 stay; those that run stay."""
+    """Of ended ones no more than 100 stay; those that run stay."""
     data = segment_bytes()
     for i in range(300):
         path = needs_state() / f"{i:011x}.{i + 1}.00000000"
@@ -292,7 +292,7 @@ def old_ones_go():
         client.do(f"open {PORT} 3")
         report()
         files = os.listdir(needs_state())
-        lab.equal("files", len(files), 256)
+        lab.equal("files", len(files), 100)
         lab.equal("the running one's", sum(f".{client.pid}." in f for f in files), 1)
 
 
