@@ -24,10 +24,14 @@ def state():
 class Terminal:
     """A terminal of tmux, a server of its own, that runs one shell command line."""
 
+    _count = 0
+
     def __init__(self, command, width=80, height=24, env=None):
         lab.needs("tmux")
         state()
-        self._socket = str(lab.scratch() / "tmux")
+        # One each: a server that is about to end would take the next one's client.
+        Terminal._count += 1
+        self._socket = str(lab.scratch() / f"tmux{Terminal._count}")
         line = " ".join(f"{name}={value}" for name, value in (env or {}).items())
         self._do("new-session", "-d", "-x", str(width), "-y", str(height), f"env {line} {command}; echo ended $?; "
                  "stty -a; exec sleep 1000")
