@@ -34,12 +34,35 @@ static void link_chunk(struct arena_chunk **from, struct arena_chunk *chunk)
 	__atomic_store_n(from, chunk, __ATOMIC_RELEASE);
 }
 
-/* By raw system call: mmap() of libc may be hooked by a neighbour. Blocks are cut from the first chunk: one
- * without room goes @behind it. */
+/* By raw system call: mmap() of libc may be hooked by a neighbour. But ThreadSanitizer has to see it, or it
+ * takes memory that one thread gave back and another got for shared. */
+#if defined(__SANITIZE_THREAD__)
+static long map(size_t size)
+{
+	return (long)mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+}
+
+static void unmap(void *at, size_t size)
+{
+	munmap(at, size);
+}
+#else
+static long map(size_t size)
+{
+	return kernel_syscall(SYS_mmap, 0, (long)size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+			      -1, 0);
+}
+
+static void unmap(void *at, size_t size)
+{
+	kernel_syscall(SYS_munmap, (long)at, (long)size, 0, 0, 0, 0);
+}
+#endif
+
+/* Blocks are cut from the first chunk: one without room goes @behind it. */
 static struct arena_chunk *map_chunk(struct arena *arena, size_t size, bool behind)
 {
-	long at = kernel_syscall(SYS_mmap, 0, (long)size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
-				 -1, 0);
+	long at = map(size);
 	if (at < 0 && at > -4096)
 		return NULL;
 	struct arena_chunk *chunk = (struct arena_chunk *)at;
@@ -61,7 +84,7 @@ static void unmap_chunk(struct arena *arena, struct arena_chunk *chunk)
 	link_chunk(chunk->previous ? &chunk->previous->next : &arena->chunks, chunk->next);
 	if (chunk->next)
 		chunk->next->previous = chunk->previous;
-	kernel_syscall(SYS_munmap, (long)chunk, (long)chunk->size, 0, 0, 0, 0);
+	unmap(chunk, chunk->size);
 }
 
 static void *alloc_large(struct arena *arena, size_t size)
@@ -114,7 +137,7 @@ void arena_release(struct arena *arena)
 
 	for (struct arena_chunk *chunk = arena->chunks; chunk; chunk = next) {
 		next = chunk->next;
-		kernel_syscall(SYS_munmap, (long)chunk, (long)chunk->size, 0, 0, 0, 0);
+		unmap(chunk, chunk->size);
 	}
 	*arena = (struct arena){ 0 };
 }
