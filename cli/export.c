@@ -81,8 +81,7 @@ static int take_option(struct options *options, int option, char **argv)
 		options->export->look_for.state_dir = optarg;
 		return STATUS_FINE;
 	default:
-		return complain("export", "`%s` %s; `headroom export --help` has the details",
-				argv[optind - 1], option == ':' ? "needs a value" : "is not an option");
+		return complain_option("export", option, argv[optind - 1]);
 	}
 }
 

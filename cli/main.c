@@ -38,6 +38,12 @@ int complain(const char *place, const char *format, ...)
 	return STATUS_USAGE;
 }
 
+int complain_option(const char *verb, int option, const char *word)
+{
+	return complain(verb, "`%s` %s; `headroom %s --help` has the details", word,
+			option == ':' ? "needs a value" : "is not an option", verb);
+}
+
 static int help(FILE *out)
 {
 	fprintf(out, "usage: headroom VERB [ARGUMENT...]\n\n");

@@ -59,9 +59,7 @@ static int take_options(struct ports *ports, struct asked *asked, int argc, char
 			asked->space = optarg;
 			break;
 		default:
-			return complain("ports", "`%s` %s; `headroom ports --help` has the details",
-					argv[optind - 1],
-					option == ':' ? "needs a value" : "is not an option");
+			return complain_option("ports", option, argv[optind - 1]);
 		}
 	}
 	if (optind < argc)

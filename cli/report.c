@@ -292,8 +292,7 @@ static int take_option(struct asked *asked, int option, char **argv)
 		asked->html = optarg;
 		return STATUS_FINE;
 	default:
-		return complain("report", "`%s` %s; `headroom report --help` has the details",
-				argv[optind - 1], option == ':' ? "needs a value" : "is not an option");
+		return complain_option("report", option, argv[optind - 1]);
 	}
 }
 

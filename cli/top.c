@@ -74,8 +74,7 @@ static int take_option(struct top *top, int option, char **argv)
 		top->look_for.state_dir = optarg;
 		return STATUS_FINE;
 	default:
-		return complain("top", "`%s` %s; `headroom top --help` has the details", argv[optind - 1],
-				option == ':' ? "needs a value" : "is not an option");
+		return complain_option("top", option, argv[optind - 1]);
 	}
 }
 

@@ -202,6 +202,19 @@ void parked_enter(struct shim *shim, struct reuse *reuse, int fd, uint32_t rtt_u
 		shim->parked_look_ns = until_ns;
 }
 
+/* The server closed a connection that was idle for so long. */
+static void learn_idle_limit(struct tuple_space *space, uint64_t idle_ns, uint64_t now_ns)
+{
+	struct parked_pool *pool = space->destination->parked;
+	bool known = pool->idle_limit_ns && now_ns < pool->idle_limit_until_ns;
+
+	if (known && idle_ns >= pool->idle_limit_ns)
+		return;
+	pool->idle_limit_ns = idle_ns;
+	pool->idle_limit_until_ns = now_ns + IDLE_LIMIT_LIFE_S * 1000000000ull;
+	USAGE_PUT(space->use->reuse_idle_limit_ms, (uint32_t)(idle_ns / 1000000));
+}
+
 void parked_let_go(struct shim *shim, struct reuse *reuse, enum reuse_retirement why, uint64_t now_ns,
 		   struct retired *retired)
 {
@@ -211,15 +224,8 @@ void parked_let_go(struct shim *shim, struct reuse *reuse, enum reuse_retirement
 	if (pool) {
 		pool->counts.retired[why]++;
 		SPACE_REUSE_ADD(tracked->space, reuse_retired[why], 1);
-		uint64_t idle_ns = now_ns - reuse->parked_ns;
-		bool known = pool->idle_limit_ns && now_ns < pool->idle_limit_until_ns;
-		if (why == RETIRED_FIN && (!known || idle_ns < pool->idle_limit_ns)) {
-			pool->idle_limit_ns = idle_ns;
-			if (tracked->space)
-				USAGE_PUT(tracked->space->use->reuse_idle_limit_ms,
-					  (uint32_t)(idle_ns / 1000000));
-			pool->idle_limit_until_ns = now_ns + IDLE_LIMIT_LIFE_S * 1000000000ull;
-		}
+		if (why == RETIRED_FIN)
+			learn_idle_limit(tracked->space, now_ns - reuse->parked_ns, now_ns);
 	}
 	if (why != RETIRED_LOST) {
 		retired->fds[retired->count].fd = reuse->fd;

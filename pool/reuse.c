@@ -61,7 +61,10 @@ COLD void reuse_begin(struct shim *shim, struct tracked *tracked, const struct e
 /* Two threads on one connection: which bytes came first cannot be known. */
 static bool begin_feeding(struct reuse *reuse)
 {
-	return !atomic_exchange_explicit(&reuse->feeding, true, memory_order_acquire);
+	if (!atomic_exchange_explicit(&reuse->feeding, true, memory_order_acquire))
+		return true;
+	reuse->shared = true;
+	return false;
 }
 
 static void end_feeding(struct reuse *reuse)
@@ -84,10 +87,8 @@ void reuse_sent(const struct held *held, const struct iovec *pieces, size_t size
 {
 	struct reuse *reuse = held->tracked->reuse;
 
-	if (!begin_feeding(reuse)) {
-		reuse->shared = true;
+	if (!begin_feeding(reuse))
 		return;
-	}
 	feed(&reuse->guard, guard_sent, pieces, size);
 	end_feeding(reuse);
 }
@@ -96,10 +97,8 @@ void reuse_received(const struct held *held, const struct iovec *pieces, size_t 
 {
 	struct reuse *reuse = held->tracked->reuse;
 
-	if (!begin_feeding(reuse)) {
-		reuse->shared = true;
+	if (!begin_feeding(reuse))
 		return;
-	}
 	reuse->received_since = true;
 	feed(&reuse->guard, guard_received, pieces, size);
 	end_feeding(reuse);
@@ -110,10 +109,8 @@ void reuse_unseen(const struct held *held)
 	struct reuse *reuse = held->tracked->reuse;
 
 	reuse->received_since = true;
-	if (!begin_feeding(reuse)) {
-		reuse->shared = true;
+	if (!begin_feeding(reuse))
 		return;
-	}
 	guard_refuse(&reuse->guard, GUARD_REASON_UNSEEN);
 	end_feeding(reuse);
 }

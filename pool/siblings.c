@@ -9,9 +9,7 @@
 #include "usage_directory.h"
 #include "usage_read.h"
 
-#include <fcntl.h>
 #include <string.h>
-#include <sys/syscall.h>
 
 /* A look is given up after this: what was not read by then counts as nothing. It is part of a connect(). */
 enum { LOOK_MOST_US = 2000, TIME_WAIT_OVER_S = 65 };
@@ -66,15 +64,9 @@ uint32_t siblings_in_use(const struct siblings *siblings, const struct endpoint 
 /* A look at the header alone: in a directory of hundreds most are of processes that ended long ago. */
 static bool may_matter(const struct collection *c, int directory, const char *name)
 {
-	int flags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
 	struct usage_header header;
 
-	long fd = kernel_private_fd(kernel.openat(directory, name, flags, 0));
-	if (fd < 0)
-		return false;
-	long got = kernel_syscall(SYS_pread64, fd, (long)&header, sizeof(header), 0, 0, 0);
-	kernel.close((int)fd);
-	if (got != sizeof(header) || !header.entries_used ||
+	if (!usage_read_header(directory, name, &header) || !header.entries_used ||
 	    header.network_namespace != c->own->network_namespace ||
 	    header.network_cookie != c->own->network_cookie)
 		return false;

@@ -258,11 +258,26 @@ static long read_open_file(struct arena *arena, int fd, unsigned owner, struct u
 	return rc;
 }
 
+static long open_segment(int directory, const char *name)
+{
+	int flags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
+	return kernel_private_fd(kernel.openat(directory, name, flags, 0));
+}
+
+bool usage_read_header(int directory, const char *name, struct usage_header *out)
+{
+	long fd = open_segment(directory, name);
+	if (fd < 0)
+		return false;
+	bool whole = read_at((int)fd, out, sizeof(*out), 0);
+	kernel.close((int)fd);
+	return whole;
+}
+
 int usage_read_file(struct arena *arena, int directory, const char *name, unsigned owner, struct usage *out,
 		    char *reason)
 {
-	int flags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
-	long fd = kernel_private_fd(kernel.openat(directory, name, flags, 0));
+	long fd = open_segment(directory, name);
 
 	if (fd == -ENOENT)
 		return -ENOENT;

@@ -34,6 +34,13 @@ struct usage {
 bool usage_read_buffer(struct arena *arena, const void *data, size_t size, struct usage *out, char *reason);
 
 /**
+ * usage_read_header() - the header alone, unchecked: to tell cheaply whether the rest may matter
+ * @directory:	fd
+ * Return: false if it cannot be read
+ */
+bool usage_read_header(int directory, const char *name, struct usage_header *out);
+
+/**
  * usage_read_file() - what a segment in a directory says, and whether its process still runs
  * @directory:	fd
  * @owner:	uid the file has to belong to
