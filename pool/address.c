@@ -84,10 +84,10 @@ HOT bool endpoint_from_sockaddr(const void *sa, socklen_t length, struct endpoin
 	sa_family_t family;
 
 	*out = (struct endpoint){ 0 };
-	if (length < sizeof(family))
+	if (unlikely(length < sizeof(family)))
 		return false;
 	memcpy(&family, (const char *)sa + offsetof(struct sockaddr, sa_family), sizeof(family));
-	if (family == AF_INET && length >= sizeof(struct sockaddr_in)) {
+	if (likely(family == AF_INET && length >= sizeof(struct sockaddr_in))) {
 		struct sockaddr_in in;
 		memcpy(&in, sa, sizeof(in));
 		out->ip = address_from_v4(in.sin_addr.s_addr);
@@ -109,7 +109,7 @@ HOT bool endpoint_from_sockaddr(const void *sa, socklen_t length, struct endpoin
 
 HOT socklen_t endpoint_to_sockaddr(const struct endpoint *e, int family, struct sockaddr_storage *out)
 {
-	if (family == AF_INET) {
+	if (likely(family == AF_INET)) {
 		struct sockaddr_in in = { .sin_family = AF_INET,
 					  .sin_port = htons(e->port),
 					  .sin_addr.s_addr = e->ip.words_be[3] };

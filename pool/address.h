@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 #include <sys/socket.h>
 
 /* An IP address in network byte order. IPv4 is kept as its IPv4-mapped IPv6 form (RFC 4291 section
@@ -43,6 +44,18 @@ static inline bool address_is_v4(const struct address *a)
 static inline bool address_equal(const struct address *a, const struct address *b)
 {
 	return IN6_ARE_ADDR_EQUAL(&a->v6, &b->v6);
+}
+
+/**
+ * endpoint_equal() - the same address, scope and port
+ */
+static inline bool endpoint_equal(const struct endpoint *a, const struct endpoint *b)
+{
+	uint64_t x[3], y[3];
+
+	memcpy(x, a, sizeof(x));
+	memcpy(y, b, sizeof(y));
+	return ((x[0] ^ y[0]) | (x[1] ^ y[1]) | (x[2] ^ y[2])) == 0;
 }
 
 /**

@@ -61,6 +61,17 @@ struct attempt {
 	struct events *events;
 };
 
+/* Kept apart from the rest: how an attempt begins. */
+static inline void start(struct attempt *a)
+{
+	a->destination = NULL;
+	a->space = a->full = NULL;
+	a->candidates = 0;
+	a->spreading = false;
+	a->answered_ns = 0;
+	a->random = 0;
+}
+
 /* Now, as the clock was last looked at: an earlier round may have taken minutes. */
 static uint64_t time_of(const struct attempt *a)
 {
@@ -69,9 +80,9 @@ static uint64_t time_of(const struct attempt *a)
 
 enum { FLAGS_OF_ATTEMPT = SOURCE_BY_US | RANGE_BY_US | NO_PORT_BY_US | BOUND_ONCE };
 
-HOT static bool attempt_enter(struct attempt *a)
+static inline bool attempt_enter(struct attempt *a)
 {
-	if (!shim_enter_held(a->shim, &a->held))
+	if (unlikely(!shim_enter_held(a->shim, &a->held)))
 		return false;
 	a->tracked->flags =
 		(uint16_t)((a->tracked->flags & ~FLAGS_OF_ATTEMPT) | (a->flags & FLAGS_OF_ATTEMPT));
@@ -102,7 +113,7 @@ static bool look_up(struct attempt *a)
 {
 	struct candidates_age age;
 
-	if (!candidates_age(a->shim, a->destination, a->spreading, a->began_ns, &age))
+	if (likely(!candidates_age(a->shim, a->destination, a->spreading, a->began_ns, &age)))
 		return true;
 	shim_leave(a->shim);
 	candidates_refresh(a->shim, &a->held, a->destination, &age, a->events, a->began_ns);
@@ -119,7 +130,7 @@ HOT static bool begin(struct attempt *a)
 	mark_under_way(a);
 	a->wants_knee = !(a->flags & (HAS_PORT | OWN_RANGE));
 	a->destination = ledger_find(&shim->ledger, a->to, a->rule, a->began_ns);
-	if (!a->destination) {
+	if (unlikely(!a->destination)) {
 		shim->ledger.untracked++;
 		if (shim->writer.segment)
 			USAGE_PUT(shim->writer.segment->header.untracked, shim->ledger.untracked);
@@ -128,7 +139,8 @@ HOT static bool begin(struct attempt *a)
 	a->destination->users++;
 	a->spreading = a->rule->spread != SPREAD_OFF && !(a->flags & (HAS_PORT | PINNED)) &&
 		       (!(a->flags & HAS_SOURCE) || a->rule->override_bound_source);
-	if (a->spreading && !a->rule->sources.automatic)
+	if (a->spreading && likely(!a->rule->sources.automatic) &&
+	    unlikely(a->destination->sources != &a->rule->sources))
 		a->spreading = spread_prepare(shim, a->destination, &a->rule->sources);
 	return look_up(a);
 }
@@ -143,7 +155,7 @@ HOT static enum verdict choose_fixed(struct attempt *a)
 		a->space = ledger_space(&a->shim->ledger, d, &a->tracked->bound);
 	else if (!(a->flags & PINNED) && d->natural_until_ns > a->began_ns)
 		a->space = d->natural;
-	if (a->space && !(a->flags & ITS_OWN_SPACE) && a->space->full_until_ns > a->began_ns)
+	if (a->space && unlikely(a->space->full_until_ns > a->began_ns) && !(a->flags & ITS_OWN_SPACE))
 		return NONE_LEFT;
 	return CHOSEN_NATURAL;
 }
@@ -155,30 +167,30 @@ HOT static enum verdict choose(struct attempt *a)
 	enum verdict verdict;
 
 	a->space = NULL;
-	if (a->shim->knee.way == KNEE_WINDOW) {
+	if (unlikely(a->shim->knee.way == KNEE_WINDOW)) {
 		a->random = shim_random(a->shim);
 		a->range = a->shim->range;
 	}
-	if (!a->destination)
+	if (unlikely(!a->destination))
 		return CHOSEN_NATURAL;
 	uint64_t now_ns = time_of(a);
 	if (a->spreading) {
 		verdict = spread_choose(a->shim, a->destination, a->began_ns, now_ns, &choice);
 		a->space = choice.space;
 		a->candidates = choice.candidates;
-		if (!choice.fits && !a->destination->no_source_said) {
+		if (unlikely(!choice.fits) && !a->destination->no_source_said) {
 			a->destination->no_source_said = true;
 			events_no_source(a->shim, a->events, a->to, now_ns);
 		}
 	} else {
 		verdict = choose_fixed(a);
 	}
-	if (verdict != NONE_LEFT && a->full) {
+	if (unlikely(a->full) && verdict != NONE_LEFT) {
 		space_failed_over(a->full);
 		events_failover(a->shim, a->events, a->full, now_ns);
 	}
 	a->full = NULL;
-	if (verdict != NONE_LEFT && a->space) {
+	if (likely(verdict != NONE_LEFT && a->space)) {
 		space_taken(a->space, &a->shim->range, now_ns);
 		a->tracked->space = a->space;
 		a->source = a->space->source;
@@ -191,12 +203,12 @@ HOT static long bind_source(struct attempt *a)
 {
 	if (!(a->flags & (OWN_NO_PORT | NO_PORT_BY_US))) {
 		/* Whatever the errno (MPTCP of Linux 6.1: EOPNOTSUPP), it is not the source's fault. */
-		if (binding_set_no_port(a->fd, 1))
+		if (unlikely(binding_set_no_port(a->fd, 1)))
 			return -ENOPROTOOPT;
 	}
 	a->flags |= NO_PORT_BY_US;
 	long rc = binding_to(a->fd, a->family, &a->source);
-	if (!rc)
+	if (likely(!rc))
 		a->flags |= SOURCE_BY_US | BOUND_ONCE;
 	return rc;
 }
@@ -276,22 +288,22 @@ HOT static long ask_kernel(struct attempt *a)
 	long rc;
 
 	do {
-		bool whole = a->shim->knee.way == KNEE_WHOLE_RANGE;
-		if (a->wants_knee && !(whole && a->flags & RANGE_BY_US)) {
-			if (knee_remove(&a->shim->knee, a->fd, &a->range, &walk, a->random))
+		bool set_before = a->flags & RANGE_BY_US && a->shim->knee.way == KNEE_WHOLE_RANGE;
+		if (likely(a->wants_knee && !set_before)) {
+			if (likely(knee_remove(&a->shim->knee, a->fd, &a->range, &walk, a->random)))
 				a->flags |= RANGE_BY_US;
 		}
 		/* The first round's setting up counts as part of connect(): a look at the clock less. */
-		a->asked_ns = a->answered_ns ? clock_ns() : a->began_ns;
+		a->asked_ns = unlikely(a->answered_ns) ? clock_ns() : a->began_ns;
 		rc = __libc_single_threaded ? a->call(a->argument) : call_cancellable(a);
 		a->answered_ns = clock_ns();
-	} while (rc == -EADDRNOTAVAIL && walk.tried && knee_has_more(&a->shim->knee, &a->range, &walk));
+	} while (unlikely(rc == -EADDRNOTAVAIL) && walk.tried && knee_has_more(&a->shim->knee, &a->range, &walk));
 	return rc;
 }
 
 static bool under_way(long rc)
 {
-	return rc >= 0 || rc == -EINPROGRESS || rc == -EINTR;
+	return likely(rc >= 0) || rc == -EINPROGRESS || rc == -EINTR;
 }
 
 /* The answers a route can be the reason for, at once or by ICMP (connect(2), ip_route_output_flow()). */
@@ -338,15 +350,15 @@ HOT static void settle_under_way(struct attempt *a, long rc)
 
 	tracked->state = rc >= 0 ? SOCKET_OPEN : SOCKET_CONNECTING;
 	tracked->flags &= (uint16_t)~IN_CALL;
-	if (!a->space)
+	if (unlikely(!a->space))
 		return;
 	space_opened(a->space, a->answered_ns - a->asked_ns);
-	if (tracked->watched)
+	if (unlikely(tracked->watched))
 		SPACE_REUSE_ADD(a->space, reuse_misses, 1);
-	if (a->space->apart)
+	if (unlikely(a->space->apart))
 		usage_promote(&a->shim->ledger, a->space);
 	events_use_changed(a->shim, a->events, a->space, a->answered_ns);
-	if (tracked->flags & CLOSED_IN_CALL) {
+	if (unlikely(tracked->flags & CLOSED_IN_CALL)) {
 		space_ended(a->space, ENDED_TIME_WAIT, a->answered_ns);
 		tracked->space = NULL;
 	}
@@ -378,8 +390,6 @@ COLD static void settle_full(struct attempt *a)
 /* connect() has given the socket its port: nothing is deferred any longer. */
 COLD static void end_deferral(struct attempt *a)
 {
-	if (!(a->tracked->flags & DEFERRED))
-		return;
 	a->tracked->flags &= (uint16_t)~DEFERRED;
 	a->shim->deferred_count--;
 	a->shim->deferrals++;
@@ -407,17 +417,17 @@ COLD static void settle_exhausted(struct attempt *a)
 }
 
 /* The attempt is over. The lock is held. */
-HOT static void let_go(struct attempt *a, long rc)
+static inline void let_go(struct attempt *a, long rc)
 {
 	struct tracked *tracked = a->tracked;
 
 	/* Still marked: nothing was settled, for want of an entry in the ledger. */
-	if (tracked->flags & IN_CALL)
+	if (unlikely(tracked->flags & IN_CALL))
 		tracked->state = rc >= 0 ? SOCKET_OPEN : under_way(rc) ? SOCKET_CONNECTING : SOCKET_FRESH;
 	tracked->flags &= (uint16_t)~IN_CALL;
-	if (under_way(rc))
+	if (unlikely(tracked->flags & DEFERRED) && under_way(rc))
 		end_deferral(a);
-	if (a->destination)
+	if (likely(a->destination))
 		a->destination->users--;
 	tracked_put(a->shim, tracked);
 }
@@ -460,32 +470,32 @@ HOT static bool settle(struct attempt *a, long rc)
 	bool learned = false, again = false;
 	struct address source;
 
-	if (a->destination && !a->space)
+	if (unlikely(a->destination && !a->space))
 		learned = learn_source(a, rc, &source);
-	if (full && a->shim->range_until_ns <= a->answered_ns)
+	if (unlikely(full) && a->shim->range_until_ns <= a->answered_ns)
 		shim_refresh_range(a->shim, a->answered_ns);
-	if (!under_way(rc) && !full)
+	if (unlikely(!under_way(rc) && !full))
 		unbind_source(a);
-	if (!attempt_enter(a))
+	if (unlikely(!attempt_enter(a)))
 		return false;
-	if (!(a->tracked->flags & IN_CALL)) {
+	if (unlikely(!(a->tracked->flags & IN_CALL))) {
 		/* A signal handler of this thread has closed the fd, and entered the end. */
 		let_go(a, rc);
 		shim_leave(a->shim);
 		return false;
 	}
-	if (a->destination && !a->space) {
+	if (unlikely(a->destination && !a->space)) {
 		/* No source for this destination at all (IPv6 without an address) is no exhaustion. */
 		full = full && learned;
 		enter_learned(a, &source, learned);
 	}
-	if (a->destination && under_way(rc))
+	if (likely(a->destination && under_way(rc)))
 		settle_under_way(a, rc);
 	else if (a->destination)
 		again = settle_refused(a, rc, full, to_blame);
-	if (again)
+	if (unlikely(again))
 		return true;
-	if (full && a->flags & (BOUND_ONCE | NO_PORT_BY_US)) {
+	if (unlikely(full) && a->flags & (BOUND_ONCE | NO_PORT_BY_US)) {
 		shim_leave(a->shim);
 		unbind_source(a);
 		if (!attempt_enter(a))
@@ -534,18 +544,18 @@ HOT static long go_round(struct attempt *a)
 {
 	for (;;) {
 		enum verdict verdict = choose(a);
-		if (verdict == NONE_LEFT)
+		if (unlikely(verdict == NONE_LEFT))
 			return refuse(a);
 		shim_leave(a->shim);
 		if (verdict == CHOSEN_SOURCE) {
 			long rc = bind_source(a);
-			if (rc && set_aside(a, rc))
+			if (unlikely(rc) && set_aside(a, rc))
 				continue;
-		} else if (a->flags & (SOURCE_BY_US | NO_PORT_BY_US) && !(a->flags & DEFERRED)) {
+		} else if (unlikely(a->flags & (SOURCE_BY_US | NO_PORT_BY_US)) && !(a->flags & DEFERRED)) {
 			unbind_source(a);
 		}
 		long rc = ask_kernel(a);
-		if (!settle(a, rc))
+		if (likely(!settle(a, rc)))
 			return rc;
 	}
 }
@@ -559,7 +569,7 @@ COLD static long leave_alone(struct attempt *a)
 	shim_leave(a->shim);
 	long rc = a->call(a->argument);
 	if (attempt_enter(a)) {
-		if (under_way(rc))
+		if (a->tracked->flags & DEFERRED && under_way(rc))
 			end_deferral(a);
 		tracked_put(a->shim, a->tracked);
 		shim_leave(a->shim);
@@ -571,19 +581,21 @@ HOT long attempt_run(struct shim *shim, struct tracked *tracked, int fd, const s
 		     real_call *call, void *argument)
 {
 	struct events events;
-	struct attempt a = { .shim = shim,
-			     .tracked = tracked,
-			     .fd = fd,
-			     .to = to,
-			     .call = call,
-			     .argument = argument,
-			     .events = &events };
+	struct attempt a; /* what start() leaves alone is set before it is read; to clear all takes long */
 
+	a.shim = shim;
+	a.tracked = tracked;
+	a.fd = fd;
+	a.to = to;
+	a.call = call;
+	a.argument = argument;
+	a.events = &events;
 	a.rule = settings_rule_for(&shim->settings, to, shim->process);
-	if (a.rule->leave_alone)
+	if (unlikely(a.rule->leave_alone))
 		return leave_alone(&a);
 	events.count = 0;
-	if (!begin(&a))
+	start(&a);
+	if (unlikely(!begin(&a)))
 		return call(argument);
 	long rc = go_round(&a);
 	events_write(shim, &events);

@@ -21,21 +21,23 @@ HOT void ending_enter(struct shim *shim, const struct held *held, const struct e
 	uint64_t now_ns = clock_coarse_ns();
 
 	events.count = 0;
-	if (!shim_enter_held(shim, held))
+	if (unlikely(!shim_enter_held(shim, held)))
 		return;
 	struct tuple_space *space = tracked->space;
 	bool was_connecting = tracked->state == SOCKET_CONNECTING;
-	if (space) {
-		if (facts->stranger)
+	if (likely(space)) {
+		if (unlikely(facts->stranger))
 			space_ended(space, ENDED_UNSEEN, now_ns);
-		else if (facts->gave_up)
+		else if (unlikely(facts->gave_up))
 			space_failed(space, 0);
-		else if (was_connecting && facts->error)
+		else if (unlikely(was_connecting) && facts->error)
 			space_failed(space, facts->error);
 		else
 			space_ended(space, facts->how, now_ns);
 		tracked->space = NULL;
-		events_use_changed(shim, &events, space, now_ns);
+		/* A port in TIME_WAIT is as much in use as it was. */
+		if (facts->how != ENDED_TIME_WAIT || facts->gave_up || facts->error || facts->stranger)
+			events_use_changed(shim, &events, space, now_ns);
 	}
 	tracked->state = SOCKET_FRESH;
 	if (put)

@@ -34,7 +34,7 @@ static inline void events_use_changed(struct shim *shim, struct events *events, 
 {
 	uint32_t in_use = space_in_use(space, &shim->range, now_ns);
 
-	if (in_use >= space->quiet_below)
+	if (unlikely(in_use >= space->quiet_below))
 		events_look_closer(shim, events, space, in_use, now_ns);
 }
 

@@ -33,7 +33,7 @@ void knee_start(struct knee *knee)
 
 static unsigned windows_of(const struct knee *knee, const struct port_range *range)
 {
-	if (knee->way != KNEE_WINDOW || !range->high)
+	if (likely(knee->way != KNEE_WINDOW || !range->high))
 		return 1;
 	unsigned span = (unsigned)(range->high - range->low) + 1;
 	unsigned windows = span / SMALLEST_WINDOW;
@@ -63,9 +63,9 @@ HOT bool knee_remove(struct knee *knee, int fd, const struct port_range *range, 
 	uint32_t low = 1, high = 65535;
 	unsigned windows = windows_of(knee, range);
 
-	if (knee->way == KNEE_UNAIDED)
+	if (unlikely(knee->way == KNEE_UNAIDED))
 		return false;
-	if (windows > 1) {
+	if (unlikely(windows > 1)) {
 		if (!walk->tried)
 			walk->first = random % windows;
 		unsigned span = (unsigned)(range->high - range->low) + 1;
@@ -77,7 +77,7 @@ HOT bool knee_remove(struct knee *knee, int fd, const struct port_range *range, 
 	/* Both ends in one word: low half is the lower end (ip(7), IP_LOCAL_PORT_RANGE). */
 	uint32_t value = low | high << 16;
 	long rc = kernel.setsockopt(fd, IPPROTO_IP, IP_LOCAL_PORT_RANGE, &value, sizeof(value));
-	if (rc && kernel_lacks_option(fd, rc))
+	if (unlikely(rc) && kernel_lacks_option(fd, rc))
 		knee->way = KNEE_UNAIDED;
 	return rc == 0;
 }

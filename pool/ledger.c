@@ -86,7 +86,7 @@ HOT struct destination *ledger_find(struct ledger *ledger, const struct endpoint
 	struct arena *arena = ledger->arena;
 	struct ledger_link *link;
 
-	if (ledger->last && !memcmp(&ledger->last->to, to, sizeof(*to)))
+	if (likely(ledger->last && endpoint_equal(&ledger->last->to, to)))
 		return ledger->last;
 	HASH_FIND(hh, ledger->table, to, sizeof(*to), link);
 	if (link)
@@ -151,15 +151,15 @@ void ledger_capacity_changed(struct ledger *ledger)
 			s->quiet_below = 0;
 }
 
-static void put_open(struct tuple_space *space, uint32_t open)
+static inline void put_open(struct tuple_space *space, uint32_t open)
 {
-	if (space->apart)
+	if (unlikely(space->apart))
 		USAGE_ADD(space->other->open, open - space->open);
 	space->open = open;
 	USAGE_PUT(space->use->open, open);
 }
 
-static void enter_peak(struct usage_entry *use, uint32_t in_use, uint64_t now_ns)
+static inline void enter_peak(struct usage_entry *use, uint32_t in_use, uint64_t now_ns)
 {
 	usage_begin(use);
 	USAGE_PUT(use->peak, in_use);
@@ -184,10 +184,10 @@ HOT void space_taken(struct tuple_space *space, const struct port_range *range, 
 	uint32_t in_use = space_in_use(space, range, now_ns);
 	if (in_use > space->use->peak)
 		enter_peak(space->use, in_use, now_ns);
-	if (space->apart)
-		enter_taken_apart(space->other, now_ns);
 	if (in_use >= LEDGER_BUSY_FROM)
 		space->destination->busy = true;
+	if (unlikely(space->apart))
+		enter_taken_apart(space->other, now_ns);
 }
 
 static inline void enter_opened(struct usage_entry *use, uint64_t spent_ns)
@@ -209,12 +209,12 @@ HOT void space_opened(struct tuple_space *space, uint64_t spent_ns)
 	usage_begin(space->use);
 	enter_opened(space->use, spent_ns);
 	usage_end(space->use);
-	if (space->apart)
+	if (unlikely(space->apart))
 		enter_opened_apart(space->other, spent_ns);
 }
 
 /* The number may have been cut to a capacity that was then below what is open. */
-static void unload(struct tuple_space *space)
+static inline void unload(struct tuple_space *space)
 {
 	if (space->load && *space->load && --*space->load < space->destination->least_load)
 		space->destination->least_load = *space->load;
@@ -278,7 +278,7 @@ HOT void space_ended(struct tuple_space *space, enum ending how, uint64_t now_ns
 	if (how == ENDED_TIME_WAIT && usage_enter_time_wait(use))
 		space->time_wait++;
 	usage_end(use);
-	if (space->apart)
+	if (unlikely(space->apart))
 		enter_ended_apart(space->other, how, now_ns);
 	/* After a TIME_WAIT the port is still taken: the space stays full. */
 	if (how == ENDED_TIME_WAIT)

@@ -5,6 +5,7 @@
 
 #include "address.h"
 #include "arena.h"
+#include "hot.h"
 #include "parked_pool.h"
 #include "port_range.h"
 #include "settings.h"
@@ -178,7 +179,7 @@ void space_age(struct tuple_space *space, uint64_t now_ns);
  */
 static inline uint32_t space_time_wait(struct tuple_space *space, uint64_t now_ns)
 {
-	if (space->use->tick != ledger_tick(now_ns))
+	if (unlikely(space->use->tick != ledger_tick(now_ns)))
 		space_age(space, now_ns);
 	return space->time_wait;
 }
@@ -195,10 +196,10 @@ static inline uint32_t space_in_use(struct tuple_space *space, const struct port
 
 	/* Those of this tick only: after tcp_tw_reuse_delay, 1 s, one may be taken over (tcp_twsk_unique(),
 	 * net/ipv4/tcp_ipv4.c). */
-	if (range->time_wait_reuse == 1 || (range->time_wait_reuse == 2 && space->to_loopback))
-		time_wait = space->use->time_wait[space->use->tick % USAGE_TIME_WAIT_BUCKETS];
-	uint32_t in_use = space->open + time_wait;
-	return capacity && in_use > capacity ? capacity : in_use;
+	bool briefly = (range->time_wait_reuse == 1) | ((range->time_wait_reuse == 2) & space->to_loopback);
+	uint32_t of_tick = space->use->time_wait[space->use->tick % USAGE_TIME_WAIT_BUCKETS];
+	uint32_t in_use = space->open + (briefly ? of_tick : time_wait);
+	return unlikely((in_use > capacity) & (capacity != 0)) ? capacity : in_use;
 }
 
 /* What reuse did with a connection of a tuple space, also where its usage segment shows it. The lock is held.

@@ -40,7 +40,8 @@ bool port_range_read(struct port_range *out);
  */
 static inline uint32_t port_range_capacity(const struct port_range *range)
 {
-	return range->high ? (uint32_t)range->high - range->low + 1 - range->reserved : 0;
+	/* All zero where it is not known. */
+	return (uint32_t)range->high - range->low + (range->high != 0) - range->reserved;
 }
 
 #endif

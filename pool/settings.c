@@ -252,8 +252,8 @@ HOT bool pattern_matches(const struct pattern *pattern, const struct endpoint *t
 					address_prefix_match(&to->ip, &pattern->net, pattern->bits));
 }
 
-HOT const struct rule *settings_rule_for(const struct settings *settings, const struct endpoint *to,
-					 const char *process)
+const struct rule *settings_find_rule(const struct settings *settings, const struct endpoint *to,
+				      const char *process)
 {
 	for (unsigned i = 0; i < settings->rule_count; i++)
 		if (pattern_matches(&settings->rules[i].to, to, process))

@@ -3,6 +3,7 @@
 #ifndef HEADROOM_POOL_SETTINGS_H
 #define HEADROOM_POOL_SETTINGS_H
 
+#include "hot.h"
 #include "address.h"
 #include "arena.h"
 #include "reuse_limits.h"
@@ -93,11 +94,21 @@ void settings_finish(struct settings *settings);
 bool pattern_matches(const struct pattern *pattern, const struct endpoint *to, const char *process);
 
 /**
+ * settings_find_rule() - settings_rule_for() where there are rules to look through
+ */
+const struct rule *settings_find_rule(const struct settings *settings, const struct endpoint *to,
+				      const char *process);
+
+/**
  * settings_rule_for() - the rule that decides for a destination
  * @process:	name of the running program, without its path
  */
-const struct rule *settings_rule_for(const struct settings *settings, const struct endpoint *to,
-				     const char *process);
+static inline const struct rule *settings_rule_for(const struct settings *settings, const struct endpoint *to,
+						   const char *process)
+{
+	return likely(!settings->rule_count) ? &settings->otherwise
+					     : settings_find_rule(settings, to, process);
+}
 
 /**
  * parse_spread() - even, spill or off

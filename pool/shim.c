@@ -88,7 +88,7 @@ COLD static bool wait_for_lock(struct shim *shim)
 	return true;
 }
 
-COLD static bool enter_slowly(struct shim *shim)
+COLD bool shim_enter_slowly(struct shim *shim)
 {
 	if (wait_for_lock(shim))
 		return true;
@@ -97,43 +97,9 @@ COLD static bool enter_slowly(struct shim *shim)
 	return false;
 }
 
-COLD static void wake(struct shim *shim)
+COLD void shim_wake(struct shim *shim)
 {
 	kernel_syscall(SYS_futex, (long)&shim->lock, FUTEX_WAKE_PRIVATE, 1, 0, 0, 0);
-}
-
-/* Not inlined: their code is cold at each of the places they are called from. */
-HOT __attribute__((noinline)) bool shim_enter(struct shim *shim)
-{
-	unsigned expected = 0;
-
-	if (shim_inside || atomic_load_explicit(&shim->passive, memory_order_relaxed))
-		return false;
-	shim_inside = true;
-	if (!atomic_compare_exchange_strong_explicit(&shim->lock, &expected, 1, memory_order_acquire,
-						     memory_order_relaxed) &&
-	    !enter_slowly(shim))
-		return false;
-	unsigned turns = atomic_load_explicit(&shim->turns, memory_order_relaxed);
-	atomic_store_explicit(&shim->turns, turns + 1, memory_order_relaxed);
-	return true;
-}
-
-HOT __attribute__((noinline)) void shim_leave(struct shim *shim)
-{
-	if (atomic_exchange_explicit(&shim->lock, 0, memory_order_release) == 2)
-		wake(shim);
-	shim_inside = false;
-}
-
-HOT __attribute__((noinline)) bool shim_enter_held(struct shim *shim, const struct held *held)
-{
-	if (!shim_enter(shim))
-		return false;
-	if (shim->generation == held->generation)
-		return true;
-	shim_leave(shim);
-	return false;
 }
 
 COLD void shim_refresh_range(struct shim *shim, uint64_t now_ns)
@@ -168,23 +134,19 @@ HOT struct tracked *tracked_new(struct shim *shim, int family)
 {
 	struct tracked *tracked = shim->spare;
 
-	if (tracked)
+	if (likely(tracked))
 		shim->spare = tracked->next_spare;
 	else
 		tracked = arena_alloc(&shim->arena, sizeof(*tracked));
-	if (tracked)
+	if (likely(tracked))
 		*tracked = (struct tracked){ .references = 1, .family = (uint8_t)family };
 	return tracked;
 }
 
-HOT void tracked_put(struct shim *shim, struct tracked *tracked)
+COLD void tracked_forget(struct shim *shim, struct tracked *tracked)
 {
-	if (--tracked->references)
-		return;
 	if (tracked->flags & DEFERRED)
 		shim->deferred_count--;
 	if (tracked->reuse)
 		reuse_forget(shim, tracked);
-	tracked->next_spare = shim->spare;
-	shim->spare = tracked;
 }

@@ -21,6 +21,7 @@
 #define HEADROOM_POOL_SHIM_H
 
 #include "arena.h"
+#include "hot.h"
 #include "knee.h"
 #include "ledger.h"
 #include "log.h"
@@ -94,21 +95,54 @@ void shim_start(struct shim *shim, const char *process);
 void shim_restart(struct shim *shim);
 
 /**
+ * shim_enter_slowly() / shim_wake() - the rest of shim_enter() and shim_leave() where threads meet
+ */
+bool shim_enter_slowly(struct shim *shim);
+void shim_wake(struct shim *shim);
+
+/**
  * shim_enter() - take the lock
  * Return: false when the caller must pass through: the shim is passive, or this thread is inside already
  */
-bool shim_enter(struct shim *shim);
+static inline bool shim_enter(struct shim *shim)
+{
+	unsigned expected = 0;
+
+	if (unlikely(shim_inside || atomic_load_explicit(&shim->passive, memory_order_relaxed)))
+		return false;
+	shim_inside = true;
+	if (unlikely(!atomic_compare_exchange_strong_explicit(&shim->lock, &expected, 1, memory_order_acquire,
+							      memory_order_relaxed)) &&
+	    !shim_enter_slowly(shim))
+		return false;
+	unsigned turns = atomic_load_explicit(&shim->turns, memory_order_relaxed);
+	atomic_store_explicit(&shim->turns, turns + 1, memory_order_relaxed);
+	return true;
+}
 
 /**
  * shim_leave() - let the lock go
  */
-void shim_leave(struct shim *shim);
+static inline void shim_leave(struct shim *shim)
+{
+	if (unlikely(atomic_exchange_explicit(&shim->lock, 0, memory_order_release) == 2))
+		shim_wake(shim);
+	shim_inside = false;
+}
 
 /**
  * shim_enter_held() - take the lock, to use what was held without it
  * Return: false also when the process was forked since: then the record is gone
  */
-bool shim_enter_held(struct shim *shim, const struct held *held);
+static inline bool shim_enter_held(struct shim *shim, const struct held *held)
+{
+	if (unlikely(!shim_enter(shim)))
+		return false;
+	if (likely(shim->generation == held->generation))
+		return true;
+	shim_leave(shim);
+	return false;
+}
 
 /**
  * shim_thread() - a name for the calling thread, without a system call
@@ -135,8 +169,21 @@ uint32_t shim_random(struct shim *shim);
 struct tracked *tracked_new(struct shim *shim, int family);
 
 /**
+ * tracked_forget() - the rest of tracked_put() for a record that others know of
+ */
+void tracked_forget(struct shim *shim, struct tracked *tracked);
+
+/**
  * tracked_put() - drop a reference; the last one frees the record
  */
-void tracked_put(struct shim *shim, struct tracked *tracked);
+static inline void tracked_put(struct shim *shim, struct tracked *tracked)
+{
+	if (--tracked->references)
+		return;
+	if (unlikely(tracked->flags & DEFERRED || tracked->reuse))
+		tracked_forget(shim, tracked);
+	tracked->next_spare = shim->spare;
+	shim->spare = tracked;
+}
 
 #endif

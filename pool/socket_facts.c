@@ -119,7 +119,9 @@ HOT struct ending_facts socket_ending(int fd, uint8_t state, uint16_t flags)
 	if (open_both_ways && flags & ABORTS_ON_CLOSE)
 		return facts;
 	long rc = kernel.recv(fd, &byte, sizeof(byte), MSG_PEEK | MSG_DONTWAIT);
-	if (rc == -EBADF || rc == -ENOTSOCK) {
+	if (likely(rc == -EAGAIN && open_both_ways)) {
+		facts.how = ENDED_TIME_WAIT;
+	} else if (rc == -EBADF || rc == -ENOTSOCK) {
 		facts.stranger = true;
 	} else if (rc > 0 && flags & FIN_SENT_FIRST && socket_tcp_state(fd) == TCP_CLOSE) {
 		/* Both FINs have gone: the TIME_WAIT is there, whatever was left unread (tcp_fin(),
@@ -130,8 +132,6 @@ HOT struct ending_facts socket_ending(int fd, uint8_t state, uint16_t flags)
 		facts.how = ENDED_BY_RESET;
 	} else if (rc == 0 && !(flags & WAS_SHUT)) {
 		facts.how = ENDED_BY_PEER;
-	} else if (rc == -EAGAIN && open_both_ways) {
-		facts.how = ENDED_TIME_WAIT;
 	} else if (rc == -ECONNRESET || rc == -EPIPE) {
 		facts.how = ENDED_BY_RESET;
 	} else if (rc < 0 && rc != -EAGAIN && rc != -ENOTCONN) {

@@ -110,7 +110,7 @@ HOT static uint32_t look_at(struct search *s, unsigned i)
 	return space_in_use(space, &s->shim->range, s->now_ns) + space->others;
 }
 
-static struct tuple_space *space_of(struct search *s, unsigned i)
+COLD static struct tuple_space *fill_slot(struct search *s, unsigned i)
 {
 	struct tuple_space **slot = &s->destination->by_source[i];
 	if (!*slot)
@@ -120,6 +120,12 @@ static struct tuple_space *space_of(struct search *s, unsigned i)
 		*(*slot)->load = space_in_use(*slot, &s->shim->range, s->now_ns) + (*slot)->others;
 	}
 	return *slot;
+}
+
+static inline struct tuple_space *space_of(struct search *s, unsigned i)
+{
+	struct tuple_space *space = s->destination->by_source[i];
+	return likely(space && space->load) ? space : fill_slot(s, i);
 }
 
 /* Most headroom first. Equals are taken in turn, from a random start: processes differ. */
@@ -220,12 +226,12 @@ HOT enum verdict spread_choose(struct shim *shim, struct destination *destinatio
 	if (spread == SPREAD_SPILL) {
 		verdict = choose_spill(&s, choice);
 	} else if (spread == SPREAD_EVEN) {
-		if (destination->load_valid && !shim->aside_count &&
-		    destination->load_tick == ledger_tick(now_ns))
+		if (likely(destination->load_valid && !shim->aside_count &&
+			   destination->load_tick == ledger_tick(now_ns)))
 			search_load(&s);
 		else
 			search_even(&s);
-		if (s.best >= 0) {
+		if (likely(s.best >= 0)) {
 			choice->space = space_of(&s, (unsigned)s.best);
 			verdict = choice->space ? CHOSEN_SOURCE : CHOSEN_NATURAL;
 		} else if (s.candidates) {
@@ -234,7 +240,7 @@ HOT enum verdict spread_choose(struct shim *shim, struct destination *destinatio
 	}
 	choice->fits = s.fits || spread != SPREAD_EVEN;
 	choice->candidates = s.candidates ? s.candidates : 1;
-	if (verdict == CHOSEN_NATURAL && !choice->space && s.candidates == 0) {
+	if (unlikely(verdict == CHOSEN_NATURAL && !choice->space && s.candidates == 0)) {
 		choice->space = destination->natural_until_ns > now_ns ? destination->natural : NULL;
 		if (choice->space && is_full(choice->space, began_ns, now_ns))
 			verdict = NONE_LEFT;

@@ -10,13 +10,13 @@
 #include "parking.h"
 #include "process.h"
 
-HOT static bool begin(int fd, struct closing *closing, bool may_park)
+HOT static inline bool begin(int fd, struct closing *closing, bool may_park)
 {
 	*closing = (struct closing){ 0 };
-	if (!fdtable_look(fd) || !process_is_ours() || !shim_enter(&shim))
+	if (unlikely(!fdtable_look(fd) || !process_is_ours() || !shim_enter(&shim)))
 		return false;
 	struct tracked *looked = fdtable_look(fd);
-	if (looked && looked->state == SOCKET_PARKED) {
+	if (looked && unlikely(looked->state == SOCKET_PARKED)) {
 		closing->ours = parked_is_there(looked->reuse);
 		if (!closing->ours) {
 			fdtable_take(fd);
@@ -27,24 +27,24 @@ HOT static bool begin(int fd, struct closing *closing, bool may_park)
 	}
 	/* Out of the table before the number is free: the next socket() may get it at once. */
 	struct tracked *tracked = fdtable_take(fd);
-	if (!tracked) {
+	if (unlikely(!tracked)) {
 		shim_leave(&shim);
 		return false;
 	}
 	closing->held = (struct held){ .tracked = tracked, .generation = shim.generation };
 	uint8_t state = tracked->state;
 	/* Our own connect() in this thread: left by siglongjmp(), or the closer is a signal handler in it. */
-	if (tracked->flags & IN_CALL && tracked->caller == shim_thread() && tracked->fds == 0)
+	if (unlikely(tracked->flags & IN_CALL) && tracked->caller == shim_thread() && tracked->fds == 0)
 		tracked->flags &= (uint16_t)~IN_CALL;
 	uint16_t flags = tracked->flags;
 	bool counted = tracked->space, watched = tracked->watched;
-	if (tracked->fds == 0 && flags & IN_CALL)
+	if (unlikely(flags & IN_CALL) && tracked->fds == 0)
 		tracked->flags |= CLOSED_IN_CALL;
 	closing->ends = tracked->fds == 0 && !(flags & IN_CALL) && counted;
 	if (!closing->ends)
 		tracked_put(&shim, tracked);
 	shim_leave(&shim);
-	if (closing->ends && watched && may_park && parking_park(fd, &closing->held))
+	if (unlikely(watched) && closing->ends && may_park && parking_park(fd, &closing->held))
 		closing->ends = false;
 	if (closing->ends)
 		closing->facts = socket_ending(fd, state, flags);

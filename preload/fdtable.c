@@ -15,7 +15,7 @@ HOT bool fdtable_set(int fd, struct tracked *tracked)
 	if ((unsigned)fd >= (unsigned)FD_PAGE * FD_PAGES)
 		return false;
 	struct fd_page *page = atomic_load_explicit(&fd_pages[fd / FD_PAGE], memory_order_relaxed);
-	if (!page) {
+	if (unlikely(!page)) {
 		page = arena_alloc(&shim.arena, sizeof(*page));
 		if (!page)
 			return false;
@@ -26,34 +26,30 @@ HOT bool fdtable_set(int fd, struct tracked *tracked)
 	return true;
 }
 
-HOT struct tracked *fdtable_take(int fd)
+/* What was closed unseen. */
+COLD static void forget(struct tracked *stale)
 {
-	struct tracked *tracked = fdtable_look(fd);
-	if (!tracked)
-		return NULL;
-	struct fd_page *page = atomic_load_explicit(&fd_pages[fd / FD_PAGE], memory_order_relaxed);
-	atomic_store_explicit(&page->socket[fd % FD_PAGE], NULL, memory_order_release);
-	tracked->fds--;
-	return tracked;
+	if (stale->state == SOCKET_PARKED) {
+		parked_lost(&shim, stale->reuse, clock_ns());
+		return;
+	}
+	if (!stale->fds)
+		ending_unseen(stale, clock_ns());
+	tracked_put(&shim, stale);
 }
 
 HOT struct tracked *fdtable_track(int fd, const struct tracked *facts)
 {
 	struct tracked *stale = fdtable_take(fd);
 
-	if (stale && stale->state == SOCKET_PARKED) {
-		parked_lost(&shim, stale->reuse, clock_ns());
-	} else if (stale) {
-		if (!stale->fds)
-			ending_unseen(stale, clock_ns());
-		tracked_put(&shim, stale);
-	}
+	if (unlikely(stale))
+		forget(stale);
 	struct tracked *tracked = facts ? tracked_new(&shim, facts->family) : NULL;
-	if (!tracked)
+	if (unlikely(!tracked))
 		return NULL;
 	tracked->flags = facts->flags;
 	tracked->bound = facts->bound;
-	if (fdtable_set(fd, tracked))
+	if (likely(fdtable_set(fd, tracked)))
 		return tracked;
 	tracked_put(&shim, tracked);
 	return NULL;

@@ -44,7 +44,16 @@ bool fdtable_set(int fd, struct tracked *tracked);
 /**
  * fdtable_take() - remove an entry; its reference goes to the caller; the lock is held
  */
-struct tracked *fdtable_take(int fd);
+static inline struct tracked *fdtable_take(int fd)
+{
+	struct tracked *tracked = fdtable_look(fd);
+	if (!tracked)
+		return NULL;
+	struct fd_page *page = atomic_load_explicit(&fd_pages[fd / FD_PAGE], memory_order_relaxed);
+	atomic_store_explicit(&page->socket[fd % FD_PAGE], NULL, memory_order_release);
+	tracked->fds--;
+	return tracked;
+}
 
 /**
  * fdtable_track() - enter a new record, in place of one that was closed unseen; the lock is held

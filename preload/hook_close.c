@@ -27,9 +27,9 @@ HOT __attribute__((noinline)) static int close_tracked(int fd)
 {
 	struct closing closing;
 
-	if (!closing_begin(fd, &closing))
+	if (unlikely(!closing_begin(fd, &closing)))
 		return shim.settings.reuses ? close_other(fd) : real.close(fd);
-	if (closing.ours) {
+	if (unlikely(closing.ours)) {
 		errno = EBADF;
 		return -1;
 	}

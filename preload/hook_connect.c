@@ -31,12 +31,14 @@ HOT static void socket_made(int fd, int family, int protocol, bool tcp)
 {
 	struct tracked facts = { .family = (uint8_t)family };
 
-	if ((!tcp && !fdtable_look(fd)) || !process_is_ours() || !shim_enter(&shim))
+	if (unlikely((!tcp && !fdtable_look(fd)) || !process_is_ours() || !shim_enter(&shim)))
 		return;
 	struct tracked *tracked = fdtable_track(fd, tcp ? &facts : NULL);
 	/* From here on it is known what was set on it, and who may hold it besides. */
-	struct reuse *reuse = tracked && shim.settings.reuses ? reuse_of(&shim, tracked) : NULL;
-	if (reuse)
+	struct reuse *reuse = NULL;
+	if (unlikely(shim.settings.reuses) && tracked)
+		reuse = reuse_of(&shim, tracked);
+	if (unlikely(reuse))
 		reuse->options.others = protocol == IPPROTO_MPTCP;
 	shim_leave(&shim);
 }
@@ -44,9 +46,9 @@ HOT static void socket_made(int fd, int family, int protocol, bool tcp)
 HOT int hook_socket(int family, int type, int protocol)
 {
 	int fd = real.socket(family, type, protocol);
-	if (shim.settings.reuses)
+	if (unlikely(shim.settings.reuses))
 		parking_tidy();
-	if (parking_made_room(fd))
+	if (unlikely(fd < 0) && parking_made_room(fd))
 		fd = real.socket(family, type, protocol);
 	if (fd >= 0)
 		socket_made(fd, family, protocol, is_tcp(family, type, protocol));
@@ -61,17 +63,19 @@ HOT static struct tracked *enter_for_connect(int fd)
 {
 	struct tracked facts, *tracked = NULL;
 
-	if (!process_is_ours())
+	if (unlikely(!process_is_ours()))
 		return NULL;
 	bool known = fdtable_look(fd);
-	if ((!known && !socket_inquire(fd, &facts)) || !shim_enter(&shim))
+	if ((unlikely(!known) && !socket_inquire(fd, &facts)) || unlikely(!shim_enter(&shim)))
 		return NULL;
-	tracked = known ? fdtable_look(fd) : fdtable_track(fd, &facts);
+	tracked = likely(known) ? fdtable_look(fd) : fdtable_track(fd, &facts);
 	/* What was set on it, and who has it besides, is not known. */
-	struct reuse *reuse = tracked && !known && shim.settings.reuses ? reuse_of(&shim, tracked) : NULL;
-	if (reuse)
+	struct reuse *reuse = NULL;
+	if (unlikely(shim.settings.reuses) && tracked && !known)
+		reuse = reuse_of(&shim, tracked);
+	if (unlikely(reuse))
 		reuse->shared = true;
-	if (!tracked)
+	if (unlikely(!tracked))
 		shim_leave(&shim);
 	return tracked;
 }
@@ -103,7 +107,7 @@ struct connect_call {
 HOT static long call_connect(void *argument)
 {
 	const struct connect_call *c = argument;
-	return real.connect(c->fd, c->address, c->length) ? -errno : 0;
+	return unlikely(real.connect(c->fd, c->address, c->length)) ? -errno : 0;
 }
 
 /* The connect() of a socket whose destination has a rule with a guard, or may have. Return: true if it was
@@ -130,13 +134,13 @@ HOT static long connect_to(int fd, const struct endpoint *to, real_call *call, v
 {
 	long rc;
 
-	if (shim.settings.reuses && call == call_connect && reuse_instead(fd, to, &rc))
+	if (unlikely(shim.settings.reuses) && call == call_connect && reuse_instead(fd, to, &rc))
 		return rc;
 	struct tracked *tracked = enter_for_connect(fd);
-	if (!tracked)
+	if (unlikely(!tracked))
 		return call(argument);
-	if (tracked->state == SOCKET_FRESH && !(tracked->flags & IN_CALL)) {
-		if (shim.settings.reuses)
+	if (likely(tracked->state == SOCKET_FRESH && !(tracked->flags & IN_CALL))) {
+		if (unlikely(shim.settings.reuses))
 			reuse_later(tracked, to);
 		return attempt_run(&shim, tracked, fd, to, call, argument);
 	}
@@ -164,20 +168,24 @@ HOT static long outgoing(int fd, const struct sockaddr *address, socklen_t lengt
 	int saved = errno;
 
 	bool known = readable(fd, address, length);
-	if (known && endpoint_from_sockaddr(address, length, &to))
+	if (likely(known && endpoint_from_sockaddr(address, length, &to)))
 		rc = connect_to(fd, &to, call, argument);
 	else if (known && length >= sizeof(sa_family_t) && address->sa_family == AF_UNSPEC)
 		rc = disconnect(fd, call, argument);
 	else
 		rc = call(argument);
-	errno = rc < 0 ? (int)-rc : saved;
-	return rc < 0 ? -1 : rc;
+	if (likely(rc >= 0)) {
+		errno = saved;
+		return rc;
+	}
+	errno = (int)-rc;
+	return -1;
 }
 
 HOT int hook_connect(int fd, const struct sockaddr *address, socklen_t length)
 {
 	struct connect_call call = { fd, address, length };
-	if (!atomic_load_explicit(&process_active, memory_order_acquire))
+	if (unlikely(!atomic_load_explicit(&process_active, memory_order_acquire)))
 		return real.connect(fd, address, length);
 	return (int)outgoing(fd, address, length, call_connect, &call);
 }

@@ -19,13 +19,13 @@ enum { VFORK_UNSEEN = false };
 #else
 enum { VFORK_UNSEEN = true };
 #endif
-static atomic_bool memory_is_shared = VFORK_UNSEEN;
-static __thread bool vforked __attribute__((tls_model("initial-exec")));
+atomic_bool process_shares_memory = VFORK_UNSEEN;
+__thread bool process_vforked;
 
 /* A word that reads 0 in a child of fork, whichever way it was forked (madvise(2), MADV_WIPEONFORK), and
  * stays 1 in a child that shares our memory. */
 static atomic_int always_one = 1;
-static atomic_int *not_forked = &always_one;
+atomic_int *process_fork_mark = &always_one;
 
 static void map_fork_mark(void)
 {
@@ -37,8 +37,8 @@ static void map_fork_mark(void)
 		kernel_syscall(SYS_munmap, at, 4096, 0, 0, 0, 0);
 		return;
 	}
-	not_forked = (atomic_int *)at;
-	atomic_store(not_forked, 1);
+	process_fork_mark = (atomic_int *)at;
+	atomic_store(process_fork_mark, 1);
 }
 
 static void (*start_in_child)(void);
@@ -46,9 +46,9 @@ static void (*start_in_child)(void);
 void process_started_in_child(void)
 {
 	own_pid = (pid_t)kernel.getpid();
-	vforked = false;
-	atomic_store(&memory_is_shared, VFORK_UNSEEN);
-	atomic_store(not_forked, 1);
+	process_vforked = false;
+	atomic_store(&process_shares_memory, VFORK_UNSEEN);
+	atomic_store(process_fork_mark, 1);
 }
 
 void process_start(void (*in_child)(void))
@@ -59,35 +59,25 @@ void process_start(void (*in_child)(void))
 	atomic_store_explicit(&process_active, true, memory_order_release);
 }
 
-HOT bool process_is_ours(void)
-{
-	if (!atomic_load_explicit(&process_active, memory_order_acquire))
-		return false;
-	if (!vforked && !atomic_load_explicit(&memory_is_shared, memory_order_relaxed) &&
-	    atomic_load_explicit(not_forked, memory_order_relaxed))
-		return true;
-	return process_is_ours_surely();
-}
-
 COLD bool process_is_ours_surely(void)
 {
 	if (!atomic_load_explicit(&process_active, memory_order_acquire))
 		return false;
-	if (!atomic_load_explicit(not_forked, memory_order_relaxed))
+	if (!atomic_load_explicit(process_fork_mark, memory_order_relaxed))
 		start_in_child();
 	if (kernel.getpid() != own_pid)
 		return false;
 	/* Back in the parent: its child of vfork() is gone. */
-	vforked = false;
+	process_vforked = false;
 	return true;
 }
 
 void process_mark_vfork(void)
 {
-	vforked = true;
+	process_vforked = true;
 }
 
 void process_mark_shared_memory(void)
 {
-	atomic_store(&memory_is_shared, true);
+	atomic_store(&process_shares_memory, true);
 }

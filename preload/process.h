@@ -3,6 +3,7 @@
 #ifndef HEADROOM_PRELOAD_PROCESS_H
 #define HEADROOM_PRELOAD_PROCESS_H
 
+#include "hot.h"
 #include "shim.h"
 
 #include <stdatomic.h>
@@ -13,6 +14,16 @@ extern struct shim shim;
 /* Set once the shim is ready, and never if it is switched off: until then every hook passes through. */
 extern atomic_bool process_active;
 
+/* What process_is_ours() looks at. */
+extern atomic_bool process_shares_memory;
+extern atomic_int *process_fork_mark;
+extern __thread bool process_vforked __attribute__((tls_model("initial-exec"), visibility("hidden")));
+
+/**
+ * process_is_ours_surely() - the same as process_is_ours(), by the raw pid
+ */
+bool process_is_ours_surely(void);
+
 /**
  * process_is_ours() - may a hook use the shim's state?
  *
@@ -21,12 +32,16 @@ extern atomic_bool process_active;
  * system call, but for the first time after vfork(), or always after a clone() that shares memory. A child
  * made by a raw vfork system call is not told from its parent here: its hooks can put the counts out.
  */
-bool process_is_ours(void);
-
-/**
- * process_is_ours_surely() - the same, by the raw pid
- */
-bool process_is_ours_surely(void);
+static inline bool process_is_ours(void)
+{
+	if (unlikely(!atomic_load_explicit(&process_active, memory_order_acquire)))
+		return false;
+	if (likely(!process_vforked &&
+		   !atomic_load_explicit(&process_shares_memory, memory_order_relaxed) &&
+		   atomic_load_explicit(process_fork_mark, memory_order_relaxed)))
+		return true;
+	return process_is_ours_surely();
+}
 
 /**
  * process_mark_vfork() - this thread is about to call vfork()

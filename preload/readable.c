@@ -29,11 +29,11 @@ static bool ask(int fd, uintptr_t address)
 	return rc == -ENOPROTOOPT || rc == -EINVAL;
 }
 
-HOT static bool page_readable(int fd, uintptr_t address)
+static inline bool page_readable(int fd, uintptr_t address)
 {
 	uintptr_t page = address >> PAGE_BITS;
 
-	if (page && atomic_load_explicit(&known[page % PAGES_KNOWN], memory_order_relaxed) == page)
+	if (likely(page && atomic_load_explicit(&known[page % PAGES_KNOWN], memory_order_relaxed) == page))
 		return true;
 	if (!page || !ask(fd, address & ~(uintptr_t)3))
 		return false;
@@ -46,8 +46,8 @@ HOT bool readable(int fd, const void *address, socklen_t length)
 	uintptr_t first = (uintptr_t)address, last = first + (length ? length - 1 : 0);
 
 	/* Longer than any address: the kernel will say EINVAL. */
-	if (length > sizeof(struct sockaddr_storage) || last < first)
+	if (unlikely(length > sizeof(struct sockaddr_storage) || last < first))
 		return false;
 	return page_readable(fd, first) &&
-	       (first >> PAGE_BITS == last >> PAGE_BITS || page_readable(fd, last));
+	       (likely(first >> PAGE_BITS == last >> PAGE_BITS) || page_readable(fd, last));
 }
