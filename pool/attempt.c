@@ -297,7 +297,8 @@ HOT static long ask_kernel(struct attempt *a)
 		a->asked_ns = unlikely(a->answered_ns) ? clock_ns() : a->began_ns;
 		rc = __libc_single_threaded ? a->call(a->argument) : call_cancellable(a);
 		a->answered_ns = clock_ns();
-	} while (unlikely(rc == -EADDRNOTAVAIL) && walk.tried && knee_has_more(&a->shim->knee, &a->range, &walk));
+	} while (unlikely(rc == -EADDRNOTAVAIL) && walk.tried &&
+		 knee_has_more(&a->shim->knee, &a->range, &walk));
 	return rc;
 }
 

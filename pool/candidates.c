@@ -20,8 +20,7 @@ HOT bool candidates_age(const struct shim *shim, const struct destination *desti
 
 	age->range = capacity_matters & (shim->range_until_ns <= now_ns);
 	age->list = spreading & rule->sources.automatic & (destination->sources_until_ns <= now_ns);
-	age->natural =
-		spreading & (rule->spread == SPREAD_SPILL) & (destination->natural_until_ns <= now_ns);
+	age->natural = spreading & (rule->spread == SPREAD_SPILL) & (destination->natural_until_ns <= now_ns);
 	age->segment = state & (shim->writer.state == USAGE_NOT_TRIED);
 	age->siblings = spreading & state & (shim->siblings.until_ns <= now_ns) &
 			(shim->writer.state != USAGE_WITHOUT) & !shim->writer.frozen;

@@ -7,6 +7,9 @@
  * gathers functions so marked in one section (-freorder-functions). */
 #define HOT  __attribute__((hot))
 #define COLD __attribute__((cold, noinline))
+/* Out of the way of a program that does not ask for reuse, but not made small at the cost of one that does.
+ */
+#define APART __attribute__((noinline))
 
 /* And each taken branch is one that the processor has forgotten: the common way is to run straight down. What
  * is unlikely moves out of line, into another section where it can. Halves what the shim's own code costs a

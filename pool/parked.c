@@ -114,7 +114,6 @@ int parked_quiet(int fd, uint64_t sent, uint64_t received, uint32_t *rtt_us)
 {
 	struct tcp_info info = { 0 };
 	socklen_t length = sizeof(info);
-	char byte;
 
 	if (kernel.getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &length) ||
 	    length < __builtin_offsetof(struct tcp_info, tcpi_min_rtt))
@@ -126,8 +125,9 @@ int parked_quiet(int fd, uint64_t sent, uint64_t received, uint32_t *rtt_us)
 		return REFUSED_UNREAD;
 	if (info.tcpi_bytes_received != received || info.tcpi_bytes_acked != sent + 1)
 		return REFUSED_UNSEEN;
+	/* Established, so no FIN; and all that came was read: recv(MSG_PEEK) would have no more to tell. */
 	*rtt_us = info.tcpi_rtt;
-	return kernel.recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == -EAGAIN ? -1 : REFUSED_UNREAD;
+	return -1;
 }
 
 static uint64_t idle_most(const struct reuse *reuse, const struct parked_pool *pool, uint64_t now_ns)

@@ -12,7 +12,7 @@
 /* After this many failures at first use, one after the other, reuse pauses for a destination. */
 enum { FAILURES_UNTIL_PAUSE = 3, PAUSE_S = 30 };
 
-COLD struct reuse *reuse_of(struct shim *shim, struct tracked *tracked)
+APART struct reuse *reuse_of(struct shim *shim, struct tracked *tracked)
 {
 	if (tracked->reuse)
 		return tracked->reuse;
@@ -27,14 +27,14 @@ COLD struct reuse *reuse_of(struct shim *shim, struct tracked *tracked)
 	return reuse;
 }
 
-COLD void reuse_forget(struct shim *shim, struct tracked *tracked)
+APART void reuse_forget(struct shim *shim, struct tracked *tracked)
 {
 	arena_free(&shim->arena, tracked->reuse, sizeof(*tracked->reuse));
 	tracked->reuse = NULL;
 }
 
-COLD void reuse_begin(struct shim *shim, struct tracked *tracked, const struct endpoint *to,
-		      const struct rule *rule, uint64_t now_ns)
+APART void reuse_begin(struct shim *shim, struct tracked *tracked, const struct endpoint *to,
+		       const struct rule *rule, uint64_t now_ns)
 {
 	struct destination *destination = ledger_find(&shim->ledger, to, rule, now_ns);
 	struct reuse *reuse = reuse_of(shim, tracked);

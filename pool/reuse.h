@@ -45,6 +45,7 @@ struct reuse {
 	int fd;                              /* ours, while parked */
 	unsigned forks;                      /* of the process, when this one was made */
 	uint64_t cookie;                     /* SO_COOKIE: tells it from a stranger under the number */
+	int status;                          /* F_GETFL, while parked: nobody else has the socket then */
 	uint64_t opened_ns, parked_ns, ready_ns;
 	uint32_t uses;
 	bool shared;          /* was duplicated or passed */

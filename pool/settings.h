@@ -3,9 +3,9 @@
 #ifndef HEADROOM_POOL_SETTINGS_H
 #define HEADROOM_POOL_SETTINGS_H
 
-#include "hot.h"
 #include "address.h"
 #include "arena.h"
+#include "hot.h"
 #include "reuse_limits.h"
 #include "source_list.h"
 

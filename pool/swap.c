@@ -36,15 +36,6 @@ bool swap_look(int fd, const struct reuse *reuse, struct fresh *fresh)
 	return true;
 }
 
-static long copy_status(int fd, int wanted)
-{
-	long status = kernel.fcntl(fd, F_GETFL, 0);
-
-	if (status < 0 || status == wanted)
-		return status < 0 ? status : 0;
-	return kernel.fcntl(fd, F_SETFL, wanted);
-}
-
 void swap_watch(const struct fresh *fresh)
 {
 	for (unsigned i = 0; i < fresh->watches; i++) {
@@ -54,12 +45,12 @@ void swap_watch(const struct fresh *fresh)
 	}
 }
 
-long swap_in(const struct fresh *fresh, int fd, struct option_log *options)
+long swap_in(const struct fresh *fresh, int fd, int status, struct option_log *options)
 {
 	long rc = option_log_copy(fd, options, fresh->fd, &fresh->options);
 
-	if (!rc)
-		rc = copy_status(fd, fresh->status);
+	if (!rc && status != fresh->status)
+		rc = kernel.fcntl(fd, F_SETFL, fresh->status);
 	if (!rc)
 		rc = kernel.dup3(fd, fresh->fd, fresh->numbers & FD_CLOEXEC ? O_CLOEXEC : 0);
 	if (rc < 0)

@@ -32,10 +32,11 @@ void swap_watch(const struct fresh *fresh);
 /**
  * swap_in() - make a connection like the fresh socket, and put it under its fd
  * @fd:		our fd of the connection; the caller closes it
+ * @status:	its F_GETFL
  * @options:	what was set on it; afterwards what is
  * Return: 0, or a negative errno: then the program's fd is as it was
  */
-long swap_in(const struct fresh *fresh, int fd, struct option_log *options);
+long swap_in(const struct fresh *fresh, int fd, int status, struct option_log *options);
 
 /**
  * swap_out() - a connection the program is about to close leaves the epoll sets that it is in

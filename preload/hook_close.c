@@ -15,7 +15,7 @@
 #include <netinet/tcp.h>
 
 /* Where reuse is on: the number may be an epoll set's. */
-COLD static int close_other(int fd)
+APART static int close_other(int fd)
 {
 	parking_tidy();
 	epoll_number_closed(fd);

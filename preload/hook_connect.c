@@ -112,7 +112,7 @@ HOT static long call_connect(void *argument)
 
 /* The connect() of a socket whose destination has a rule with a guard, or may have. Return: true if it was
  * served from the pool. */
-COLD static bool reuse_instead(int fd, const struct endpoint *to, long *result)
+APART static bool reuse_instead(int fd, const struct endpoint *to, long *result)
 {
 	const struct rule *rule = settings_rule_for(&shim.settings, to, shim.process);
 
@@ -121,7 +121,7 @@ COLD static bool reuse_instead(int fd, const struct endpoint *to, long *result)
 }
 
 /* A connection is to be made after all. The lock is held. */
-COLD static void reuse_later(struct tracked *tracked, const struct endpoint *to)
+APART static void reuse_later(struct tracked *tracked, const struct endpoint *to)
 {
 	const struct rule *rule = settings_rule_for(&shim.settings, to, shim.process);
 

@@ -14,12 +14,12 @@
 /* Extra bytes, or none of the stream's: what recv(2) and send(2) do then no guard can follow. */
 enum { FLAGS_UNSEEN = MSG_OOB | MSG_TRUNC | MSG_ERRQUEUE | MSG_ZEROCOPY };
 
-COLD bool io_begins(int fd, struct held *held)
+APART bool io_begins(int fd, struct held *held)
 {
 	return fdtable_hold(fd, held);
 }
 
-COLD bool sending_begins(int fd, struct held *held)
+APART bool sending_begins(int fd, struct held *held)
 {
 	const struct tracked *tracked = fdtable_look(fd);
 
@@ -65,7 +65,7 @@ static void show_received(const struct held *held, const struct iovec *pieces, i
 		reuse_received(held, pieces, (size_t)rc);
 }
 
-COLD ssize_t sent(const struct held *held, const struct iovec *pieces, int flags, ssize_t rc)
+APART ssize_t sent(const struct held *held, const struct iovec *pieces, int flags, ssize_t rc)
 {
 	int saved = errno;
 
@@ -75,7 +75,7 @@ COLD ssize_t sent(const struct held *held, const struct iovec *pieces, int flags
 	return rc;
 }
 
-COLD ssize_t took(const struct held *held, const struct iovec *pieces, int flags, ssize_t rc)
+APART ssize_t took(const struct held *held, const struct iovec *pieces, int flags, ssize_t rc)
 {
 	int saved = errno;
 

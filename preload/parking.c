@@ -71,12 +71,13 @@ static int keep(int fd, const struct held *held, uint32_t *rtt_us)
 		return -1 - refusal;
 	}
 	reuse->cookie = cookie;
+	reuse->status = (int)status;
 	settle_connect((int)own, held->tracked);
 	swap_out(fd, reuse);
 	return (int)own;
 }
 
-COLD bool parking_park(int fd, const struct held *held)
+APART bool parking_park(int fd, const struct held *held)
 {
 	struct retired retired = { 0 };
 	uint64_t now_ns = clock_ns();
@@ -152,7 +153,7 @@ static bool try_all(int fd, struct tracked *tracked, struct parked_pool *pool, u
 		return false;
 	while (parked_has_room(retired) && (reuse = parked_take(&shim, pool, tracked, now_ns, retired))) {
 		int dead = parked_alive(reuse), own = reuse->fd;
-		if (dead < 0 && swap_in(&fresh, own, &reuse->options))
+		if (dead < 0 && swap_in(&fresh, own, reuse->status, &reuse->options))
 			dead = RETIRED_ROOM;
 		fdtable_take(own);
 		if (dead >= 0) {
@@ -171,7 +172,7 @@ static bool try_all(int fd, struct tracked *tracked, struct parked_pool *pool, u
 	return false;
 }
 
-COLD bool parking_hand_out(int fd, const struct endpoint *to, const struct rule *rule, long *result)
+APART bool parking_hand_out(int fd, const struct endpoint *to, const struct rule *rule, long *result)
 {
 	struct retired retired = { 0 };
 	uint64_t now_ns = clock_ns();
@@ -293,7 +294,7 @@ static void reconnect(int fd, const struct held *dead)
 		closing_end(&closing);
 }
 
-COLD void parking_check_first_send(int fd)
+APART void parking_check_first_send(int fd)
 {
 	struct held held;
 	char byte;
@@ -374,7 +375,7 @@ bool parking_made_room(int rc)
 	return rc < 0 && errno == EMFILE && shim.settings.reuses && parking_give_up(RETIRED_ROOM);
 }
 
-COLD void parking_tidy(void)
+APART void parking_tidy(void)
 {
 	struct retired retired = { 0 };
 	uint64_t now_ns = clock_coarse_ns();

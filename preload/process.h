@@ -36,8 +36,7 @@ static inline bool process_is_ours(void)
 {
 	if (unlikely(!atomic_load_explicit(&process_active, memory_order_acquire)))
 		return false;
-	if (likely(!process_vforked &&
-		   !atomic_load_explicit(&process_shares_memory, memory_order_relaxed) &&
+	if (likely(!process_vforked && !atomic_load_explicit(&process_shares_memory, memory_order_relaxed) &&
 		   atomic_load_explicit(process_fork_mark, memory_order_relaxed)))
 		return true;
 	return process_is_ours_surely();
