@@ -302,11 +302,6 @@ HOT static long ask_kernel(struct attempt *a)
 	return rc;
 }
 
-static bool under_way(long rc)
-{
-	return likely(rc >= 0) || rc == -EINPROGRESS || rc == -EINTR;
-}
-
 /* The answers a route can be the reason for, at once or by ICMP (connect(2), ip_route_output_flow()). */
 static bool may_be_routing(long rc)
 {
@@ -320,7 +315,7 @@ COLD static bool learn_source(struct attempt *a, long rc, struct address *source
 	socklen_t length = sizeof(sa);
 	struct endpoint local;
 
-	if (!under_way(rc))
+	if (!attempt_under_way(rc))
 		return route_source(a->to, NULL, source) == 0;
 	if (kernel.getsockname(a->fd, &sa, &length) || !endpoint_from_sockaddr(&sa, length, &local))
 		return false;
@@ -424,9 +419,11 @@ static inline void let_go(struct attempt *a, long rc)
 
 	/* Still marked: nothing was settled, for want of an entry in the ledger. */
 	if (unlikely(tracked->flags & IN_CALL))
-		tracked->state = rc >= 0 ? SOCKET_OPEN : under_way(rc) ? SOCKET_CONNECTING : SOCKET_FRESH;
+		tracked->state = rc >= 0                 ? SOCKET_OPEN
+				 : attempt_under_way(rc) ? SOCKET_CONNECTING
+							 : SOCKET_FRESH;
 	tracked->flags &= (uint16_t)~IN_CALL;
-	if (unlikely(tracked->flags & DEFERRED) && under_way(rc))
+	if (unlikely(tracked->flags & DEFERRED) && attempt_under_way(rc))
 		end_deferral(a);
 	if (likely(a->destination))
 		a->destination->users--;
@@ -475,7 +472,7 @@ HOT static bool settle(struct attempt *a, long rc)
 		learned = learn_source(a, rc, &source);
 	if (unlikely(full) && a->shim->range_until_ns <= a->answered_ns)
 		shim_refresh_range(a->shim, a->answered_ns);
-	if (unlikely(!under_way(rc) && !full))
+	if (unlikely(!attempt_under_way(rc) && !full))
 		unbind_source(a);
 	if (unlikely(!attempt_enter(a)))
 		return false;
@@ -490,7 +487,7 @@ HOT static bool settle(struct attempt *a, long rc)
 		full = full && learned;
 		enter_learned(a, &source, learned);
 	}
-	if (likely(a->destination && under_way(rc)))
+	if (likely(a->destination && attempt_under_way(rc)))
 		settle_under_way(a, rc);
 	else if (a->destination)
 		again = settle_refused(a, rc, full, to_blame);
@@ -570,7 +567,7 @@ COLD static long leave_alone(struct attempt *a)
 	shim_leave(a->shim);
 	long rc = a->call(a->argument);
 	if (attempt_enter(a)) {
-		if (a->tracked->flags & DEFERRED && under_way(rc))
+		if (a->tracked->flags & DEFERRED && attempt_under_way(rc))
 			end_deferral(a);
 		tracked_put(a->shim, a->tracked);
 		shim_leave(a->shim);
@@ -601,44 +598,4 @@ HOT long attempt_run(struct shim *shim, struct tracked *tracked, int fd, const s
 	long rc = go_round(&a);
 	events_write(shim, &events);
 	return rc;
-}
-
-long attempt_again(struct shim *shim, const struct held *held, int fd, real_call *call, void *argument)
-{
-	struct tracked *tracked = held->tracked;
-	long rc = call(argument);
-	bool undo = false;
-
-	if (!shim_enter_held(shim, held))
-		return rc;
-	if (tracked->state != SOCKET_FRESH && !(tracked->flags & IN_CALL)) {
-		if (rc == 0 || rc == -EISCONN) {
-			tracked->state = SOCKET_OPEN;
-		} else if (!under_way(rc) && rc != -EALREADY && tracked->state != SOCKET_OPEN) {
-			if (tracked->space)
-				space_failed(tracked->space, (int)-rc);
-			tracked->space = NULL;
-			tracked->state = SOCKET_FRESH;
-			undo = true;
-		}
-	}
-	shim_leave(shim);
-	if (undo)
-		attempt_undo(shim, held, fd);
-	return rc;
-}
-
-void attempt_error_read(struct shim *shim, const struct held *held, int error)
-{
-	struct tracked *tracked = held->tracked;
-
-	if (!shim_enter_held(shim, held))
-		return;
-	if (tracked->state == SOCKET_CONNECTING && !(tracked->flags & IN_CALL)) {
-		if (tracked->space)
-			space_failed(tracked->space, error);
-		tracked->space = NULL;
-		tracked->state = SOCKET_BROKEN;
-	}
-	shim_leave(shim);
 }

@@ -3,7 +3,10 @@
 #ifndef HEADROOM_POOL_ATTEMPT_H
 #define HEADROOM_POOL_ATTEMPT_H
 
+#include "hot.h"
 #include "shim.h"
+
+#include <errno.h>
 
 /* The program's own call: connect(), or sendto() or sendmsg() with MSG_FASTOPEN. Returns its result, or a
  * negative errno. It may be made several times, each time after the one before failed. */
@@ -24,21 +27,18 @@ long attempt_run(struct shim *shim, struct tracked *tracked, int fd, const struc
 		 real_call *call, void *argument);
 
 /**
- * attempt_again() - connect() on a socket whose attempt the kernel was left with, or that is open
- * @held:	the socket, SOCKET_CONNECTING, _OPEN or _BROKEN
- * Return: as attempt_run()
- */
-long attempt_again(struct shim *shim, const struct held *held, int fd, real_call *call, void *argument);
-
-/**
- * attempt_error_read() - the program read SO_ERROR of a socket whose attempt is under way
- * @error:	what it got, not 0
- */
-void attempt_error_read(struct shim *shim, const struct held *held, int error);
-
-/**
  * attempt_undo() - take back the source we bound a socket to; it is not connected
  */
 void attempt_undo(struct shim *shim, const struct held *held, int fd);
+
+/**
+ * attempt_under_way() - has the socket taken a port? So it has by a connect() that is not done yet
+ * (connect(2))
+ * @rc:		what the call came to
+ */
+static inline bool attempt_under_way(long rc)
+{
+	return likely(rc >= 0) || rc == -EINPROGRESS || rc == -EINTR;
+}
 
 #endif

@@ -9,6 +9,7 @@
 #include "hooks.h"
 #include "hot.h"
 #include "parking.h"
+#include "pending.h"
 #include "process.h"
 #include "readable.h"
 #include "socket_facts.h"
@@ -154,7 +155,7 @@ HOT static long connect_to(int fd, const struct endpoint *to, real_call *call, v
 	struct held held = { .tracked = tracked, .generation = shim.generation };
 	tracked->references++;
 	shim_leave(&shim);
-	rc = attempt_again(&shim, &held, fd, call, argument);
+	rc = pending_again(&shim, &held, fd, call, argument);
 	fdtable_release(&held);
 	return rc;
 }

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 /* hook_option - setsockopt(): what the program wants its way; getsockopt(): what it is to see. */
-#include "attempt.h"
 #include "deferred_fds.h"
 #include "fdtable.h"
 #include "hooks.h"
 #include "hot.h"
 #include "kernel.h"
+#include "pending.h"
 #include "process.h"
 #include "reuse.h"
 
@@ -141,7 +141,7 @@ static void correct(int fd, int level, int name, void *value, const socklen_t *l
 	if (level == SOL_SOCKET && name == SO_ERROR && *length == sizeof(error)) {
 		memcpy(&error, value, sizeof(error));
 		if (error)
-			attempt_error_read(&shim, &held, error);
+			pending_error_read(&shim, &held, error);
 	}
 	fdtable_release(&held);
 }

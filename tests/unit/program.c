@@ -6,6 +6,7 @@
 #include "check.h"
 #include "deferral.h"
 #include "ending.h"
+#include "pending.h"
 #include "rule_file.h"
 
 #include <errno.h>
@@ -54,7 +55,7 @@ long program_connect(const struct program_socket *s, const char *to)
 	if (tracked->state == SOCKET_FRESH && !(tracked->flags & IN_CALL))
 		return attempt_run(&shim, tracked, s->fd, &call.to, fake_program_connect, &call);
 	shim_leave(&shim);
-	return attempt_again(&shim, &s->held, s->fd, fake_program_connect, &call);
+	return pending_again(&shim, &s->held, s->fd, fake_program_connect, &call);
 }
 
 long program_connects(int family, const char *to)

@@ -3,6 +3,7 @@
  * what happens while the lock is not held. */
 #include "attempt.h"
 #include "check.h"
+#include "pending.h"
 #include "program.h"
 
 #include <errno.h>
@@ -280,10 +281,10 @@ Test(attempt_settled, an_asynchronous_failure_read_from_so_error_frees_the_port_
 	fake.connect_result = -EINPROGRESS;
 	struct program_socket s = program_socket(AF_INET);
 	check_number(program_connect(&s, TO), -EINPROGRESS);
-	attempt_error_read(&shim, &s.held, ECONNREFUSED);
+	pending_error_read(&shim, &s.held, ECONNREFUSED);
 	check_number(s.held.tracked->state, SOCKET_BROKEN);
 	check_number(open_everywhere(), 0);
-	attempt_error_read(&shim, &s.held, ECONNREFUSED);
+	pending_error_read(&shim, &s.held, ECONNREFUSED);
 	check_number(open_everywhere(), 0);
 	program_close(&s);
 	check_number(open_everywhere(), 0);
@@ -294,7 +295,7 @@ Test(attempt_settled, an_error_read_from_an_open_connection_is_not_the_attempt_s
 	program_start("");
 	struct program_socket s = program_socket(AF_INET);
 	check_number(program_connect(&s, TO), 0);
-	attempt_error_read(&shim, &s.held, ECONNRESET);
+	pending_error_read(&shim, &s.held, ECONNRESET);
 	check_number(s.held.tracked->state, SOCKET_OPEN);
 	check_number(open_everywhere(), 1);
 }

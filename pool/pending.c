@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+/* pending - a connection whose connect() the program was told is under way: what becomes of it later. */
+#include "pending.h"
+
+#include <errno.h>
+
+long pending_again(struct shim *shim, const struct held *held, int fd, real_call *call, void *argument)
+{
+	struct tracked *tracked = held->tracked;
+	long rc = call(argument);
+	bool undo = false;
+
+	if (!shim_enter_held(shim, held))
+		return rc;
+	if (tracked->state != SOCKET_FRESH && !(tracked->flags & IN_CALL)) {
+		if (rc == 0 || rc == -EISCONN) {
+			tracked->state = SOCKET_OPEN;
+		} else if (!attempt_under_way(rc) && rc != -EALREADY && tracked->state != SOCKET_OPEN) {
+			if (tracked->space)
+				space_failed(tracked->space, (int)-rc);
+			tracked->space = NULL;
+			tracked->state = SOCKET_FRESH;
+			undo = true;
+		}
+	}
+	shim_leave(shim);
+	if (undo)
+		attempt_undo(shim, held, fd);
+	return rc;
+}
+
+void pending_error_read(struct shim *shim, const struct held *held, int error)
+{
+	struct tracked *tracked = held->tracked;
+
+	if (!shim_enter_held(shim, held))
+		return;
+	if (tracked->state == SOCKET_CONNECTING && !(tracked->flags & IN_CALL)) {
+		if (tracked->space)
+			space_failed(tracked->space, error);
+		tracked->space = NULL;
+		tracked->state = SOCKET_BROKEN;
+	}
+	shim_leave(shim);
+}
