@@ -10,7 +10,7 @@
 #include <sys/mman.h>
 #include <sys/syscall.h>
 
-enum { SMALLEST = 32, LARGEST = SMALLEST << (ARENA_CLASSES - 1), CHUNK = 64 * 1024 };
+enum { SMALLEST = 32, EVEN_STEPS = 64, LARGEST = 32 * 1024, CHUNK = 64 * 1024 };
 
 /* Head of every mapping; the blocks follow it. */
 struct arena_chunk {
@@ -19,12 +19,20 @@ struct arena_chunk {
 };
 _Static_assert(sizeof(struct arena_chunk) % 16 == 0, "blocks stay 16-byte aligned");
 
-static unsigned class_of(size_t size)
+/* 32, 48 and 64 bytes, then four sizes to each doubling: 80, 96, 112, 128, 160... Return: the number of the
+ * first that is enough, and its size. */
+static unsigned class_of(size_t size, size_t *block_size)
 {
-	unsigned class = 0;
-	while (((size_t)SMALLEST << class) < size)
-		class ++;
-	return class;
+	if (size <= EVEN_STEPS) {
+		unsigned class = size <= SMALLEST ? 0 : (unsigned)(size - SMALLEST + 15) / 16;
+		*block_size = SMALLEST + class * 16;
+		return class;
+	}
+	unsigned doubled = 63u - (unsigned)__builtin_clzll((size - 1) / EVEN_STEPS);
+	size_t base = (size_t)EVEN_STEPS << doubled, step = base / 4;
+	unsigned steps = (unsigned)((size - base + step - 1) / step);
+	*block_size = base + steps * step;
+	return 2 + 4 * doubled + steps;
 }
 
 /* Other threads go on while a process is forked, and the child gets the list as it is at that moment: walked
@@ -99,10 +107,11 @@ static void *alloc_large(struct arena *arena, size_t size)
 
 COLD void *arena_alloc(struct arena *arena, size_t size)
 {
-	if (size > LARGEST / 2)
+	size_t block_size;
+
+	if (size > LARGEST)
 		return alloc_large(arena, size);
-	unsigned class = class_of(size);
-	size_t block_size = (size_t)SMALLEST << class;
+	unsigned class = class_of(size, &block_size);
 	void *block = arena->free_blocks[class];
 	if (block) {
 		memcpy(&arena->free_blocks[class], block, sizeof(void *));
@@ -120,13 +129,15 @@ COLD void *arena_alloc(struct arena *arena, size_t size)
 
 void arena_free(struct arena *arena, void *block, size_t size)
 {
+	size_t block_size;
+
 	if (!block)
 		return;
-	if (size > LARGEST / 2) {
+	if (size > LARGEST) {
 		unmap_chunk(arena, (struct arena_chunk *)block - 1);
 		return;
 	}
-	unsigned class = class_of(size);
+	unsigned class = class_of(size, &block_size);
 	memcpy(block, &arena->free_blocks[class], sizeof(void *));
 	arena->free_blocks[class] = block;
 }

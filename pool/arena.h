@@ -5,7 +5,7 @@
 
 #include <stddef.h>
 
-enum { ARENA_CLASSES = 12 }; /* blocks of 32 bytes to 64 KiB, by powers of two */
+enum { ARENA_CLASSES = 39 }; /* blocks of 32 bytes to 32 KiB: see arena.c */
 
 /* Not thread-safe by itself: its owner's lock guards it. All zero is an empty arena. */
 struct arena {

@@ -15,14 +15,13 @@ HOT bool candidates_age(const struct shim *shim, const struct destination *desti
 {
 	/* Without branches: each of these is cheaper worked out than jumped over. */
 	bool capacity_matters = spreading | destination->busy | (shim->knee.way == KNEE_WINDOW);
-	bool state = !shim->settings.no_state;
 	const struct rule *rule = destination->rule;
 
 	age->range = capacity_matters & (shim->range_until_ns <= now_ns);
 	age->list = spreading & rule->sources.automatic & (destination->sources_until_ns <= now_ns);
 	age->natural = spreading & (rule->spread == SPREAD_SPILL) & (destination->natural_until_ns <= now_ns);
-	age->segment = state & (shim->writer.state == USAGE_NOT_TRIED);
-	age->siblings = spreading & state & (shim->siblings.until_ns <= now_ns) &
+	age->segment = shim->writer.state == USAGE_NOT_TRIED;
+	age->siblings = spreading & (shim->siblings.until_ns <= now_ns) &
 			(shim->writer.state != USAGE_WITHOUT) & !shim->writer.frozen;
 	return age->range | age->list | age->natural | age->segment | age->siblings;
 }

@@ -19,6 +19,9 @@
 #pragma GCC diagnostic ignored "-Wshadow"
 #include <uthash.h>
 
+/* Of many destinations a few are looked at for one that can go: each is a cache miss. */
+enum { FORGET_LOOK_AT = 64, FOLD_LOOK_AT = 16 };
+
 /* A destination and its place in the hash table; kept apart so that users of ledger.h need no uthash. */
 struct ledger_link {
 	struct destination destination;
@@ -41,59 +44,181 @@ static void age_spaces(struct destination *d, uint64_t now_ns)
 		space_time_wait(s, now_ns);
 }
 
-static void forget(struct ledger *ledger, struct ledger_link *link)
+static void add_reuse_counts(struct reuse_counts *to, const struct reuse_counts *more)
+{
+	to->hits += more->hits;
+	to->misses += more->misses;
+	to->first_use_failures += more->first_use_failures;
+	to->replaced += more->replaced;
+	for (unsigned i = 0; i < REUSE_REFUSALS; i++)
+		to->refused[i] += more->refused[i];
+	for (unsigned i = 0; i < REUSE_RETIREMENTS; i++)
+		to->retired[i] += more->retired[i];
+}
+
+void ledger_add_reuse(const struct destination *destination, struct reuse_counts *sum)
+{
+	if (destination->parked)
+		add_reuse_counts(sum, &destination->parked->counts);
+}
+
+/* Takes a destination out of the ledger. What it counted has been put where it belongs. */
+static void drop(struct ledger *ledger, struct ledger_link *link)
 {
 	struct arena *arena = ledger->arena;
+	struct destination *d = &link->destination;
 	struct tuple_space *next;
 
 	HASH_DEL(ledger->table, link);
 	ledger->last = NULL;
-	for (struct tuple_space *s = link->destination.spaces; s; s = next) {
+	ledger->dropped_exhausted += d->exhausted;
+	ledger_add_reuse(d, &ledger->dropped_reuse);
+	for (struct tuple_space *s = d->spaces; s; s = next) {
 		next = s->next;
 		usage_take_back(ledger, s);
 		arena_free(arena, s, sizeof(*s));
 	}
-	arena_free(arena, link->destination.by_source,
-		   link->destination.by_source_count * sizeof(struct tuple_space *));
-	arena_free(arena, link->destination.load, link->destination.by_source_count * sizeof(uint32_t));
-	if (link->destination.parked)
-		arena_free(arena, link->destination.parked, sizeof(struct parked_pool));
+	arena_free(arena, d->by_source, d->by_source_count * sizeof(struct tuple_space *));
+	arena_free(arena, d->load, d->by_source_count * sizeof(uint32_t));
+	if (d->parked)
+		arena_free(arena, d->parked, sizeof(struct parked_pool));
 	arena_free(arena, link, sizeof(*link));
 	ledger->count--;
-	ledger->forgotten++;
+}
+
+static void note_forgotten(const struct ledger *ledger)
+{
 	if (ledger->writer && ledger->writer->segment)
-		USAGE_PUT(ledger->writer->segment->header.forgotten, ledger->forgotten);
+		USAGE_PUT(ledger->writer->segment->header.forgotten, ledger_forgotten(ledger));
+}
+
+/* The next one that the hand comes to. */
+static struct ledger_link *next_by_hand(struct ledger *ledger, uint64_t now_ns)
+{
+	struct ledger_link *link = ledger->hand ? ledger->hand : ledger->table;
+
+	ledger->hand = link->hh.next;
+	age_spaces(&link->destination, now_ns);
+	return link;
 }
 
 /* Drops the first idle entry from the hand on; looks at a bounded number of them. */
 COLD static bool make_room(struct ledger *ledger, uint64_t now_ns)
 {
-	for (unsigned looked = 0; looked < 64 && ledger->table; looked++) {
-		struct ledger_link *link = ledger->hand ? ledger->hand : ledger->table;
-		ledger->hand = link->hh.next;
-		age_spaces(&link->destination, now_ns);
+	for (unsigned looked = 0; looked < FORGET_LOOK_AT && ledger->table; looked++) {
+		struct ledger_link *link = next_by_hand(ledger, now_ns);
 		if (idle(&link->destination)) {
-			forget(ledger, link);
+			drop(ledger, link);
+			ledger->forgotten++;
+			note_forgotten(ledger);
 			return true;
 		}
 	}
 	return false;
 }
 
-HOT struct destination *ledger_find(struct ledger *ledger, const struct endpoint *to, const struct rule *rule,
-				    uint64_t now_ns)
+/* Nothing is open, and all there is to know fits. What has an entry in the segment keeps it. */
+static bool may_be_folded(const struct destination *d, uint64_t now_ns)
+{
+	if (d->users || d->no_source_said || !d->to.port)
+		return false;
+	if (d->parked && (d->parked->paused_until_ns > now_ns || d->parked->idle_limit_until_ns > now_ns))
+		return false;
+	for (const struct tuple_space *s = d->spaces; s; s = s->next)
+		if (s->open || s->number || s->time_wait >= LEDGER_BUSY_FROM || s->warned_steps ||
+		    s->full_until_ns > now_ns || s->aside_until_ns > now_ns)
+			return false;
+	return true;
+}
+
+static uint32_t at_most_32_bits(uint64_t value)
+{
+	return value > UINT32_MAX ? UINT32_MAX : (uint32_t)value;
+}
+
+static bool fold_space(struct ledger *ledger, const struct tuple_space *space, uint64_t now_ns)
+{
+	const struct usage_entry *use = space->use;
+	struct folded folded = { .to = space->destination->to,
+				 .source = space->source,
+				 .tick = use->tick,
+				 .opened = at_most_32_bits(use->opened),
+				 .failed = at_most_32_bits(use->failed),
+				 .failovers = at_most_32_bits(use->failovers),
+				 .connect_us = at_most_32_bits(use->connect_ns / 1000),
+				 .peak = (uint16_t)(use->peak < UINT16_MAX ? use->peak : UINT16_MAX) };
+
+	/* Below LEDGER_BUSY_FROM, all together. */
+	for (unsigned i = 0; i < USAGE_TIME_WAIT_BUCKETS; i++)
+		folded.time_wait[i] = (uint8_t)use->time_wait[i];
+	return folding_put(&ledger->folding, ledger->arena, &folded, now_ns);
+}
+
+/* A tuple space for which there is no room is made again from nothing when the program comes back. Without
+ * one that is put, though, the next is as well kept where it is. */
+static bool fold(struct ledger *ledger, struct ledger_link *link, uint64_t now_ns)
+{
+	for (const struct tuple_space *s = link->destination.spaces; s; s = s->next) {
+		if (!fold_space(ledger, s, now_ns)) {
+			struct folded none;
+			while (folding_take(&ledger->folding, &link->destination.to, &none))
+				;
+			return false;
+		}
+	}
+	drop(ledger, link);
+	note_forgotten(ledger);
+	return true;
+}
+
+/* One more than comes in, so that there are fewer again after many were open at once. */
+COLD static void fold_some(struct ledger *ledger, uint64_t now_ns)
+{
+	/* Before there is a segment nothing is in its sum. */
+	if (ledger->writer && ledger->writer->state == USAGE_NOT_TRIED)
+		return;
+	for (unsigned looked = 0, folded = 0; looked < FOLD_LOOK_AT && folded < 2; looked++) {
+		if (ledger->count < LEDGER_UNFOLDED_MAX)
+			return;
+		struct ledger_link *link = next_by_hand(ledger, now_ns);
+		if (may_be_folded(&link->destination, now_ns) && fold(ledger, link, now_ns))
+			folded++;
+	}
+}
+
+/* The tuple spaces of a destination that was folded, as they were. */
+static void unfold(struct ledger *ledger, struct destination *destination, uint64_t now_ns)
+{
+	struct folded folded;
+
+	while (folding_take(&ledger->folding, &destination->to, &folded)) {
+		struct tuple_space *space = ledger_space(ledger, destination, &folded.source);
+		if (!space)
+			continue;
+		struct usage_entry was = { .opened = folded.opened,
+					   .failed = folded.failed,
+					   .failovers = folded.failovers,
+					   .connect_ns = folded.connect_us * 1000ull,
+					   .peak = folded.peak,
+					   .tick = folded.tick };
+		for (unsigned i = 0; i < USAGE_TIME_WAIT_BUCKETS; i++)
+			was.time_wait[i] = folded.time_wait[i];
+		usage_unfold(ledger, space, &was);
+		space->time_wait = folded_time_wait(&folded, now_ns);
+		space_time_wait(space, now_ns);
+	}
+}
+
+COLD static struct destination *enter_new(struct ledger *ledger, const struct endpoint *to,
+					  const struct rule *rule, uint64_t now_ns)
 {
 	struct arena *arena = ledger->arena;
-	struct ledger_link *link;
 
-	if (likely(ledger->last && endpoint_equal(&ledger->last->to, to)))
-		return ledger->last;
-	HASH_FIND(hh, ledger->table, to, sizeof(*to), link);
-	if (link)
-		return ledger->last = &link->destination;
+	if (ledger->count >= LEDGER_UNFOLDED_MAX)
+		fold_some(ledger, now_ns);
 	if (ledger->count >= LEDGER_DESTINATIONS_MAX && !make_room(ledger, now_ns))
 		return NULL;
-	link = arena_alloc(arena, sizeof(*link));
+	struct ledger_link *link = arena_alloc(arena, sizeof(*link));
 	if (!link)
 		return NULL;
 	link->destination = (struct destination){ .to = *to, .rule = rule, .link = link };
@@ -103,7 +228,21 @@ HOT struct destination *ledger_find(struct ledger *ledger, const struct endpoint
 		return NULL;
 	}
 	ledger->count++;
+	unfold(ledger, &link->destination, now_ns);
 	return &link->destination;
+}
+
+HOT struct destination *ledger_find(struct ledger *ledger, const struct endpoint *to, const struct rule *rule,
+				    uint64_t now_ns)
+{
+	struct ledger_link *link;
+
+	if (likely(ledger->last && endpoint_equal(&ledger->last->to, to)))
+		return ledger->last;
+	HASH_FIND(hh, ledger->table, to, sizeof(*to), link);
+	if (link)
+		return ledger->last = &link->destination;
+	return enter_new(ledger, to, rule, now_ns);
 }
 
 COLD struct tuple_space *ledger_space(struct ledger *ledger, struct destination *destination,

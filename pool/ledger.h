@@ -5,6 +5,7 @@
 
 #include "address.h"
 #include "arena.h"
+#include "folding.h"
 #include "hot.h"
 #include "parked_pool.h"
 #include "port_range.h"
@@ -16,6 +17,8 @@
 
 enum {
 	LEDGER_DESTINATIONS_MAX = 16384,
+	/* Past this many, those that are not in use are folded: see folding.h. */
+	LEDGER_UNFOLDED_MAX = 1024,
 	/* With fewer ports in use the capacity is nobody's concern, and /proc is not read for it. */
 	LEDGER_BUSY_FROM = 32,
 };
@@ -87,9 +90,13 @@ struct ledger {
 	struct ledger_link *table; /* uthash */
 	struct destination *last;  /* found by the last search: most programs have few */
 	struct ledger_link *hand;  /* where the search for an idle entry goes on */
-	unsigned count;
-	uint64_t forgotten; /* idle destinations dropped for room */
+	unsigned count;            /* without those folded */
+	struct folding folding;
+	uint64_t forgotten; /* idle destinations dropped for room, without those that were folded */
 	uint64_t untracked; /* connections not counted for want of room */
+	/* What was counted at destinations that are no longer there, and at no tuple space. */
+	uint64_t dropped_exhausted;
+	struct reuse_counts dropped_reuse;
 };
 
 /**
@@ -115,7 +122,20 @@ struct tuple_space *ledger_space(struct ledger *ledger, struct destination *dest
 void ledger_capacity_changed(struct ledger *ledger);
 
 /**
- * ledger_next() - walk over all destinations, in the order they were first used
+ * ledger_forgotten() - destinations dropped for room; what they counted is in the sum of the usage segment
+ */
+static inline uint64_t ledger_forgotten(const struct ledger *ledger)
+{
+	return ledger->forgotten + ledger->folding.forgotten;
+}
+
+/**
+ * ledger_add_reuse() - add what reuse did at a destination
+ */
+void ledger_add_reuse(const struct destination *destination, struct reuse_counts *sum);
+
+/**
+ * ledger_next() - walk over all destinations that are not folded, in the order they were first used
  * @previous:	NULL to start
  */
 struct destination *ledger_next(const struct ledger *ledger, const struct destination *previous);

@@ -39,6 +39,12 @@ bool spread_prepare(struct shim *shim, struct destination *destination, const st
 		forget_slots(shim, destination);
 		return false;
 	}
+	for (struct tuple_space *space = destination->spaces; space; space = space->next)
+		for (unsigned i = 0; i < sources->count; i++)
+			if (address_equal(&space->source, &sources->items[i])) {
+				destination->by_source[i] = space;
+				space->load = &destination->load[i];
+			}
 	destination->sources = sources;
 	destination->rotor = shim_random(shim);
 	return true;

@@ -42,47 +42,57 @@ static void add_row(struct table *table, const struct row *row)
 	table->rows[at] = *row;
 }
 
-static void add_reuse(struct table *table, const struct parked_pool *pool)
+static void enter_row(struct table *table, struct row *row, const struct endpoint *to,
+		      const struct address *source, uint64_t connect_us)
 {
-	table->parked += pool->count;
-	table->reuse.hits += pool->counts.hits;
-	table->reuse.misses += pool->counts.misses;
-	table->reuse.first_use_failures += pool->counts.first_use_failures;
-	table->reuse.replaced += pool->counts.replaced;
-	for (unsigned i = 0; i < REUSE_REFUSALS; i++)
-		table->reuse.refused[i] += pool->counts.refused[i];
-	for (unsigned i = 0; i < REUSE_RETIREMENTS; i++)
-		table->reuse.retired[i] += pool->counts.retired[i];
+	if (!row->opened && !row->failed && !row->failovers)
+		return;
+	row->mean_us = row->opened ? connect_us / row->opened : 0;
+	endpoint_format(to, row->destination);
+	if (address_is_unset(source))
+		strcpy(row->source, "-");
+	else
+		address_format(source, row->source);
+	add_row(table, row);
+}
+
+static void collect_destination(struct destination *d, struct table *table, uint64_t now_ns)
+{
+	table->exhausted += d->exhausted;
+	table->parked += d->parked ? d->parked->count : 0;
+	ledger_add_reuse(d, &table->reuse);
+	for (struct tuple_space *s = d->spaces; s; s = s->next) {
+		const struct usage_entry *use = s->use;
+		struct row row = { .opened = use->opened,
+				   .failed = use->failed,
+				   .failovers = use->failovers,
+				   .open = s->open,
+				   .time_wait = space_time_wait(s, now_ns),
+				   .peak = use->peak };
+		enter_row(table, &row, &d->to, &s->source, use->connect_ns / 1000);
+	}
 }
 
 static void collect(struct shim *shim, struct table *table, uint64_t now_ns)
 {
-	for (struct destination *d = ledger_next(&shim->ledger, NULL); d; d = ledger_next(&shim->ledger, d)) {
-		table->exhausted += d->exhausted;
-		if (d->parked)
-			add_reuse(table, d->parked);
-		for (struct tuple_space *s = d->spaces; s; s = s->next) {
-			const struct usage_entry *use = s->use;
-			struct row row = { .opened = use->opened,
-					   .failed = use->failed,
-					   .failovers = use->failovers,
-					   .open = s->open,
-					   .time_wait = space_time_wait(s, now_ns),
-					   .peak = use->peak };
-			if (!use->opened && !use->failed && !use->failovers)
-				continue;
-			row.mean_us = use->opened ? use->connect_ns / use->opened / 1000 : 0;
-			endpoint_format(&d->to, row.destination);
-			if (address_is_unset(&s->source))
-				strcpy(row.source, "-");
-			else
-				address_format(&s->source, row.source);
-			add_row(table, &row);
-		}
+	const struct ledger *ledger = &shim->ledger;
+
+	table->exhausted = ledger->dropped_exhausted;
+	table->reuse = ledger->dropped_reuse;
+	for (struct destination *d = ledger_next(ledger, NULL); d; d = ledger_next(ledger, d))
+		collect_destination(d, table, now_ns);
+	for (const struct folded *f = folding_next(&ledger->folding, NULL); f;
+	     f = folding_next(&ledger->folding, f)) {
+		struct row row = { .opened = f->opened,
+				   .failed = f->failed,
+				   .failovers = f->failovers,
+				   .time_wait = folded_time_wait(f, now_ns),
+				   .peak = f->peak };
+		enter_row(table, &row, &f->to, &f->source, f->connect_us);
 	}
 	table->deferrals = shim->deferrals;
-	table->untracked = shim->ledger.untracked;
-	table->forgotten = shim->ledger.forgotten;
+	table->untracked = ledger->untracked;
+	table->forgotten = ledger_forgotten(ledger);
 	table->capacity = port_range_capacity(&shim->range);
 	table->since_ns = kernel_clock_ns() - shim->started_ns;
 }

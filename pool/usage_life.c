@@ -69,8 +69,6 @@ COLD void usage_start(struct shim *shim, const struct held *held)
 
 COLD void usage_freeze(struct shim *shim)
 {
-	if (shim->settings.no_state)
-		return;
 	if (shim->writer.state == USAGE_NOT_TRIED)
 		usage_start(shim, NULL);
 	if (!shim_enter(shim))

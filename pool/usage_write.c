@@ -153,7 +153,25 @@ COLD void usage_take_back(struct ledger *ledger, struct tuple_space *space)
 	evict(ledger, space->number);
 }
 
-/* What it counted until now is in the sum and stays there: no sum ever falls. */
+/* What it counted until now is in the sum and stays there: no sum ever falls. What it has in use moves.
+ * @was: its numbers until now */
+static void move_from_sum(struct usage_writer *writer, struct tuple_space *space, struct usage_entry *was,
+			  uint64_t now_ns)
+{
+	struct usage_entry *entry = space->use;
+
+	usage_shift_gauges(sum_of(writer), was, true);
+	usage_begin(entry);
+	name_entry(entry, space, now_ns);
+	USAGE_PUT(entry->peak, was->peak);
+	USAGE_PUT(entry->peak_ns, was->peak_ns);
+	usage_end(entry);
+	usage_shift_gauges(entry, was, false);
+	/* It did not grow just now. */
+	for (unsigned i = 0; i < USAGE_HISTORY; i++)
+		USAGE_PUT(entry->history[i], (uint16_t)(was->open > UINT16_MAX ? UINT16_MAX : was->open));
+}
+
 COLD void usage_promote(struct ledger *ledger, struct tuple_space *space)
 {
 	struct usage_entry *own = space->use;
@@ -165,20 +183,17 @@ COLD void usage_promote(struct ledger *ledger, struct tuple_space *space)
 	unsigned number = make_free(ledger, busyness(space), now_ns);
 	if (!number)
 		return;
-	struct usage_entry *sum = space->other;
 	own_entry(ledger->writer, space, number);
-	struct usage_entry *entry = space->use;
-	usage_shift_gauges(sum, own, true);
-	usage_begin(entry);
-	name_entry(entry, space, now_ns);
-	USAGE_PUT(entry->peak, own->peak);
-	USAGE_PUT(entry->peak_ns, own->peak_ns);
-	usage_end(entry);
-	usage_shift_gauges(entry, own, false);
-	/* It did not grow just now. */
-	for (unsigned i = 0; i < USAGE_HISTORY; i++)
-		USAGE_PUT(entry->history[i], (uint16_t)(own->open > UINT16_MAX ? UINT16_MAX : own->open));
+	move_from_sum(ledger->writer, space, own, now_ns);
 	arena_free(ledger->arena, own, sizeof(*own));
+}
+
+COLD void usage_unfold(struct ledger *ledger, struct tuple_space *space, struct usage_entry *was)
+{
+	if (space->number)
+		move_from_sum(ledger->writer, space, was, clock_coarse_ns());
+	else
+		*space->use = *was;
 }
 
 COLD void usage_move_in(struct ledger *ledger)

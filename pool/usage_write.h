@@ -118,6 +118,12 @@ bool usage_give(struct ledger *ledger, struct tuple_space *space);
 void usage_take_back(struct ledger *ledger, struct tuple_space *space);
 
 /**
+ * usage_unfold() - a tuple space that was folded is made again
+ * @was:	what it had counted, which is in the sum; aged on the way
+ */
+void usage_unfold(struct ledger *ledger, struct tuple_space *space, struct usage_entry *was);
+
+/**
  * usage_promote() - a tuple space that counts apart is used: should it have an entry instead of another?
  */
 void usage_promote(struct ledger *ledger, struct tuple_space *space);

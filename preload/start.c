@@ -90,6 +90,8 @@ __attribute__((constructor(101))) static void start(void)
 		return;
 	}
 	settings_finish(&shim.settings);
+	if (shim.settings.no_state)
+		shim.writer.state = USAGE_WITHOUT;
 	pthread_atfork(before_fork, NULL, after_fork_in_child);
 	process_start(start_in_child);
 	errno = saved;

@@ -28,6 +28,7 @@ void program_start(const char *rules)
 		  "%s: %s", complaint.place, complaint.reason);
 	settings_finish(&shim.settings);
 	shim.settings.no_state = true; /* test_usage_*.c have it */
+	shim.writer.state = USAGE_WITHOUT;
 	/* Not the way of the machine that runs the test. */
 	shim.knee.way = KNEE_WHOLE_RANGE;
 	shim.random = 4711; /* the order among equal sources is the same in each run */

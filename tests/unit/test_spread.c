@@ -182,7 +182,8 @@ Test(spread, a_list_is_prepared_once)
 	struct source_list other = { .items = shim.settings.otherwise.sources.items, .count = 2 };
 	check(spread_prepare(&shim, destination, &other));
 	check_number(destination->by_source_count, 2);
-	check(!destination->by_source[0]);
+	check(destination->by_source[0] == space && !destination->by_source[1]);
+	check_number(take(), 1);
 	check(space_of(0) == space);
 	check(spread_prepare(&shim, destination, NULL));
 	check_number(destination->by_source_count, 0);

@@ -71,6 +71,29 @@ Test(summary, the_rows_with_the_highest_peaks_are_shown_and_the_rest_counted)
 	check_text(row, "rows with lower peaks not shown: 10\n");
 }
 
+Test(summary, folded_destinations_have_their_rows)
+{
+	enum { ALL = LEDGER_UNFOLDED_MAX + 40 };
+	char note[64];
+	program_start("[headroom]\nlog = off\n");
+	for (unsigned i = 1; i <= ALL; i++) {
+		char to[24];
+		snprintf(to, sizeof(to), "10.0.0.9:%u", i);
+		struct program_socket many[3] = { program_socket(AF_INET), program_socket(AF_INET),
+						  program_socket(AF_INET) };
+		for (unsigned n = 0; n < (i == 7 ? 3 : 1); n++)
+			check_number(program_connect(&many[n], to), 0);
+		for (unsigned n = 0; n < 3; n++)
+			program_close(&many[n]);
+	}
+	check(shim.ledger.folding.count);
+	*fake.output = '\0';
+	summary_print(&shim);
+	check_contains(fake.output, "\n10.0.0.9:7");
+	snprintf(note, sizeof(note), "\nrows with lower peaks not shown: %d\n", ALL - SUMMARY_ROWS);
+	check_contains(fake.output, note);
+}
+
 Test(summary, exhaustion_and_deferral_are_told)
 {
 	program_start("[headroom]\nlog = off\n");

@@ -170,14 +170,67 @@ Test(usage_write, the_sum_holds_whoever_has_an_entry)
 
 Test(usage_write, what_a_forgotten_destination_counted_stays_in_the_sum)
 {
+	enum { ALL = FOLDED_MAX + LEDGER_UNFOLDED_MAX };
 	start(8);
-	for (unsigned i = 1; i <= LEDGER_DESTINATIONS_MAX + 50; i++) {
+	for (unsigned i = 1; i <= ALL + 50; i++) {
 		struct tuple_space *s = space(i % 65535 + 1);
 		open_some(s, 1);
 		space_ended(s, ENDED_BY_PEER, fake.now_ns);
 	}
 	check_number(segment.header.forgotten, 50);
-	check_sum(LEDGER_DESTINATIONS_MAX + 50, 0, 0);
+	check_sum(ALL + 50, 0, 0);
+}
+
+Test(usage_write, the_sum_holds_whatever_is_folded)
+{
+	enum { ALL = 3 * LEDGER_UNFOLDED_MAX };
+	static unsigned open[ALL];
+	unsigned opened = 0, total = 0, closed = 0;
+
+	start(7);
+	for (unsigned i = 0; i < 60000; i++) {
+		/* One in four again and again, so that it is given an entry now and then. */
+		unsigned which = shim_random(&shim) % 4 ? shim_random(&shim) % ALL : i / 2000;
+		struct tuple_space *s = space(which + 1);
+		if (!open[which] || shim_random(&shim) % 3 == 0) {
+			open_some(s, 1);
+			open[which]++;
+			opened++;
+			total++;
+		} else {
+			space_ended(s, ENDED_TIME_WAIT, fake.now_ns);
+			open[which]--;
+			total--;
+			closed++;
+		}
+		if (i % 10000 == 0)
+			check_sum(opened, total, closed);
+	}
+	check(shim.ledger.folding.count);
+	check_sum(opened, total, closed);
+	for (unsigned i = 0; i < ALL; i++)
+		check_number(space(i + 1)->open, open[i]);
+	check_sum(opened, total, closed);
+	fake.now_ns += 100 * SECOND;
+	check_number(sum().time_wait, 0);
+}
+
+Test(usage_write, a_folded_one_takes_its_time_waits_to_the_entry_it_gets)
+{
+	start(3);
+	open_some(space(1), 1);
+	open_some(space(2), 1);
+	open_some(space(3), 1);
+	space_ended(space(3), ENDED_TIME_WAIT, fake.now_ns);
+	for (unsigned i = 4; i < 3 * LEDGER_UNFOLDED_MAX; i++)
+		open_some(space(i), 1), space_ended(space(i), ENDED_BY_PEER, fake.now_ns);
+	check_number(usage_time_wait(&segment.entries[0], fake.now_ns), 1);
+	/* An entry that nobody has in use is there when it comes back. */
+	space_ended(space(1), ENDED_BY_PEER, fake.now_ns);
+	check(!space(3)->apart);
+	check_number(usage_time_wait(&segment.entries[0], fake.now_ns), 0);
+	check_number(usage_time_wait(entry_of(3), fake.now_ns), 1);
+	check_sum(3 * LEDGER_UNFOLDED_MAX - 1, 1, 1);
 }
 
 Test(usage_write, what_was_counted_before_there_was_a_segment_moves_in)
