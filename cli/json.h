@@ -7,10 +7,15 @@
 #include <stdint.h>
 #include <stdio.h>
 
+enum { JSON_HELD = 8192 };
+
+/* All zero but for `out` at first; it is written to when the outermost bracket is closed, and on the way. */
 struct json {
 	FILE *out;
 	unsigned depth;
 	bool filled; /* a comma is due before the next value */
+	size_t used;
+	char held[JSON_HELD];
 };
 
 /* In an object each value has a name; in an array, and at the outermost, the name is NULL. */

@@ -56,10 +56,33 @@ bool address_parse(const char *text, size_t length, struct address *out)
 	return inet_pton(AF_INET6, copy, &out->v6) == 1;
 }
 
+/* By hand: inet_ntop() and snprintf() were two fifths of a long `headroom report`. Return: behind the number.
+ */
+static char *put_decimal(char *out, unsigned value)
+{
+	char digits[10], *first = digits + sizeof(digits);
+
+	do {
+		*--first = (char)('0' + value % 10);
+	} while (value /= 10);
+	size_t length = (size_t)(digits + sizeof(digits) - first);
+	memcpy(out, first, length);
+	return out + length;
+}
+
+static char *put_v4(char *out, const struct address *a)
+{
+	for (unsigned i = 12; i < 16; i++) {
+		out = put_decimal(out, a->v6.s6_addr[i]);
+		*out++ = i < 15 ? '.' : '\0';
+	}
+	return out - 1;
+}
+
 const char *address_format(const struct address *a, char *out)
 {
 	if (address_is_v4(a))
-		inet_ntop(AF_INET, &a->words_be[3], out, ADDRESS_TEXT_MAX);
+		put_v4(out, a);
 	else
 		inet_ntop(AF_INET6, &a->v6, out, ADDRESS_TEXT_MAX);
 	return out;
@@ -69,10 +92,14 @@ const char *endpoint_format(const struct endpoint *e, char *out)
 {
 	char ip[ADDRESS_TEXT_MAX];
 
+	if (address_is_v4(&e->ip)) {
+		char *end = put_v4(out, &e->ip);
+		*end = ':';
+		*put_decimal(end + 1, e->port) = '\0';
+		return out;
+	}
 	address_format(&e->ip, ip);
-	if (address_is_v4(&e->ip))
-		snprintf(out, ENDPOINT_TEXT_MAX, "%s:%u", ip, e->port);
-	else if (e->scope)
+	if (e->scope)
 		snprintf(out, ENDPOINT_TEXT_MAX, "[%s%%%u]:%u", ip, e->scope, e->port);
 	else
 		snprintf(out, ENDPOINT_TEXT_MAX, "[%s]:%u", ip, e->port);
