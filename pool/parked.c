@@ -136,6 +136,14 @@ static uint64_t idle_most(const struct reuse *reuse, const struct parked_pool *p
 	return learned && learned < most && now_ns < pool->idle_limit_until_ns ? learned : most;
 }
 
+/* When it has been idle for too long, or is too old. */
+static uint64_t end_of(const struct reuse *reuse, const struct parked_pool *pool, uint64_t now_ns)
+{
+	uint64_t idle_ns = reuse->parked_ns + idle_most(reuse, pool, now_ns);
+	uint64_t old_ns = reuse->opened_ns + reuse->limits->max_age_ns;
+	return old_ns < idle_ns ? old_ns : idle_ns;
+}
+
 bool parked_has_room(const struct retired *retired)
 {
 	return retired->count < sizeof(retired->fds) / sizeof(retired->fds[0]);
@@ -153,6 +161,15 @@ static void take_out(struct shim *shim, struct reuse *reuse, struct parked_pool 
 	shim->parked_count--;
 }
 
+static struct reuse *oldest_of_all(const struct shim *shim)
+{
+	struct reuse *reuse = shim->parked_newest;
+
+	while (reuse && reuse->all_older)
+		reuse = reuse->all_older;
+	return reuse;
+}
+
 /* The oldest one makes room: closed by a reset it costs no port, while a close of the newest would. */
 static void make_room(struct shim *shim, const struct reuse *reuse, struct parked_pool *pool, uint64_t now_ns,
 		      struct retired *retired)
@@ -160,7 +177,7 @@ static void make_room(struct shim *shim, const struct reuse *reuse, struct parke
 	struct reuse *oldest = pool->count >= reuse->limits->max_idle ? pool->oldest : NULL;
 
 	if (!oldest && shim->parked_count >= shim->parked_most)
-		oldest = pool->oldest ? pool->oldest : shim->parked_newest;
+		oldest = pool->oldest ? pool->oldest : oldest_of_all(shim);
 	if (!oldest || !parked_has_room(retired))
 		return;
 	parked_retire(shim, oldest, RETIRED_ROOM, now_ns, retired);
@@ -197,7 +214,7 @@ void parked_enter(struct shim *shim, struct reuse *reuse, int fd, uint32_t rtt_u
 	if (shim->parked_newest)
 		shim->parked_newest->all_newer = reuse;
 	shim->parked_newest = reuse;
-	uint64_t until_ns = now_ns + idle_most(reuse, pool, now_ns);
+	uint64_t until_ns = end_of(reuse, pool, now_ns);
 	if (!shim->parked_count++ || until_ns < shim->parked_look_ns)
 		shim->parked_look_ns = until_ns;
 }
@@ -305,9 +322,10 @@ void parked_expire(struct shim *shim, uint64_t now_ns, struct retired *retired)
 	for (struct reuse *reuse = shim->parked_newest; reuse; reuse = next) {
 		next = reuse->all_older;
 		struct parked_pool *pool = pool_of(reuse);
-		uint64_t until_ns = reuse->parked_ns + idle_most(reuse, pool, now_ns);
+		uint64_t until_ns = end_of(reuse, pool, now_ns);
 		if (until_ns <= now_ns && parked_has_room(retired)) {
-			parked_retire(shim, reuse, RETIRED_IDLE, now_ns, retired);
+			bool old = now_ns - reuse->opened_ns >= reuse->limits->max_age_ns;
+			parked_retire(shim, reuse, old ? RETIRED_AGE : RETIRED_IDLE, now_ns, retired);
 		} else if (until_ns < look_ns) {
 			look_ns = until_ns;
 		}

@@ -83,7 +83,7 @@ void parked_retire(struct shim *shim, struct reuse *reuse, enum reuse_retirement
 		   struct retired *retired);
 
 /**
- * parked_expire() - let go what has been idle for too long; the lock is held
+ * parked_expire() - let go what has been idle for too long or is too old; the lock is held
  */
 void parked_expire(struct shim *shim, uint64_t now_ns, struct retired *retired);
 

@@ -59,10 +59,13 @@ long swap_in(const struct fresh *fresh, int fd, int status, struct option_log *o
 	return 0;
 }
 
-void swap_out(int fd, const struct reuse *reuse)
+bool swap_out(int fd, const struct reuse *reuse)
 {
+	bool out = true;
+
 	for (unsigned i = 0; i < reuse->watches; i++) {
 		struct epoll_event unused = { 0 };
-		kernel.epoll_ctl(reuse->watch[i].epoll, EPOLL_CTL_DEL, fd, &unused);
+		out &= !kernel.epoll_ctl(reuse->watch[i].epoll, EPOLL_CTL_DEL, fd, &unused);
 	}
+	return out;
 }

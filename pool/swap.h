@@ -43,8 +43,9 @@ long swap_in(const struct fresh *fresh, int fd, int status, struct option_log *o
  * @fd:		the program's
  *
  * A set would go on to report the connection for as long as we keep it (epoll(7), Q6).
+ * Return: false if it may still be in one: the number is another set's now, or none's, which no hook saw
  */
-void swap_out(int fd, const struct reuse *reuse);
+bool swap_out(int fd, const struct reuse *reuse);
 
 /**
  * swap_signals() - does somebody get signals for what happens on this socket (fcntl(2), F_SETOWN)?

@@ -61,6 +61,8 @@ static int dup_onto(int fd, int target, int flags, bool plain)
 
 	if (closes)
 		closing_end(&closing);
+	if (copy >= 0 && fd != target && shim.settings.reuses)
+		epoll_number_closed(target);
 	share(fd, copy);
 	return copy;
 }

@@ -64,6 +64,8 @@ static int keep(int fd, const struct held *held, uint32_t *rtt_us)
 		refusal = parked_quiet((int)own, reuse->guard.sent, reuse->guard.received, rtt_us);
 	if (refusal < 0 && reuse->forks != shim.forks)
 		refusal = REFUSED_SHARED;
+	if (refusal < 0 && !swap_out(fd, reuse))
+		refusal = REFUSED_OPTION;
 	if (refusal < 0 && !fdtable_set((int)own, held->tracked))
 		refusal = REFUSED_FDS;
 	if (refusal >= 0) {
@@ -73,7 +75,6 @@ static int keep(int fd, const struct held *held, uint32_t *rtt_us)
 	reuse->cookie = cookie;
 	reuse->status = (int)status;
 	settle_connect((int)own, held->tracked);
-	swap_out(fd, reuse);
 	return (int)own;
 }
 

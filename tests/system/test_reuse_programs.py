@@ -82,13 +82,16 @@ def measured(command, shim, port, good):
     before, began = accepted(), time.monotonic()
     done = lab.run(command, shim, limit_s=60)
     seconds = time.monotonic() - began
+    if done.status == 77:
+        raise lab.Skipped(f"{command[1]} finds its library not installed")
     if done.status or not good(done):
         raise lab.Failed(f"{command[0]} failed\n{done}")
     return accepted() - before, lab.total(tuples(port, ["TIME-WAIT"])), seconds
 
 
 def row(name, plain, reused, requests):
-    text = " | ".join(f"{count:,} | {left:,} | {requests / seconds:,.0f}" for count, left, seconds in (plain, reused))
+    text = " | ".join(f"{count:,} | {left:,} | {(requests or count) / seconds:,.0f}"
+                      for count, left, seconds in (plain, reused))
     if RESULT:
         with open(RESULT, "a", encoding="ascii") as file:
             file.write(f"| {name} | {text} |\n")
@@ -117,6 +120,28 @@ def compare(name, guard, make, port, command, gains, requests=REQUESTS, good=lam
     return f"{requests} requests, {plain[0]} connections without, {reused[0]} with"
 
 
+def by_time(name, guard, make, port, command):
+    """As compare(), for a program that runs for a time and not for a number of requests; it asks the server to close."""
+    lab.needs(command[0])
+    sides = []
+    for shim in (None, {"options": ["--reuse", guard]}):
+        lab.new_network()
+        lab.ports(10000, 59999)
+        with make():
+            before = accepted()
+            done = lab.run(command, shim, limit_s=60)
+            counted = re.search(r"(\d+) requests in ([\d.]+)s", done.stdout)
+            if done.status or not counted or "Socket errors" in done.stdout:
+                raise lab.Failed(f"{command[0]} failed\n{done}")
+            requests, connections = int(counted[1]), accepted() - before
+            if connections < requests:
+                raise lab.Failed(f"{connections} connections for {requests} requests")
+            left = lab.total(tuples(port, ["TIME-WAIT"]))
+            sides.append((connections, left, float(counted[2]) * connections / requests))
+    row(name, *sides, None)
+    return f"connections without and with: {[connections for connections, *_ in sides]}"
+
+
 def proxy(gains):
     """nginx reuses towards its upstream only where it does not ask the upstream to close, as it does by default."""
     lab.needs("nginx", "ab")
@@ -133,6 +158,16 @@ def proxy(gains):
     if connections[0] < REQUESTS or (connections[1] < REQUESTS // 2) != gains:
         raise lab.Failed(f"connections without and with: {connections}")
     return f"{REQUESTS} requests, {connections[0]} connections without, {connections[1]} with"
+
+
+def java():
+    """It calls shutdown() before close(): such a connection is never parked."""
+    lab.needs("java", "javac")
+    done = lab.run(["javac", "-d", str(lab.shared()), str(CLIENTS / "ReuseUrl.java")])
+    lab.equal("javac's exit status", done.status, 0)
+    return compare("Java HttpURLConnection, disconnect() (shuts down)", "http", web, WEB,
+                   ["java", "-Xshare:auto", "-XX:TieredStopAtLevel=1", "-cp", str(lab.shared()), "ReuseUrl", str(WEB),
+                    str(REQUESTS)], False)
 
 
 def ab_good(done):
@@ -158,6 +193,20 @@ lab.main([
               good=ab_good)),
     ("curl, close", of(compare, "curl, Connection: close", "http", web, WEB,
                        ["curl", "-s", "-H", "Connection: close", "-o", "/dev/null", f"{URL}[1-{REQUESTS}]"], False)),
+    ("wrk, close", of(by_time, "wrk, Connection: close", "http", web, WEB,
+                      ["wrk", "-t", "1", "-c", "8", "-d", "1s", "-H", "Connection: close", URL])),
+    ("requests", of(compare, "Python requests", "http", web, WEB,
+                    [lab.PYTHON, str(CLIENTS / "reuse_requests.py"), str(WEB), str(REQUESTS)], True)),
+    ("pymemcache", of(compare, "Python pymemcache", "memcached", memcached, MEMCACHED,
+                      [lab.PYTHON, str(CLIENTS / "reuse_pymemcache.py"), str(MEMCACHED), str(REQUESTS)], True)),
+    ("PHP, redis", of(compare, "PHP, redis over a stream", "redis", redis, REDIS,
+                      ["php", str(CLIENTS / "reuse_php.php"), "redis", str(REDIS), str(REQUESTS)], True)),
+    ("PHP, http", of(compare, "PHP, http stream (sends close)", "http", web, WEB,
+                     ["php", str(CLIENTS / "reuse_php.php"), "http", str(WEB), str(REQUESTS)], False)),
+    # PHP loads its extensions with RTLD_DEEPBIND: no hook sees what curl does.
+    ("PHP, curl", of(compare, "PHP, curl (out of reach)", "http", web, WEB,
+                     ["php", str(CLIENTS / "reuse_php.php"), "curl", str(WEB), str(REQUESTS)], False)),
+    ("Java", java),
     ("nginx as a proxy", of(proxy, True)),
     ("nginx as a proxy, by default", of(proxy, False)),
 ])

@@ -26,6 +26,8 @@ enum fake_call {
 	CALL_WRITE,
 	CALL_FSTAT,
 	CALL_FCNTL,
+	CALL_DUP3,
+	CALL_EPOLL_CTL,
 	CALL_PPOLL,
 	CALL_GETPID,
 	FAKE_CALLS,
@@ -37,6 +39,8 @@ enum {
 	FAKE_FILES = 8,
 	FAKE_FAULTS = 8,
 	FAKE_LIMITS = 32,
+	FAKE_OPTIONS = 4,
+	FAKE_WATCHES = 16,
 	FAKE_ADDRESSES = 128,
 	FAKE_OUTPUT = 16384,
 	FAKE_PID = 4711,
@@ -48,9 +52,19 @@ struct fake_file {
 	mode_t mode; /* as in struct stat */
 };
 
-/* A socket, or an open file. */
+/* An option of a socket that nothing here acts on. */
+struct fake_option {
+	int level, name;
+	socklen_t length; /* 0: not set */
+	uint8_t value[16];
+};
+
+/* A socket, an open file, or an epoll set. */
 struct fake_fd {
 	bool used;
+	bool epoll;
+	bool cloexec;
+	int status, owner; /* fcntl(2): F_GETFL, F_GETOWN */
 	const struct fake_file *file;
 	bool log_file;
 	size_t offset;
@@ -66,7 +80,10 @@ struct fake_fd {
 	uint32_t range;
 	char device[16];
 	struct linger linger;
+	struct fake_option options[FAKE_OPTIONS];
 	uint8_t tcp_state;
+	uint64_t sent, received; /* of TCP_INFO: bytes acknowledged, bytes received */
+	uint32_t unacked, not_sent, rtt_us;
 	int error;    /* SO_ERROR */
 	long to_recv; /* what recv() answers: bytes there, or a negative errno */
 	bool in_dump; /* netlink: the reply is out, the end mark is due */
@@ -75,8 +92,9 @@ struct fake_fd {
 /* Makes a call fail. */
 struct fault {
 	enum fake_call call;
-	int option;           /* of setsockopt() and getsockopt(); 0: any */
-	int error;            /* errno */
+	int option; /* of setsockopt() and getsockopt(), command of fcntl(), operation of epoll_ctl(); 0: any
+		     */
+	int error;  /* errno */
 	unsigned skip, times; /* leave that many alone, then fail that many */
 };
 
@@ -85,6 +103,14 @@ struct fake_limit {
 	struct address source;
 	struct endpoint to;
 	unsigned ports;
+};
+
+/* What epoll_ctl() entered. */
+struct fake_watch {
+	int epoll, fd;
+	uint64_t cookie; /* of the socket */
+	uint32_t events;
+	uint64_t data;
 };
 
 /* What RTM_GETADDR tells. */
@@ -100,6 +126,10 @@ struct fake_kernel {
 	unsigned fault_count;
 	struct fake_fd fds[FAKE_FDS];
 	uint64_t last_cookie;
+	struct fake_watch watches[FAKE_WATCHES];
+	unsigned watch_count;
+	unsigned resets;      /* connections closed with SO_LINGER of 0 */
+	size_t tcp_info_size; /* what the kernel has of struct tcp_info; 0: all of it */
 	struct fake_file files[FAKE_FILES];
 	unsigned file_count;
 	char sysctls[3][512]; /* text of the files of fake_range() */
@@ -153,7 +183,7 @@ void fake_stop(void);
 void fake_fail(enum fake_call call, int error);
 
 /**
- * fake_fail_option() - from now on setsockopt() or getsockopt() of one option fails
+ * fake_fail_option() - from now on a call fails for one option, command or operation
  */
 void fake_fail_option(enum fake_call call, int option, int error);
 
@@ -193,6 +223,18 @@ int fake_tcp_socket(int family);
  * fake_fd() - what is behind an fd
  */
 struct fake_fd *fake_fd(int fd);
+
+/**
+ * fake_epoll() - an epoll set
+ * Return: fd
+ */
+int fake_epoll(void);
+
+/**
+ * fake_watch() - what an epoll set has of an open fd
+ * Return: NULL if nothing
+ */
+struct fake_watch *fake_watch(int epoll, int fd);
 
 /**
  * fake_close_socket() - the program's close()

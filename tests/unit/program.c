@@ -11,8 +11,6 @@
 
 #include <errno.h>
 
-struct shim shim;
-
 void program_start(const char *rules)
 {
 	struct complaint complaint = { 0 };

@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: Apache-2.0
+/* reusing - a program whose closed connections are parked, over the fake kernel. */
+#include "reusing.h"
+
+#include "attempt.h"
+#include "check.h"
+#include "clock.h"
+#include "closing.h"
+#include "fdtable.h"
+#include "parking.h"
+#include "process.h"
+
+#include <netinet/in.h>
+#include <sys/resource.h>
+#include <sys/uio.h>
+
+void reusing_start(const char *rules, unsigned files)
+{
+	struct rlimit limit;
+
+	program_start(rules);
+	process_start(NULL);
+	cr_assert(!getrlimit(RLIMIT_NOFILE, &limit));
+	limit.rlim_cur = files;
+	cr_assert(!setrlimit(RLIMIT_NOFILE, &limit));
+}
+
+int reusing_socket(int family)
+{
+	struct tracked facts = { .family = (uint8_t)family };
+	int fd = fake_tcp_socket(family);
+
+	fake_fd(fd)->rtt_us = REUSING_RTT_US;
+	parking_tidy();
+	cr_assert(shim_enter(&shim));
+	struct tracked *tracked = fdtable_track(fd, &facts);
+	cr_assert(tracked && reuse_of(&shim, tracked));
+	shim_leave(&shim);
+	return fd;
+}
+
+long reusing_connect(int fd, const char *to)
+{
+	struct fake_connect call = { .fd = fd, .to = at(to) };
+	const struct rule *rule = settings_rule_for(&shim.settings, &call.to, shim.process);
+	bool reuses = rule->reuse.guard != GUARD_OFF;
+	long rc;
+
+	if (reuses && parking_hand_out(fd, &call.to, rule, &rc))
+		return rc;
+	cr_assert(shim_enter(&shim));
+	struct tracked *tracked = fdtable_look(fd);
+	if (reuses)
+		reuse_begin(&shim, tracked, &call.to, rule, clock_ns());
+	return attempt_run(&shim, tracked, fd, &call.to, fake_program_connect, &call);
+}
+
+int reusing_opened(const char *to)
+{
+	int fd = reusing_socket(AF_INET);
+	check_number(reusing_connect(fd, to), 0);
+	return fd;
+}
+
+static void feed(int fd, const char *bytes, void (*show)(const struct held *, const struct iovec *, size_t))
+{
+	struct iovec piece = { .iov_base = (void *)(uintptr_t)bytes, .iov_len = strlen(bytes) };
+	struct held held;
+
+	cr_assert(fdtable_hold(fd, &held));
+	show(&held, &piece, piece.iov_len);
+	fdtable_release(&held);
+}
+
+void reusing_send(int fd, const char *bytes)
+{
+	if (fdtable_look(fd)->watched & FIRST_SEND)
+		parking_check_first_send(fd);
+	fake_fd(fd)->sent += strlen(bytes);
+	feed(fd, bytes, reuse_sent);
+}
+
+void reusing_receive(int fd, const char *bytes)
+{
+	fake_fd(fd)->received += strlen(bytes);
+	feed(fd, bytes, reuse_received);
+}
+
+void reusing_exchange(int fd)
+{
+	reusing_send(fd, "*1\r\n$4\r\nPING\r\n");
+	reusing_receive(fd, "+PONG\r\n");
+}
+
+bool reusing_close(int fd)
+{
+	struct closing closing;
+
+	parking_tidy();
+	bool known = closing_begin(fd, &closing);
+	bool parked = shim.parked_newest && shim.parked_newest->tracked == closing.held.tracked;
+	kernel.close(fd);
+	if (known)
+		closing_end(&closing);
+	return parked;
+}
+
+uint64_t reusing_parked(const char *to)
+{
+	int fd = reusing_opened(to);
+	uint64_t cookie = fake_fd(fd)->cookie;
+
+	reusing_exchange(fd);
+	check(reusing_close(fd));
+	reusing_wait(REUSING_QUIET_NS);
+	return cookie;
+}
+
+uint64_t reusing_serves(const char *to)
+{
+	return fake_fd(reusing_opened(to))->cookie;
+}
+
+int reusing_number(uint64_t cookie)
+{
+	for (struct reuse *reuse = shim.parked_newest; reuse; reuse = reuse->all_older)
+		if (reuse->cookie == cookie)
+			return reuse->fd;
+	cr_assert_fail("none is parked that has this cookie");
+	return -1;
+}
+
+const struct reuse_counts *reusing_counts(const char *to)
+{
+	static const struct reuse_counts none;
+	const struct destination *destination = program_destination(to);
+	return destination->parked ? &destination->parked->counts : &none;
+}
+
+struct reuse *reusing_of(int fd)
+{
+	return fdtable_look(fd)->reuse;
+}
+
+void check_refused(const char *to, enum reuse_refusal why)
+{
+	const struct reuse_counts *counts = reusing_counts(to);
+	for (int i = 0; i < REUSE_REFUSALS; i++)
+		cr_assert(counts->refused[i] == (i == (int)why), "%s: %d refused",
+			  reuse_refusal_name((enum reuse_refusal)i), (int)counts->refused[i]);
+}
+
+void check_retired(const char *to, enum reuse_retirement why)
+{
+	const struct reuse_counts *counts = reusing_counts(to);
+	for (int i = 0; i < REUSE_RETIREMENTS; i++)
+		cr_assert(counts->retired[i] == (i == (int)why), "%s: %d retired",
+			  reuse_retirement_name((enum reuse_retirement)i), (int)counts->retired[i]);
+}
