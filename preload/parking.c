@@ -62,7 +62,7 @@ static int keep(int fd, const struct held *held, uint32_t *rtt_us)
 		refusal = REFUSED_OPTION;
 	else
 		refusal = parked_quiet((int)own, reuse->guard.sent, reuse->guard.received, rtt_us);
-	if (refusal < 0 && reuse->forks != shim.forks)
+	if (refusal < 0 && (reuse->forks != shim.forks || !swap_out(fd, reuse)))
 		refusal = REFUSED_SHARED;
 	if (refusal < 0 && !fdtable_set((int)own, held->tracked))
 		refusal = REFUSED_FDS;
@@ -73,7 +73,6 @@ static int keep(int fd, const struct held *held, uint32_t *rtt_us)
 	reuse->cookie = cookie;
 	reuse->status = (int)status;
 	settle_connect((int)own, held->tracked);
-	swap_out(fd, reuse);
 	return (int)own;
 }
 
@@ -246,8 +245,7 @@ static bool put_in_place(int fd, int anew, const struct tracked *dead, const str
 {
 	struct tracked *tracked = fdtable_look(anew), *old = fdtable_look(fd);
 
-	if (!tracked || old != dead || old->fds != 1 ||
-	    kernel.dup3(anew, fd, fresh->numbers & FD_CLOEXEC ? O_CLOEXEC : 0) < 0)
+	if (!tracked || old != dead || old->fds != 1 || swap_place(fresh, anew) < 0)
 		return false;
 	fdtable_take(anew);
 	if (old->space) {
@@ -257,7 +255,6 @@ static bool put_in_place(int fd, int anew, const struct tracked *dead, const str
 	}
 	old->state = SOCKET_FRESH;
 	replace(fd, tracked, fresh);
-	swap_watch(fresh);
 	kernel.close(anew);
 	return true;
 }
