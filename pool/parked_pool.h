@@ -9,7 +9,7 @@
 enum reuse_refusal {
 	REFUSED_GUARD,   /* the guard refused it: protocol, state, a word of one side */
 	REFUSED_OPEN,    /* an exchange is under way, or none was made */
-	REFUSED_SHARED,  /* another fd or another process may hold it */
+	REFUSED_SHARED,  /* another fd, another process or an epoll set may hold it */
 	REFUSED_OPTION,  /* an option or binding that cannot be put back */
 	REFUSED_STATE,   /* not established, or shut down */
 	REFUSED_UNREAD,  /* bytes wait to be read, or to be sent */

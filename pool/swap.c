@@ -36,13 +36,51 @@ bool swap_look(int fd, const struct reuse *reuse, struct fresh *fresh)
 	return true;
 }
 
-void swap_watch(const struct fresh *fresh)
+/* Takes fd out of the first sets of those that are listed. Return: was it in all of them? */
+static bool leave_sets(int fd, const struct watch *watch, unsigned count)
+{
+	bool left = true;
+
+	for (unsigned i = 0; i < count; i++) {
+		struct epoll_event unused = { 0 };
+		left &= kernel.epoll_ctl(watch[i].epoll, EPOLL_CTL_DEL, fd, &unused) == 0;
+	}
+	return left;
+}
+
+static long enter_sets(const struct fresh *fresh)
 {
 	for (unsigned i = 0; i < fresh->watches; i++) {
 		struct epoll_event event = { .events = fresh->watch[i].events,
 					     .data.u64 = fresh->watch[i].data };
-		kernel.epoll_ctl(fresh->watch[i].epoll, EPOLL_CTL_ADD, fresh->fd, &event);
+		long rc = kernel.epoll_ctl(fresh->watch[i].epoll, EPOLL_CTL_ADD, fresh->fd, &event);
+		if (rc < 0) {
+			leave_sets(fresh->fd, fresh->watch, i);
+			return rc;
+		}
 	}
+	return 0;
+}
+
+long swap_place(const struct fresh *fresh, int fd)
+{
+	int flags = fresh->numbers & FD_CLOEXEC ? O_CLOEXEC : 0;
+
+	if (!fresh->watches)
+		return kernel.dup3(fd, fresh->fd, flags);
+	/* A set may be full (ENOSPC), or there is no memory. The fresh socket stays in the sets for as long
+	 * as we have it, so that it can be put back. */
+	long kept = kernel.fcntl(fresh->fd, F_DUPFD_CLOEXEC, fd);
+	if (kept < 0)
+		return kept;
+	long rc = kernel.dup3(fd, fresh->fd, flags);
+	if (rc >= 0) {
+		rc = enter_sets(fresh);
+		if (rc < 0)
+			kernel.dup3((int)kept, fresh->fd, flags);
+	}
+	kernel.close((int)kept);
+	return rc;
 }
 
 long swap_in(const struct fresh *fresh, int fd, int status, struct option_log *options)
@@ -52,20 +90,11 @@ long swap_in(const struct fresh *fresh, int fd, int status, struct option_log *o
 	if (!rc && status != fresh->status)
 		rc = kernel.fcntl(fd, F_SETFL, fresh->status);
 	if (!rc)
-		rc = kernel.dup3(fd, fresh->fd, fresh->numbers & FD_CLOEXEC ? O_CLOEXEC : 0);
-	if (rc < 0)
-		return rc;
-	swap_watch(fresh);
-	return 0;
+		rc = swap_place(fresh, fd);
+	return rc < 0 ? rc : 0;
 }
 
 bool swap_out(int fd, const struct reuse *reuse)
 {
-	bool out = true;
-
-	for (unsigned i = 0; i < reuse->watches; i++) {
-		struct epoll_event unused = { 0 };
-		out &= !kernel.epoll_ctl(reuse->watch[i].epoll, EPOLL_CTL_DEL, fd, &unused);
-	}
-	return out;
+	return leave_sets(fd, reuse->watch, reuse->watches);
 }

@@ -23,11 +23,13 @@ struct fresh {
 bool swap_look(int fd, const struct reuse *reuse, struct fresh *fresh);
 
 /**
- * swap_watch() - enter what is now under the program's fd into the epoll sets the fresh socket was in
+ * swap_place() - put a connection under the number of the fresh socket, and into the epoll sets that it was in
+ * @fd:		our fd of the connection; the caller closes it
  *
- * It left them when its last fd was replaced (epoll(7), Q6).
+ * The fresh socket leaves its sets when its last fd goes (epoll(7), Q6).
+ * Return: 0 or more, or a negative errno: then the program's fd is as it was
  */
-void swap_watch(const struct fresh *fresh);
+long swap_place(const struct fresh *fresh, int fd);
 
 /**
  * swap_in() - make a connection like the fresh socket, and put it under its fd
@@ -43,7 +45,7 @@ long swap_in(const struct fresh *fresh, int fd, int status, struct option_log *o
  * @fd:		the program's
  *
  * A set would go on to report the connection for as long as we keep it (epoll(7), Q6).
- * Return: false if it may still be in one: the number is another set's now, or none's, which no hook saw
+ * Return: false if one may do so: the connection is not to be kept
  */
 bool swap_out(int fd, const struct reuse *reuse);
 

@@ -247,8 +247,7 @@ static bool put_in_place(int fd, int anew, const struct tracked *dead, const str
 {
 	struct tracked *tracked = fdtable_look(anew), *old = fdtable_look(fd);
 
-	if (!tracked || old != dead || old->fds != 1 ||
-	    kernel.dup3(anew, fd, fresh->numbers & FD_CLOEXEC ? O_CLOEXEC : 0) < 0)
+	if (!tracked || old != dead || old->fds != 1 || swap_place(fresh, anew) < 0)
 		return false;
 	fdtable_take(anew);
 	if (old->space) {
@@ -258,7 +257,6 @@ static bool put_in_place(int fd, int anew, const struct tracked *dead, const str
 	}
 	old->state = SOCKET_FRESH;
 	replace(fd, tracked, fresh);
-	swap_watch(fresh);
 	kernel.close(anew);
 	return true;
 }

@@ -1,25 +1,35 @@
 // SPDX-License-Identifier: Apache-2.0
 /* faults - a client for runs in which system calls of the shim fail
  *
- * faults [HOST]: waits for SIGUSR1, so that a tracer may attach. From there on it makes itself none of the
- * calls that are made to fail, or makes them so that the case can tell which are its own, and says all
- * results at the end with one writev(). */
+ * faults HOST [MODE]: waits for SIGUSR1, so that a tracer may attach. From there on it makes itself none of
+ * the calls that are made to fail, or makes them so that the case can tell which are its own, and says all
+ * results at the end with one writev(). MODE:
+ *   all		connects, uses, duplicates, closes, forks
+ *   keeps		closes nothing, and says of an fd only that there is one
+ *   threads		4 threads connect and close
+ *   exchanges		asks a server of tag.c, one connection after the other
+ *   watched		the same, each connection registered with epoll before connect() */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
+#include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { OPEN_PORT = 5000, CLOSED_PORT = 5999 };
+enum { OPEN_PORT = 5000, CLOSED_PORT = 5999, THREADS = 4, ROUNDS = 250, EXCHANGES = 8 };
 
-static const char *host = "127.0.0.1";
+static const char *host;
+static bool says_numbers = true;
 static char said[8192];
 static size_t length;
 
@@ -31,15 +41,21 @@ static void say(const char *what, long result)
 				   result < 0 ? strerrorname_np(error) : "");
 }
 
-static int connected(unsigned port)
+static int connect_to(int fd, unsigned port)
 {
 	struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons((uint16_t)port) };
-	int fd = socket(AF_INET, SOCK_STREAM, 0);
 
 	inet_pton(AF_INET, host, &to.sin_addr);
-	say("socket", fd);
+	return connect(fd, (const struct sockaddr *)&to, sizeof(to));
+}
+
+static int connected(unsigned port)
+{
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+	say("socket", says_numbers ? fd : fd >= 0);
 	errno = 0;
-	say("connect", connect(fd, (const struct sockaddr *)&to, sizeof(to)));
+	say("connect", connect_to(fd, port));
 	say("errno", errno);
 	return fd;
 }
@@ -72,21 +88,10 @@ static void have_child(bool shares_memory)
 	say("status", WIFEXITED(status) ? WEXITSTATUS(status) : -1);
 }
 
-int main(int argc, char **argv)
+static void do_all(void)
 {
-	sigset_t begin;
-	int number;
-
-	if (argc > 1)
-		host = argv[1];
-	sigemptyset(&begin);
-	sigaddset(&begin, SIGUSR1);
-	sigprocmask(SIG_BLOCK, &begin, NULL);
-	struct iovec out = { .iov_base = "ready\n", .iov_len = 6 };
-	ssize_t ignored = writev(1, &out, 1);
-	while (sigwait(&begin, &number))
-		;
 	int fds[12];
+
 	for (int i = 0; i < 12; i++)
 		fds[i] = connected(i == 4 ? CLOSED_PORT : OPEN_PORT);
 	use(fds[0]);
@@ -102,6 +107,102 @@ int main(int argc, char **argv)
 	use(fds[5]);
 	int again = connected(OPEN_PORT);
 	use(again);
+}
+
+static void keep_all(void)
+{
+	says_numbers = false;
+	for (int i = 0; i < 12; i++) {
+		int fd = connected(i == 4 ? CLOSED_PORT : OPEN_PORT);
+		if (i % 4 == 1)
+			use(fd);
+	}
+}
+
+static atomic_int opened, closed, ended;
+
+static void *connect_and_close(void *unused)
+{
+	(void)unused;
+	for (int i = 0; i < ROUNDS; i++) {
+		int fd = socket(AF_INET, SOCK_STREAM, 0);
+		opened += connect_to(fd, OPEN_PORT) == 0;
+		closed += close(fd) == 0;
+	}
+	ended++;
+	/* It is not waited for: libc does that with futex(2), which may be what fails. */
+	while (pause())
+		;
+	return NULL;
+}
+
+static void race(void)
+{
+	pthread_t thread;
+
+	for (int i = 0; i < THREADS; i++)
+		say("pthread_create", pthread_create(&thread, NULL, connect_and_close, NULL));
+	while (ended < THREADS)
+		sched_yield();
+	say("opened", opened);
+	say("closed", closed);
+}
+
+static void exchange(int number, int epoll)
+{
+	struct epoll_event event = { .events = EPOLLIN, .data.u32 = (uint32_t)number };
+	char text[64], reply[64] = "";
+	struct iovec part = { .iov_base = text, .iov_len = (size_t)sprintf(text, "raw ok/%d.\n", number) };
+	struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1 };
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+	say("socket", fd);
+	if (epoll >= 0)
+		say("epoll_ctl", epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event));
+	say("connect", connect_to(fd, OPEN_PORT));
+	say("sendmsg", sendmsg(fd, &message, MSG_NOSIGNAL));
+	if (epoll >= 0) {
+		say("epoll_wait", epoll_wait(epoll, &event, 1, -1));
+		say("data", event.data.u32);
+	}
+	part = (struct iovec){ .iov_base = reply, .iov_len = sizeof(reply) - 1 };
+	ssize_t size = recvmsg(fd, &message, 0);
+	/* What follows is the server's number of the connection. */
+	say("its own reply",
+	    size > 0 && !strncmp(reply + 1, text + 7, (size_t)(strchr(text, '.') - text - 6)));
+	say("close", close(fd));
+}
+
+static void exchange_all(bool watched)
+{
+	int epoll = watched ? epoll_create1(EPOLL_CLOEXEC) : -1;
+
+	for (int i = 0; i < EXCHANGES; i++)
+		exchange(i, epoll);
+}
+
+int main(int argc, char **argv)
+{
+	const char *mode = argc > 2 ? argv[2] : "all";
+	sigset_t begin;
+	int number;
+
+	host = argc > 1 ? argv[1] : "127.0.0.1";
+	sigemptyset(&begin);
+	sigaddset(&begin, SIGUSR1);
+	sigprocmask(SIG_BLOCK, &begin, NULL);
+	struct iovec out = { .iov_base = "ready\n", .iov_len = 6 };
+	ssize_t ignored = writev(1, &out, 1);
+	while (sigwait(&begin, &number))
+		;
+	if (!strcmp(mode, "keeps"))
+		keep_all();
+	else if (!strcmp(mode, "threads"))
+		race();
+	else if (!strcmp(mode, "exchanges") || !strcmp(mode, "watched"))
+		exchange_all(mode[0] == 'w');
+	else
+		do_all();
 	out = (struct iovec){ .iov_base = said, .iov_len = length };
 	ignored = writev(1, &out, 1);
 	(void)ignored;

@@ -6,6 +6,7 @@ The program is faults.c. It makes itself none of the calls that strace(1) makes 
 fails is the shim's. What the program says and its exit status must be those of a run without the shim.
 """
 import functools
+import itertools
 import os
 import pathlib
 import signal
@@ -17,6 +18,7 @@ PORT = 5000
 ERRORS = "ENOPROTOOPT EPERM ENOMEM EINVAL EMFILE ENOSPC EINTR".split()
 # Few ports, so that the shim reads the range and has something to log; a log file, so that it opens one.
 SOURCES = "127.0.0.1-127.0.0.3"
+numbers = itertools.count(1)
 
 
 def shims():
@@ -29,20 +31,40 @@ def shims():
     }
 
 
+def reusing():
+    """For the modes of the client whose server answers."""
+    return {"reuse": {"options": ["--reuse", "raw", "--summary"]},
+            "reuse, even": {"options": ["--reuse", "raw"], "sources": SOURCES}}
+
+
+def no_folder_yet():
+    """The folder of the usage segment is to be made first, a new one for each run."""
+    made = lab.state()
+    return {"no sources": {"env": {"HEADROOM_STATE_DIR": f"{made}/{next(numbers)}"}}}
+
+
 def attached(process):
     status = pathlib.Path(f"/proc/{process.pid}/status").read_text()
     return "TracerPid:\t0" not in status
 
 
-def outcome(shim, inject=None, host="127.0.0.1"):
+def server(mode):
+    if mode not in ("exchanges", "watched"):
+        return lab.Hold(PORT)
+    tag = lab.Process([lab.client("tag"), str(PORT)])
+    lab.wait_for(lambda: "ready" in tag.stdout(), "the server", tag)
+    return tag
+
+
+def outcome(shim, inject=None, host="127.0.0.1", mode="all"):
     """Runs the client. Return: what it said and its exit status, and the calls that were made to fail."""
     lab.new_network()
-    lab.ports(40000, 40019)
+    lab.ports(40000, 50000 if mode == "threads" else 40019)
     if host != "127.0.0.1":
         lab.ip("addr", "add", f"{host}/24", "dev", "lo")
     trace = lab.scratch() / "trace"
     trace.unlink(missing_ok=True)
-    with lab.Hold(PORT), lab.Process([lab.client("faults"), host], shim) as process:
+    with server(mode), lab.Process([lab.client("faults"), host, mode], shim) as process:
         lab.wait_for(lambda: "ready" in process.stdout(), "the client", process)
         if not inject:
             process.send(10)
@@ -58,16 +80,16 @@ def outcome(shim, inject=None, host="127.0.0.1"):
     return (done.status, done.stdout), trace.read_text().count("(INJECTED)")
 
 
-def same(call, when="", only=None, host="127.0.0.1"):
+def same(call, when="", only=None, host="127.0.0.1", mode="all", ways=shims, errors=ERRORS):
     lab.needs("strace")
-    plain, _ = outcome(None, None, host)
+    plain, _ = outcome(None, None, host, mode)
     injected = 0
-    for which, shim in shims().items():
+    for which in ways():
         if only and which not in only:
             continue
-        lab.equal(f"{which}: nothing fails", outcome(shim, None, host)[0], plain)
-        for error in ERRORS:
-            seen, count = outcome(shim, (call, error, when), host)
+        lab.equal(f"{which}: nothing fails", outcome(ways()[which], None, host, mode)[0], plain)
+        for error in errors:
+            seen, count = outcome(ways()[which], (call, error, when), host, mode)
             lab.equal(f"{which}: {call} fails with {error}", seen, plain)
             injected += count
     # A case in which nothing was made to fail proves nothing.
@@ -217,10 +239,25 @@ def of(call, *arguments, **how):
 
 
 SOURCED = ("even", "spill", "auto")
+# What makes the usage segment, and what undoes it.
+SEGMENT = ("fstatfs", "getdents64", "fchmod", "ftruncate", "fallocate", "madvise", "newfstatat", "geteuid", "prlimit64",
+           "pread64", "lseek", "munmap", "ftruncate,unlinkat", "fallocate,munmap,unlinkat", "uname")
 lab.main([
     *((f"{call} fails", of(call)) for call in ("setsockopt", "getsockopt", "recvfrom", "getsockname", "getpid")),
     *((f"{call} fails", of(call, only=SOURCED)) for call in ("bind", "openat", "read", "mmap", "fcntl")),
     *((f"{call} fails", of(call, only=("spill", "auto"))) for call in ("ppoll", "write", "fstat")),
+    *((f"{call} fails", of(call, only=("spill", "auto"))) for call in SEGMENT),
+    ("mkdirat fails", of("mkdirat", ways=no_folder_yet)),
+    ("close of the shim's own fds fails", of("close", mode="keeps")),
+    ("futex fails", of("futex", mode="threads", only=("no sources", "even"))),
+    ("futex fails now and then", of("futex", ":when=1+2", mode="threads", only=("no sources", "even"))),
+    *((f"reuse: {call} fails", of(call, mode="exchanges", ways=reusing))
+      for call in ("dup3", "fcntl", "recvfrom", "getsockopt", "setsockopt", "getsockname", "prlimit64", "mmap", "getpid")),
+    ("reuse: dup3 fails once", of("dup3", ":when=2", mode="exchanges", ways=reusing)),
+    # The client enters each socket into its set itself: the first call, and every second one where none is parked.
+    ("reuse: no connection can be taken out of its epoll set", of("epoll_ctl", ":when=2+2", mode="watched", ways=reusing)),
+    ("reuse: one connection cannot be taken out of its epoll set", of("epoll_ctl", ":when=2", mode="watched", ways=reusing)),
+    ("reuse: a connection cannot be put into an epoll set", of("epoll_ctl", ":when=4", mode="watched", ways=reusing)),
     ("sendto fails", of("sendto", only=("auto",), host="10.9.0.1")),
     # The client's first socket() and the shim's first connect() come first of their kinds.
     ("socket for a look at routes fails", of("socket", ":when=2", only=("spill", "auto"))),

@@ -52,6 +52,12 @@ def of_process(pid):
     }
 
 
+def holds(process, out):
+    """It said so and waits for its signal: before that, the file it says it in is still one of its fds."""
+    return out.exists() and "held\n" in out.read_text() and \
+        "State:\tS" in pathlib.Path(f"/proc/{process.pid}/status").read_text()
+
+
 def outcome(command, shim, env, ports, mode):
     """Runs the program until it holds. Return: what is to be the same, the summary's rows, the kernel's counts."""
     lab.new_network()
@@ -65,7 +71,7 @@ def outcome(command, shim, env, ports, mode):
     elif shim is not None:
         shim = {**shim, "options": [*([] if shim.get("quiet") else ["--summary"]), *shim.get("options", ())]}
     with lab.Hold(MAIN, mode), lab.Hold(CHILD), lab.Process(command, shim, env=env) as process:
-        lab.wait_for(lambda: out.exists() and "held\n" in out.read_text(), "the program to hold", process)
+        lab.wait_for(lambda: holds(process, out), "the program to hold", process)
         noticed = of_process(process.pid)
         kernel = {port: tuples(port) for port in (MAIN, CHILD, SILENT)}
         process.send(15)
