@@ -2,6 +2,8 @@
 /* export - `headroom export`: metrics for Prometheus, by HTTP, as a file for node_exporter, or printed. */
 #include "export.h"
 
+#include "option_number.h"
+#include "sleep.h"
 #include "verbs.h"
 
 #include <errno.h>
@@ -40,16 +42,6 @@ struct options {
 	double interval_s;
 };
 
-static int take_number(const char *option, const char *text, double least, double most, double *out)
-{
-	char *end;
-
-	*out = strtod(text, &end);
-	if (end == text || *end || !(*out >= least && *out <= most))
-		return complain(option, "`%s` is not a number from %g to %.0f", text, least, most);
-	return STATUS_FINE;
-}
-
 static int take_option(struct options *options, int option, char **argv)
 {
 	double number = 0;
@@ -66,12 +58,12 @@ static int take_option(struct options *options, int option, char **argv)
 		options->textfile = optarg;
 		return *optarg ? STATUS_FINE : complain("--textfile", "is empty");
 	case 'i':
-		return take_number("--interval", optarg, 0.1, 86400, &options->interval_s);
+		return option_number("--interval", optarg, 0.1, 86400, &options->interval_s);
 	case 'H':
 		options->export->look_for.host = true;
 		return STATUS_FINE;
 	case 't':
-		status = take_number("--top", optarg, 1, EXPORT_TOP_MAX, &number);
+		status = option_number("--top", optarg, 1, EXPORT_TOP_MAX, &number);
 		options->export->top = (unsigned)number;
 		return status;
 	case 'p':
@@ -205,8 +197,7 @@ static void ending_signals(sigset_t *set)
 
 bool export_wait(double seconds)
 {
-	struct timespec limit = { .tv_sec = (time_t)seconds,
-				  .tv_nsec = (long)((seconds - (double)(time_t)seconds) * 1e9) };
+	struct timespec limit = timespec_of(seconds);
 	sigset_t set;
 	int got;
 

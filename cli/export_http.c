@@ -2,7 +2,7 @@
 /* export_http - `headroom export --listen`: an HTTP server for Prometheus, by libmicrohttpd. */
 #include "export.h"
 
-#include "verbs.h"
+#include "complain.h"
 
 #include <errno.h>
 #include <microhttpd.h>

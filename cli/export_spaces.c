@@ -3,7 +3,7 @@
 #include "export.h"
 
 #include "clock.h"
-#include "verbs.h"
+#include "complain.h"
 
 #include <stdlib.h>
 #include <string.h>

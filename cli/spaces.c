@@ -3,8 +3,8 @@
 #include "spaces.h"
 
 #include "clock.h"
+#include "complain.h"
 #include "usage_identity.h"
-#include "verbs.h"
 
 #include <stdlib.h>
 #include <string.h>
