@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* spaces_host - the tuple spaces of the whole host (its network namespace), by the kernel's own list. */
-#include "spaces.h"
+#include "spaces_host.h"
 
 #include "complain.h"
 #include "tuple_space.h"
