@@ -7,7 +7,6 @@
 
 /**
  * timespec_of() - seconds as the system calls take them
- * @seconds:	not below 0
  */
 struct timespec timespec_of(double seconds);
 
