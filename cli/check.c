@@ -1,15 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 /* check - `headroom check HOST:PORT`: how many more connections can be opened, and what holds the rest. */
-#include "check.h"
 #include "check_all.h"
+#include "check_json.h"
+#include "check_leaks.h"
+#include "check_look.h"
+#include "check_report.h"
+#include "check_target.h"
 #include "netns.h"
+#include "option_number.h"
 #include "verbs.h"
+#include "view_complaints.h"
 
-#include <errno.h>
 #include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 static const char usage[] =
 	"usage: headroom check [OPTION...] HOST:PORT...\n"
@@ -33,26 +37,17 @@ static const char usage[] =
 	"Exit status: 0 fine; 1 exhausted, past the knee, or past the threshold; 2 usage or\n"
 	"environment error.\n";
 
-struct options {
+struct asked {
 	struct check *check;
 	const char *space_option, *space; /* --pid or --netns */
 	bool all, leaks;
 };
 
-static int take_number(const char *option, const char *text, double most, double *out)
+static int take_option(struct asked *asked, int option, char **argv)
 {
-	char *end;
-	*out = strtod(text, &end);
-	if (end == text || *end || !(*out >= 0 && *out <= most))
-		return complain(option, "`%s` is not a number from 0 to %.0f", text, most);
-	return STATUS_FINE;
-}
-
-static int take_option(struct options *options, int option, char **argv)
-{
-	struct check *check = options->check;
+	struct check *check = asked->check;
 	char reason[REASON_MAX];
-	double number;
+	double number = 0;
 	int status;
 
 	switch (option) {
@@ -67,35 +62,31 @@ static int take_option(struct options *options, int option, char **argv)
 		check->probe = true;
 		return STATUS_FINE;
 	case 'a':
-		options->all = true;
+		asked->all = true;
 		return STATUS_FINE;
 	case 'l':
-		options->leaks = true;
+		asked->leaks = true;
 		return STATUS_FINE;
 	case 'j':
-		check->json = true;
+		check->options.json = true;
 		return STATUS_FINE;
 	case 's':
-		return take_number("--sample", optarg, 3600, &check->sample_s);
+		return option_number("--sample", optarg, 0, 3600, &check->options.sample_s);
 	case 't':
-		status = take_number("--threshold", optarg, 100, &number);
-		check->threshold = (unsigned)number;
+		status = option_number("--threshold", optarg, 0, 100, &number);
+		check->options.threshold = (unsigned)number;
 		return status;
 	case 'P':
 	case 'N':
-		options->space_option = option == 'P' ? "--pid" : "--netns";
-		options->space = optarg;
+		asked->space_option = option == 'P' ? "--pid" : "--netns";
+		asked->space = optarg;
 		return STATUS_FINE;
-	case ':':
-		return complain("check", "`%s` needs a value; `headroom check --help` has the details",
-				argv[optind - 1]);
 	default:
-		return complain("check", "`%s` is not an option; `headroom check --help` lists them",
-				argv[optind - 1]);
+		return complain_option("check", option, argv[optind - 1]);
 	}
 }
 
-static int take_options(struct options *options, int argc, char **argv)
+static int take_options(struct asked *asked, int argc, char **argv)
 {
 	static const struct option known[] = { { "all", no_argument, NULL, 'a' },
 					       { "leaks", no_argument, NULL, 'l' },
@@ -112,7 +103,7 @@ static int take_options(struct options *options, int argc, char **argv)
 
 	opterr = 0;
 	while ((option = getopt_long(argc, argv, ":h", known, NULL)) != -1)
-		if ((status = take_option(options, option, argv)))
+		if ((status = take_option(asked, option, argv)))
 			return status;
 	return STATUS_FINE;
 }
@@ -127,32 +118,6 @@ static int take_targets(struct check *check, char **names, bool over_there)
 		if (!strchr(*names, '%') == !over_there)
 			status = check_target_add(check, *names);
 	return status;
-}
-
-void view_complain(const struct kernel_view *view)
-{
-	if (view->way == VIEW_PROC)
-		complain(NULL, "sock_diag is refused (%s): bound-only sockets and interfaces are not seen",
-			 strerror(-view->refused));
-	else if (view->no_bound_only)
-		complain(NULL,
-			 "this kernel, before 6.8, does not list sockets that are bound and not connected");
-	if (view->interrupted)
-		complain(NULL, "the kernel's list changed while it was read: counts may be off by a few");
-}
-
-void probe_complain(int error)
-{
-	complain("--probe", "the kernel cannot be asked about single ports (%s)%s", strerror(-error),
-		 error == -ENOPROTOOPT ? ": Linux 6.3 can" : "");
-}
-
-void sleep_s(double seconds)
-{
-	struct timespec left = { .tv_sec = (time_t)seconds,
-				 .tv_nsec = (long)((seconds - (double)(time_t)seconds) * 1e9) };
-	while (nanosleep(&left, &left) && errno == EINTR)
-		;
 }
 
 static void complain_of_view(const struct check *check)
@@ -173,7 +138,7 @@ static int answer(struct check *check)
 	if (status)
 		return status;
 	complain_of_view(check);
-	(check->json ? check_json : check_report)(check, stdout);
+	(check->options.json ? check_json : check_report)(check, stdout);
 	for (unsigned i = 0; i < check->space_count; i++)
 		if (check->spaces[i].asked_for && check_is_bad_news(check, &check->spaces[i]))
 			status = STATUS_BAD_NEWS;
@@ -181,54 +146,50 @@ static int answer(struct check *check)
 }
 
 /* What the options say does not go together. */
-static int disagreement(const struct options *options, bool destinations)
+static int disagreement(const struct asked *asked, bool destinations)
 {
-	if (options->all && options->leaks)
+	if (asked->all && asked->leaks)
 		return complain("check", "--all and --leaks are two questions: ask one at a time");
-	const char *question = options->all ? "--all" : options->leaks ? "--leaks" : NULL;
+	const char *question = asked->all ? "--all" : asked->leaks ? "--leaks" : NULL;
 	if (question && destinations)
 		return complain(question, "takes no destination");
-	if (question &&
-	    (options->check->probe || options->check->from.count || options->check->from.automatic))
+	if (question && (asked->check->probe || asked->check->from.count || asked->check->from.automatic))
 		return complain(question, "--probe and --from are for a single destination");
 	if (!question && !destinations)
 		return complain("check", "no destination given; `headroom check --help` has the usage");
 	return STATUS_FINE;
 }
 
-static int ask(struct options *options, char **destinations)
+static int ask(struct asked *asked, char **destinations)
 {
-	struct check *check = options->check;
-	const struct check_all all = { .json = check->json,
-				       .threshold = check->threshold,
-				       .sample_s = check->sample_s };
+	struct check *check = asked->check;
 	int status;
 
-	if ((status = disagreement(options, *destinations)) ||
+	if ((status = disagreement(asked, *destinations)) ||
 	    (status = take_targets(check, destinations, false)))
 		return status;
-	if (options->space && (status = netns_enter(options->space_option, options->space)))
+	if (asked->space && (status = netns_enter(asked->space_option, asked->space)))
 		return status;
-	if (options->all)
-		return check_all(&all);
-	if (options->leaks)
-		return check_leaks(&all);
+	if (asked->all)
+		return check_all(&check->options);
+	if (asked->leaks)
+		return check_leaks(&check->options);
 	status = take_targets(check, destinations, true);
 	return status ? status : answer(check);
 }
 
 int verb_check(int argc, char **argv)
 {
-	struct options options = { .check = calloc(1, sizeof(struct check)) };
+	struct asked asked = { .check = calloc(1, sizeof(struct check)) };
 
-	if (!options.check)
+	if (!asked.check)
 		return complain(NULL, "no memory");
-	options.check->sample_s = 1;
-	options.check->threshold = 80;
-	int status = take_options(&options, argc, argv);
+	asked.check->options.sample_s = 1;
+	asked.check->options.threshold = 80;
+	int status = take_options(&asked, argc, argv);
 	if (!status)
-		status = ask(&options, argv + optind);
-	check_end(options.check);
-	free(options.check);
+		status = ask(&asked, argv + optind);
+	check_end(asked.check);
+	free(asked.check);
 	return status;
 }

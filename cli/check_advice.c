@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 /* check_advice - what to do about one tuple space. */
-#include "check.h"
+#include "check_advice.h"
+
 #include "reserve_list.h"
 #include "route.h"
 
 #include <arpa/inet.h>
 #include <ifaddrs.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 
 enum { TIGHT_PERCENT = 50, WIDE_LOW = 1024, WIDE_HIGH = 65535, RESERVED_TEXT = 160 };

@@ -2,10 +2,11 @@
 /* check_all - `headroom check --all`: every destination of the host, that with the least headroom first. */
 #include "check_all.h"
 
+#include "complain.h"
 #include "json.h"
-#include "kernel.h"
 #include "terminal.h"
-#include "verbs.h"
+#include "tuple_space.h"
+#include "view_complaints.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -21,18 +22,13 @@ struct entry {
 };
 
 struct all {
-	const struct check_all *options;
+	const struct check_options *options;
 	struct port_space *ports;
 	struct entry *entries;
 	unsigned count;
 	uint64_t left_out; /* sockets of tuple spaces for which there was no room */
 	uint32_t capacity;
 };
-
-static void see_blocking(const struct socket_seen *seen, void *context)
-{
-	port_space_see(context, seen);
-}
 
 static void see(const struct socket_seen *seen, void *context)
 {
@@ -146,12 +142,12 @@ static int look(struct all *all)
 	struct kernel_view view;
 
 	if (!port_space_start(all->ports))
-		return complain("/proc/sys/net/ipv4/ip_local_port_range", "cannot be read");
-	int rc = kernel_view_read(&view, &blocking, see_blocking, all->ports);
+		return range_complain();
+	int rc = kernel_view_read(&view, &blocking, port_space_visit, all->ports);
 	if (!rc)
 		rc = kernel_view_read(&view, NULL, see, all);
 	if (rc)
-		return complain(NULL, "the kernel does not list its sockets: %s", strerror(-rc));
+		return view_complain_failed(rc);
 	view_complain(&view);
 	all->capacity = port_space_capacity(all->ports);
 	if (all->left_out)
@@ -173,7 +169,7 @@ static struct entry **sort(const struct all *all)
 	return sorted;
 }
 
-int check_all(const struct check_all *options)
+int check_all(const struct check_options *options)
 {
 	struct all all = { .options = options, .ports = malloc(sizeof(*all.ports)) };
 	struct entry *entry, *next;

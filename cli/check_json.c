@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /* check_json - what `headroom check` found out, for programs; docs/check-json.md. */
-#include "check.h"
+#include "check_json.h"
+
+#include "check_advice.h"
 #include "json.h"
 
 static const char *const ways[BLOCKED_WAYS] = { "", "listener", "bound", "connected" };

@@ -4,11 +4,15 @@
  * Two signs: sockets in CLOSE_WAIT, which the peer closed and the program did not; and a number of
  * connections to one destination that grows from look to look and never falls.
  */
-#include "check_all.h"
+#include "check_leaks.h"
+
+#include "complain.h"
 #include "holders.h"
 #include "json.h"
+#include "port_space.h"
+#include "sleep.h"
 #include "terminal.h"
-#include "verbs.h"
+#include "view_complaints.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -110,11 +114,6 @@ static void see(const struct socket_seen *seen, void *context)
 		(struct wanted_socket){ .inode = seen->inode, .tag = place->index, .note = seen->quiet_ms };
 }
 
-static void see_listener(const struct socket_seen *seen, void *context)
-{
-	port_space_see(context, seen);
-}
-
 static void found(const struct process *process, const struct wanted_socket *socket, void *context)
 {
 	struct leaks *leaks = context;
@@ -161,7 +160,7 @@ static int look(struct leaks *leaks, double sample_s)
 	struct kernel_filter listeners = { .states = 1u << STATE_LISTEN };
 	struct kernel_view view;
 
-	kernel_view_read(&view, &listeners, see_listener, leaks->listening);
+	kernel_view_read(&view, &listeners, port_space_visit, leaks->listening);
 	if (view.way == VIEW_PROC)
 		view_complain(&view);
 	for (leaks->look = 0; leaks->look < LOOKS; leaks->look++) {
@@ -287,7 +286,7 @@ static void end(struct leaks *leaks)
 	free(leaks);
 }
 
-int check_leaks(const struct check_all *options)
+int check_leaks(const struct check_options *options)
 {
 	struct leaks *leaks = calloc(1, sizeof(*leaks));
 	int status = STATUS_USAGE;

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 /* check_look - find the tuple spaces of all targets and what is in them. */
-#include "check.h"
-#include "check_all.h"
+#include "check_look.h"
+
+#include "complain.h"
 #include "route.h"
-#include "verbs.h"
+#include "sleep.h"
+#include "view_complaints.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -241,47 +243,24 @@ int check_look(struct check *check)
 	int status;
 
 	if (!port_space_start(&check->ports))
-		return complain("/proc/sys/net/ipv4/ip_local_port_range", "cannot be read");
+		return range_complain();
 	if ((status = add_targets(check)))
 		return status;
-	if (check->sample_s > 0) {
+	if (check->options.sample_s > 0) {
 		first = look_before(check);
-		sleep_s(check->sample_s);
+		sleep_s(check->options.sample_s);
 	}
 	int rc = kernel_view_read(&check->view, NULL, see, check);
 	double second = now_s();
 	if (rc)
-		return complain(NULL, "the kernel does not list its sockets: %s", strerror(-rc));
+		return view_complain_failed(rc);
 	check->ports.bound_only_hidden = check->view.no_bound_only;
 	if (check->probe)
 		check->probe_error = port_space_ask(&check->ports);
 	for (unsigned i = 0; i < check->space_count; i++) {
 		tuple_space_count(&check->spaces[i].now, &check->ports, &check->spaces[i].count);
-		if (check->sample_s > 0)
+		if (check->options.sample_s > 0)
 			compare(&check->spaces[i], second - first);
 	}
 	return find_processes(check);
-}
-
-void check_end(struct check *check)
-{
-	for (unsigned i = 0; i < check->space_count; i++) {
-		tuple_space_end(&check->spaces[i].before);
-		tuple_space_end(&check->spaces[i].now);
-		holders_end(&check->spaces[i].holders);
-	}
-	holders_end(&check->blockers);
-	arena_release(&check->arena);
-}
-
-unsigned check_percent(const struct tuple_count *count)
-{
-	return count->capacity ? (count->in_use - count->reusable) * 100u / count->capacity : 100;
-}
-
-bool check_is_bad_news(const struct check *check, const struct checked *space)
-{
-	const struct tuple_count *count = &space->count;
-	return !(count->headroom + count->reusable) || count->past_knee ||
-	       check_percent(count) >= check->threshold;
 }

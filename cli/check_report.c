@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /* check_report - what `headroom check` found out, for people. */
-#include "check.h"
+#include "check_report.h"
+
+#include "check_advice.h"
 #include "printable.h"
 #include "terminal.h"
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /* check_target - the destinations that HOST:PORT names. */
-#include "check.h"
-#include "verbs.h"
+#include "check_target.h"
+
+#include "complain.h"
 
 #include <errno.h>
 #include <netdb.h>

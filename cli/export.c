@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 /* export - `headroom export`: metrics for Prometheus, by HTTP, as a file for node_exporter, or printed. */
-#include "export.h"
-
+#include "ending_signals.h"
+#include "export_http.h"
+#include "export_page.h"
+#include "option_number.h"
 #include "verbs.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
-#include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -40,16 +42,6 @@ struct options {
 	double interval_s;
 };
 
-static int take_number(const char *option, const char *text, double least, double most, double *out)
-{
-	char *end;
-
-	*out = strtod(text, &end);
-	if (end == text || *end || !(*out >= least && *out <= most))
-		return complain(option, "`%s` is not a number from %g to %.0f", text, least, most);
-	return STATUS_FINE;
-}
-
 static int take_option(struct options *options, int option, char **argv)
 {
 	double number = 0;
@@ -66,12 +58,12 @@ static int take_option(struct options *options, int option, char **argv)
 		options->textfile = optarg;
 		return *optarg ? STATUS_FINE : complain("--textfile", "is empty");
 	case 'i':
-		return take_number("--interval", optarg, 0.1, 86400, &options->interval_s);
+		return option_number("--interval", optarg, 0.1, 86400, &options->interval_s);
 	case 'H':
 		options->export->look_for.host = true;
 		return STATUS_FINE;
 	case 't':
-		status = take_number("--top", optarg, 1, EXPORT_TOP_MAX, &number);
+		status = option_number("--top", optarg, 1, EXPORT_TOP_MAX, &number);
 		options->export->top = (unsigned)number;
 		return status;
 	case 'p':
@@ -114,23 +106,6 @@ static int take_options(struct options *options, int argc, char **argv)
 		if ((status = take_option(options, option, argv)))
 			return status;
 	return check_options(options, argc, argv);
-}
-
-int export_make(struct export *export, char **text, size_t *size)
-{
-	int status = export_look(export);
-
-	if (status)
-		return status;
-	FILE *out = open_memstream(text, size);
-	if (!out)
-		return complain("export", "%s", strerror(errno));
-	export_text(export, out);
-	bool failed = ferror(out);
-	if (!fclose(out) && !failed)
-		return STATUS_FINE;
-	free(*text);
-	return complain("export", "no memory");
 }
 
 static bool write_all(int fd, const char *text, size_t size)
@@ -180,7 +155,7 @@ static int write_look(const struct options *options)
 {
 	char *text;
 	size_t size;
-	int status = export_make(options->export, &text, &size);
+	int status = export_page(options->export, &text, &size);
 
 	if (status)
 		return status;
@@ -195,50 +170,21 @@ static int write_look(const struct options *options)
 	return status;
 }
 
-static void ending_signals(sigset_t *set)
-{
-	sigemptyset(set);
-	sigaddset(set, SIGINT);
-	sigaddset(set, SIGTERM);
-	sigaddset(set, SIGHUP);
-}
-
-bool export_wait(double seconds)
-{
-	struct timespec limit = { .tv_sec = (time_t)seconds,
-				  .tv_nsec = (long)((seconds - (double)(time_t)seconds) * 1e9) };
-	sigset_t set;
-	int got;
-
-	ending_signals(&set);
-	do
-		got = sigtimedwait(&set, NULL, seconds < 0 ? NULL : &limit);
-	while (got < 0 && errno == EINTR);
-	return got > 0;
-}
-
 /* The file's first writing has to succeed; later ones are tried again. */
 static int write_again(const struct options *options)
 {
-	sigset_t set;
-
-	ending_signals(&set);
-	sigprocmask(SIG_BLOCK, &set, NULL);
+	ending_signals_block();
 	int status = write_look(options);
 	if (options->interval_s <= 0 || status)
 		return status;
-	while (!export_wait(options->interval_s))
+	while (!ending_signals_wait(options->interval_s))
 		write_look(options);
 	return STATUS_FINE;
 }
 
 static int serve(struct options *options)
 {
-	sigset_t set;
-
-	/* Before there is a second thread. */
-	ending_signals(&set);
-	sigprocmask(SIG_BLOCK, &set, NULL);
+	ending_signals_block();
 	options->export->look_for.say_skipped = false;
 	return export_serve(options->export, options->listen);
 }

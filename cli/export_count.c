@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* export_count - from the rows of one look to label sets, a bounded number, whose counters never fall. */
-#include "export.h"
+#include "export_count.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 /* export_http - `headroom export --listen`: an HTTP server for Prometheus, by libmicrohttpd. */
-#include "export.h"
+#include "export_http.h"
 
-#include "verbs.h"
+#include "complain.h"
+#include "ending_signals.h"
+#include "export_page.h"
 
 #include <errno.h>
 #include <microhttpd.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -56,7 +59,7 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *connecti
 			      (char *)(uintptr_t)front_page, sizeof(front_page) - 1, MHD_RESPMEM_PERSISTENT);
 	if (strcmp(url, "/metrics"))
 		return say(connection, MHD_HTTP_NOT_FOUND, "not found; /metrics is what there is\n");
-	if (export_make(export, &text, &size))
+	if (export_page(export, &text, &size))
 		return say(connection, MHD_HTTP_INTERNAL_SERVER_ERROR,
 			   "the look failed; see standard error\n");
 	return answer(connection, MHD_HTTP_OK, "text/plain; version=0.0.4; charset=utf-8", text, size,
@@ -136,7 +139,7 @@ int export_serve(struct export *export, const char *where)
 		return complain("--listen", "%s: the HTTP server could not be started", where);
 	}
 	say_where(fd);
-	export_wait(-1);
+	ending_signals_wait(-1);
 	MHD_stop_daemon(daemon);
 	return STATUS_FINE;
 }

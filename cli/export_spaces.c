@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /* export_spaces - a look for `headroom export`: which tuple spaces get a label set of their own. */
-#include "export.h"
+#include "export_spaces.h"
 
 #include "clock.h"
-#include "verbs.h"
+#include "complain.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* export_text - the last look in Prometheus's text format, version 0.0.4; docs/metrics.md describes it
  * (https://prometheus.io/docs/instrumenting/exposition_formats/). */
-#include "export.h"
+#include "export_text.h"
 
 #include <inttypes.h>
 #include <stddef.h>

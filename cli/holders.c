@@ -2,7 +2,7 @@
 /* holders - how many sockets each process holds. */
 #include "holders.h"
 
-#include "verbs.h"
+#include "complain.h"
 
 #include <stdlib.h>
 

@@ -1,10 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* main - the headroom command: find the verb. */
-#include "printable.h"
-#include "settings.h"
 #include "verbs.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -23,26 +20,6 @@ static const struct {
 	{ "config", verb_config, "check a rule file, and say how it is understood" },
 };
 enum { VERBS = sizeof(verbs) / sizeof(verbs[0]) };
-
-int complain(const char *place, const char *format, ...)
-{
-	char reason[1024], shown[sizeof(reason)], shown_place[SETTING_PATH_MAX + 64];
-	va_list arguments;
-
-	va_start(arguments, format);
-	vsnprintf(reason, sizeof(reason), format, arguments);
-	va_end(arguments);
-	fprintf(stderr, "headroom: %s%s%s\n",
-		place ? printable_text(place, shown_place, sizeof(shown_place)) : "", place ? ": " : "",
-		printable_text(reason, shown, sizeof(shown)));
-	return STATUS_USAGE;
-}
-
-int complain_option(const char *verb, int option, const char *word)
-{
-	return complain(verb, "`%s` %s; `headroom %s --help` has the details", word,
-			option == ':' ? "needs a value" : "is not an option", verb);
-}
 
 static int help(FILE *out)
 {

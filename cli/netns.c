@@ -2,7 +2,7 @@
 /* netns - look into another network namespace. */
 #include "netns.h"
 
-#include "verbs.h"
+#include "complain.h"
 
 #include <errno.h>
 #include <fcntl.h>

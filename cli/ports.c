@@ -2,10 +2,10 @@
 /* ports - `headroom ports`: the port space of this host: range, reserved, blocked and by whom. */
 #include "ports.h"
 
-#include "check_all.h"
 #include "holders.h"
 #include "netns.h"
 #include "verbs.h"
+#include "view_complaints.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -65,11 +65,6 @@ static int take_options(struct ports *ports, struct asked *asked, int argc, char
 	if (optind < argc)
 		return complain("ports", "`%s`: no argument was expected", argv[optind]);
 	return STATUS_FINE;
-}
-
-static void see(const struct socket_seen *seen, void *context)
-{
-	port_space_see(context, seen);
 }
 
 static void count(struct ports *ports)
@@ -155,10 +150,10 @@ bool ports_next_run(const struct ports *ports, unsigned from, struct port_run *r
 static int look(struct ports *ports)
 {
 	if (!port_space_start(&ports->space))
-		return complain("/proc/sys/net/ipv4/ip_local_port_range", "cannot be read");
-	int rc = kernel_view_read(&ports->view, NULL, see, &ports->space);
+		return range_complain();
+	int rc = kernel_view_read(&ports->view, NULL, port_space_visit, &ports->space);
 	if (rc)
-		return complain(NULL, "the kernel does not list its sockets: %s", strerror(-rc));
+		return view_complain_failed(rc);
 	view_complain(&ports->view);
 	ports->space.bound_only_hidden = ports->view.no_bound_only;
 	if (ports->probe && (ports->probe_error = port_space_ask(&ports->space)))

@@ -142,11 +142,8 @@ static int take_option(struct run *run, int option, char **argv)
 	case 's':
 		return put("HEADROOM_SUMMARY", "1");
 	case '?':
-		return complain("run", "`%s` is not an option; `headroom run --help` lists them",
-				argv[optind - 1]);
 	case ':':
-		return complain("run", "`%s` needs a value; `headroom run --help` has the details",
-				argv[optind - 1]);
+		return complain_option("run", option, argv[optind - 1]);
 	default:
 		run->value[option] = optarg;
 		return STATUS_FINE;

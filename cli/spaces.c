@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-/* spaces - the tuple spaces in use now, each with the processes under the shim that share it. */
+/* spaces - find the tuple spaces in use now, each with the processes under the shim that share it. */
 #include "spaces.h"
 
 #include "clock.h"
+#include "complain.h"
+#include "spaces_host.h"
 #include "usage_identity.h"
-#include "verbs.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -25,33 +26,6 @@ int spaces_state_dir(const char **state_dir)
 		return complain("HEADROOM_STATE_DIR",
 				"is off: there is nothing to see; --state-dir names another place");
 	return STATUS_FINE;
-}
-
-struct space *spaces_find(struct spaces *spaces, const struct space_key *key)
-{
-	struct space *space;
-
-	HASH_FIND(hh, spaces->table, key, sizeof(*key), space);
-	if (space || HASH_COUNT(spaces->table) >= SPACES_MAX || !(space = calloc(1, sizeof(*space))))
-		return space;
-	space->key = *key;
-	HASH_ADD(hh, spaces->table, key, sizeof(*key), space);
-	return space;
-}
-
-struct space_row *spaces_add_row(struct spaces *spaces)
-{
-	if (spaces->row_count == spaces->row_room) {
-		unsigned room = spaces->row_room ? 2 * spaces->row_room : 256;
-		struct space_row *rows = reallocarray(spaces->rows, room, sizeof(*rows));
-		if (!rows)
-			return NULL;
-		spaces->rows = rows;
-		spaces->row_room = room;
-	}
-	struct space_row *row = &spaces->rows[spaces->row_count++];
-	*row = (struct space_row){ 0 };
-	return row;
 }
 
 static struct space *space_of(const struct looking *looking, const struct usage_header *header,
@@ -156,20 +130,4 @@ int spaces_look(struct spaces *spaces, const struct spaces_options *options)
 	int status = options->host ? spaces_ask_kernel(spaces) : STATUS_FINE;
 	add_up(spaces);
 	return status;
-}
-
-void spaces_end(struct spaces *spaces)
-{
-	struct space *space, *next;
-
-	HASH_ITER (hh, spaces->table, space, next) {
-		HASH_DEL(spaces->table, space);
-		free(space);
-	}
-	for (unsigned i = 0; i < spaces->process_count; i++)
-		free(spaces->processes[i].path);
-	free(spaces->processes);
-	free(spaces->rows);
-	arena_release(&spaces->arena);
-	*spaces = (struct spaces){ 0 };
 }

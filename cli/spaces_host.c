@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /* spaces_host - the tuple spaces of the whole host (its network namespace), by the kernel's own list. */
-#include "spaces.h"
+#include "spaces_host.h"
 
+#include "complain.h"
 #include "tuple_space.h"
-#include "verbs.h"
+#include "view_complaints.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -12,11 +13,6 @@ struct host_pass {
 	struct spaces *spaces;
 	struct port_space *ports;
 };
-
-static void see_blocking(const struct socket_seen *seen, void *context)
-{
-	port_space_see(context, seen);
-}
 
 /* A socket that its program bound to an interface has another tuple space, with ports of its own. */
 static bool is_of_its_own(const struct tuple_key *key)
@@ -84,14 +80,14 @@ int spaces_ask_kernel(struct spaces *spaces)
 	if (!pass.ports)
 		return complain(NULL, "no memory");
 	bool started = port_space_start(pass.ports);
-	if (started && !(rc = kernel_view_read(&view, &blocking, see_blocking, pass.ports)))
+	if (started && !(rc = kernel_view_read(&view, &blocking, port_space_visit, pass.ports)))
 		rc = kernel_view_read(&view, NULL, see, &pass);
 	if (started && !rc)
 		count_host(&spaces->host, pass.ports);
 	free(pass.ports);
 	if (!started)
-		return complain("/proc/sys/net/ipv4/ip_local_port_range", "cannot be read");
+		return range_complain();
 	if (rc)
-		return complain(NULL, "the kernel does not list its sockets: %s", strerror(-rc));
+		return view_complain_failed(rc);
 	return settle(spaces) ? STATUS_FINE : complain(NULL, "no memory");
 }

@@ -2,7 +2,8 @@
 /* top - `headroom top`: the ports in use, live; or once, as text. */
 #include "top.h"
 
-#include "check_all.h"
+#include "option_number.h"
+#include "sleep.h"
 #include "verbs.h"
 
 #include <errno.h>
@@ -39,16 +40,6 @@ static int take_sort(struct top *top, const char *value)
 	return complain("--sort", "`%s` is none of headroom, rate, failures", value);
 }
 
-static int take_delay(struct top *top, const char *value)
-{
-	char *end;
-
-	top->delay_s = strtod(value, &end);
-	if (end == value || *end || !(top->delay_s >= 0.1 && top->delay_s <= 3600))
-		return complain("--delay", "`%s` is not a number from 0.1 to 3600", value);
-	return STATUS_FINE;
-}
-
 static int take_option(struct top *top, int option, char **argv)
 {
 	switch (option) {
@@ -59,7 +50,7 @@ static int take_option(struct top *top, int option, char **argv)
 		top->once = true;
 		return STATUS_FINE;
 	case 'd':
-		return take_delay(top, optarg);
+		return option_number("--delay", optarg, 0.1, 3600, &top->delay_s);
 	case 's':
 		return take_sort(top, optarg);
 	case 'f':

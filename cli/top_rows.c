@@ -3,8 +3,8 @@
 #include "top.h"
 
 #include "clock.h"
+#include "complain.h"
 #include "terminal.h"
-#include "verbs.h"
 
 #include <math.h>
 #include <stdlib.h>

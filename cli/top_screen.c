@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /* top_screen - the live view of `headroom top`, by ncurses. */
 #include "clock.h"
+#include "complain.h"
 #include "terminal.h"
 #include "top.h"
-#include "verbs.h"
 
 /* Its macros get in the way of names here. */
 #define NCURSES_NOMACROS

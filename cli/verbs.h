@@ -3,7 +3,7 @@
 #ifndef HEADROOM_CLI_VERBS_H
 #define HEADROOM_CLI_VERBS_H
 
-enum exit_status { STATUS_FINE = 0, STATUS_BAD_NEWS = 1, STATUS_USAGE = 2 };
+#include "complain.h"
 
 /**
  * verb_run() - run a program under the shim
@@ -46,20 +46,5 @@ int verb_export(int argc, char **argv);
  * verb_explain() - what a word means
  */
 int verb_explain(int argc, char **argv);
-
-/**
- * complain() - one line on standard error: "headroom: PLACE: REASON"; what printable.h tells of is escaped
- * @place:	NULL for none
- * Return: STATUS_USAGE
- */
-int complain(const char *place, const char *format, ...) __attribute__((format(printf, 2, 3)));
-
-/**
- * complain_option() - about what getopt_long() did not take
- * @option:	what it returned: ':' for a value that is missing, else there is no such option
- * @word:	of the command line
- * Return: STATUS_USAGE
- */
-int complain_option(const char *verb, int option, const char *word);
 
 #endif

@@ -2,30 +2,13 @@
 /* guard - is the exchange on a connection complete, so that another may follow on it? */
 #include "guard.h"
 
+#include "guard_http.h"
+#include "guard_memcached.h"
+#include "guard_redis.h"
+
 #include <string.h>
 
 static const char kind_names[GUARD_KINDS][12] = { "off", "http", "redis", "memcached", "raw" };
-
-static const char reason_names[GUARD_REASONS][16] = {
-	[GUARD_REASON_NONE] = "none",
-	[GUARD_REASON_OFF] = "off",
-	[GUARD_REASON_PROTOCOL] = "protocol",
-	[GUARD_REASON_SERVER_FIRST] = "server_first",
-	[GUARD_REASON_UNASKED] = "unasked",
-	[GUARD_REASON_EARLY] = "early",
-	[GUARD_REASON_BAD_REQUEST] = "bad_request",
-	[GUARD_REASON_BAD_REPLY] = "bad_reply",
-	[GUARD_REASON_LENGTH] = "length",
-	[GUARD_REASON_VERSION] = "version",
-	[GUARD_REASON_CLOSE] = "close",
-	[GUARD_REASON_UPGRADE] = "upgrade",
-	[GUARD_REASON_AUTH] = "auth",
-	[GUARD_REASON_COMMAND] = "command",
-	[GUARD_REASON_PUSH] = "push",
-	[GUARD_REASON_ERROR] = "error",
-	[GUARD_REASON_LIMIT] = "limit",
-	[GUARD_REASON_UNSEEN] = "unseen",
-};
 
 bool guard_from_name(const char *name, enum guard_kind *kind)
 {
@@ -41,11 +24,6 @@ bool guard_from_name(const char *name, enum guard_kind *kind)
 const char *guard_name(enum guard_kind kind)
 {
 	return kind_names[kind];
-}
-
-const char *guard_reason_name(enum guard_reason reason)
-{
-	return reason_names[reason];
 }
 
 /* Starts of protocols that are bound to their connection. `skip` bytes before are any, but for the first. */
@@ -85,12 +63,6 @@ static enum likeness foreign_start(const struct guard *guard)
 		likeness = UNDECIDED;
 	}
 	return likeness;
-}
-
-void guard_refuse(struct guard *guard, enum guard_reason reason)
-{
-	if (guard->reason == GUARD_REASON_NONE)
-		guard->reason = (uint8_t)reason;
 }
 
 static void begin_use(struct guard *guard)

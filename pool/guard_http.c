@@ -2,9 +2,6 @@
 /* guard_http - the guard of HTTP/1.1 connections. */
 #include "guard_http.h"
 
-#include "guard.h"
-#include "http_headers.h"
-
 #include <string.h>
 
 /* Theory of operation

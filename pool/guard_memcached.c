@@ -2,7 +2,6 @@
 /* guard_memcached - the guard of memcached connections (text protocol). */
 #include "guard_memcached.h"
 
-#include "guard.h"
 #include "memcached_command.h"
 
 /* Theory of operation

@@ -2,9 +2,7 @@
 /* guard_redis - the guard of Redis connections. */
 #include "guard_redis.h"
 
-#include "guard.h"
 #include "redis_command.h"
-#include "redis_number.h"
 
 #include <string.h>
 

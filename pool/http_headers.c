@@ -2,7 +2,7 @@
 /* http_headers - what the headers of a message say about its connection. */
 #include "http_headers.h"
 
-#include "guard.h"
+#include "guard_reason.h"
 
 #include <string.h>
 

@@ -3,7 +3,29 @@
 #ifndef HEADROOM_POOL_HTTP_HEADERS_H
 #define HEADROOM_POOL_HTTP_HEADERS_H
 
-#include "guard_http.h"
+#include <http_parser.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+/* The longest header name or word that is looked at, and the NUL. */
+enum { HTTP_WORD_MAX = 24 };
+
+/* One direction. http-parser reads the heads; lines, chunks and bodies are followed by guard_http.c. */
+struct http_stream {
+	struct http_parser parser;
+	uint64_t left;                /* bytes of the body or chunk still to come */
+	uint32_t lines_size;          /* bytes of the head, chunk line or trailer so far */
+	uint8_t place;                /* enum http_place */
+	uint8_t line;                 /* enum http_line: of the line being read */
+	uint8_t digits;               /* of the chunk's size so far */
+	uint8_t header;               /* enum http_header: whose value is being read */
+	uint8_t finding;              /* enum guard_reason: what the head's headers rule out */
+	bool encoded;                 /* there is a Transfer-Encoding */
+	uint8_t name_size, word_size; /* HTTP_WORD_MAX: too long to be of interest */
+	bool in_value;                /* of a header */
+	bool early;                   /* the reply began before its request was complete */
+	char name[HTTP_WORD_MAX], word[HTTP_WORD_MAX];
+};
 
 /* http-parser calls these; parser->data is the struct http_stream. */
 extern const struct http_parser_settings http_headers_settings;

@@ -2,8 +2,6 @@
 /* memcached_command - the commands that a program sends to memcached. */
 #include "memcached_command.h"
 
-#include "guard.h"
-
 #include <string.h>
 
 /* A server with a password file (memcached -Y) takes the data of a first `set` for "USER PASSWORD". */

@@ -3,7 +3,7 @@
 #ifndef HEADROOM_POOL_MEMCACHED_COMMAND_H
 #define HEADROOM_POOL_MEMCACHED_COMMAND_H
 
-#include "guard_memcached.h"
+#include "guard_state.h"
 
 /* What kind of reply a command waits for. */
 enum memcached_reply {

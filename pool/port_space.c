@@ -58,6 +58,11 @@ void port_space_see(struct port_space *space, const struct socket_seen *seen)
 		note->blocked = (uint8_t)by;
 }
 
+void port_space_visit(const struct socket_seen *seen, void *space)
+{
+	port_space_see(space, seen);
+}
+
 uint32_t port_space_capacity(const struct port_space *space)
 {
 	uint32_t capacity = 0;

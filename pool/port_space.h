@@ -42,6 +42,12 @@ bool port_space_start(struct port_space *space);
  */
 void port_space_see(struct port_space *space, const struct socket_seen *seen);
 
+/**
+ * port_space_visit() - the same, as kernel_view_read() calls it
+ * @space:	a struct port_space
+ */
+void port_space_visit(const struct socket_seen *seen, void *space);
+
 static inline bool port_space_usable(const struct port_space *space, unsigned port)
 {
 	return !space->ports[port].reserved && space->ports[port].blocked == BLOCKED_NOT;

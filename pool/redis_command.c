@@ -2,9 +2,6 @@
 /* redis_command - the commands that a program sends to Redis. */
 #include "redis_command.h"
 
-#include "guard.h"
-#include "redis_number.h"
-
 #include <stdlib.h>
 #include <string.h>
 

@@ -3,7 +3,7 @@
 #ifndef HEADROOM_POOL_REDIS_COMMAND_H
 #define HEADROOM_POOL_REDIS_COMMAND_H
 
-#include "guard_redis.h"
+#include "guard_state.h"
 
 /**
  * redis_commands_start() - nothing was sent yet

@@ -3,7 +3,15 @@
 #ifndef HEADROOM_POOL_REDIS_NUMBER_H
 #define HEADROOM_POOL_REDIS_NUMBER_H
 
-#include "guard_redis.h"
+#include <stdbool.h>
+#include <stdint.h>
+
+/* The count or size that follows a type byte, up to CR LF. */
+struct redis_number {
+	uint64_t value;
+	uint8_t digits;
+	bool negative, after_cr;
+};
 
 enum redis_number_state { NUMBER_BAD, NUMBER_MORE, NUMBER_DONE };
 

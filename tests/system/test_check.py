@@ -294,7 +294,7 @@ BAD = [
     (["--netns", "nowhere", TO], "headroom: --netns: /run/netns/nowhere: No such file or directory"),
     (["--sample", "soon", TO], "headroom: --sample: `soon` is not a number from 0 to 3600"),
     (["--threshold", "101", TO], "headroom: --threshold: `101` is not a number from 0 to 100"),
-    (["--frob", TO], "headroom: check: `--frob` is not an option; `headroom check --help` lists them"),
+    (["--frob", TO], "headroom: check: `--frob` is not an option; `headroom check --help` has the details"),
     (["--all", TO], "headroom: --all: takes no destination"),
     (["--all", "--leaks"], "headroom: check: --all and --leaks are two questions: ask one at a time"),
     (["192.0.2.1:80"], "headroom: 192.0.2.1:80: no route to 192.0.2.1:80: Network is unreachable"),

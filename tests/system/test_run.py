@@ -70,6 +70,18 @@ def bad_options():
     return "8 bad options, one clear line each, exit status 2"
 
 
+def not_taken():
+    """Each verb says the same of a word that it does not take, and names the word that is meant."""
+    needs = {"check": "--from", "export": "--top", "ports": "--pid", "report": "--name", "run": "-c", "top": "--delay"}
+    for verb, valued in needs.items():
+        for word, named, why in (("--bogus", "--bogus", "is not an option"), ("-xy", "-x", "is not an option"),
+                                 ("--help=1", "--help=1", "takes no value"), (valued, valued, "needs a value")):
+            done = headroom(verb, word)
+            lab.equal(f"what is said of {verb} {word}", (done.status, done.stdout, done.stderr),
+                      (2, "", f"headroom: {verb}: `{named}` {why}; `headroom {verb} --help` has the details\n"))
+    return f"{len(needs)} verbs, 4 words each"
+
+
 def bad_rule_file():
     """`run` refuses it; the shim itself says so and runs the program untouched."""
     rules = lab.scratch() / "rules"
@@ -181,6 +193,7 @@ lab.main([
     ("same pid", same_pid),
     ("arguments and standard input", arguments_and_input),
     ("bad options", bad_options),
+    ("options that a verb does not take", not_taken),
     ("bad rule file", bad_rule_file),
     ("plain LD_PRELOAD", environment_alone),
     ("rule file", rule_file),

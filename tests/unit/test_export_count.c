@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* test_export_count - counters of `headroom export` from look to look. */
 #include "check.h"
-#include "export.h"
+#include "export_count.h"
 
 /* A process with an entry that is added up, [0], and one of a destination. */
 static struct usage_entry entries[2];

@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-/* check - what `headroom check` found out, for those who print it. */
-#ifndef HEADROOM_CLI_CHECK_H
-#define HEADROOM_CLI_CHECK_H
+/* check_found - what `headroom check HOST:PORT` found out, and whether that is bad news. */
+#ifndef HEADROOM_CLI_CHECK_FOUND_H
+#define HEADROOM_CLI_CHECK_FOUND_H
 
+#include "check_options.h"
 #include "holders.h"
 #include "source_list.h"
 #include "tuple_space.h"
-
-#include <stdio.h>
 
 enum { CHECKED_MAX = 256, CHECKED_UNASKED_MAX = 32, TARGETS_MAX = 64 };
 
@@ -41,9 +40,8 @@ struct check {
 	struct target targets[TARGETS_MAX];
 	unsigned target_count;
 	struct source_list from;
-	bool probe, json;
-	double sample_s;
-	unsigned threshold; /* per cent in use that is bad news */
+	bool probe;
+	struct check_options options;
 
 	struct port_space ports;
 	struct kernel_view view;
@@ -55,23 +53,6 @@ struct check {
 	struct holders blockers;          /* tag: enum blocked_by */
 	uint32_t blocked_without_process; /* blocked ports whose holder is not known */
 };
-
-/**
- * check_target_add() - read HOST:PORT, look the name up, add what it stands for
- * Return: STATUS_FINE, or STATUS_USAGE after a complaint
- */
-int check_target_add(struct check *check, const char *text);
-
-/**
- * check_look() - find the tuple spaces of all targets and what is in them
- * Return: STATUS_FINE, or STATUS_USAGE after a complaint
- */
-int check_look(struct check *check);
-
-/**
- * check_end() - give memory back
- */
-void check_end(struct check *check);
 
 /**
  * check_exact() - is the headroom of this tuple space exact, or an upper bound?
@@ -92,28 +73,8 @@ unsigned check_percent(const struct tuple_count *count);
 bool check_is_bad_news(const struct check *check, const struct checked *space);
 
 /**
- * check_report() - for people
+ * check_end() - give memory back
  */
-void check_report(const struct check *check, FILE *out);
-
-/**
- * check_json() - for programs; docs/check-json.md
- */
-void check_json(const struct check *check, FILE *out);
-
-/* One thing to do. */
-struct advice {
-	char what[300];
-	char command[300]; /* empty if there is none */
-};
-
-enum { ADVICE_MAX = 10 };
-
-/**
- * check_advise() - what to do for one tuple space, the most useful first
- * Return: how many of @advice were filled
- */
-unsigned check_advise(const struct check *check, const struct checked *space,
-		      struct advice advice[ADVICE_MAX]);
+void check_end(struct check *check);
 
 #endif

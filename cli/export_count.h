@@ -1,15 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-/* export - `headroom export`: what is counted up from look to look, and the ways out.
+/* export_count - what `headroom export` counts up from look to look.
  *
  * A counter in Prometheus must never fall, though usage segments go, destinations change between a label of
  * their own and "other", and idle ones are forgotten. So each look adds what was counted since the one before
  * to the label set that the destination has now. */
-#ifndef HEADROOM_CLI_EXPORT_H
-#define HEADROOM_CLI_EXPORT_H
+#ifndef HEADROOM_CLI_EXPORT_COUNT_H
+#define HEADROOM_CLI_EXPORT_COUNT_H
 
 #include "spaces.h"
-
-#include <stdio.h>
 
 /* By place in struct counters. Failures by errno, the rest of them, then the histogram. */
 enum {
@@ -99,21 +97,10 @@ struct export
 enum { EXPORT_GROUPS_MAX = 200, EXPORT_SERIES_MAX = 20000, EXPORT_TOP_MAX = 500 };
 
 /**
- * export_look() - look at what is there, count up
- * Return: STATUS_FINE, or STATUS_USAGE after a complaint
- */
-int export_look(struct export *export);
-
-/**
  * export_count() - enter the rows of a look
  * Return: false when memory is short
  */
 bool export_count(struct export *export, const struct spaces *spaces);
-
-/**
- * export_end() - give memory back
- */
-void export_end(struct export *export);
 
 /**
  * export_failed_way() - label value of the failures at COUNT_FAILED + @way
@@ -121,29 +108,8 @@ void export_end(struct export *export);
 const char *export_failed_way(unsigned way);
 
 /**
- * export_text() - the last look in the text format of Prometheus, version 0.0.4
+ * export_end() - give memory back
  */
-void export_text(const struct export *export, FILE *out);
-
-/**
- * export_serve() - answer HTTP until a signal ends it
- * @where:	ADDR:PORT, [ADDR]:PORT or PORT
- * Return: an exit status
- */
-int export_serve(struct export *export, const char *where);
-
-/**
- * export_make() - a look, as text
- * @text, @size:	out; free() it
- * Return: STATUS_FINE, or STATUS_USAGE after a complaint
- */
-int export_make(struct export *export, char **text, size_t *size);
-
-/**
- * export_wait() - wait for a signal that ends the program
- * @seconds:	at most; below 0: for ever
- * Return: true if one came
- */
-bool export_wait(double seconds);
+void export_end(struct export *export);
 
 #endif

@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: Apache-2.0
+/* check_options - what one destination, --all and --leaks are all asked with. */
+#ifndef HEADROOM_CLI_CHECK_OPTIONS_H
+#define HEADROOM_CLI_CHECK_OPTIONS_H
+
+#include <stdbool.h>
+
+struct check_options {
+	bool json;
+	unsigned threshold; /* per cent in use that is bad news */
+	double sample_s;    /* how long to watch; 0: not at all */
+};
+
+#endif

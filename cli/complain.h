@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: Apache-2.0
+/* complain - what the command says on standard error, and the exit status that goes with it. */
+#ifndef HEADROOM_CLI_COMPLAIN_H
+#define HEADROOM_CLI_COMPLAIN_H
+
+enum exit_status { STATUS_FINE = 0, STATUS_BAD_NEWS = 1, STATUS_USAGE = 2 };
+
+/**
+ * complain() - one line on standard error: "headroom: PLACE: REASON"; what printable.h tells of is escaped
+ * @place:	NULL for none
+ * Return: STATUS_USAGE
+ */
+int complain(const char *place, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/**
+ * complain_option() - about what getopt_long() did not take
+ * @option:	what it returned: ':' for a value that is missing, else there is no such option
+ * @word:	of the command line
+ * Return: STATUS_USAGE
+ */
+int complain_option(const char *verb, int option, const char *word);
+
+#endif
