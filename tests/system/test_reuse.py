@@ -133,10 +133,11 @@ def of(function, *arguments):
     return functools.partial(function, *arguments)
 
 
-lab.main([
-    *((f"fit: {p} {a}", of(fit, p, a)) for p in FIT for a in ("127.0.0.1", "::1")),
-    *((f"unfit: {p}", of(unfit, p)) for p in FIT),
-    *((f"races: {p}", of(races, p)) for p in FIT),
-    *((f"forks: {p}", of(forks, p)) for p in FIT),
-    ("a server that speaks first", greeting),
-])
+if __name__ == "__main__":
+    lab.main([
+        *((f"fit: {p} {a}", of(fit, p, a)) for p in FIT for a in ("127.0.0.1", "::1")),
+        *((f"unfit: {p}", of(unfit, p)) for p in FIT),
+        *((f"races: {p}", of(races, p)) for p in FIT),
+        *((f"forks: {p}", of(forks, p)) for p in FIT),
+        ("a server that speaks first", greeting),
+    ])

@@ -121,7 +121,7 @@ def compare(name, guard, make, port, command, gains, requests=REQUESTS, good=lam
 
 
 def by_time(name, guard, make, port, command):
-    """As compare(), for a program that runs for a time and not for a number of requests; it asks the server to close."""
+    """As compare(), for a program that runs for a time, not for a number of requests; it asks the server to close."""
     lab.needs(command[0])
     sides = []
     for shim in (None, {"options": ["--reuse", guard]}):

@@ -231,6 +231,36 @@ def epoll_closed_twin():
     print("events of the other number", len(select.epoll.fromfd(other).poll(0)))
 
 
+def epoll_replaced_twin():
+    """The number goes to something else by dup2(), and the set goes on under another."""
+    e = select.epoll()
+    other = os.dup(e.fileno())
+    first = new(False)
+    e.register(first, select.EPOLLIN | select.EPOLLOUT)
+    connect(first)
+    e.poll(5)
+    exchange(first)
+    os.dup2(0, e.fileno())
+    first.close()
+    time.sleep(0.02)
+    blocking_only()
+    print("events of the other number", len(select.epoll.fromfd(other).poll(0)))
+
+
+def epoll_replaced_before():
+    """The same between registering and connect(), and the number is another set's."""
+    warm()
+    e = select.epoll()
+    other = os.dup(e.fileno())
+    s = new(False)
+    e.register(s, select.EPOLLIN | select.EPOLLOUT)
+    second = select.epoll()
+    os.dup2(second.fileno(), e.fileno())
+    print("connect", connect(s))
+    print("events", [events for _, events in select.epoll.fromfd(other).poll(5)], "of the second", len(second.poll(0)))
+    exchange(s)
+
+
 def not_parked(spoil):
     """What is done to a connection before close() that keeps it from being parked: the next one is another."""
     s = new()
@@ -417,6 +447,8 @@ CASES = {
     "epoll, left behind": lambda: epoll(False, "none"),
     "epoll, dup": lambda: epoll(False, "dup"),
     "epoll closed, its twin not": epoll_closed_twin,
+    "epoll replaced, its twin not": epoll_replaced_twin,
+    "epoll replaced before connect": epoll_replaced_before,
     "dup": lambda: not_parked(lambda s: s.dup()),
     "passed": lambda: not_parked(passed),
     "forked": lambda: os.write(not_parked(forked)[0], b"."),

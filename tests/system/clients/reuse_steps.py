@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: Apache-2.0
+"""reuse_steps - does what its standard input says, a line each, and answers with a line each.
+
+ADDRESS PORT KIND; KIND: raw (the server tag.c, whose replies name the connection), http, redis. Connections are kept in
+the order they were opened.
+  open N      connect that many more
+  ask MODE    an exchange on each; answers with the server's numbers of the connections, or what went wrong
+  close       close all
+  rest        until what is parked may be handed out
+  ended       until the server has closed what is parked, or sent something on it
+  gone        make sockets until nothing is parked any more
+  parked      how many connections this process has that are not the program's
+  fork        the next lines are for a child, up to `exit`
+  exec        start this program anew, in this process
+"""
+import os
+import select
+import socket
+import sys
+import time
+
+ADDRESS, PORT, KIND = sys.argv[1], int(sys.argv[2]), sys.argv[3]
+REQUESTS = {"raw": "raw {}/7\n", "http": "GET / HTTP/1.1\r\nHost: steps\r\n\r\n", "redis": "*1\r\n$4\r\nPING\r\n"}
+ENDS = {"raw": b"\n", "http": b"ok\n", "redis": b"\r\n"}
+sockets = []
+
+
+def parked():
+    """The numbers of sockets that are not the program's."""
+    ours = {s.fileno() for s in sockets}
+    found = []
+    for number in map(int, os.listdir("/proc/self/fd")):
+        try:
+            if number not in ours and os.readlink(f"/proc/self/fd/{number}").startswith("socket:"):
+                found.append(number)
+        except FileNotFoundError:
+            pass
+    return found
+
+
+def connected():
+    s = socket.socket(socket.AF_INET6 if ":" in ADDRESS else socket.AF_INET)
+    s.settimeout(20)
+    s.connect((ADDRESS, PORT))
+    return s
+
+
+def ask(s, mode):
+    reply = b""
+    try:
+        s.sendall(REQUESTS[KIND].format(mode).encode())
+        while not reply.endswith(ENDS[KIND]):
+            piece = s.recv(1000)
+            if not piece:
+                return "end"
+            reply += piece
+    except OSError as error:
+        return type(error).__name__
+    return reply.split()[1].decode() if KIND == "raw" else "ok"
+
+
+def gone():
+    while parked():
+        socket.socket().close()
+        time.sleep(0.005)
+
+
+def ended():
+    for number in parked():
+        p = select.poll()
+        p.register(number, select.POLLIN)
+        p.poll(20000)
+
+
+def step(name, argument):
+    if name == "open":
+        sockets.extend(connected() for _ in range(int(argument)))
+    elif name == "ask":
+        return " ".join(ask(s, argument) for s in sockets)
+    elif name == "close":
+        while sockets:
+            sockets.pop(0).close()
+    elif name == "rest":
+        time.sleep(0.02)  # the quiet time of the guard: nothing is to be seen of its end
+    elif name == "parked":
+        return str(len(parked()))
+    elif name in ("ended", "gone"):
+        {"ended": ended, "gone": gone}[name]()
+    elif name == "exec":
+        os.execve(sys.executable, [sys.executable, *sys.argv], {**os.environ, "STEPS_AGAIN": "again"})
+    elif name == "fork":
+        child = os.fork()
+        if child:
+            os.waitpid(child, 0)
+            return "joined"
+    elif name == "exit":
+        print("bye", flush=True)
+        os._exit(0)
+    return "done"
+
+
+if "STEPS_AGAIN" in os.environ:
+    print("anew", flush=True)
+for line in iter(sys.stdin.readline, ""):
+    print(step(*line.split()) if " " in line.strip() else step(line.strip(), ""), flush=True)

@@ -1,0 +1,246 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""test_reuse_limits - how many connections are parked, for how long, and what becomes of them: exact counts.
+
+The client is clients/reuse_steps.py, told what to do line by line; between the lines the kernel is asked what is open
+(sock_diag), and the server tag.c says which exchanges shared a connection.
+"""
+import re
+
+import lab
+from sock_diag import tuples
+from test_reuse import Tag
+
+PORT, WEB, REDIS = 5000, 8080, 6379
+LEFT = ["TIME-WAIT"]
+OPEN = ["ESTAB"]
+NGINX = """
+daemon off; user root root; worker_processes 1; error_log stderr crit; pid web.pid;
+events {{ }}
+http {{
+    access_log off; client_body_temp_path body; proxy_temp_path proxy; fastcgi_temp_path fastcgi;
+    uwsgi_temp_path uwsgi; scgi_temp_path scgi; keepalive_timeout 200ms;
+    server {{ listen 127.0.0.1:{port}; location / {{ return 200 "ok\\n"; }} }}
+}}
+"""
+
+
+class Steps(lab.Process):
+    """The client under a rule file."""
+
+    def __init__(self, rules, kind="raw", address="127.0.0.1", port=PORT):
+        path = lab.scratch() / "rules"
+        path.write_text(f"[headroom]\nreuse = {kind}\n{rules}\n")
+        super().__init__([lab.PYTHON, str(lab.HERE / "clients/reuse_steps.py"), address, str(port), kind],
+                         {"options": ["-c", str(path), "--summary"]}, stdin=True)
+        lab.ports(10000, 59999)
+
+    def do(self, *lines):
+        """Return: the answer to the last of them."""
+        for line in lines:
+            before = self.stdout().count("\n")
+            self._stdin.write(f"{line}\n".encode())
+            self._stdin.flush()
+            lab.wait_for(lambda: self.stdout().count("\n") > before, f"the answer to `{line}`", self)
+        return self.stdout().splitlines()[-1]
+
+    def asked(self):
+        """An exchange on each open connection. Return: the server's numbers of them."""
+        return [int(number) for number in self.do("ask ok").split()]
+
+    def numbers(self, count):
+        """That many at once, closed again and at rest. Return: the server's numbers."""
+        self.do(f"open {count}")
+        numbers = self.asked()
+        self.do("close", "rest")
+        return numbers
+
+
+def kernel_has(opened, left=0, port=PORT):
+    """Waits, as the far end is a moment behind."""
+    lab.reaches(port, opened, states=OPEN)
+    lab.equal("ports in TIME_WAIT", lab.total(tuples(port, LEFT)), left)
+
+
+def said(done, expected):
+    """The summary has these lines' numbers: `hits`, `misses`, or a reason."""
+    def number(pattern):
+        return sum(int(n) for n in re.findall(pattern, done.stderr))
+
+    lab.equal("exit status", done.status, 0)
+    found = {"hits": number(r"(\d+) connect\(\) calls served by a parked"),
+             "misses": number(r"connection, (\d+) by a new")}
+    reasons = {name: int(n) for name, n in re.findall(
+        r"(\w+) (\d+)", " ".join(re.findall(r"^reuse, (?:closed for real|retired): (.*)$", done.stderr, re.M)))}
+    lab.equal("counted", {**{k: v for k, v in found.items() if k in expected}, **reasons}, expected)
+
+
+def idle_timeout(address):
+    with Tag(), Steps("idle_timeout = 150ms", address=address) as client:
+        first = client.numbers(2)
+        client.do("gone")
+        kernel_has({})
+        again = client.numbers(1)
+        client.do("gone")
+        done = client.wait()
+    lab.equal("connections", (first, again), ([1, 2], [3]))
+    said(done, {"hits": 0, "misses": 3, "idle": 3})
+
+
+def max_age():
+    """Also of one that nobody asks for, long before it has been idle for too long."""
+    with Tag(), Steps("max_age = 150ms\nidle_timeout = 1m") as client:
+        client.numbers(1)
+        client.do("gone")
+        kernel_has({})
+        done = client.wait()
+    said(done, {"hits": 0, "misses": 1, "age": 1})
+
+
+def max_idle(address):
+    with Tag(), Steps("max_idle = 3\nidle_timeout = 1m", address=address) as client:
+        first = client.numbers(8)
+        kernel_has({address: 3})
+        lab.equal("parked", client.do("parked"), "3")
+        again = client.numbers(8)
+        kernel_has({address: 3})
+        done = client.wait()
+    lab.equal("connections at first", sorted(first), list(range(1, 9)))
+    # The youngest three serve, the youngest first; then there are five new ones.
+    lab.equal("connections then", again, [8, 7, 6, 9, 10, 11, 12, 13])
+    said(done, {"hits": 3, "misses": 13, "room": 10, "exit": 3})
+    kernel_has({})
+
+
+def max_uses():
+    with Tag(), Steps("max_uses = 3\nidle_timeout = 1m") as client:
+        numbers = [client.numbers(1)[0] for _ in range(9)]
+        kernel_has({}, left=3)
+        done = client.wait()
+    lab.equal("connections", numbers, [1, 1, 1, 2, 2, 2, 3, 3, 3])
+    said(done, {"hits": 6, "misses": 3, "used_up": 3})
+
+
+def share_of_files():
+    """An eighth of what RLIMIT_NOFILE allows, of all destinations together."""
+    soft, hard = lab.resource.getrlimit(lab.resource.RLIMIT_NOFILE)
+    lab.resource.setrlimit(lab.resource.RLIMIT_NOFILE, (64, hard))
+    try:
+        client = Steps("idle_timeout = 1m")
+    finally:
+        lab.resource.setrlimit(lab.resource.RLIMIT_NOFILE, (soft, hard))
+    with Tag(), client:
+        client.numbers(20)
+        kernel_has({"127.0.0.1": 8})
+        done = client.wait()
+    said(done, {"misses": 20, "room": 12, "exit": 8})
+
+
+def learned(command, kind, port):
+    """A server of its own mind: the second time we close before it does."""
+    lab.needs(command[0])
+    with lab.Process(command) as server:
+        lab.wait_for(lambda: lab.listening(port), f"{command[0]} to listen", server)
+        with Steps("idle_timeout = 1m", kind, port=port) as client:
+            client.do("open 1", "ask ok", "close", "ended")
+            client.do("open 1", "ask ok", "close")
+            kernel_has({"127.0.0.1": 1}, port=port)
+            client.do("gone")
+            kernel_has({}, port=port)
+            done = client.wait()
+    said(done, {"hits": 0, "misses": 2, "fin": 1, "idle": 1})
+
+
+def learned_nginx():
+    path = lab.scratch() / "web.conf"
+    path.write_text(NGINX.format(port=WEB))
+    learned(["nginx", "-e", "stderr", "-p", str(lab.scratch()), "-c", str(path)], "http", WEB)
+
+
+def learned_redis():
+    learned(["redis-server", "--port", str(REDIS), "--save", "", "--bind", "127.0.0.1", "--timeout", "1"], "redis",
+            REDIS)
+
+
+def pause():
+    """A server that takes a second request and closes instead of a reply."""
+    with Tag(), Steps("idle_timeout = 1m") as client:
+        for _ in range(3):
+            client.numbers(1)
+            client.do("open 1")
+            lab.equal("a reply on one handed out", client.do("ask refuse"), "end")
+            client.do("close")
+        after = [client.numbers(1)[0] for _ in range(4)]
+        kernel_has({}, left=4)
+        done = client.wait()
+    lab.equal("connections", after, [4, 5, 6, 7])
+    if done.stderr.count("reuse_paused") != 1:
+        raise lab.Failed(f"the pause was not said once\n{done}")
+    said(done, {"hits": 3, "misses": 7, "open": 3, "paused": 4})
+
+
+def exec_():
+    """Parked connections do not reach the program that takes this one's place, and leave no TIME_WAIT."""
+    with Tag(), Steps("idle_timeout = 1m") as client:
+        client.numbers(4)
+        kernel_has({"127.0.0.1": 4})
+        client.do("exec")
+        lab.equal("sockets in the new program", client.do("parked"), "0")
+        kernel_has({})
+        lab.equal("its first connection", client.numbers(1), [5])
+        done = client.wait()
+    lab.equal("exit status", done.status, 0)
+
+
+def fork():
+    """The child has none of them, and its end does them no harm."""
+    with Tag(), Steps("idle_timeout = 1m") as client:
+        lab.equal("the parent's", client.numbers(2), [1, 2])
+        lab.equal("sockets in the child", client.do("fork", "parked"), "0")
+        kernel_has({"127.0.0.1": 2})
+        lab.equal("the child's", client.numbers(2), [3, 4])
+        kernel_has({"127.0.0.1": 4})
+        client.do("exit")
+        lab.wait_for(lambda: client.stdout().endswith("joined\n"), "the parent", client)
+        lab.equal("then the parent's", client.numbers(3), [2, 1, 5])
+        done = client.wait()
+    lab.equal("exit status", done.status, 0)
+
+
+def sources(address, listed):
+    """Spread over sources when made, and handed out again whatever the source."""
+    if ":" in address:
+        for source in listed:
+            lab.ip("addr", "add", f"{source}/128", "dev", "lo", "nodad")
+    each = {source: 2 for source in listed}
+    with Tag(), Steps(f"idle_timeout = 1m\nsources = {','.join(listed)}", address=address) as client:
+        first = client.numbers(8)
+        kernel_has(each)
+        client.do("open 8")
+        again = client.asked()
+        kernel_has(each)
+        client.do("open 4", "close")
+        done = client.wait()
+    lab.equal("connections", (sorted(first), sorted(again)), (list(range(1, 9)),) * 2)
+    lab.equal("exit status", done.status, 0)
+
+
+def of(function, *arguments):
+    return lambda: function(*arguments)
+
+
+if __name__ == "__main__":
+    lab.main([
+        *((f"idle_timeout {a}", of(idle_timeout, a)) for a in ("127.0.0.1", "::1")),
+        ("max_age", max_age),
+        *((f"max_idle {a}", of(max_idle, a)) for a in ("127.0.0.1", "::1")),
+        ("max_uses", max_uses),
+        ("a share of RLIMIT_NOFILE", share_of_files),
+        ("idle limit learned from nginx", learned_nginx),
+        ("idle limit learned from redis", learned_redis),
+        ("pause", pause),
+        ("exec", exec_),
+        ("fork", fork),
+        ("sources 127.0.0.1", of(sources, "127.0.0.1", [f"127.0.0.{n}" for n in (2, 3, 4, 5)])),
+        ("sources ::1", of(sources, "::1", [f"fd00::{n}" for n in (2, 3, 4, 5)])),
+    ])
