@@ -267,7 +267,8 @@ static bool fits(const struct reuse *reuse, const struct tracked *fresh)
 {
 	const struct tracked *parked = reuse->tracked;
 
-	if (parked->family != fresh->family || fresh->flags & UNLIKE_OTHERS)
+	/* A port that was asked for and not given yet is any port: that of the connection will do. */
+	if (parked->family != fresh->family || fresh->flags & (UNLIKE_OTHERS & ~DEFERRED))
 		return false;
 	if ((parked->flags ^ fresh->flags) & HAS_SOURCE ||
 	    (fresh->flags & HAS_SOURCE && !address_equal(&parked->bound, &fresh->bound)))

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* test_parked_refused - what is closed for real, and under which counter. */
 #include "check.h"
+#include "deferral.h"
 #include "fdtable.h"
 #include "parked.h"
 #include "parking.h"
@@ -343,12 +344,10 @@ Test(parked_refused, a_fresh_socket_that_is_unlike)
 {
 	uint64_t cookie = reusing_parked(TO);
 	static const uint16_t flags[] = { HAS_PORT,    OWN_NO_PORT,     OWN_RANGE, PINNED,
-					  REUSES_PORT, ABORTS_ON_CLOSE, DEFERRED,  HAS_SOURCE };
+					  REUSES_PORT, ABORTS_ON_CLOSE, HAS_SOURCE };
 	for (size_t i = 0; i < sizeof(flags) / sizeof(flags[0]); i++) {
 		int fd = reusing_socket(AF_INET);
 		fdtable_look(fd)->flags = flags[i];
-		if (flags[i] == DEFERRED)
-			shim.deferred_count++;
 		check_number(reusing_connect(fd, TO), 0);
 		cr_assert(fake_fd(fd)->cookie != cookie, "with flag %x", flags[i]);
 	}
@@ -364,4 +363,39 @@ Test(parked_refused, a_fresh_socket_that_is_unlike)
 	check_number(reusing_connect(owned_one, TO), 0);
 	check(fake_fd(owned_one)->cookie != cookie);
 	check_number(reusing_serves(TO), cookie);
+}
+
+static int bound_to(const char *source)
+{
+	int fd = reusing_socket(AF_INET);
+	struct tracked *tracked = fdtable_look(fd);
+	struct endpoint local = { .ip = ip(source) };
+	struct fake_bind call = { .fd = fd, .local = local };
+	struct held held;
+	check(deferral_applies(tracked, &local));
+	check(fdtable_hold(fd, &held));
+	check_number(deferral_bind(&shim, &held, fd, &local, fake_program_bind, &call), 0);
+	fdtable_release(&held);
+	check(tracked->flags & DEFERRED && tracked->flags & HAS_SOURCE);
+	return fd;
+}
+
+/* bind(source, 0), and nobody asked for the port before connect(). */
+Test(parked_refused, but_not_one_bound_to_the_same_source)
+{
+	int fd = bound_to("10.0.0.2");
+	check_number(reusing_connect(fd, TO), 0);
+	uint64_t cookie = fake_fd(fd)->cookie;
+	reusing_exchange(fd);
+	check(reusing_close(fd));
+	reusing_wait(REUSING_QUIET_NS);
+	check(reusing_serves(TO) != cookie);
+	int other = bound_to("10.0.0.3");
+	check_number(reusing_connect(other, TO), 0);
+	check(fake_fd(other)->cookie != cookie);
+	fd = bound_to("10.0.0.2");
+	check_number(reusing_connect(fd, TO), 0);
+	check_number(fake_fd(fd)->cookie, cookie);
+	check_address(&fake_fd(fd)->local.ip, "10.0.0.2");
+	check_number(shim.deferred_count, 0);
 }

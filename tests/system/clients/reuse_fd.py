@@ -174,6 +174,22 @@ def blocking_only():
     exchange(s)
 
 
+def bound(again):
+    """Its source and no port, as `curl --interface` does it."""
+    s = new()
+    s.bind((ADDRESS, 0))
+    connect(s)
+    exchange(s)
+    s.close()
+    time.sleep(0.02)
+    s = new()
+    if again:
+        s.bind((ADDRESS, 0))
+    print("connect", connect(s))
+    show(s)
+    exchange(s)
+
+
 def cloexec(on):
     warm()
     s = new()
@@ -440,6 +456,8 @@ CASES = {
     "options gone": options_gone,
     "sizes differ": sizes,
     "sizes the same": sizes_same,
+    "bound to a source": lambda: bound(True),
+    "bound, the next not": lambda: bound(False),
     "inherited": lambda: cloexec(False),
     "not inherited": lambda: cloexec(True),
     "epoll": lambda: epoll(False, "yes"),
