@@ -349,16 +349,19 @@ def equal(what, seen, expected):
 def reaches(dport, expected, process=None, states=None):
     """Waits until the kernel counts exactly {source: connections} towards dport."""
     seen = {}
+    totals = []  # as they changed
 
     def same():
         nonlocal seen
         seen = sock_diag.tuples(dport, states)
+        if totals[-1:] != [total(seen)]:
+            totals.append(total(seen))
         return seen == expected
 
     try:
         wait_for(same, "", process)
     except Failed as why:
-        raise Failed(f"the kernel counts {seen}, expected {expected} {why}") from None
+        raise Failed(f"the kernel counts {seen}, in all {totals[-20:]}, expected {expected} {why}") from None
 
 
 def total(counts):

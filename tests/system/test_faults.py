@@ -72,6 +72,9 @@ def outcome(shim, inject=None, host="127.0.0.1", mode="all"):
             return (done.status, done.stdout), 0
         command = ["strace", "-f", "-qq", "-o", str(trace), "-p", str(process.pid), "-e", f"trace={inject[0]}",
                    "-e", f"inject={inject[0]}:error={inject[1]}{inject[2]}"]
+        if mode == "threads":
+            # The first connect() gets its memory under the lock: the other threads come to wait for it.
+            command += ["-e", f"trace={inject[0]},mmap", "-e", "inject=mmap:delay_exit=50000"]
         with lab.Process(command) as strace:
             lab.wait_for(lambda: attached(process), "strace to attach", strace)
             process.send(10)
