@@ -4,6 +4,7 @@
 
 #include "event_text.h"
 #include "json.h"
+#include "reuse.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -90,6 +91,27 @@ static void put_latency(struct json *json, const struct usage_entry *entry)
 	json_close(json, '}');
 }
 
+/* Those that are not 0. */
+static void put_reasons(struct json *json, const char *name, const uint32_t *counts, unsigned size,
+			const char *(*reason)(unsigned))
+{
+	json_open(json, name, '{');
+	for (unsigned i = 0; i < size; i++)
+		if (counts[i])
+			json_number(json, reason(i), counts[i]);
+	json_close(json, '}');
+}
+
+static const char *refusal_name(unsigned i)
+{
+	return reuse_refusal_name((enum reuse_refusal)i);
+}
+
+static const char *retirement_name(unsigned i)
+{
+	return reuse_retirement_name((enum reuse_retirement)i);
+}
+
 static void put_reuse(struct json *json, const struct usage_entry *entry)
 {
 	uint64_t refused = 0, retired = 0;
@@ -102,7 +124,9 @@ static void put_reuse(struct json *json, const struct usage_entry *entry)
 	json_number(json, "hits", entry->reuse_hits);
 	json_number(json, "misses", entry->reuse_misses);
 	json_number(json, "refused", refused);
+	put_reasons(json, "refused_by", entry->reuse_refused, REUSE_REFUSALS, refusal_name);
 	json_number(json, "retired", retired);
+	put_reasons(json, "retired_by", entry->reuse_retired, REUSE_RETIREMENTS, retirement_name);
 	json_number(json, "first_use_failures", entry->reuse_first_use_failures);
 	json_number(json, "idle_limit_ms", entry->reuse_idle_limit_ms);
 	json_close(json, '}');

@@ -11,6 +11,7 @@ import re
 import shutil
 import signal
 import socket
+import struct
 import urllib.parse
 
 import lab
@@ -70,6 +71,15 @@ def values(samples, name, label="source", **wanted):
             if n == "headroom_" + name and set(wanted.items()) <= set(labels)}
 
 
+def sums(samples, name, label, **wanted):
+    """The same, with those of other labels added up."""
+    found = {}
+    for (n, labels), number in samples.items():
+        if n == "headroom_" + name and set(wanted.items()) <= set(labels):
+            found[dict(labels).get(label)] = found.get(dict(labels).get(label), 0) + number
+    return found
+
+
 def left(capacity=100):
     return {source: capacity - taken for source, taken in tuples(PORT).items()}
 
@@ -126,6 +136,43 @@ def per_pid():
         seen = export("--per-pid")
         lab.equal("processes", values(seen, "processes", "pid"), {str(one.pid): 1, str(other.pid): 1})
         lab.equal("opened", sum(values(seen, "connections_opened_total", pid=str(other.pid)).values()), 20)
+
+
+def many_programs():
+    """210 programs: 200 have labels of their own, the rest are `other`; the sums are whole."""
+    with lab.Hold(PORT), fill(7, sources="127.0.0.1"):
+        [segment] = state().iterdir()
+        data = segment.read_bytes()
+    segment.unlink()
+    for i in range(210):
+        # Its pid, so that it is a process of its own, and its name: struct usage_header.
+        copy = bytearray(data)
+        struct.pack_into("=I", copy, 36, 1000 + i)
+        struct.pack_into("=64s", copy, 256, f"program{i:03}".encode())
+        path = state() / f"00000000001.{1000 + i}.00000000"
+        path.write_bytes(copy)
+        path.chmod(0o400)
+    seen = export()
+    opened = sums(seen, "connections_opened_total", "process")
+    lab.equal("programs with labels", (len(opened), "other" in opened), (201, True))
+    lab.equal("opened by the rest", opened.pop("other"), 10 * 7)
+    lab.equal("opened by each", set(opened.values()), {7})
+    processes = values(seen, "processes", "process")
+    lab.equal("groups of processes", (len(processes), "other" in processes), (201, True))
+
+
+def networks():
+    """A program in another network namespace: its rows say so, by the inode of the namespace; ours do not."""
+    script = 'ip link set lo up; stat -Lc %i /proc/self/ns/net; exec "$@"'
+    with lab.Hold(PORT), fill(10, sources="127.0.0.1"), \
+            lab.Process(["unshare", "-n", "sh", "-c", script, "sh", lab.client("fill"), "-c", "1", "127.0.0.9", str(PORT)],
+                        {}, stdin=True) as other:
+        lab.wait_for(lambda: "held" in other.stdout(), "its connection", other)
+        inode = other.stdout().split()[0]
+        seen = export()
+        lab.equal("opened here", sums(seen, "connections_opened_total", "netns"), {None: 10, inode: 0})
+        lab.equal("failed", sums(seen, "connect_failures_total", "netns", errno="ECONNREFUSED"), {inode: 1})
+        lab.equal("in use", sums(seen, "in_use_ports", "netns"), {None: 10, inode: 0})
 
 
 def never_fall():
@@ -336,6 +383,56 @@ def dashboard():
     return f"{len(questions)} questions"
 
 
+# What Grafana's documentation says of these ("Dashboard JSON model", "Visualizations", "Standard options").
+PANELS = {"timeseries", "stat", "bargauge", "gauge", "table", "row", "text"}
+UNITS = {"short", "percentunit", "percent", "cps", "s", "none"}
+CALCULATIONS = {"lastNotNull", "last", "min", "max", "mean", "sum"}
+
+
+def panel_schema(panel, variables):
+    title = panel["title"]
+    lab.equal(f"type of {title}", panel["type"] in PANELS, True)
+    place, defaults = panel["gridPos"], panel["fieldConfig"]["defaults"]
+    lab.equal(f"place of {title}", all(isinstance(place[n], int) for n in "xywh") and place["x"] + place["w"] <= 24, True)
+    lab.equal(f"unit of {title}", defaults["unit"] in UNITS, True)
+    steps = defaults.get("thresholds", {"steps": []})["steps"]
+    lab.equal(f"thresholds of {title}: the first is the base, the rest rise",
+              [step["value"] for step in steps[:1]] in ([], [None]) and
+              sorted(step["value"] for step in steps[1:]) == [step["value"] for step in steps[1:]], True)
+    options = panel["options"]
+    lab.equal(f"calculations of {title}", set((options.get("reduceOptions") or options.get("legend"))["calcs"]) - CALCULATIONS,
+              set())
+    ids = [target["refId"] for target in panel["targets"]]
+    lab.equal(f"names of the queries of {title}", (len(set(ids)), all(re.fullmatch("[A-Z]", i) for i in ids)), (len(ids), True))
+    for one in (panel, *panel["targets"]):
+        lab.equal(f"data source of {title}", one["datasource"], {"type": "prometheus", "uid": "${datasource}"})
+    for target in panel["targets"]:
+        used = set(re.findall(r"\$\{?(\w+)", target["expr"]))
+        lab.equal(f"variables of {title}", used - variables - {"__rate_interval", "__range"}, set())
+        labels = set(re.findall(r"\{\{(\w+)\}\}", target["legendFormat"]))
+        kept = re.match(r"sum by \((.*?)\)", target["expr"])
+        if kept:
+            lab.equal(f"labels in the legend of {title} that the sum keeps", labels - set(kept[1].split(", ")), set())
+
+
+def dashboard_schema():
+    """The dashboard is made as Grafana wants it, as far as can be told without one."""
+    board = json.loads((EXAMPLES / "dashboard.json").read_text())
+    lab.equal("members", {"title", "uid", "schemaVersion", "panels", "templating", "time", "refresh"} - set(board), set())
+    lab.equal("uid", bool(re.fullmatch(r"[\w-]{1,40}", board["uid"])), True)
+    lab.equal("no id: Grafana gives one", board.get("id"), None)
+    variables = {variable["name"]: variable["type"] for variable in board["templating"]["list"]}
+    lab.equal("variables", variables, {"datasource": "datasource", "instance": "query"})
+    panels = board["panels"]
+    lab.equal("ids", len({panel["id"] for panel in panels}), len(panels))
+    cells = [(panel["gridPos"]["x"] + x, panel["gridPos"]["y"] + y) for panel in panels
+             for x in range(panel["gridPos"]["w"]) for y in range(panel["gridPos"]["h"])]
+    lab.equal("places that two panels want", len(cells) - len(set(cells)), 0)
+    for panel in panels:
+        panel_schema(panel, set(variables))
+    return f"{len(panels)} panels"
+
+
 def documented():
     """docs/metrics.md lists each metric with its type, and no other."""
     with lab.Hold(PORT), fill(10):
@@ -387,6 +484,8 @@ lab.main([
     ("counts", counts),
     ("label sets", bounded),
     ("per process", per_pid),
+    ("200 programs", many_programs),
+    ("network namespaces", networks),
     ("counters never fall", never_fall),
     ("names from outside", names),
     ("promtool check metrics", linted),
@@ -396,6 +495,7 @@ lab.main([
     ("bad input", bad_input),
     ("Prometheus", scraped),
     ("dashboard", dashboard),
+    ("its schema", dashboard_schema),
     ("node_exporter", textfile),
     ("alert rules", alerts),
     ("documented", documented),

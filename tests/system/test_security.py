@@ -126,6 +126,34 @@ def secure_environment():
     return "five variables, obeyed without AT_SECURE and not with it"
 
 
+def secure_state():
+    """With AT_SECURE the usage segment is where its owner's is by default, whatever the environment says."""
+    lab.needs("chroot", "unshare")
+    lab.not_under_sanitizer("its runtime would have to be in the small root")
+    root = small_root()
+    if lab.run(["unshare", "-m", "true"]).status:
+        raise lab.Skipped("no mount namespace")
+    memory = root / "dev/shm"
+    memory.mkdir(parents=True)
+    script = (f'mount -t tmpfs -o mode=1777 none {memory}; for place in named runtime; do mkdir -m 700 {memory}/$place; '
+              f'chown $1 {memory}/$place; done; shift; chroot {root} "$@" </dev/null; '
+              f"find {memory} -type f -printf 'file %P %U %m\\n'")
+    env = {"HEADROOM_STATE_DIR": "/dev/shm/named", "XDG_RUNTIME_DIR": "/dev/shm/runtime", "HEADROOM_LOG": "off"}
+    def files(program, owner, **changed):
+        done = lab.run(["unshare", "-m", "sh", "-c", script, "sh", str(owner), f"/{program}", *fill_command("-c", "1")[1:]],
+                       env={**env, **changed})
+        lab.equal("status, errors", (done.status, done.stderr), (0, ""))
+        return [(line.split()[1].split("/")[:-1], *line.split()[2:]) for line in done.stdout.splitlines()
+                if line.startswith("file ")]
+    lab.new_network()
+    with lab.Hold(PORT):
+        lab.equal("AT_SECURE", files("secure", 65534), [(["headroom-65534"], "65534", "400")])
+        lab.equal("AT_SECURE, off", files("secure", 65534, HEADROOM_STATE_DIR="off"), [(["headroom-65534"], "65534", "400")])
+        lab.equal("control", files("fill", 0), [(["named"], "0", "400")])
+        lab.equal("control, none named", files("fill", 0, HEADROOM_STATE_DIR=""), [(["runtime", "headroom"], "0", "400")])
+        lab.equal("control, off", files("fill", 0, HEADROOM_STATE_DIR="off"), [])
+
+
 # Text from outside in lines and tables
 
 def hostile_name(log_format):
@@ -329,6 +357,7 @@ def of(function, *arguments):
 
 lab.main([
     ("environment in a set-user-ID program", secure_environment),
+    ("usage segment of a set-user-ID program", secure_state),
     ("hostile program name, logfmt", of(hostile_name, "logfmt")),
     ("hostile program name, json", of(hostile_name, "json")),
     ("hostile rule file", hostile_rule_file),

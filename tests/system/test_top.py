@@ -4,6 +4,7 @@
 the terminal, and the terminal is as before when it ends.
 """
 import os
+import pathlib
 import re
 import signal
 
@@ -12,6 +13,14 @@ from sock_diag import tuples
 
 PORT = 5000
 SOURCES = "127.0.0.1-127.0.0.3"
+CHURN = """
+import socket, struct, sys, time
+while True:
+    with socket.create_connection(("127.0.0.9", int(sys.argv[1]))) as one:
+        one.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    print("going", flush=True)
+    time.sleep(0.02)
+"""
 KEYS = "h r f sort  enter process  esc all  / filter  space pause  ? help  q quit"
 
 
@@ -236,6 +245,29 @@ def plain():
             lab.equal("rows", len([line for line in terminal.lines() if line.startswith("fill[")]) >= 3, True)
 
 
+def chosen():
+    """--sort and --filter, printed once."""
+    env = {"HEADROOM_STATE_DIR": str(state())}
+    def first_words(*options):
+        done = lab.run([str(lab.HEADROOM), "top", "--once", "--delay", "0.5", *options], env=env)
+        lab.equal(f"status, errors of {options}", (done.status, done.stderr), (0, ""))
+        return [tuple(line.split()[:2]) for line in done.stdout.splitlines()[1:]]
+    with lab.Hold(PORT), fill(30, sources="127.0.0.1") as full, \
+            fill(2, ("127.0.0.9", 1), ("127.0.0.9", PORT), sources="127.0.0.2") as failing:
+        wide, refused, few = (f"fill[{full.pid}]", f"127.0.0.9:{PORT}"), (f"fill[{failing.pid}]", "127.0.0.9:1"), \
+            (f"fill[{failing.pid}]", f"127.0.0.9:{PORT}")
+        lab.equal("by headroom", first_words("--sort", "headroom"), [wide, few, refused])
+        lab.equal("by failures", first_words("--sort", "failures")[0], refused)
+        lab.equal("filter: a process", first_words("--filter", f"fill[{failing.pid}]"), [few, refused])
+        lab.equal("filter: a source", first_words("--filter", "127.0.0.1"), [wide])
+        lab.equal("filter: a destination", first_words("--filter", "9:1"), [refused])
+        lab.equal("filter: none", first_words("--filter", "nobody"), [])
+        # Opens and closes one connection after the other for as long as it is looked at.
+        with lab.Process([lab.PYTHON, "-c", CHURN, str(PORT)], {"sources": "127.0.0.3"}) as churning:
+            lab.wait_for(lambda: "going" in churning.stdout(), "connections", churning)
+            lab.equal("by rate", first_words("--sort", "rate")[0], (f"{pathlib.Path(lab.PYTHON).name}[{churning.pid}]", wide[1]))
+
+
 def without_colours():
     """NO_COLOR, a terminal without colours, one that is not known."""
     with lab.Hold(PORT), fill(70):
@@ -265,6 +297,7 @@ lab.main([
     ("signals", signals),
     ("host", host),
     ("plain text", plain),
+    ("sorts and filters", chosen),
     ("without colours", without_colours),
     ("bad input", bad_input),
 ])

@@ -9,6 +9,7 @@ import pathlib
 import re
 import signal
 import struct
+import time
 
 import lab
 from sock_diag import tuples
@@ -137,6 +138,49 @@ def exhausted():
         lab.equal("failures", seen["spaces"][0]["failures"], {"EADDRNOTAVAIL": 1})
         lab.equal("exhausted", seen["spaces"][0]["exhausted"], 1)
         lab.equal("last event", seen["events"][-1]["event"], "exhausted")
+
+
+def private_memory(process):
+    text = pathlib.Path(f"/proc/{process.pid}/smaps_rollup").read_text()
+    return 1024 * int(re.search(r"Private_Dirty: *(\d+)", text)[1])
+
+
+def fill_many(count, shim, rounds=1):
+    """One connection to each of so many destinations, closed by us before the next; the last stays open."""
+    to = [word for i in range(count) for word in (f"127.1.{i >> 8}.{i & 255}", str(PORT))]
+    process = lab.Process([lab.client("fill"), "-e", "-c", "1", *to * rounds], shim, stdin=True)
+    lab.wait_for(lambda: "held" in process.stdout(), "the connections", process)
+    return process
+
+
+def folded():
+    """Destinations are folded and come back; TIME_WAITs are those that the kernel has, and memory is bounded."""
+    lab.sysctl("ipv4/tcp_tw_reuse", "0")
+    with lab.Hold(PORT), fill_many(1800, {"options": ["--summary"]}, rounds=2) as process:
+        spaces = report()["processes"][0]["spaces"]
+        lab.equal("in use", total(spaces, "time_wait") + total(spaces, "open"), lab.total(tuples(PORT)))
+        # The last stays open.
+        lab.equal("opened, closed by us", (total(spaces, "opened"), sum(s["closed"]["by_us"] for s in spaces)), (3600, 3599))
+        said = process.wait().stderr
+    rows = re.findall(r"^127\.1\.\S+ +\S+ +(\d+) +0 +(\d+) ", said, re.M)
+    lab.equal("opened, TIME_WAITs of each in the summary", set(rows), {("2", "2")})
+    lab.equal("rows left out", re.search(r"lower peaks not shown: (\d+)", said)[1], str(1800 - len(rows)))
+
+
+def memory():
+    """10,000 destinations take 2 MB, wherever they are counted."""
+    lab.not_under_sanitizer("its memory is not ours")
+    lab.ports(20000, 60999)
+    taken = {}
+    for name, shim in (("without", None), ("headroom", {}), ("8 sources", {"sources": "127.0.0.1-127.0.0.8"}),
+                       ("no segment", {"env": {"HEADROOM_STATE_DIR": "off"}})):
+        lab.new_network()
+        lab.ports(20000, 60999)
+        with lab.Hold(PORT), fill_many(10000, shim) as process:
+            taken[name] = private_memory(process)
+    added = {name: size - taken["without"] for name, size in taken.items()}
+    lab.equal("within 2 MB", [name for name, size in added.items() if size > 2 << 20], [])
+    return ", ".join(f"{name} {size >> 10} KiB" for name, size in added.items() if size)
 
 
 def many_destinations():
@@ -296,6 +340,37 @@ def old_ones_go():
         lab.equal("the running one's", sum(f".{client.pid}." in f for f in files), 1)
 
 
+def a_day_later():
+    """What has ended goes a day after somebody found it ended; the times of the files stand for those days."""
+    data, now, day = segment_bytes(), time.time(), 24 * 3600
+    for path in needs_state().iterdir():
+        path.unlink()
+    def put(number, made_s, found_s):
+        path = needs_state() / f"{int(made_s):011x}.{number}.00000000"
+        path.write_bytes(data)
+        os.chmod(path, 0o400)
+        os.utime(path, (found_s, found_s))
+        return path
+    with lab.Hold(PORT), Steered() as client:
+        client.do(f"open {PORT} 3")
+        [running] = needs_state().iterdir()
+        aged = needs_state() / running.name.replace(running.name.split(".")[0], f"{int(now - 9 * day):011x}")
+        running.rename(aged)
+        os.utime(aged, (now - 8 * day, now - 8 * day))
+        gone = put(1, now - 3 * day, now - day - 60)
+        stays = put(2, now - 3 * day, now - day + 60)
+        unseen = put(3, now - 3 * day, now - 3 * day)
+        report()
+        lab.equal("files", sorted(needs_state().iterdir()), sorted([aged, stays, unseen]))
+        lab.equal("found ended just now", abs(unseen.stat().st_mtime - now) < 600, True)
+        # A day on.
+        for path in (stays, unseen):
+            os.utime(path, (now - day - 60, now - day - 60))
+        report()
+        lab.equal("files a day later", list(needs_state().iterdir()), [aged])
+        lab.equal("the first was old", gone.exists(), False)
+
+
 # The ways to show it
 
 def options():
@@ -307,13 +382,26 @@ def options():
         lab.equal("by headroom", pids(), [two.pid, one.pid] if two.pid else None)
         lab.equal("by failures", pids("--sort", "failures"), [one.pid, two.pid])
         lab.equal("by pid", pids("--sort", "pid"), sorted([one.pid, two.pid]))
+        lab.equal("by peak", pids("--sort", "peak"), [two.pid, one.pid])
+        one.do(f"open {PORT} 10")
+        one.do("close 10")
+        # They began within a moment of each other: who opened more has the higher rate.
+        lab.equal("by rate", pids("--sort", "rate"), [one.pid, two.pid])
+        lab.equal("by peak, changed", pids("--sort", "peak"), [one.pid, two.pid])
+        rows = report("--sort", "failures", str(one.pid))["processes"][0]["spaces"]
+        lab.equal("rows by failures", [row["failed"] for row in rows], [1, 1, 1, 0])
+        lab.equal("both pids", sorted(pids(str(one.pid), str(two.pid))), sorted([one.pid, two.pid]))
+        lab.equal("a name", sorted(pids("--name", pathlib.Path(lab.PYTHON).name)), sorted([one.pid, two.pid]))
+        lab.equal("a name and a pid", pids("--name", pathlib.Path(lab.PYTHON).name, str(two.pid)), [two.pid])
+        only = report("--to", f"*:{PORT}")["processes"]
+        lab.equal("rows of one port", {row["destination"] for p in only for row in p["spaces"]}, {f"127.0.0.1:{PORT}"})
         lab.equal("one pid", pids(str(one.pid)), [one.pid])
         lab.equal("another name", pids("--name", "nobody"), [])
         lab.equal("destination", pids("--to", "127.1.0.0/16:1"), [one.pid])
         two.kill()
         lab.equal("running", pids("--running"), [one.pid])
         text = lab.run([str(lab.HEADROOM), "report"], env={"HEADROOM_STATE_DIR": str(needs_state())}).stdout
-        if not re.search(rf"^  127\.0\.0\.1:{PORT} +127\.0\.0\.1 +5 +5 +\S+ +\S+ +5 +0 +0 +\d+$", text, re.M):
+        if not re.search(rf"^  127\.0\.0\.1:{PORT} +127\.0\.0\.1 +15 +15 +\S+ +\S+ +15 +0 +0 +\d+$", text, re.M):
             raise lab.Failed(f"no row for the five connections:\n{text}")
 
 
@@ -359,6 +447,8 @@ lab.main([
     ("exec", execs),
     ("exhausted", exhausted),
     ("10,000 destinations", many_destinations),
+    ("folded destinations", folded),
+    ("memory of 10,000 destinations", memory),
     ("siblings: forty workers, half of them killed", siblings),
     ("siblings: the knee of all together", knee_of_all),
     ("bad files are skipped", bad_files),
@@ -367,6 +457,7 @@ lab.main([
     ("limit of file sizes", file_limit),
     ("umask", umask),
     ("old ones go", old_ones_go),
+    ("a day later", a_day_later),
     ("filters and order", options),
     ("mistakes", mistakes),
     ("the page in a browser", browser),

@@ -233,6 +233,39 @@ Test(usage_write, a_folded_one_takes_its_time_waits_to_the_entry_it_gets)
 	check_sum(3 * LEDGER_UNFOLDED_MAX - 1, 1, 1);
 }
 
+Test(usage_write, what_reuse_counts_is_in_the_entry_or_the_sum)
+{
+	uint64_t hits = 0, refused = 0, retired = 0, parked = 0;
+
+	start(3);
+	for (unsigned i = 1; i <= 4; i++) {
+		open_some(space(i), i);
+		SPACE_REUSE_ADD(space(i), reuse_hits, 10 * i);
+		SPACE_REUSE_ADD(space(i), reuse_refused[REFUSED_UNREAD], 100 * i);
+		SPACE_REUSE_ADD(space(i), reuse_retired[RETIRED_FIN], 1000 * i);
+		SPACE_REUSE_ADD(space(i), reuse_parked, 1);
+	}
+	check_number(entry_of(2)->reuse_hits, 20);
+	check_number(entry_of(2)->reuse_refused[REFUSED_UNREAD], 200);
+	check_number(entry_of(2)->reuse_retired[RETIRED_FIN], 2000);
+	check_number(segment.entries[0].reuse_hits, 70);
+	check_number(segment.entries[0].reuse_parked, 2);
+	/* The fourth takes the first one's entry: its counts stay in the sum, and what is parked moves. */
+	open_some(space(4), 12);
+	check(!entry_of(1) && entry_of(4));
+	check_number(entry_of(4)->reuse_parked, 1);
+	for (unsigned i = 0; i < segment.header.entries_used; i++) {
+		hits += segment.entries[i].reuse_hits;
+		refused += segment.entries[i].reuse_refused[REFUSED_UNREAD];
+		retired += segment.entries[i].reuse_retired[RETIRED_FIN];
+		parked += segment.entries[i].reuse_parked;
+	}
+	check_number(hits, 100);
+	check_number(refused, 1000);
+	check_number(retired, 10000);
+	check_number(parked, 4);
+}
+
 Test(usage_write, what_was_counted_before_there_was_a_segment_moves_in)
 {
 	start(3);
