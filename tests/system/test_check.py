@@ -172,28 +172,35 @@ def other_namespace():
         lab.equal("here", server.running(), True)
 
 
-def rate():
-    """What is opened while it looks is counted, and the end is foreseen."""
-    stop, held = threading.Event(), []
+@contextlib.contextmanager
+def opening(pause):
+    """More and more connections while the block runs, one after each pause of seconds; the list holds them."""
+    held, stop = [], threading.Event()
 
     def opens():
         with contextlib.suppress(OSError):
-            while not stop.wait(0.02):
+            while not stop.wait(pause):
                 held.append(socket.create_connection(("127.0.0.1", PORT)))
 
+    thread = threading.Thread(target=opens)
+    thread.start()
+    try:
+        yield held
+    finally:
+        stop.set()
+        thread.join()
+
+
+def rate():
+    """What is opened while it looks is counted, and the end is foreseen."""
     lab.ports(40000, 49999)
     with lab.Hold(PORT):
-        thread = threading.Thread(target=opens)
-        thread.start()
-        try:
+        with opening(0.02) as held:
             [space] = check("--sample", "0.5", TO)["tuple_spaces"]
-        finally:
-            stop.set()
-            thread.join()
         if not space["rate"]["taken"] or space["rate"]["exhausted_in_seconds"] is None:
             raise lab.Failed(f"nothing was seen to be opened: {space['rate']}")
         [space] = check("--sample", "0.1", TO)["tuple_spaces"]
-        lab.equal("at rest", (space["rate"]["taken"], space["rate"]["exhausted_in_seconds"]), (0, None))
+        lab.equal(f"at rest, {len(held)} open", (space["rate"]["taken"], space["rate"]["exhausted_in_seconds"]), (0, None))
 
 
 def everything():
@@ -226,22 +233,10 @@ def leaks():
 
 def growing():
     """Connections that only ever get more, and those that come and go."""
-    held, stop = [], threading.Event()
-
-    def opens():
-        while not stop.wait(0.005):
-            held.append(socket.create_connection(("127.0.0.1", PORT)))
-
     lab.ports(40000, 49999)
-    with lab.Hold(PORT):
-        thread = threading.Thread(target=opens)
-        thread.start()
-        try:
-            [leak] = check("--leaks", "--sample", "3", status=1)["leaks"]
-        finally:
-            stop.set()
-            thread.join()
-        lab.equal("growing", (leak["only_grows"], leak["destination"], leak["pid"]), (True, TO, os.getpid()))
+    with lab.Hold(PORT), opening(0.005):
+        [leak] = check("--leaks", "--sample", "3", status=1)["leaks"]
+    lab.equal("growing", (leak["only_grows"], leak["destination"], leak["pid"]), (True, TO, os.getpid()))
 
 
 def other_users():
