@@ -281,6 +281,8 @@ BAD = [
     (["127.0.0.1:70000"], "headroom: 127.0.0.1:70000: port 70000 is not between 1 and 65535"),
     (["127.0.0.1:http"], "headroom: 127.0.0.1:http: `http` is not a port"),
     (["::1:80"], "headroom: ::1:80: an IPv6 address needs brackets: [::1]:80"),
+    (["[::1:80"], "headroom: [::1:80: expected HOST:PORT, such as 10.0.0.9:443 or [fd00::9]:443"),
+    (["--netns", "/proc/self/ns/mnt", TO], "headroom: --netns: /proc/self/ns/mnt: is not a network namespace"),
     (["--from", "192.0.2.9", TO], "headroom: --from: 192.0.2.9 is not an address of this host"),
     (["--from", "x", TO], None),
     (["--from", "::1", TO], "headroom: --from: no source of the family of 127.0.0.1:5000"),
