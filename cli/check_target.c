@@ -15,9 +15,10 @@ enum { HOST_MAX = 256 };
 static bool split(const char *text, char *host, unsigned *port)
 {
 	const char *colon = strrchr(text, ':');
+	bool half_bracketed = *text == '[' && !strchr(text, ']');
 	char *end;
 
-	if (!colon || colon == text || !colon[1])
+	if (!colon || colon == text || !colon[1] || half_bracketed)
 		return complain(text, "expected HOST:PORT, such as 10.0.0.9:443 or [fd00::9]:443"), false;
 	errno = 0;
 	unsigned long number = strtoul(colon + 1, &end, 10);

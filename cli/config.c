@@ -7,12 +7,11 @@
 #include <stdio.h>
 #include <string.h>
 
-static const char usage[] =
-	"usage: headroom config check FILE\n"
-	"\n"
-	"Reads a rule file as the shim would, and prints each rule as it is understood, in the\n"
-	"order in which they are tried. Exit status 0 if it is right, 2 with FILE:LINE: REASON if\n"
-	"it is not.\n";
+static const char usage[] = "usage: headroom config check FILE\n"
+			    "\n"
+			    "Reads a rule file as the shim would, and prints each rule as it is understood,\n"
+			    "in the order in which they are tried. Exit status 0 if it is right, 2 with\n"
+			    "FILE:LINE: REASON if it is not.\n";
 
 static void print_pattern(const struct pattern *p)
 {

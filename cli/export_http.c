@@ -129,7 +129,8 @@ int export_serve(struct export *export, const char *where)
 				where);
 	int fd = listen_at(&at);
 	if (fd < 0)
-		return complain("--listen", "%s: %s", where, strerror(-fd));
+		return complain("--listen", "%s: %s", where,
+				fd == -EADDRNOTAVAIL ? "is not an address of this host" : strerror(-fd));
 	struct MHD_Daemon *daemon = MHD_start_daemon(
 		MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_AUTO, 0, NULL, NULL, on_request, export,
 		MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS_MAX,

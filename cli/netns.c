@@ -52,6 +52,8 @@ int netns_enter(const char *option, const char *what)
 		rc = setns(fd, CLONE_NEWNET);
 	int why = errno;
 	close(fd);
+	if (rc && why == EINVAL) /* setns(2): of another kind, or no namespace at all */
+		return complain(option, "%s: is not a network namespace", path);
 	if (rc)
 		return complain(option, "%s: %s%s", path, strerror(why),
 				why == EPERM ? "; root may enter other network namespaces" : "");

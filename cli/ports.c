@@ -14,19 +14,21 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char usage[] =
-	"usage: headroom ports [OPTION...]\n"
-	"\n"
-	"Shows the port space of this network namespace: the range that connect() picks from, the\n"
-	"reserved ports, which ports are blocked and by whom, and how many connections that leaves.\n"
-	"\n"
-	"      --probe       ask the kernel about ports it does not tell of: exact numbers\n"
-	"      --pid PID     look into the network namespace of a process\n"
-	"      --netns NAME  look into a network namespace: a name of ip-netns(8), or a path\n"
-	"      --json        for programs; see headroom-ports(1)\n"
-	"  -h, --help        this text\n"
-	"\n"
-	"Exit status: 0 fine; 1 no port is left for connect(); 2 usage or environment error.\n";
+static const char usage[] = "usage: headroom ports [OPTION...]\n"
+			    "\n"
+			    "Shows the port space of this network namespace: the range that connect() picks\n"
+			    "from, the reserved ports, which ports are blocked and by whom, and how many\n"
+			    "connections that leaves.\n"
+			    "\n"
+			    "      --probe       ask about ports the kernel does not tell of: exact numbers\n"
+			    "      --pid PID     look into the network namespace of a process\n"
+			    "      --netns NAME  look into a network namespace: a name of ip-netns(8), or a\n"
+			    "                    path\n"
+			    "      --json        for programs; see headroom-ports(1)\n"
+			    "  -h, --help        this text\n"
+			    "\n"
+			    "Exit status: 0 fine; 1 no port is left for connect(); 2 usage or environment\n"
+			    "error.\n";
 
 struct asked {
 	const char *space_option, *space; /* --pid or --netns */
@@ -63,7 +65,7 @@ static int take_options(struct ports *ports, struct asked *asked, int argc, char
 		}
 	}
 	if (optind < argc)
-		return complain("ports", "`%s`: no argument was expected", argv[optind]);
+		return complain("ports", "`%s` is one word too many", argv[optind]);
 	return STATUS_FINE;
 }
 

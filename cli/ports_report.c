@@ -84,7 +84,7 @@ static void put_capacity(const struct ports *ports)
 	unsigned long long usable = ports->usable;
 	unsigned v4 = ports->local_v4, v6 = ports->local_v6;
 
-	printf("\nconnections at once                        %12s\n", ports->doubtful ? "at most" : "");
+	printf("\nconnections at once%s\n", ports->doubtful ? "                             at most" : "");
 	printf("  from one source to one listener          %12llu\n", usable);
 	printf("  from one source to three listeners       %12llu\n", usable * 3);
 	if (v4 > 1)

@@ -228,8 +228,9 @@ static void draw_title(const struct screen *screen)
 {
 	const struct top *top = screen->top;
 	char text[512];
-	int used = snprintf(text, sizeof(text), "headroom top: %u rows, %u processes, by %s", screen->count,
-			    top->process_count, top_sort_name(top->sort));
+	int used = snprintf(text, sizeof(text), "headroom top: %u row%s, %u process%s, by %s", screen->count,
+			    screen->count == 1 ? "" : "s", top->process_count,
+			    top->process_count == 1 ? "" : "es", top_sort_name(top->sort));
 
 	if (top->only.pid)
 		used += snprintf(text + used, sizeof(text) - (size_t)used, ", only pid %u", top->only.pid);

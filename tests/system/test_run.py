@@ -82,6 +82,15 @@ def not_taken():
     return f"{len(needs)} verbs, 4 words each"
 
 
+def help_texts():
+    verbs = ("check", "config", "explain", "export", "ports", "run", "top")
+    for verb in verbs:
+        done = headroom(verb, "--help")
+        lab.equal(f"{verb} --help", (done.status, done.stderr, done.stdout.startswith("usage: headroom ")), (0, "", True))
+        lab.equal(f"lines of {verb} --help over 80 columns", [line for line in done.stdout.splitlines() if len(line) > 80], [])
+    return f"{len(verbs)} verbs"
+
+
 def bad_rule_file():
     """`run` refuses it; the shim itself says so and runs the program untouched."""
     rules = lab.scratch() / "rules"
@@ -194,6 +203,7 @@ lab.main([
     ("arguments and standard input", arguments_and_input),
     ("bad options", bad_options),
     ("options that a verb does not take", not_taken),
+    ("help fits 80 columns", help_texts),
     ("bad rule file", bad_rule_file),
     ("plain LD_PRELOAD", environment_alone),
     ("rule file", rule_file),
