@@ -19,21 +19,25 @@
 static const char usage_text[] =
 	"usage: headroom report [OPTION...] [PID...]\n"
 	"\n"
-	"Shows the ports that processes under the shim use, or used before they ended: one line per\n"
-	"process, then per destination and source, with what is left and how long it lasts.\n"
+	"Shows the ports that processes under the shim use, or used before they ended:\n"
+	"one line per process, then per destination and source, with what is left and\n"
+	"how long it lasts.\n"
 	"\n"
 	"      --name NAME     programs of this name only\n"
-	"      --to DEST       destinations only that match, such as 10.20.0.0/16:443 or *:6379\n"
+	"      --to DEST       destinations only that match, such as 10.20.0.0/16:443 or\n"
+	"                      *:6379\n"
 	"      --running       no processes that have ended\n"
-	"      --sort KEY      headroom (default: the least first), rate, failures, peak or pid\n"
-	"      --state-dir DIR where their usage segments are; default HEADROOM_STATE_DIR, else where the\n"
-	"                      shim puts them; as root those of all users\n"
+	"      --sort KEY      headroom (default: the least first), rate, failures, peak\n"
+	"                      or pid\n"
+	"      --state-dir DIR where their usage segments are; default\n"
+	"                      HEADROOM_STATE_DIR, else where the shim puts them; as\n"
+	"                      root those of all users\n"
 	"      --json          for programs; see headroom-report(1)\n"
 	"      --html FILE     a page for a browser or a printer\n"
 	"  -h, --help          this text\n"
 	"\n"
-	"Exit status: 0 fine; 1 a running process has no port left somewhere; 2 usage or environment "
-	"error.\n";
+	"Exit status: 0 fine; 1 a running process has no port left somewhere; 2 usage or\n"
+	"environment error.\n";
 
 enum sort { SORT_HEADROOM, SORT_RATE, SORT_FAILURES, SORT_PEAK, SORT_PID, SORTS };
 static const char *const sort_names[SORTS] = { "headroom", "rate", "failures", "peak", "pid" };
@@ -284,7 +288,9 @@ static int take_option(struct asked *asked, int option, char **argv)
 		return take_sort(asked, optarg);
 	case 'd':
 		asked->state_dir = optarg;
-		return *optarg ? STATUS_FINE : complain("--state-dir", "is empty");
+		if (!*optarg)
+			return complain("--state-dir", "is empty");
+		return access(optarg, F_OK) ? complain(optarg, "%s", strerror(errno)) : STATUS_FINE;
 	case 'j':
 		asked->json = true;
 		return STATUS_FINE;

@@ -79,11 +79,14 @@ def not_taken():
             done = headroom(verb, word)
             lab.equal(f"what is said of {verb} {word}", (done.status, done.stdout, done.stderr),
                       (2, "", f"headroom: {verb}: `{named}` {why}; `headroom {verb} --help` has the details\n"))
+    done = headroom("report", "--state-dir", "/no/such/place")
+    lab.equal("what is said of a place that is not there", (done.status, done.stdout, done.stderr),
+              (2, "", "headroom: /no/such/place: No such file or directory\n"))
     return f"{len(needs)} verbs, 4 words each"
 
 
 def help_texts():
-    verbs = ("check", "config", "explain", "export", "ports", "run", "top")
+    verbs = ("check", "config", "explain", "export", "ports", "report", "run", "top")
     for verb in verbs:
         done = headroom(verb, "--help")
         lab.equal(f"{verb} --help", (done.status, done.stderr, done.stdout.startswith("usage: headroom ")), (0, "", True))
