@@ -254,13 +254,17 @@ lab.main([
     ("close of the shim's own fds fails", of("close", mode="keeps")),
     ("futex fails", of("futex", mode="threads", only=("no sources", "even"))),
     ("futex fails now and then", of("futex", ":when=1+2", mode="threads", only=("no sources", "even"))),
-    *((f"reuse: {call} fails", of(call, mode="exchanges", ways=reusing))
-      for call in ("dup3", "fcntl", "recvfrom", "getsockopt", "setsockopt", "getsockname", "prlimit64", "mmap", "getpid")),
-    ("reuse: dup3 fails once", of("dup3", ":when=2", mode="exchanges", ways=reusing)),
+    *((f"with reuse, {call} fails", of(call, mode="exchanges", ways=reusing))
+      for call in ("dup3", "fcntl", "recvfrom", "getsockopt", "setsockopt", "getsockname", "prlimit64", "mmap",
+                   "getpid")),
+    ("with reuse, dup3 fails once", of("dup3", ":when=2", mode="exchanges", ways=reusing)),
     # The client enters each socket into its set itself: the first call, and every second one where none is parked.
-    ("reuse: no connection can be taken out of its epoll set", of("epoll_ctl", ":when=2+2", mode="watched", ways=reusing)),
-    ("reuse: one connection cannot be taken out of its epoll set", of("epoll_ctl", ":when=2", mode="watched", ways=reusing)),
-    ("reuse: a connection cannot be put into an epoll set", of("epoll_ctl", ":when=4", mode="watched", ways=reusing)),
+    ("with reuse, no connection can be taken out of its epoll set",
+     of("epoll_ctl", ":when=2+2", mode="watched", ways=reusing)),
+    ("with reuse, one connection cannot be taken out of its epoll set",
+     of("epoll_ctl", ":when=2", mode="watched", ways=reusing)),
+    ("with reuse, a connection cannot be put into an epoll set",
+     of("epoll_ctl", ":when=4", mode="watched", ways=reusing)),
     ("sendto fails", of("sendto", only=("auto",), host="10.9.0.1")),
     # The client's first socket() and the shim's first connect() come first of their kinds.
     ("socket for a look at routes fails", of("socket", ":when=2", only=("spill", "auto"))),
