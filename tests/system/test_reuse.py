@@ -79,7 +79,8 @@ def fit(protocol, address):
         done, count, failed, raced, connections = exchanges(protocol, FIT[protocol], reusing(protocol), address=address)
         lab.equal("failed, raced", (failed, raced), (0, 0))
         lab.equal("ports in TIME_WAIT", lab.total(tuples(PORT, ["TIME-WAIT"])), 0)
-    if connections > 4 * int(THREADS) + count // 100 or hits(done) != count - connections:
+    # On a busy machine a connection rests for longer before it is handed out, and another is made meanwhile.
+    if connections > count // 10 or hits(done) != count - connections:
         raise lab.Failed(f"{count} exchanges over {connections} connections\n{done}")
     return f"{count} exchanges over {connections} connections"
 
