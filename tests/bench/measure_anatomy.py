@@ -7,7 +7,7 @@ import re
 import bench
 import lab
 
-COUNTS = bench.pick((500, 1500), (1000, 3000))
+COUNTS = bench.pick((300, 900), (1000, 3000))
 WAYS = {"no sources": bench.NO_SOURCES, "8 sources": {"sources": "127.0.0.1-127.0.0.8", "options": bench.QUIET}}
 SHOWN = 24  # functions
 

@@ -8,7 +8,7 @@ import lab
 
 LEVELS = ["0", "25", "45", "55", "75", "90", "95", "99", "99.9"]
 PORTS, SMALL = bench.pick(4000, 16000), bench.pick(1000, 4000)
-SAMPLES = bench.pick(200, 1000)
+SAMPLES = bench.pick(100, 1000)
 
 
 def levels(shim, capacity, wanted, samples=SAMPLES):

@@ -7,7 +7,7 @@ import re
 import bench
 import lab
 
-CONNECTIONS = (1000, bench.pick(5000, 18000))
+CONNECTIONS = (1000, bench.pick(4000, 18000))
 DESTINATIONS = (1000, 10000)
 PLAIN, EIGHT = bench.NO_SOURCES, {"sources": "127.0.0.1-127.0.0.8", "options": bench.QUIET}
 
@@ -53,7 +53,8 @@ def per_unit(name, title, function, sizes, rounds):
 
 if __name__ == "__main__":
     lab.main([
-        ("connection", lambda: per_unit("connection", "memory added for a connection", connections, CONNECTIONS, 5)),
+        ("connection", lambda: per_unit("connection", "memory added for a connection", connections, CONNECTIONS,
+                                        bench.pick(2, 5))),
         ("destination", lambda: per_unit("destination", "memory added for a destination", destinations, DESTINATIONS,
                                          bench.pick(2, 5))),
     ])

@@ -6,7 +6,7 @@
 import bench
 import lab
 
-ROUNDS = bench.pick(800, 4000)
+ROUNDS = bench.pick(600, 4000)
 LOOPBACK = {8: "127.0.0.1-127.0.0.8", 200: "127.0.0.1-127.0.0.200"}
 
 
@@ -32,7 +32,7 @@ def counting():
     def added(env):
         return 1000 * pairs("rst", "none", env=env, rounds=1200)["added_us"]
     taken = bench.interleave({"off": lambda: added({"HEADROOM_STATE_DIR": "off"}), "on": lambda: added(None)},
-                             rounds=bench.pick(15, 60))
+                             rounds=bench.pick(7, 60))
     return bench.record("counting", "added to connect() + close() by counting for headroom report", "ns",
                         {"headroom": [on - off for on, off in zip(taken["on"], taken["off"])]}, base=None)
 
@@ -48,7 +48,7 @@ def growth():
 
 
 def others(shim=None, tracked=0, env=None):
-    return bench.measured([bench.program("others"), str(bench.pick(200, 1000)), str(tracked)], shim, env=env)
+    return bench.measured([bench.program("others"), str(bench.pick(100, 1000)), str(tracked)], shim, env=env)
 
 
 def not_ours():

@@ -60,6 +60,8 @@ def requests():
 
 
 def growth():
+    if not bench.pick(0, 1):
+        raise lab.Skipped("in full mode only")
     for name, shim in (("without", None), ("8 sources", bench.EIGHT_SOURCES)):
         taken = bench.interleave({"small": lambda s=shim: 1e6 / max(proxy(s)["rate"], 1),
                                   "large": lambda s=shim: 1e6 / max(proxy(s, seconds=LONGER)["rate"], 1)}, rounds=2,

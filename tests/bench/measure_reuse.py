@@ -5,8 +5,8 @@ import bench
 import lab
 import redis
 
-REQUESTS = bench.pick(3000, 12000)
-COUNTS = bench.pick((500, 2000), (1000, 12000))
+REQUESTS = bench.pick(2000, 12000)
+COUNTS = bench.pick((300, 1200), (1000, 12000))
 
 
 def pair(count, shim):
