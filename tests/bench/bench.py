@@ -38,6 +38,15 @@ def pick(quick, full):
 ROUNDS = pick(5, 7)
 
 
+def full_only(function):
+    """The case, left out in quick mode: growth with the size, above all."""
+    def case():
+        if not FULL:
+            raise lab.Skipped("in full mode only")
+        return function()
+    return case
+
+
 def program(name):
     """The path of one of our own C programs."""
     path = lab.BUILD / "tests/bench" / name

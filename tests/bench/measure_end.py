@@ -29,11 +29,11 @@ def end(name, sources, ports):
 def growth():
     for name, shim in (("without", None), ("headroom", {"sources": "127.0.0.1", "options": bench.QUIET})):
         taken = bench.interleave({"small": lambda s=shim: refused(SMALL, s), "large": lambda s=shim: refused(PORTS, s)},
-                                 rounds=bench.pick(2, 5))
+                                 rounds=5)
         bench.growth(f"growth-{name}", f"a refused connect(), by ports, {name}", "us", (SMALL, PORTS),
                      bench.part(taken, "us_each"))
 
 
 if __name__ == "__main__":
     lab.main([("one source", lambda: end("one", 1, PORTS)), ("8 sources", lambda: end("eight", 8, PORTS // 8)),
-              ("growth", growth)])
+              ("growth", bench.full_only(growth))])

@@ -60,8 +60,6 @@ def requests():
 
 
 def growth():
-    if not bench.pick(0, 1):
-        raise lab.Skipped("in full mode only")
     for name, shim in (("without", None), ("8 sources", bench.EIGHT_SOURCES)):
         taken = bench.interleave({"small": lambda s=shim: 1e6 / max(proxy(s)["rate"], 1),
                                   "large": lambda s=shim: 1e6 / max(proxy(s, seconds=LONGER)["rate"], 1)}, rounds=2,
@@ -72,4 +70,4 @@ def growth():
 
 if __name__ == "__main__":
     title = "nginx to an upstream"
-    lab.main([("requests", bench.reported("requests", title, requests)), ("growth", bench.reported("growth", title, growth))])
+    lab.main([("requests", bench.reported("requests", title, requests)), ("growth", bench.full_only(bench.reported("growth", title, growth)))])

@@ -15,13 +15,13 @@ SHIMS = {"without": None, "one source": bench.ONE_SOURCE, "8 sources": bench.EIG
 
 def requests():
     variants = {(name, count): lambda s=shim, c=count: redis.benchmark(c, LOW, HIGH, s)
-                for name, shim in SHIMS.items() for count in (SMALL, REQUESTS)}
+                for name, shim in SHIMS.items() for count in bench.pick([REQUESTS], [SMALL, REQUESTS])}
     both = bench.interleave(variants, rounds=5)
     taken = {name: both[name, REQUESTS] for name in SHIMS}
     of = f"of {REQUESTS:,}, {HIGH - LOW + 1:,} ports"
     bench.record("time-wait", f"TIME_WAITs left by redis-benchmark -k 0 {of}", "", bench.part(taken, "time_wait"))
     bench.record("kernel", f"kernel CPU of redis-benchmark -k 0 {of}", "s", bench.part(taken, "kernel"))
-    for name in SHIMS:
+    for name in SHIMS if bench.FULL else ():
         bench.growth(f"growth-{name.replace(' ', '-')}", f"a request of redis-benchmark -k 0, by requests, {name}", "us",
                      (SMALL, REQUESTS), {size: [1e6 / v["rate"] for v in both[name, count]]
                                          for size, count in (("small", SMALL), ("large", REQUESTS))})

@@ -45,4 +45,4 @@ def benchmark():
 if __name__ == "__main__":
     lab.main([("pair", bench.reported("pair", "connect() + close() from the pool", pairs)),
               ("redis-benchmark", bench.reported("redis-benchmark", "redis-benchmark with reuse", benchmark)),
-              ("growth", bench.reported("growth", "connect() + close() from the pool", growth))])
+              ("growth", bench.full_only(bench.reported("growth", "connect() + close() from the pool", growth)))])

@@ -97,11 +97,17 @@ def row(name, plain, reused, requests):
             file.write(f"| {name} | {text} |\n")
 
 
+NOT_UNDER_SANITIZER = {
+    "curl": "curl then hangs in setlocale(), shim or not",
+    "php": "it loads extensions with RTLD_DEEPBIND, which the sanitizer's runtime refuses",
+}
+
+
 def compare(name, guard, make, port, command, gains, requests=REQUESTS, good=lambda done: True):
     """gains: with reuse there are few connections; else as many as without."""
     lab.needs(command[0])
-    if command[0] == "curl":
-        lab.not_under_sanitizer("curl then hangs in setlocale(), shim or not")
+    if command[0] in NOT_UNDER_SANITIZER:
+        lab.not_under_sanitizer(NOT_UNDER_SANITIZER[command[0]])
     results = []
     for shim in (None, {"options": ["--reuse", guard]}):
         lab.new_network()
