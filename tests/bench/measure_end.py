@@ -7,7 +7,7 @@ import bench
 import lab
 
 PORTS, SMALL = bench.pick(4000, 16000), bench.pick(1000, 4000)
-MS = bench.pick(80, 2000)
+MS = bench.pick(60, 2000)
 
 
 def refused(ports, shim):

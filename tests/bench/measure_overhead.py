@@ -32,7 +32,7 @@ def counting():
     def added(env):
         return 1000 * pairs("rst", "none", env=env, rounds=1200)["added_us"]
     taken = bench.interleave({"off": lambda: added({"HEADROOM_STATE_DIR": "off"}), "on": lambda: added(None)},
-                             rounds=bench.pick(7, 60))
+                             rounds=bench.pick(5, 60))
     return bench.record("counting", "added to connect() + close() by counting for headroom report", "ns",
                         {"headroom": [on - off for on, off in zip(taken["on"], taken["off"])]}, base=None)
 

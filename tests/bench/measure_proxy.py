@@ -53,7 +53,7 @@ def proxy(shim, spread="", seconds=SECONDS):
 
 def requests():
     taken = bench.interleave({"without": lambda: proxy(None), "proxy_bind": lambda: proxy(None, RECIPE),
-                              "8 sources": lambda: proxy(bench.EIGHT_SOURCES)}, rounds=5)
+                              "8 sources": lambda: proxy(bench.EIGHT_SOURCES)}, rounds=5, warm_up=bench.pick(0, 1))
     bench.record("errors", f"answers of nginx in {SECONDS} s that were errors", "%", bench.part(taken, "wrong"))
     return bench.record("requests", f"nginx to an upstream, {SECONDS} s, {HIGH - LOW + 1:,} ports: good answers",
                         "requests/s", bench.part(taken, "rate"), better="more")

@@ -9,7 +9,7 @@ import redis
 
 LOW, HIGH = 32768, bench.pick(32768 + 1999, 60999)
 REQUESTS, SMALL = bench.pick(1900, 27000), bench.pick(950, 13500)
-LONG_S = bench.pick(1, 120)
+LONG_S = bench.pick(0.5, 120)
 SHIMS = {"without": None, "one source": bench.ONE_SOURCE, "8 sources": bench.EIGHT_SOURCES, "reuse": redis.REUSE}
 
 
