@@ -102,7 +102,7 @@ static int add_targets(struct check *check)
 static const struct target *target_of(const struct check *check, const struct endpoint *to)
 {
 	for (unsigned i = 0; i < check->target_count; i++)
-		if (!memcmp(&check->targets[i].endpoint, to, sizeof(*to)))
+		if (endpoint_equal(&check->targets[i].endpoint, to))
 			return &check->targets[i];
 	return NULL;
 }

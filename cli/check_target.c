@@ -45,7 +45,7 @@ static bool split(const char *text, char *host, unsigned *port)
 static bool known(const struct check *check, const struct endpoint *endpoint)
 {
 	for (unsigned i = 0; i < check->target_count; i++)
-		if (!memcmp(&check->targets[i].endpoint, endpoint, sizeof(*endpoint)))
+		if (endpoint_equal(&check->targets[i].endpoint, endpoint))
 			return true;
 	return false;
 }

@@ -61,17 +61,6 @@ struct attempt {
 	struct events *events;
 };
 
-/* Kept apart from the rest: how an attempt begins. */
-static inline void start(struct attempt *a)
-{
-	a->destination = NULL;
-	a->space = a->full = NULL;
-	a->candidates = 0;
-	a->spreading = false;
-	a->answered_ns = 0;
-	a->random = 0;
-}
-
 /* Now, as the clock was last looked at: an earlier round may have taken minutes. */
 static uint64_t time_of(const struct attempt *a)
 {
@@ -576,10 +565,10 @@ COLD static long leave_alone(struct attempt *a)
 }
 
 HOT long attempt_run(struct shim *shim, struct tracked *tracked, int fd, const struct endpoint *to,
-		     real_call *call, void *argument)
+		     const struct rule *rule, real_call *call, void *argument)
 {
 	struct events events;
-	struct attempt a; /* what start() leaves alone is set before it is read; to clear all takes long */
+	struct attempt a; /* what is not set here is set before it is read: to clear all takes long */
 
 	a.shim = shim;
 	a.tracked = tracked;
@@ -587,12 +576,17 @@ HOT long attempt_run(struct shim *shim, struct tracked *tracked, int fd, const s
 	a.to = to;
 	a.call = call;
 	a.argument = argument;
-	a.events = &events;
-	a.rule = settings_rule_for(&shim->settings, to, shim->process);
-	if (unlikely(a.rule->leave_alone))
+	a.rule = rule;
+	if (unlikely(rule->leave_alone))
 		return leave_alone(&a);
 	events.count = 0;
-	start(&a);
+	a.events = &events;
+	a.destination = NULL;
+	a.space = a.full = NULL;
+	a.candidates = 0;
+	a.spreading = false;
+	a.answered_ns = 0;
+	a.random = 0;
 	if (unlikely(!begin(&a)))
 		return call(argument);
 	long rc = go_round(&a);

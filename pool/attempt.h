@@ -20,11 +20,12 @@ typedef long real_call(void *argument);
  * @tracked:	the socket, SOCKET_FRESH
  * @fd:		its number
  * @to:		where to
+ * @rule:	settings_rule_for() that
  * Return: what the program is to get: the call's result or a negative errno. EADDRNOTAVAIL means that every
  *	source is full, and may come without the kernel having been asked.
  */
 long attempt_run(struct shim *shim, struct tracked *tracked, int fd, const struct endpoint *to,
-		 real_call *call, void *argument);
+		 const struct rule *rule, real_call *call, void *argument);
 
 /**
  * attempt_undo() - take back the source we bound a socket to; it is not connected

@@ -35,9 +35,7 @@ HOT void ending_enter(struct shim *shim, const struct held *held, const struct e
 		else
 			space_ended(space, facts->how, now_ns);
 		tracked->space = NULL;
-		/* A port in TIME_WAIT is as much in use as it was. */
-		if (facts->how != ENDED_TIME_WAIT || facts->gave_up || facts->error || facts->stranger)
-			events_use_changed(shim, &events, space, now_ns);
+		events_use_changed(shim, &events, space, now_ns);
 	}
 	tracked->state = SOCKET_FRESH;
 	if (put)

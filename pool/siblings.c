@@ -48,8 +48,7 @@ static struct sibling_row *find(struct sibling_row *rows, unsigned size, const s
 
 	for (unsigned looked = 0; looked < size; looked++, at++) {
 		struct sibling_row *row = &rows[at & (size - 1)];
-		if (!row->to.port ||
-		    (!memcmp(&row->to, to, sizeof(*to)) && address_equal(&row->source, source)))
+		if (!row->to.port || (endpoint_equal(&row->to, to) && address_equal(&row->source, source)))
 			return row;
 	}
 	return NULL;

@@ -36,11 +36,11 @@ HOT static void socket_made(int fd, int family, int protocol, bool tcp)
 		return;
 	struct tracked *tracked = fdtable_track(fd, tcp ? &facts : NULL);
 	/* From here on it is known what was set on it, and who may hold it besides. */
-	struct reuse *reuse = NULL;
-	if (unlikely(shim.settings.reuses) && tracked)
-		reuse = reuse_of(&shim, tracked);
-	if (unlikely(reuse))
-		reuse->options.others = protocol == IPPROTO_MPTCP;
+	if (unlikely(shim.settings.reuses) && tracked) {
+		struct reuse *reuse = reuse_of(&shim, tracked);
+		if (reuse)
+			reuse->options.others = protocol == IPPROTO_MPTCP;
+	}
 	shim_leave(&shim);
 }
 
@@ -71,11 +71,11 @@ HOT static struct tracked *enter_for_connect(int fd)
 		return NULL;
 	tracked = likely(known) ? fdtable_look(fd) : fdtable_track(fd, &facts);
 	/* What was set on it, and who has it besides, is not known. */
-	struct reuse *reuse = NULL;
-	if (unlikely(shim.settings.reuses) && tracked && !known)
-		reuse = reuse_of(&shim, tracked);
-	if (unlikely(reuse))
-		reuse->shared = true;
+	if (unlikely(shim.settings.reuses) && tracked && !known) {
+		struct reuse *reuse = reuse_of(&shim, tracked);
+		if (reuse)
+			reuse->shared = true;
+	}
 	if (unlikely(!tracked))
 		shim_leave(&shim);
 	return tracked;
@@ -113,19 +113,15 @@ HOT static long call_connect(void *argument)
 
 /* The connect() of a socket whose destination has a rule with a guard, or may have. Return: true if it was
  * served from the pool. */
-APART static bool reuse_instead(int fd, const struct endpoint *to, long *result)
+APART static bool reuse_instead(int fd, const struct endpoint *to, const struct rule *rule, long *result)
 {
-	const struct rule *rule = settings_rule_for(&shim.settings, to, shim.process);
-
 	return rule->reuse.guard != GUARD_OFF && !rule->leave_alone && parking_is_on() &&
 	       parking_hand_out(fd, to, rule, result);
 }
 
 /* A connection is to be made after all. The lock is held. */
-APART static void reuse_later(struct tracked *tracked, const struct endpoint *to)
+APART static void reuse_later(struct tracked *tracked, const struct endpoint *to, const struct rule *rule)
 {
-	const struct rule *rule = settings_rule_for(&shim.settings, to, shim.process);
-
 	tracked->watched = 0;
 	if (rule->reuse.guard != GUARD_OFF && !rule->leave_alone)
 		reuse_begin(&shim, tracked, to, rule, clock_ns());
@@ -133,17 +129,18 @@ APART static void reuse_later(struct tracked *tracked, const struct endpoint *to
 
 HOT static long connect_to(int fd, const struct endpoint *to, real_call *call, void *argument)
 {
+	const struct rule *rule = settings_rule_for(&shim.settings, to, shim.process);
 	long rc;
 
-	if (unlikely(shim.settings.reuses) && call == call_connect && reuse_instead(fd, to, &rc))
+	if (unlikely(shim.settings.reuses) && call == call_connect && reuse_instead(fd, to, rule, &rc))
 		return rc;
 	struct tracked *tracked = enter_for_connect(fd);
 	if (unlikely(!tracked))
 		return call(argument);
 	if (likely(tracked->state == SOCKET_FRESH && !(tracked->flags & IN_CALL))) {
 		if (unlikely(shim.settings.reuses))
-			reuse_later(tracked, to);
-		return attempt_run(&shim, tracked, fd, to, call, argument);
+			reuse_later(tracked, to, rule);
+		return attempt_run(&shim, tracked, fd, to, rule, call, argument);
 	}
 	if (tracked->reuse && tracked->reuse->connect_to_come) {
 		/* The kernel says so too, once, when a connect() that was under way has worked (connect(2)).

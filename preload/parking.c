@@ -233,7 +233,7 @@ static long connect_anew(const struct fresh *fresh, const struct tracked *like, 
 			if (reuse)
 				reuse->options = fresh->options;
 			reuse_begin(&shim, tracked, to, rule, clock_ns());
-			rc = attempt_run(&shim, tracked, a.fd, to, call_connect, &a);
+			rc = attempt_run(&shim, tracked, a.fd, to, rule, call_connect, &a);
 		}
 	}
 	if (rc >= 0 || rc == -EINPROGRESS)

@@ -52,7 +52,9 @@ long program_connect(const struct program_socket *s, const char *to)
 	if (!shim_enter(&shim))
 		return fake_program_connect(&call);
 	if (tracked->state == SOCKET_FRESH && !(tracked->flags & IN_CALL))
-		return attempt_run(&shim, tracked, s->fd, &call.to, fake_program_connect, &call);
+		return attempt_run(&shim, tracked, s->fd, &call.to,
+				   settings_rule_for(&shim.settings, &call.to, shim.process),
+				   fake_program_connect, &call);
 	shim_leave(&shim);
 	return pending_again(&shim, &s->held, s->fd, fake_program_connect, &call);
 }

@@ -52,7 +52,7 @@ long reusing_connect(int fd, const char *to)
 	struct tracked *tracked = fdtable_look(fd);
 	if (reuses)
 		reuse_begin(&shim, tracked, &call.to, rule, clock_ns());
-	return attempt_run(&shim, tracked, fd, &call.to, fake_program_connect, &call);
+	return attempt_run(&shim, tracked, fd, &call.to, rule, fake_program_connect, &call);
 }
 
 int reusing_opened(const char *to)

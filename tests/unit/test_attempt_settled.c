@@ -374,7 +374,8 @@ static void *connecting_thread(void *argument)
 	struct program_socket *s = argument;
 	struct endpoint to = at(TO);
 	if (shim_enter(&shim))
-		attempt_run(&shim, s->held.tracked, s->fd, &to, endless, NULL);
+		attempt_run(&shim, s->held.tracked, s->fd, &to,
+			    settings_rule_for(&shim.settings, &to, shim.process), endless, NULL);
 	return NULL;
 }
 

@@ -231,8 +231,8 @@ def epoll(edge, stays):
         os.close(keep)
 
 
-def epoll_closed_twin():
-    """The set goes on under another number when the one it was filled by is closed."""
+def twin(take_number):
+    """The set goes on under another number when the one it was filled by goes."""
     e = select.epoll()
     other = os.dup(e.fileno())
     first = new(False)
@@ -240,28 +240,20 @@ def epoll_closed_twin():
     connect(first)
     e.poll(5)
     exchange(first)
-    e.close()
+    take_number(e)
     first.close()
     time.sleep(0.02)
     blocking_only()
     print("events of the other number", len(select.epoll.fromfd(other).poll(0)))
+
+
+def epoll_closed_twin():
+    twin(lambda e: e.close())
 
 
 def epoll_replaced_twin():
-    """The number goes to something else by dup2(), and the set goes on under another."""
-    e = select.epoll()
-    other = os.dup(e.fileno())
-    first = new(False)
-    e.register(first, select.EPOLLIN | select.EPOLLOUT)
-    connect(first)
-    e.poll(5)
-    exchange(first)
-    os.dup2(0, e.fileno())
-    first.close()
-    time.sleep(0.02)
-    blocking_only()
-    print("events of the other number", len(select.epoll.fromfd(other).poll(0)))
-
+    """Something else gets the number by dup2()."""
+    twin(lambda e: os.dup2(0, e.fileno()))
 
 def epoll_replaced_before():
     """The same between registering and connect(), and the number is another set's."""
