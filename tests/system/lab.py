@@ -5,6 +5,7 @@ runs with and without the shim, and one line per case.
 Each case runs in a process and a network namespace of its own, so no TIME_WAIT, blocked port or setting of
 one case reaches another, nor the machine. HEADROOM_BUILD names the build folder (default: ../../build). With HEADROOM_TEST_BRIEF a case that passes says nothing.
 """
+import collections
 import contextlib
 import ctypes
 import fcntl
@@ -96,6 +97,8 @@ def new_network():
     _loopback_up()
     # On loopback the kernel hands out TIME_WAIT tuples again after a second, which would blur the counts.
     sysctl("ipv4/tcp_tw_reuse", 0)
+    # A segment that one processor delivers late is answered with RST, which ends a TIME_WAIT (RFC 1337).
+    sysctl("ipv4/tcp_rfc1337", 1)
     for name in ("core/somaxconn", "ipv4/tcp_max_syn_backlog"):
         sysctl(name, 65535)
     ports(40000, 40099)
@@ -361,7 +364,9 @@ def reaches(dport, expected, process=None, states=None):
     try:
         wait_for(same, "", process)
     except Failed as why:
-        raise Failed(f"the kernel counts {seen}, in all {totals[-20:]}, expected {expected} {why}") from None
+        states_seen = collections.Counter((s.source, s.state) for s in sock_diag.tcp_sockets() if s.dport == dport)
+        raise Failed(f"the kernel counts {seen}, in all {totals[-20:]}, expected {expected} {why}\n"
+                     f"at the end, in any state: {dict(states_seen)}") from None
 
 
 def total(counts):

@@ -130,7 +130,9 @@ def counted():
         raise lab.Skipped("no memory file system at /dev/shm")
     lab.ports(10000, 59999)
     with Tag():
-        done, count, *_, connections = exchanges("redis", f"{FIT['redis']},ok:MULTI,longer", reusing("redis"), threads=1)
+        done, count, *_, connections = exchanges(
+            "redis", f"{FIT['redis']},ok:MULTI,longer",
+            reusing("redis", rules="[headroom]\nreuse = redis\nmax_uses = 5\n"), threads=1)
     told = {name: summary(done, pattern) for name, pattern in (
         ("hits", r"reuse: (\d+) connect"), ("misses", r"by a parked connection, (\d+) by a new one"),
         ("first_use_failures", r"dead when handed out: (\d+)"))}
