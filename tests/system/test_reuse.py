@@ -7,7 +7,6 @@ ever read a byte of another exchange, nor fail where it would not without reuse.
 HEADROOM_REUSE_EXCHANGES and HEADROOM_REUSE_THREADS.
 """
 import functools
-import json
 import os
 import re
 
@@ -124,36 +123,6 @@ def forks(protocol):
     return f"{count} exchanges in 9 processes over {connections} connections"
 
 
-def counted():
-    """The summary, `headroom report` and `headroom export` count the same, and as many connections as the kernel made."""
-    if not lab.state():
-        raise lab.Skipped("no memory file system at /dev/shm")
-    lab.ports(10000, 59999)
-    with Tag():
-        done, count, *_, connections = exchanges(
-            "redis", f"{FIT['redis']},ok:MULTI,longer",
-            reusing("redis", rules="[headroom]\nreuse = redis\nmax_uses = 5\n"), threads=1)
-    told = {name: summary(done, pattern) for name, pattern in (
-        ("hits", r"reuse: (\d+) connect"), ("misses", r"by a parked connection, (\d+) by a new one"),
-        ("first_use_failures", r"dead when handed out: (\d+)"))}
-    for name, line in (("refused_by", "closed for real"), ("retired_by", "retired")):
-        told[name] = {reason: int(number) for words in re.findall(rf"^reuse, {line}: (.*)$", done.stderr, re.M)
-                      for reason, number in re.findall(r"(\w+) (\d+)", words)}
-    seen = lab.run([str(lab.HEADROOM), "report", "--json", "--name", "exchange"])
-    [reuse] = [space["reuse"] for process in json.loads(seen.stdout)["processes"] for space in process["spaces"]]
-    lab.equal("report", {name: reuse[name] for name in told}, told)
-    lab.equal("sums", [reuse["refused"], reuse["retired"]], [sum(told[n].values()) for n in ("refused_by", "retired_by")])
-    lab.equal("connect() calls, connections", (reuse["hits"] + reuse["misses"], reuse["misses"]), (count, connections))
-    if not reuse["refused"] or not reuse["retired"] or not reuse["hits"]:
-        raise lab.Failed(f"one of them was not tried\n{done}")
-    text = lab.run([str(lab.HEADROOM), "export"]).stdout
-    exported = {name: float(number) for name, number in
-                re.findall(rf'^headroom_reuse_(\w+)_total\{{process="exchange",.*:{PORT}"\}} (\S+)$', text, re.M)}
-    lab.equal("export", exported, {name: reuse[name] for name in exported})
-    lab.equal("metrics", len(exported), 5)
-    return f"{reuse['hits']} hits, {reuse['misses']} misses, {reuse['refused']} refused, {reuse['retired']} retired"
-
-
 def greeting():
     """A server that speaks first is never parked."""
     with Tag("greeting"):
@@ -172,5 +141,4 @@ if __name__ == "__main__":
         *((f"races: {p}", of(races, p)) for p in FIT),
         *((f"forks: {p}", of(forks, p)) for p in FIT),
         ("a server that speaks first", greeting),
-        ("summary, report and export", counted),
     ])

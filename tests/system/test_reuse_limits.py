@@ -5,6 +5,7 @@
 The client is clients/reuse_steps.py, told what to do line by line; between the lines the kernel is asked what is open
 (sock_diag), and the server tag.c says which exchanges shared a connection.
 """
+import json
 import re
 
 import lab
@@ -225,6 +226,30 @@ def sources(address, listed):
     lab.equal("exit status", done.status, 0)
 
 
+def counted():
+    """The summary, `headroom report` and `headroom export` count the same, which is what was done."""
+    if not lab.state():
+        raise lab.Skipped("no memory file system at /dev/shm")
+    with Tag(), Steps("max_uses = 2\nidle_timeout = 1m") as client:
+        for opened in (2, 3):
+            client.numbers(opened)
+        client.do("open 2", "close")
+        client.numbers(1)
+        done = client.wait()
+    expected = {"hits": 3, "misses": 5}
+    refused, retired = {"open": 1, "used_up": 3}, {"exit": 1}
+    said(done, {**expected, **refused, **retired})
+    seen = lab.run([str(lab.HEADROOM), "report", "--json"])
+    [reuse] = [space["reuse"] for process in json.loads(seen.stdout)["processes"] for space in process["spaces"]]
+    expected.update(first_use_failures=0, refused=4, retired=1, refused_by=refused, retired_by=retired)
+    lab.equal("report", {name: reuse[name] for name in expected}, expected)
+    text = lab.run([str(lab.HEADROOM), "export"]).stdout
+    exported = dict(re.findall(rf'^headroom_reuse_(\w+)_total\{{.*:{PORT}"\}} (\S+)$', text, re.M))
+    lab.equal("metrics", len(exported), 5)
+    lab.equal("export", {name: float(number) for name, number in exported.items()},
+              {name: expected[name] for name in exported})
+
+
 def of(function, *arguments):
     return lambda: function(*arguments)
 
@@ -239,6 +264,7 @@ if __name__ == "__main__":
         ("idle limit learned from nginx", learned_nginx),
         ("idle limit learned from redis", learned_redis),
         ("pause", pause),
+        ("summary, report and export", counted),
         ("exec", exec_),
         ("fork", fork),
         ("sources 127.0.0.1", of(sources, "127.0.0.1", [f"127.0.0.{n}" for n in (2, 3, 4, 5)])),
