@@ -28,6 +28,9 @@ enum { QUIET_ROUND_TRIPS = 2, QUIET_MOST_US = 5000 };
 /* What was learned of a server holds for so long. */
 enum { IDLE_LIMIT_LIFE_S = 60 };
 
+/* A program that connects seldom is not to have a socket more for long. */
+enum { BLANK_IDLE_MS = 1000 };
+
 /* What a connection must not have had done to it: it cannot be put back, or names it alone. */
 enum {
 	UNLIKE_OTHERS = HAS_PORT | OWN_NO_PORT | OWN_RANGE | PINNED | REUSES_PORT | ABORTS_ON_CLOSE | DEFERRED
@@ -139,6 +142,8 @@ static uint64_t idle_most(const struct reuse *reuse, const struct parked_pool *p
 /* When it has been idle for too long, or is too old. */
 static uint64_t end_of(const struct reuse *reuse, const struct parked_pool *pool, uint64_t now_ns)
 {
+	if (!pool)
+		return reuse->parked_ns + BLANK_IDLE_MS * 1000000ull;
 	uint64_t idle_ns = reuse->parked_ns + idle_most(reuse, pool, now_ns);
 	uint64_t old_ns = reuse->opened_ns + reuse->limits->max_age_ns;
 	return old_ns < idle_ns ? old_ns : idle_ns;
@@ -149,12 +154,17 @@ bool parked_has_room(const struct retired *retired)
 	return retired->count < sizeof(retired->fds) / sizeof(retired->fds[0]);
 }
 
+/* @pool: NULL of the blank */
 static void take_out(struct shim *shim, struct reuse *reuse, struct parked_pool *pool)
 {
-	*(reuse->newer ? &reuse->newer->older : &pool->newest) = reuse->older;
-	*(reuse->older ? &reuse->older->newer : &pool->oldest) = reuse->newer;
-	pool->count--;
-	SPACE_REUSE_ADD(reuse->tracked->space, reuse_parked, UINT32_MAX); /* one less */
+	if (pool) {
+		*(reuse->newer ? &reuse->newer->older : &pool->newest) = reuse->older;
+		*(reuse->older ? &reuse->older->newer : &pool->oldest) = reuse->newer;
+		pool->count--;
+		SPACE_REUSE_ADD(reuse->tracked->space, reuse_parked, UINT32_MAX); /* one less */
+	} else {
+		shim->blank = NULL;
+	}
 	*(reuse->all_newer ? &reuse->all_newer->all_older : &shim->parked_newest) = reuse->all_older;
 	if (reuse->all_older)
 		reuse->all_older->all_newer = reuse->all_newer;
@@ -183,6 +193,17 @@ static void make_room(struct shim *shim, const struct reuse *reuse, struct parke
 	parked_retire(shim, oldest, RETIRED_ROOM, now_ns, retired);
 }
 
+static void enter_list(struct shim *shim, struct reuse *reuse, uint64_t until_ns)
+{
+	reuse->all_newer = NULL;
+	reuse->all_older = shim->parked_newest;
+	if (shim->parked_newest)
+		shim->parked_newest->all_newer = reuse;
+	shim->parked_newest = reuse;
+	if (!shim->parked_count++ || until_ns < shim->parked_look_ns)
+		shim->parked_look_ns = until_ns;
+}
+
 void parked_enter(struct shim *shim, struct reuse *reuse, int fd, uint32_t rtt_us, uint64_t now_ns,
 		  struct retired *retired)
 {
@@ -209,14 +230,38 @@ void parked_enter(struct shim *shim, struct reuse *reuse, int fd, uint32_t rtt_u
 	pool->newest = reuse;
 	pool->count++;
 	SPACE_REUSE_ADD(reuse->tracked->space, reuse_parked, 1);
-	reuse->all_newer = NULL;
-	reuse->all_older = shim->parked_newest;
-	if (shim->parked_newest)
-		shim->parked_newest->all_newer = reuse;
-	shim->parked_newest = reuse;
-	uint64_t until_ns = end_of(reuse, pool, now_ns);
-	if (!shim->parked_count++ || until_ns < shim->parked_look_ns)
-		shim->parked_look_ns = until_ns;
+	enter_list(shim, reuse, end_of(reuse, pool, now_ns));
+}
+
+bool parked_wants_blank(const struct shim *shim, const struct tracked *fresh)
+{
+	const struct reuse *reuse = fresh->reuse;
+
+	return !shim->blank && shim->parked_count < shim->parked_most && reuse && !fresh->flags &&
+	       !reuse->tried && !reuse->options.set && !reuse->options.others && !reuse->watches &&
+	       !reuse->watches_unknown;
+}
+
+void parked_enter_blank(struct shim *shim, struct reuse *reuse, int fd, uint64_t cookie, int status,
+			uint64_t now_ns)
+{
+	reuse->fd = fd;
+	reuse->cookie = cookie;
+	reuse->status = status;
+	reuse->parked_ns = now_ns;
+	reuse->tracked->state = SOCKET_PARKED;
+	shim->blank = reuse;
+	enter_list(shim, reuse, end_of(reuse, NULL, now_ns));
+}
+
+struct reuse *parked_take_blank(struct shim *shim, int family)
+{
+	struct reuse *blank = shim->blank;
+
+	if (!blank || blank->tracked->family != family)
+		return NULL;
+	take_out(shim, blank, NULL);
+	return blank;
 }
 
 /* The server closed a connection that was idle for so long. */
@@ -268,7 +313,7 @@ static bool fits(const struct reuse *reuse, const struct tracked *fresh)
 	const struct tracked *parked = reuse->tracked;
 
 	/* A port that was asked for and not given yet is any port: that of the connection will do. */
-	if (parked->family != fresh->family || fresh->flags & (UNLIKE_OTHERS & ~DEFERRED))
+	if (parked->family != fresh->family || fresh->flags & ((UNLIKE_OTHERS & ~DEFERRED) | WAS_SHUT))
 		return false;
 	if ((parked->flags ^ fresh->flags) & HAS_SOURCE ||
 	    (fresh->flags & HAS_SOURCE && !address_equal(&parked->bound, &fresh->bound)))
@@ -325,7 +370,7 @@ void parked_expire(struct shim *shim, uint64_t now_ns, struct retired *retired)
 		struct parked_pool *pool = pool_of(reuse);
 		uint64_t until_ns = end_of(reuse, pool, now_ns);
 		if (until_ns <= now_ns && parked_has_room(retired)) {
-			bool old = now_ns - reuse->opened_ns >= reuse->limits->max_age_ns;
+			bool old = pool && now_ns - reuse->opened_ns >= reuse->limits->max_age_ns;
 			parked_retire(shim, reuse, old ? RETIRED_AGE : RETIRED_IDLE, now_ns, retired);
 		} else if (until_ns < look_ns) {
 			look_ns = until_ns;

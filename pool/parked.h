@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-/* parked - the connections a program closed that are kept open for its next connect(). */
+/* parked - the connections a program closed that are kept open for its next connect().
+ *
+ * Among them is the blank (reuse.h), which belongs to no destination. */
 #ifndef HEADROOM_POOL_PARKED_H
 #define HEADROOM_POOL_PARKED_H
 
@@ -81,6 +83,27 @@ void parked_let_go(struct shim *shim, struct reuse *reuse, enum reuse_retirement
  */
 void parked_retire(struct shim *shim, struct reuse *reuse, enum reuse_retirement why, uint64_t now_ns,
 		   struct retired *retired);
+
+/**
+ * parked_wants_blank() - is the program's socket as it was made, and would it be the only one? The lock is
+ * held.
+ */
+bool parked_wants_blank(const struct shim *shim, const struct tracked *fresh);
+
+/**
+ * parked_enter_blank() - keep it for the next socket(); the lock is held
+ * @fd:		our own fd of it
+ * @status:	its F_GETFL
+ */
+void parked_enter_blank(struct shim *shim, struct reuse *reuse, int fd, uint64_t cookie, int status,
+			uint64_t now_ns);
+
+/**
+ * parked_take_blank() - the blank, out of the list with `fd` still set; the lock is held
+ * @family:	of the socket that is wanted
+ * Return: NULL if there is none
+ */
+struct reuse *parked_take_blank(struct shim *shim, int family);
 
 /**
  * parked_expire() - let go what has been idle for too long or is too old; the lock is held

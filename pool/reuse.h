@@ -9,6 +9,10 @@
  * fd of it stays open, the program's is closed as it asked. The next connect() to that destination gets the
  * youngest parked connection put under its fd, after another look at it.
  *
+ * The program's own socket, which the connection takes the place of, is left over: to make and unmake a
+ * socket costs the kernel more than all the rest of a hand-out. If it is as it was made, it is kept as the
+ * `blank`, for the program's next socket().
+ *
  * The program believes in a fresh connection, so every doubt ends in a real close. What hooks cannot see
  * (stdio inside libc, io_uring, raw system calls) shows in the kernel's own byte counts, which must be equal
  * to the guard's.
@@ -36,7 +40,8 @@ struct watch {
 	uint64_t data;
 };
 
-/* One connection. Guarded by the shim's lock, but for what `feeding` guards. */
+/* One connection, or a socket that may become one. Guarded by the shim's lock, but for what `feeding` guards.
+ */
 struct reuse {
 	struct tracked *tracked;
 	const struct reuse_limits *limits;
@@ -49,6 +54,7 @@ struct reuse {
 	uint64_t opened_ns, parked_ns, ready_ns;
 	uint32_t uses;
 	bool shared;          /* was duplicated or passed */
+	bool tried;           /* a connect() was made, whatever came of it */
 	bool handed_out;      /* in use a second time or later */
 	bool received_since;  /* and something was received since it was handed out */
 	bool connect_to_come; /* a non-blocking connect() is to be told once that it worked */

@@ -30,6 +30,7 @@ static void start_state(struct shim *shim)
 	shim->deferrals = 0;
 	shim->spare = NULL;
 	shim->parked_newest = NULL;
+	shim->blank = NULL;
 	shim->parked_count = shim->parked_most = 0;
 	shim->parked_look_ns = 0;
 	shim->no_parking = false;

@@ -63,6 +63,7 @@ struct shim {
 	struct arena arena;
 	uint64_t deferrals;
 	struct reuse *parked_newest; /* all parked connections of the process */
+	struct reuse *blank;         /* among them a socket that nobody has connected, or NULL */
 	uint32_t parked_count, parked_most;
 	int parked_from;         /* their fd numbers start here */
 	bool no_parking;         /* from now on, whatever the rules say */

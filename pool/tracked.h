@@ -14,7 +14,7 @@ enum socket_state {
 	SOCKET_CONNECTING, /* connect() is under way, or was left to the kernel; a port is taken */
 	SOCKET_OPEN,       /* connected; a port is taken */
 	SOCKET_BROKEN,     /* an asynchronous connect() failed and the program read the error; no port */
-	SOCKET_PARKED,     /* connected, and ours until the next connect(); the program does not know of it */
+	SOCKET_PARKED,     /* ours for now, and the program does not know of it: see parked.h */
 };
 
 /* What the program did to the socket, and what we did. Set by hooks; asked from the kernel for an fd whose

@@ -66,8 +66,19 @@ int hook_bind(int fd, const struct sockaddr *address, socklen_t length)
 
 int hook_listen(int fd, int backlog)
 {
+	struct held held;
+
 	deferred_fd_make_real(fd);
-	return real.listen(fd, backlog);
+	int rc = real.listen(fd, backlog);
+	/* It bound what was not bound (inet_csk_listen_start(), net/ipv4/inet_connection_sock.c). */
+	if (rc == 0 && fdtable_hold(fd, &held)) {
+		if (shim_enter_held(&shim, &held)) {
+			held.tracked->flags |= HAS_PORT;
+			shim_leave(&shim);
+		}
+		fdtable_release(&held);
+	}
+	return rc;
 }
 
 int hook_getsockname(int fd, struct sockaddr *address, socklen_t *length)

@@ -141,10 +141,13 @@ int hook_shutdown(int fd, int how)
 	/* Who sends the first FIN gets the TIME_WAIT (RFC 9293, section 3.6). */
 	bool first = how != SHUT_RD && socket_tcp_state(fd) == TCP_ESTABLISHED;
 	int rc = real.shutdown(fd, how);
-	if (rc == 0 && shim_enter_held(&shim, &held)) {
+	/* One that is not connected is shut all the same (inet_shutdown(), net/ipv4/af_inet.c). */
+	int saved = errno;
+	if ((rc == 0 || saved == ENOTCONN) && shim_enter_held(&shim, &held)) {
 		held.tracked->flags |= (uint16_t)(first ? WAS_SHUT | FIN_SENT_FIRST : WAS_SHUT);
 		shim_leave(&shim);
 	}
 	fdtable_release(&held);
+	errno = saved;
 	return rc;
 }

@@ -46,9 +46,13 @@ HOT static void socket_made(int fd, int family, int protocol, bool tcp)
 
 HOT int hook_socket(int family, int type, int protocol)
 {
-	int fd = real.socket(family, type, protocol);
-	if (unlikely(shim.settings.reuses))
+	if (unlikely(shim.settings.reuses)) {
 		parking_tidy();
+		int blank = parking_socket(family, type, protocol);
+		if (blank >= 0)
+			return blank;
+	}
+	int fd = real.socket(family, type, protocol);
 	if (unlikely(fd < 0) && parking_made_room(fd))
 		fd = real.socket(family, type, protocol);
 	if (fd >= 0)
@@ -123,6 +127,8 @@ APART static bool reuse_instead(int fd, const struct endpoint *to, const struct 
 APART static void reuse_later(struct tracked *tracked, const struct endpoint *to, const struct rule *rule)
 {
 	tracked->watched = 0;
+	if (tracked->reuse)
+		tracked->reuse->tried = true;
 	if (rule->reuse.guard != GUARD_OFF && !rule->leave_alone)
 		reuse_begin(&shim, tracked, to, rule, clock_ns());
 }

@@ -17,6 +17,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <string.h>
 #include <sys/epoll.h>
 
@@ -102,14 +103,38 @@ APART bool parking_park(int fd, const struct held *held)
 	return own >= 0;
 }
 
+/* The socket that is about to be replaced, under a number of ours. */
+struct blank {
+	int fd; /* -1: it is not kept */
+	uint64_t cookie;
+};
+
+static struct blank keep_blank(int fd, const struct tracked *tracked, const struct fresh *fresh)
+{
+	struct blank blank = { .fd = -1 };
+
+	if (parked_wants_blank(&shim, tracked) && (fresh->status & ~O_NONBLOCK) == O_RDWR)
+		blank.fd = (int)kernel.fcntl(fd, F_DUPFD_CLOEXEC, shim.parked_from);
+	if (blank.fd < 0)
+		return blank;
+	blank.cookie = tracked->reuse->cookie ?: socket_cookie(blank.fd);
+	return blank;
+}
+
 /* Enters the connection under the program's number, in place of the fresh socket. The lock is held. */
-static void replace(int fd, struct tracked *with, const struct fresh *fresh)
+static void replace(int fd, struct tracked *with, const struct fresh *fresh, const struct blank *blank,
+		    uint64_t now_ns)
 {
 	struct tracked *stale = fdtable_take(fd);
 	struct reuse *reuse = with->reuse;
+	bool kept = stale && blank && blank->fd >= 0 && fdtable_set(blank->fd, stale);
 
-	if (stale)
+	if (kept)
+		parked_enter_blank(&shim, stale->reuse, blank->fd, blank->cookie, fresh->status, now_ns);
+	else if (stale)
 		tracked_put(&shim, stale);
+	if (!kept && blank && blank->fd >= 0)
+		kernel.close(blank->fd);
 	/* The page of the number is there: the fresh socket was in it. */
 	if (!fdtable_set(fd, with))
 		tracked_put(&shim, with);
@@ -120,7 +145,8 @@ static void replace(int fd, struct tracked *with, const struct fresh *fresh)
 	memcpy(reuse->watch, fresh->watch, sizeof(reuse->watch));
 }
 
-static void hand_out(int fd, struct reuse *reuse, const struct fresh *fresh)
+static void hand_out(int fd, struct reuse *reuse, const struct fresh *fresh, const struct blank *blank,
+		     uint64_t now_ns)
 {
 	guard_reset(&reuse->guard);
 	reuse->uses++;
@@ -132,7 +158,7 @@ static void hand_out(int fd, struct reuse *reuse, const struct fresh *fresh)
 	SPACE_REUSE_ADD(reuse->tracked->space, reuse_hits, 1);
 	reuse->tracked->state = SOCKET_OPEN;
 	reuse->tracked->watched = WATCHED | FIRST_SEND;
-	replace(fd, reuse->tracked, fresh);
+	replace(fd, reuse->tracked, fresh, blank, now_ns);
 }
 
 static bool may_be_swapped(const struct tracked *fresh)
@@ -154,8 +180,14 @@ static bool try_all(int fd, struct tracked *tracked, struct parked_pool *pool, u
 		return false;
 	while (parked_has_room(retired) && (reuse = parked_take(&shim, pool, tracked, now_ns, retired))) {
 		int dead = parked_alive(reuse), own = reuse->fd;
-		if (dead < 0 && swap_in(&fresh, own, reuse->status, &reuse->options))
+		struct blank blank = { .fd = -1 };
+		if (dead < 0)
+			blank = keep_blank(fd, tracked, &fresh);
+		if (dead < 0 && swap_in(&fresh, own, reuse->status, &reuse->options)) {
 			dead = RETIRED_ROOM;
+			if (blank.fd >= 0)
+				kernel.close(blank.fd);
+		}
 		fdtable_take(own);
 		if (dead >= 0) {
 			if (!parked_has_room(retired)) {
@@ -165,7 +197,7 @@ static bool try_all(int fd, struct tracked *tracked, struct parked_pool *pool, u
 			parked_let_go(&shim, reuse, (enum reuse_retirement)dead, now_ns, retired);
 			continue;
 		}
-		hand_out(fd, reuse, &fresh);
+		hand_out(fd, reuse, &fresh, &blank, now_ns);
 		kernel.close(own);
 		*result = fresh.status & O_NONBLOCK ? -EINPROGRESS : 0;
 		return true;
@@ -192,6 +224,52 @@ APART bool parking_hand_out(int fd, const struct endpoint *to, const struct rule
 	shim_leave(&shim);
 	parked_close(&retired);
 	return served;
+}
+
+/* Puts our own fd of an unused socket under the lowest number that is free, as socket() would. The lock is
+ * held. Return: the number, or -1. */
+static int lend(struct tracked *blank, int own, int status, int type)
+{
+	int wanted = O_RDWR | (type & SOCK_NONBLOCK ? O_NONBLOCK : 0);
+	long fd = kernel.fcntl(own, type & SOCK_CLOEXEC ? F_DUPFD_CLOEXEC : F_DUPFD, 0);
+
+	if (fd < 0)
+		return -1;
+	fdtable_track((int)fd, NULL);
+	if ((wanted != status && kernel.fcntl((int)fd, F_SETFL, wanted)) || !fdtable_set((int)fd, blank)) {
+		kernel.close((int)fd);
+		return -1;
+	}
+	return (int)fd;
+}
+
+APART int parking_socket(int family, int type, int protocol)
+{
+	struct retired retired = { 0 };
+	int fd = -1;
+
+	if (!shim.blank || (type & ~(SOCK_NONBLOCK | SOCK_CLOEXEC)) != SOCK_STREAM ||
+	    (protocol && protocol != IPPROTO_TCP) || !process_is_ours() || !shim_enter(&shim))
+		return -1;
+	struct reuse *blank = parked_take_blank(&shim, family);
+	if (blank) {
+		int own = blank->fd;
+		bool there = parked_is_there(blank);
+		if (there && blank->forks == shim.forks)
+			fd = lend(blank->tracked, own, blank->status, type);
+		fdtable_take(own);
+		if (fd >= 0) {
+			blank->fd = -1;
+			blank->tracked->state = SOCKET_FRESH;
+			kernel.close(own);
+		} else {
+			parked_let_go(&shim, blank, there ? RETIRED_ROOM : RETIRED_LOST, clock_ns(),
+				      &retired);
+		}
+	}
+	shim_leave(&shim);
+	parked_close(&retired);
+	return fd;
 }
 
 struct anew {
@@ -256,7 +334,7 @@ static bool put_in_place(int fd, int anew, const struct tracked *dead, const str
 		old->space = NULL;
 	}
 	old->state = SOCKET_FRESH;
-	replace(fd, tracked, fresh);
+	replace(fd, tracked, fresh, NULL, clock_ns());
 	kernel.close(anew);
 	return true;
 }

@@ -27,6 +27,13 @@ bool parking_park(int fd, const struct held *held);
 bool parking_hand_out(int fd, const struct endpoint *to, const struct rule *rule, long *result);
 
 /**
+ * parking_socket() - serve a socket() with the one that a hand-out left over
+ * @family, @type, @protocol: as of socket(2)
+ * Return: its fd, or -1 if the kernel has to be asked
+ */
+int parking_socket(int family, int type, int protocol);
+
+/**
  * parking_check_first_send() - something is about to be sent on a connection that was handed out
  *
  * If its peer has gone since, another is made in its place, as nothing was sent yet.

@@ -12,11 +12,11 @@ import lab
 PORT = 5000
 REUSED = """blocking; nonblocking; nonblocking, not asked; nonblocking, then blocking; blocking, then nonblocking;
 options set before; options gone; sizes the same; epoll; epoll, edge; epoll, left behind; epoll, dup;
-bound to a source; numbers"""
+bound to a source; numbers; blank"""
 ANEW = """sizes differ; bound, the next not; epoll closed, its twin not; epoll replaced, its twin not;
 epoll replaced before connect; dup; passed; forked; splice; stdio; raw system call; shut; linger 0;
 unknown option; owner; in recv(); dup2() onto a parked one;
-late reply; closed while parked; first send; first send, nonblocking; first send, epoll"""
+late reply; closed while parked; first send; first send, nonblocking; first send, epoll; shut before; listened before"""
 UNCOUNTED = "inherited; not inherited; files run out; more than may be parked"
 
 

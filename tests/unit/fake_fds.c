@@ -88,17 +88,18 @@ long fake_fcntl(int fd, int command, long argument)
 		return -EBADF;
 	switch (command) {
 	case F_GETFL:
-		return s->status;
+		return O_RDWR | s->status;
 	case F_SETFL:
-		s->status = (int)argument;
+		s->status = (int)argument & ~O_ACCMODE;
 		return 0;
 	case F_GETFD:
 		return s->cloexec ? FD_CLOEXEC : 0;
 	case F_GETOWN:
 		return s->owner;
+	case F_DUPFD:
 	case F_DUPFD_CLOEXEC: {
 		struct fake_fd copy = *s;
-		copy.cloexec = true;
+		copy.cloexec = command == F_DUPFD_CLOEXEC;
 		return fake_new_fd((int)argument, &copy);
 	}
 	default:

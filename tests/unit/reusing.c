@@ -28,10 +28,12 @@ void reusing_start(const char *rules, unsigned files)
 int reusing_socket(int family)
 {
 	struct tracked facts = { .family = (uint8_t)family };
-	int fd = fake_tcp_socket(family);
-
-	fake_fd(fd)->rtt_us = REUSING_RTT_US;
 	parking_tidy();
+	int fd = parking_socket(family, SOCK_STREAM, 0);
+	if (fd >= 0)
+		return fd;
+	fd = fake_tcp_socket(family);
+	fake_fd(fd)->rtt_us = REUSING_RTT_US;
 	cr_assert(shim_enter(&shim));
 	struct tracked *tracked = fdtable_track(fd, &facts);
 	cr_assert(tracked && reuse_of(&shim, tracked));
@@ -50,6 +52,7 @@ long reusing_connect(int fd, const char *to)
 		return rc;
 	cr_assert(shim_enter(&shim));
 	struct tracked *tracked = fdtable_look(fd);
+	tracked->reuse->tried = true;
 	if (reuses)
 		reuse_begin(&shim, tracked, &call.to, rule, clock_ns());
 	return attempt_run(&shim, tracked, fd, &call.to, rule, fake_program_connect, &call);

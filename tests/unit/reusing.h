@@ -7,6 +7,9 @@
 #include "program.h"
 #include "reuse.h"
 
+/* What reuse.h calls the blank is an open fd. */
+enum { BLANK = 1 };
+
 enum { REUSING_RTT_US = 100, REUSING_QUIET_NS = 2 * REUSING_RTT_US * 1000 };
 
 /**

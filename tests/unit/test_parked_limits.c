@@ -164,7 +164,7 @@ Test(parked_limits, max_uses_counts_the_first)
 	reusing_exchange(fd);
 	check(!reusing_close(fd));
 	check_refused(TO, REFUSED_USED_UP);
-	check_number(fake_open_fds(), 0);
+	check_number(fake_open_fds(), BLANK);
 }
 
 Test(parked_limits, max_age_at_close)

@@ -5,6 +5,7 @@ reuse_fd.py CASE ADDRESS PORT: an exchange first, whose connection may be parked
 the same with reuse and without, on stderr `connection N` for each exchange, by the server's number.
 """
 import array
+import ctypes
 import errno
 import fcntl
 import os
@@ -386,14 +387,54 @@ def first_send(is_blocking, watched):
         print("events", len(e.poll(5)) > 0)
 
 
+def done_before(act):
+    """What was done to the program's own socket is not undone by a connection in its place."""
+    warm()
+    s = new()
+    print("before", name(act, s))
+    print("connect", connect(s), "send", name(s.send, b"raw ok/7\n"))
+
+
 def numbers():
     """A parked connection is not to be seen by its number: close() of any gives EBADF, and harms nothing."""
     warm()
     open_ones = [n for n in map(int, os.listdir("/proc/self/fd")) if n > 100]
-    print("closed", [name(os.close, n) for n in range(100, 6000)] == ["EBADF"] * 5900)
-    os.closerange(100, 6000)
+    print("closed", [name(os.close, n) for n in range(100, 9000)] == ["EBADF"] * 8900)
+    os.closerange(100, 9000)
     print("still", [n for n in open_ones if not os.path.exists(f"/proc/self/fd/{n}")])
     blocking_only()
+
+
+def blank():
+    """A hand-out leaves a socket over, which is the next one that is made: as good as new."""
+    warm()
+    c_socket = ctypes.CDLL(None).socket
+    for kind in (0, socket.SOCK_NONBLOCK, socket.SOCK_CLOEXEC, socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC):
+        s = new(kind == 0)
+        connect(s)
+        exchange(s)
+        n = c_socket(FAMILY, socket.SOCK_STREAM | kind, 0)
+        print("number", n - s.fileno(), "status", oct(fcntl.fcntl(n, fcntl.F_GETFL)), "fd flags",
+              fcntl.fcntl(n, fcntl.F_GETFD), "owner", fcntl.fcntl(n, fcntl.F_GETOWN), os.path.exists(f"/proc/self/fd/{n}"))
+        made = socket.socket(fileno=n)
+        print("own", made.getsockname()[1], name(made.getpeername), [name(made.getsockopt, *o) for o in OPTIONS])
+        p = select.poll()
+        p.register(made, select.POLLIN | select.POLLOUT)
+        print("poll", [events for _, events in p.poll(0)], name(made.send, b"x"))
+        made.bind((ADDRESS, 0))
+        made.listen()
+        print("listens", made.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN), made.getsockname()[0])
+        made.close()
+        s.close()
+        time.sleep(0.02)
+    connect(new())
+    if not os.fork():
+        print("in the child", new().getsockname()[1], flush=True)
+        os._exit(0)
+    os.wait()
+    s = new()
+    print("connect", name(s.connect, (ADDRESS, PORT)))
+    exchange(s)
 
 
 def files_run_out():
@@ -435,7 +476,7 @@ def many_open():
                 print("no reply")
             s.close()
         time.sleep(0.02)
-    print("parked at most 64:", parked() <= 64)
+    print("parked at most 64, and a blank:", parked() <= 65)
 
 
 CASES = {
@@ -476,7 +517,10 @@ CASES = {
     "first send": lambda: first_send(True, False),
     "first send, nonblocking": lambda: first_send(False, False),
     "first send, epoll": lambda: first_send(False, True),
+    "shut before": lambda: done_before(lambda s: s.shutdown(socket.SHUT_RDWR)),
+    "listened before": lambda: done_before(lambda s: s.listen()),
     "numbers": numbers,
+    "blank": blank,
     "files run out": files_run_out,
     "dup2() onto a parked one": onto,
     "more than may be parked": many_open,
