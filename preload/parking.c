@@ -118,6 +118,10 @@ static struct blank keep_blank(int fd, const struct tracked *tracked, const stru
 	if (blank.fd < 0)
 		return blank;
 	blank.cookie = tracked->reuse->cookie ?: socket_cookie(blank.fd);
+	if (!blank.cookie) {
+		kernel.close(blank.fd);
+		blank.fd = -1;
+	}
 	return blank;
 }
 

@@ -170,9 +170,16 @@ static void no_number(int fd)
 	fake_fail_option(CALL_FCNTL, F_DUPFD_CLOEXEC, EMFILE);
 }
 
+static void no_cookie(int fd)
+{
+	(void)fd;
+	fake_fail_some(CALL_GETSOCKOPT, ENOPROTOOPT, 1, 1); /* after that of the connection */
+}
+
 Test(blank, what_is_not_as_it_was_made_is_not_kept)
 {
-	void (*cases[])(int) = { option, watched, tried, deferred, range, status, room, no_number };
+	void (*cases[])(
+		int) = { option, watched, tried, deferred, range, status, room, no_number, no_cookie };
 	for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		start();
 		int fd = reusing_socket(AF_INET);
