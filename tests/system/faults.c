@@ -8,10 +8,13 @@
  *   keeps		closes nothing, and says of an fd only that there is one
  *   threads		4 threads connect and close
  *   exchanges		asks a server of tag.c, one connection after the other
- *   watched		the same, each connection registered with epoll before connect() */
+ *   watched		the same, each connection registered with epoll before connect()
+ *   crowds		the same server, several connections at a time, which do not block and are closed by
+ *			close_range(): of close() it makes none */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -26,7 +29,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { OPEN_PORT = 5000, CLOSED_PORT = 5999, THREADS = 4, ROUNDS = 20, EXCHANGES = 8 };
+enum { OPEN_PORT = 5000, CLOSED_PORT = 5999, THREADS = 4, ROUNDS = 20, EXCHANGES = 8, CROWD = 3, CROWDS = 4 };
 
 static const char *host;
 static bool says_numbers = true;
@@ -176,12 +179,61 @@ static void exchange(int number, int epoll)
 	say("close", close(fd));
 }
 
+/* Several at once: more than are parked, so some are retired. */
+static void crowd(int round)
+{
+	struct pollfd waits[CROWD];
+	char text[64], reply[64];
+
+	for (int i = 0; i < CROWD; i++) {
+		int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+		waits[i] = (struct pollfd){ .fd = fd, .events = POLLOUT };
+		say("socket", says_numbers ? fd : fd >= 0);
+		errno = 0;
+		say("connect", connect_to(fd, OPEN_PORT));
+		say("errno", errno);
+		say("poll", poll(&waits[i], 1, -1));
+		say("writable", waits[i].revents == POLLOUT);
+	}
+	for (int i = 0; i < CROWD; i++) {
+		struct iovec part = { .iov_base = text,
+				      .iov_len = (size_t)sprintf(text, "raw ok/%d.\n", round * CROWD + i) };
+		struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1 };
+		say("sendmsg", sendmsg(waits[i].fd, &message, MSG_NOSIGNAL));
+		waits[i].events = POLLIN;
+		say("poll", poll(&waits[i], 1, -1));
+		part = (struct iovec){ .iov_base = reply, .iov_len = sizeof(reply) };
+		ssize_t size = recvmsg(waits[i].fd, &message, 0);
+		say("its own reply", size > 0 && !strncmp(reply + 1, text + 7, strcspn(text + 7, ".")));
+	}
+	for (int i = 0; i < CROWD; i++)
+		say("close_range", close_range((unsigned)waits[i].fd, (unsigned)waits[i].fd, 0));
+}
+
 static void exchange_all(bool watched)
 {
 	int epoll = watched ? epoll_create1(EPOLL_CLOEXEC) : -1;
 
 	for (int i = 0; i < EXCHANGES; i++)
 		exchange(i, epoll);
+}
+
+static void crowd_all(void)
+{
+	/* What the shim cannot close may be in the way of the program's numbers. */
+	says_numbers = false;
+	for (int round = 0; round < CROWDS; round++) {
+		crowd(round);
+		if (round != CROWDS / 2)
+			continue;
+		/* What is parked is the child's too. */
+		int status = 0;
+		pid_t pid = fork();
+		if (!pid)
+			_exit(3);
+		say("waitpid", waitpid(pid, &status, 0) == pid);
+		say("status", WIFEXITED(status) ? WEXITSTATUS(status) : -1);
+	}
 }
 
 int main(int argc, char **argv)
@@ -202,6 +254,8 @@ int main(int argc, char **argv)
 		keep_all();
 	else if (!strcmp(mode, "threads"))
 		race();
+	else if (!strcmp(mode, "crowds"))
+		crowd_all();
 	else if (!strcmp(mode, "exchanges") || !strcmp(mode, "watched"))
 		exchange_all(mode[0] == 'w');
 	else
