@@ -6,6 +6,7 @@
 #include "binding.h"
 #include "clock.h"
 #include "closing.h"
+#include "ending.h"
 #include "fdtable.h"
 #include "hooks.h"
 #include "hot.h"
@@ -206,8 +207,10 @@ static long call_connect(void *argument)
 	return kernel.connect(a->fd, &a->sa, a->length);
 }
 
-/* A new socket like the program's, connected to the same destination. Return: its fd, or a negative errno. */
-static long connect_anew(const struct fresh *fresh, const struct tracked *like, const struct endpoint *to)
+/* A new socket like the program's, connected to the same destination. Return: its fd, or a negative errno;
+ * *asked: the kernel was asked for the connection. */
+static long connect_anew(const struct fresh *fresh, const struct tracked *like, const struct endpoint *to,
+			 bool *asked)
 {
 	struct tracked facts = { .family = like->family, .flags = like->flags & HAS_SOURCE };
 	struct anew a = { .fd = -1 };
@@ -233,6 +236,7 @@ static long connect_anew(const struct fresh *fresh, const struct tracked *like, 
 			if (reuse)
 				reuse->options = fresh->options;
 			reuse_begin(&shim, tracked, to, rule, clock_ns());
+			*asked = true;
 			rc = attempt_run(&shim, tracked, a.fd, to, rule, call_connect, &a);
 		}
 	}
@@ -261,36 +265,86 @@ static bool put_in_place(int fd, int anew, const struct tracked *dead, const str
 	return true;
 }
 
-/* Makes a new connection in the place of a dead one. */
-static void reconnect(int fd, const struct held *dead)
+/* Return: was the dead connection taken apart? Then its socket is as it was before connect() (connect(2)). */
+static bool disconnect(int fd, const struct held *dead)
 {
-	struct fresh fresh;
-	struct tracked like;
-	struct endpoint to;
-	struct closing closing;
+	static const struct sockaddr nobody = { .sa_family = AF_UNSPEC };
+	static const struct ending_facts facts = { .how = ENDED_BY_PEER };
+	struct tracked *tracked = dead->tracked;
 
 	if (!shim_enter_held(&shim, dead))
-		return;
-	like = *dead->tracked;
-	bool counted = like.space && swap_look(fd, like.reuse, &fresh);
-	if (counted)
-		to = like.space->destination->to;
+		return false;
+	/* Nobody else has the socket, nor can close the number while the lock is held. */
+	bool gone = fdtable_look(fd) == tracked && tracked->fds == 1 && tracked->space && tracked->reuse &&
+		    !tracked->reuse->shared && tracked->reuse->forks == shim.forks &&
+		    !kernel.connect(fd, &nobody, sizeof(nobody));
+	if (gone)
+		tracked->space->destination->parked->counts.replaced++;
 	shim_leave(&shim);
-	if (!counted)
+	if (gone) {
+		ending_enter(&shim, dead, &facts, false);
+		attempt_undo(&shim, dead, fd);
+	}
+	return gone;
+}
+
+/* Connects the dead connection's own socket once more, where another cannot be had or put in its place. An
+ * epoll set may show it as ended for a moment, so this comes second. */
+static void connect_itself(int fd, const struct held *dead, const struct tracked *like,
+			   const struct endpoint *to)
+{
+	const struct rule *rule = settings_rule_for(&shim.settings, to, shim.process);
+	struct anew a = { .fd = fd };
+
+	a.length = endpoint_to_sockaddr(to, like->family, &a.sa);
+	if (!disconnect(fd, dead) || !shim_enter_held(&shim, dead))
 		return;
-	int anew = (int)connect_anew(&fresh, &like, &to);
+	if (fdtable_look(fd) != dead->tracked) {
+		shim_leave(&shim);
+		return;
+	}
+	reuse_begin(&shim, dead->tracked, to, rule, clock_ns());
+	attempt_run(&shim, dead->tracked, fd, to, rule, call_connect, &a);
+}
+
+/* Makes a new connection in the place of a dead one. Return: true if there is no more to be tried. */
+static bool connect_another(int fd, const struct held *dead, const struct tracked *like,
+			    const struct endpoint *to, const struct fresh *fresh)
+{
+	struct closing closing;
+	bool asked = false;
+
+	int anew = (int)connect_anew(fresh, like, to, &asked);
 	if (anew < 0)
-		return;
+		return asked;
 	if (shim_enter_held(&shim, dead)) {
-		bool placed = put_in_place(fd, anew, dead->tracked, &fresh);
+		bool placed = put_in_place(fd, anew, dead->tracked, fresh);
 		shim_leave(&shim);
 		if (placed)
-			return;
+			return true;
 	}
 	bool known = closing_begin_unparked(anew, &closing);
 	kernel.close(anew);
 	if (known)
 		closing_end(&closing);
+	return false;
+}
+
+static void reconnect(int fd, const struct held *dead)
+{
+	struct fresh fresh;
+	struct tracked like;
+	struct endpoint to;
+
+	if (!shim_enter_held(&shim, dead))
+		return;
+	like = *dead->tracked;
+	bool known = like.space && swap_look(fd, like.reuse, &fresh);
+	if (like.space)
+		to = like.space->destination->to;
+	shim_leave(&shim);
+	if (like.space && (!known || !connect_another(fd, dead, &like, &to, &fresh)))
+		connect_itself(fd, dead, &like, &to);
 }
 
 APART void parking_check_first_send(int fd)
