@@ -4,9 +4,9 @@
 
 #include "clock.h"
 #include "deferred_fds.h"
+#include "first_send.h"
 #include "hooks.h"
 #include "hot.h"
-#include "parking.h"
 
 #include <errno.h>
 #include <netinet/in.h>
@@ -24,7 +24,7 @@ APART bool sending_begins(int fd, struct held *held)
 	const struct tracked *tracked = fdtable_look(fd);
 
 	if (tracked && __atomic_load_n(&tracked->watched, __ATOMIC_RELAXED) & FIRST_SEND)
-		parking_check_first_send(fd);
+		first_send_look(fd);
 	return fdtable_hold(fd, held);
 }
 

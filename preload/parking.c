@@ -2,12 +2,8 @@
 /* parking - fds and parked connections: park at close(), hand out at connect(), get out of the way. */
 #include "parking.h"
 
-#include "attempt.h"
-#include "binding.h"
 #include "clock.h"
-#include "closing.h"
 #include "fdtable.h"
-#include "hooks.h"
 #include "hot.h"
 #include "kernel.h"
 #include "parked.h"
@@ -125,28 +121,34 @@ static struct blank keep_blank(int fd, const struct tracked *tracked, const stru
 	return blank;
 }
 
-/* Enters the connection under the program's number, in place of the fresh socket. The lock is held. */
-static void replace(int fd, struct tracked *with, const struct fresh *fresh, const struct blank *blank,
-		    uint64_t now_ns)
+struct tracked *parking_enter_number(int fd, struct tracked *with, const struct fresh *fresh)
 {
 	struct tracked *stale = fdtable_take(fd);
 	struct reuse *reuse = with->reuse;
-	bool kept = stale && blank && blank->fd >= 0 && fdtable_set(blank->fd, stale);
 
-	if (kept)
-		parked_enter_blank(&shim, stale->reuse, blank->fd, blank->cookie, fresh->status, now_ns);
-	else if (stale)
-		tracked_put(&shim, stale);
-	if (!kept && blank && blank->fd >= 0)
-		kernel.close(blank->fd);
 	/* The page of the number is there: the fresh socket was in it. */
 	if (!fdtable_set(fd, with))
 		tracked_put(&shim, with);
-	if (!reuse)
+	if (reuse) {
+		reuse->fd = -1;
+		reuse->watches = fresh->watches;
+		memcpy(reuse->watch, fresh->watch, sizeof(reuse->watch));
+	}
+	return stale;
+}
+
+/* The program's socket has no number of its own any more. */
+static void let_go_fresh(struct tracked *tracked, const struct fresh *fresh, const struct blank *blank,
+			 uint64_t now_ns)
+{
+	if (tracked && blank->fd >= 0 && fdtable_set(blank->fd, tracked)) {
+		parked_enter_blank(&shim, tracked->reuse, blank->fd, blank->cookie, fresh->status, now_ns);
 		return;
-	reuse->fd = -1;
-	reuse->watches = fresh->watches;
-	memcpy(reuse->watch, fresh->watch, sizeof(reuse->watch));
+	}
+	if (blank->fd >= 0)
+		kernel.close(blank->fd);
+	if (tracked)
+		tracked_put(&shim, tracked);
 }
 
 static void hand_out(int fd, struct reuse *reuse, const struct fresh *fresh, const struct blank *blank,
@@ -162,7 +164,7 @@ static void hand_out(int fd, struct reuse *reuse, const struct fresh *fresh, con
 	SPACE_REUSE_ADD(reuse->tracked->space, reuse_hits, 1);
 	reuse->tracked->state = SOCKET_OPEN;
 	reuse->tracked->watched = WATCHED | FIRST_SEND;
-	replace(fd, reuse->tracked, fresh, blank, now_ns);
+	let_go_fresh(parking_enter_number(fd, reuse->tracked, fresh), fresh, blank, now_ns);
 }
 
 static bool may_be_swapped(const struct tracked *fresh)
@@ -274,122 +276,6 @@ APART int parking_socket(int family, int type, int protocol)
 	shim_leave(&shim);
 	parked_close(&retired);
 	return fd;
-}
-
-struct anew {
-	int fd;
-	struct sockaddr_storage sa;
-	socklen_t length;
-};
-
-static long call_connect(void *argument)
-{
-	const struct anew *a = argument;
-	return kernel.connect(a->fd, &a->sa, a->length);
-}
-
-/* A new socket like the program's, connected to the same destination. Return: its fd, or a negative errno. */
-static long connect_anew(const struct fresh *fresh, const struct tracked *like, const struct endpoint *to)
-{
-	struct tracked facts = { .family = like->family, .flags = like->flags & HAS_SOURCE };
-	struct anew a = { .fd = -1 };
-	long fd = kernel_private_fd(
-		kernel.socket(like->family, SOCK_STREAM | SOCK_CLOEXEC | (fresh->status & O_NONBLOCK), 0));
-
-	if (fd < 0)
-		return fd;
-	a.fd = (int)fd;
-	a.length = endpoint_to_sockaddr(to, like->family, &a.sa);
-	long rc = option_log_replay(a.fd, &fresh->options);
-	if (!rc && facts.flags & HAS_SOURCE)
-		rc = binding_set_no_port(a.fd, 1) ?: binding_to(a.fd, like->family, &like->bound);
-	facts.bound = like->bound;
-	if (!rc && shim_enter(&shim)) {
-		struct tracked *tracked = fdtable_track(a.fd, &facts);
-		if (!tracked) {
-			shim_leave(&shim);
-			rc = -ENOMEM;
-		} else {
-			const struct rule *rule = settings_rule_for(&shim.settings, to, shim.process);
-			struct reuse *reuse = reuse_of(&shim, tracked);
-			if (reuse)
-				reuse->options = fresh->options;
-			reuse_begin(&shim, tracked, to, rule, clock_ns());
-			rc = attempt_run(&shim, tracked, a.fd, to, rule, call_connect, &a);
-		}
-	}
-	if (rc >= 0 || rc == -EINPROGRESS)
-		return fd;
-	kernel.close(a.fd);
-	return rc;
-}
-
-/* Puts a new connection under the program's number, if that is still the dead one's. The lock is held. */
-static bool put_in_place(int fd, int anew, const struct tracked *dead, const struct fresh *fresh)
-{
-	struct tracked *tracked = fdtable_look(anew), *old = fdtable_look(fd);
-
-	if (!tracked || old != dead || old->fds != 1 || swap_place(fresh, anew) < 0)
-		return false;
-	fdtable_take(anew);
-	if (old->space) {
-		old->space->destination->parked->counts.replaced++;
-		space_ended(old->space, ENDED_BY_PEER, clock_ns());
-		old->space = NULL;
-	}
-	old->state = SOCKET_FRESH;
-	replace(fd, tracked, fresh, NULL, clock_ns());
-	kernel.close(anew);
-	return true;
-}
-
-/* Makes a new connection in the place of a dead one. */
-static void reconnect(int fd, const struct held *dead)
-{
-	struct fresh fresh;
-	struct tracked like;
-	struct endpoint to;
-	struct closing closing;
-
-	if (!shim_enter_held(&shim, dead))
-		return;
-	like = *dead->tracked;
-	bool counted = like.space && swap_look(fd, like.reuse, &fresh);
-	if (counted)
-		to = like.space->destination->to;
-	shim_leave(&shim);
-	if (!counted)
-		return;
-	int anew = (int)connect_anew(&fresh, &like, &to);
-	if (anew < 0)
-		return;
-	if (shim_enter_held(&shim, dead)) {
-		bool placed = put_in_place(fd, anew, dead->tracked, &fresh);
-		shim_leave(&shim);
-		if (placed)
-			return;
-	}
-	bool known = closing_begin_unparked(anew, &closing);
-	kernel.close(anew);
-	if (known)
-		closing_end(&closing);
-}
-
-APART void parking_check_first_send(int fd)
-{
-	struct held held;
-	char byte;
-	int saved = errno;
-
-	if (!fdtable_hold(fd, &held))
-		return;
-	bool first = held.tracked->watched & FIRST_SEND;
-	held.tracked->watched &= (uint8_t)~FIRST_SEND;
-	if (first && held.tracked->reuse && !held.tracked->reuse->received_since &&
-	    kernel.recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) != -EAGAIN)
-		reconnect(fd, &held);
-	fdtable_release(&held);
-	errno = saved;
 }
 
 COLD void parking_shared(int fd)

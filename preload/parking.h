@@ -33,12 +33,15 @@ bool parking_hand_out(int fd, const struct endpoint *to, const struct rule *rule
  */
 int parking_socket(int family, int type, int protocol);
 
+struct fresh;
+
 /**
- * parking_check_first_send() - something is about to be sent on a connection that was handed out
- *
- * If its peer has gone since, another is made in its place, as nothing was sent yet.
+ * parking_enter_number() - enter a connection under the program's number; the lock is held
+ * @with:	its record, with the reference for the number
+ * @fresh:	how the program watches the number
+ * Return: the record that was there, and its reference; NULL if there was none
  */
-void parking_check_first_send(int fd);
+struct tracked *parking_enter_number(int fd, struct tracked *with, const struct fresh *fresh);
 
 /**
  * parking_shared() - somebody else has this connection too, from now on

@@ -8,10 +8,16 @@
  *   keeps		closes nothing, and says of an fd only that there is one
  *   threads		4 threads connect and close
  *   exchanges		asks a server of tag.c, one connection after the other
- *   watched		the same, each connection registered with epoll before connect() */
+ *   watched		the same, each connection registered with epoll before connect()
+ *   crowds		the same server, several connections at a time, which do not block and are closed by
+ *			close_range(): of close() it makes none
+ *   renewed		asks a server of its own, which closes a connection between the client's next
+ *			connect() and what it sends */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -26,7 +32,17 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { OPEN_PORT = 5000, CLOSED_PORT = 5999, THREADS = 4, ROUNDS = 20, EXCHANGES = 8 };
+enum {
+	OPEN_PORT = 5000,
+	OWN_PORT = 5001,
+	CLOSED_PORT = 5999,
+	THREADS = 4,
+	ROUNDS = 20,
+	EXCHANGES = 8,
+	CROWD = 3,
+	CROWDS = 4,
+	RENEWALS = 4
+};
 
 static const char *host;
 static bool says_numbers = true;
@@ -176,6 +192,117 @@ static void exchange(int number, int epoll)
 	say("close", close(fd));
 }
 
+/* Several at once: more than are parked, so some are retired. */
+static void crowd(int round)
+{
+	struct pollfd waits[CROWD];
+	char text[64], reply[64];
+
+	for (int i = 0; i < CROWD; i++) {
+		int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+		waits[i] = (struct pollfd){ .fd = fd, .events = POLLOUT };
+		say("socket", says_numbers ? fd : fd >= 0);
+		errno = 0;
+		say("connect", connect_to(fd, OPEN_PORT));
+		say("errno", errno);
+		say("poll", poll(&waits[i], 1, -1));
+		say("writable", waits[i].revents == POLLOUT);
+	}
+	for (int i = 0; i < CROWD; i++) {
+		struct iovec part = { .iov_base = text,
+				      .iov_len = (size_t)sprintf(text, "raw ok/%d.\n", round * CROWD + i) };
+		struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1 };
+		say("sendmsg", sendmsg(waits[i].fd, &message, MSG_NOSIGNAL));
+		waits[i].events = POLLIN;
+		say("poll", poll(&waits[i], 1, -1));
+		part = (struct iovec){ .iov_base = reply, .iov_len = sizeof(reply) };
+		ssize_t size = recvmsg(waits[i].fd, &message, 0);
+		say("its own reply", size > 0 && !strncmp(reply + 1, text + 7, strcspn(text + 7, ".")));
+	}
+	for (int i = 0; i < CROWD; i++)
+		say("close_range", close_range((unsigned)waits[i].fd, (unsigned)waits[i].fd, 0));
+}
+
+/* The server's end, which it closes and waits until the client has been told, or knew. */
+static void end(int fd)
+{
+	struct tcp_info info;
+	socklen_t size = sizeof(info);
+
+	shutdown(fd, SHUT_WR);
+	do
+		getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size);
+	while (info.tcpi_state != TCP_CLOSE && info.tcpi_state != TCP_FIN_WAIT2 &&
+	       info.tcpi_state != TCP_TIME_WAIT);
+	close(fd);
+}
+
+/* Return: the next connection that is used. */
+static int serve_next(int listener)
+{
+	char request[64];
+
+	for (;;) {
+		int fd = accept(listener, NULL, NULL);
+		if (recv(fd, request, sizeof(request), 0) > 0) {
+			send(fd, request, 10, MSG_NOSIGNAL);
+			return fd;
+		}
+		close(fd);
+	}
+}
+
+/* In a process that nothing is injected into. Its orders are to close the connection it has. */
+static void serve(int listener, int orders)
+{
+	char byte;
+
+	for (int fd = serve_next(listener); recv(orders, &byte, 1, 0) == 1; fd = serve_next(listener)) {
+		end(fd);
+		send(orders, &byte, 1, MSG_NOSIGNAL);
+	}
+	_exit(0);
+}
+
+/* Return: by what the server gets its orders. */
+static int start_server(void)
+{
+	struct sockaddr_in at = { .sin_family = AF_INET, .sin_port = htons(OWN_PORT) };
+	int listener = socket(AF_INET, SOCK_STREAM, 0), orders[2];
+
+	if (bind(listener, (struct sockaddr *)&at, sizeof(at)) || listen(listener, 8) ||
+	    socketpair(AF_UNIX, SOCK_STREAM, 0, orders))
+		_exit(1);
+	if (!fork()) {
+		close(orders[0]);
+		serve(listener, orders[1]);
+	}
+	close(listener);
+	close(orders[1]);
+	return orders[0];
+}
+
+static void renew(int round, int orders)
+{
+	char text[16], reply[64];
+	struct iovec part = { .iov_base = text, .iov_len = (size_t)sprintf(text, "request %d\n", round) };
+	struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1 };
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+	say("socket", fd >= 0);
+	say("connect", connect_to(fd, OWN_PORT));
+	if (round) {
+		struct iovec order = { .iov_base = reply, .iov_len = 1 };
+		say("order", writev(orders, &order, 1));
+		say("done", readv(orders, &order, 1));
+	}
+	say("sendmsg", sendmsg(fd, &message, MSG_NOSIGNAL));
+	part = (struct iovec){ .iov_base = reply, .iov_len = sizeof(reply) };
+	say("recvmsg", recvmsg(fd, &message, 0));
+	say("its own reply", !memcmp(reply, text, 10));
+	say("close_range", close_range((unsigned)fd, (unsigned)fd, 0));
+}
+
 static void exchange_all(bool watched)
 {
 	int epoll = watched ? epoll_create1(EPOLL_CLOEXEC) : -1;
@@ -184,16 +311,36 @@ static void exchange_all(bool watched)
 		exchange(i, epoll);
 }
 
+static void crowd_all(void)
+{
+	/* What the shim cannot close may be in the way of the program's numbers. */
+	says_numbers = false;
+	for (int round = 0; round < CROWDS; round++) {
+		crowd(round);
+		if (round != CROWDS / 2)
+			continue;
+		/* What is parked is the child's too. */
+		int status = 0;
+		pid_t pid = fork();
+		if (!pid)
+			_exit(3);
+		say("waitpid", waitpid(pid, &status, 0) == pid);
+		say("status", WIFEXITED(status) ? WEXITSTATUS(status) : -1);
+	}
+}
+
 int main(int argc, char **argv)
 {
 	const char *mode = argc > 2 ? argv[2] : "all";
 	sigset_t begin;
-	int number;
+	int number, orders = -1;
 
 	host = argc > 1 ? argv[1] : "127.0.0.1";
 	sigemptyset(&begin);
 	sigaddset(&begin, SIGUSR1);
 	sigprocmask(SIG_BLOCK, &begin, NULL);
+	if (!strcmp(mode, "renewed"))
+		orders = start_server();
 	struct iovec out = { .iov_base = "ready\n", .iov_len = 6 };
 	ssize_t ignored = writev(1, &out, 1);
 	while (sigwait(&begin, &number))
@@ -202,6 +349,11 @@ int main(int argc, char **argv)
 		keep_all();
 	else if (!strcmp(mode, "threads"))
 		race();
+	else if (!strcmp(mode, "crowds"))
+		crowd_all();
+	else if (orders >= 0)
+		for (int round = 0; round < RENEWALS; round++)
+			renew(round, orders);
 	else if (!strcmp(mode, "exchanges") || !strcmp(mode, "watched"))
 		exchange_all(mode[0] == 'w');
 	else

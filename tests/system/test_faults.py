@@ -2,103 +2,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """test_faults - system calls of the shim fail, or the network changes: the program's calls come out the same.
 
-The program is faults.c. It makes itself none of the calls that strace(1) makes fail (or is spared by when=), so what
-fails is the shim's. What the program says and its exit status must be those of a run without the shim.
+How they are made to fail is in inject.py; those that fail one at a time are in test_faults_each.py.
 """
-import functools
-import itertools
 import os
 import pathlib
 import signal
 
+import inject
 import lab
+from inject import SOURCES, of, outcome, reusing, shims
 from sock_diag import tuples
 
-PORT = 5000
-ERRORS = "ENOPROTOOPT EPERM ENOMEM EINVAL EMFILE ENOSPC EINTR".split()
-# Few ports, so that the shim reads the range and has something to log; a log file, so that it opens one.
-SOURCES = "127.0.0.1-127.0.0.3"
-numbers = itertools.count(1)
-
-
-def shims():
-    log = ["--log", f"file:{lab.scratch() / 'log'}"]
-    return {
-        "no sources": {"options": log},
-        "even": {"sources": SOURCES, "spread": "even"},
-        "spill": {"sources": SOURCES, "spread": "spill", "options": ["--summary", *log]},
-        "auto": {"sources": "auto", "options": ["--summary"]},
-    }
-
-
-def reusing():
-    """For the modes of the client whose server answers."""
-    return {"reuse": {"options": ["--reuse", "raw", "--summary"]},
-            "reuse, even": {"options": ["--reuse", "raw"], "sources": SOURCES}}
-
-
-def no_folder_yet():
-    """The folder of the usage segment is to be made first, a new one for each run."""
-    made = lab.state()
-    return {"no sources": {"env": {"HEADROOM_STATE_DIR": f"{made}/{next(numbers)}"}}}
-
-
-def attached(process):
-    status = pathlib.Path(f"/proc/{process.pid}/status").read_text()
-    return "TracerPid:\t0" not in status
-
-
-def server(mode):
-    if mode not in ("exchanges", "watched"):
-        return lab.Hold(PORT)
-    tag = lab.Process([lab.client("tag"), str(PORT)])
-    lab.wait_for(lambda: "ready" in tag.stdout(), "the server", tag)
-    return tag
-
-
-def outcome(shim, inject=None, host="127.0.0.1", mode="all"):
-    """Runs the client. Return: what it said and its exit status, and the calls that were made to fail."""
-    lab.new_network()
-    lab.ports(40000, 50000 if mode == "threads" else 40019)
-    if host != "127.0.0.1":
-        lab.ip("addr", "add", f"{host}/24", "dev", "lo")
-    trace = lab.scratch() / "trace"
-    trace.unlink(missing_ok=True)
-    with server(mode), lab.Process([lab.client("faults"), host, mode], shim) as process:
-        lab.wait_for(lambda: "ready" in process.stdout(), "the client", process)
-        if not inject:
-            process.send(10)
-            done = process.wait()
-            return (done.status, done.stdout), 0
-        command = ["strace", "-f", "-qq", "-o", str(trace), "-p", str(process.pid), "-e", f"trace={inject[0]}",
-                   "-e", f"inject={inject[0]}:error={inject[1]}{inject[2]}"]
-        if mode == "threads":
-            # The first connect() gets its memory under the lock: the other threads come to wait for it.
-            command += ["-e", f"trace={inject[0]},mmap", "-e", "inject=mmap:delay_exit=50000"]
-        with lab.Process(command) as strace:
-            lab.wait_for(lambda: attached(process), "strace to attach", strace)
-            process.send(10)
-            done = process.wait()
-            strace.wait()
-    return (done.status, done.stdout), trace.read_text().count("(INJECTED)")
-
-
-def same(call, when="", only=None, host="127.0.0.1", mode="all", ways=shims, errors=ERRORS):
-    lab.needs("strace")
-    plain, _ = outcome(None, None, host, mode)
-    injected = 0
-    for which in ways():
-        if only and which not in only:
-            continue
-        lab.equal(f"{which}: nothing fails", outcome(ways()[which], None, host, mode)[0], plain)
-        for error in errors:
-            seen, count = outcome(ways()[which], (call, error, when), host, mode)
-            lab.equal(f"{which}: {call} fails with {error}", seen, plain)
-            injected += count
-    # A case in which nothing was made to fail proves nothing.
-    if not injected:
-        raise lab.Failed(f"the shim made no {call}() that could fail")
-    return f"{injected} failures, the program's calls the same"
+PORT = inject.PORT
 
 
 def refused_at_start():
@@ -110,9 +25,9 @@ def refused_at_start():
             lab.new_network()
             lab.ports(40000, 40019)
             trace = lab.scratch() / "trace"
-            inject = ["strace", "-f", "-qq", "-o", str(trace), "-e", "trace=madvise", "-e",
+            command = ["strace", "-f", "-qq", "-o", str(trace), "-e", "trace=madvise", "-e",
                       f"inject=madvise:error={error}"]
-            with lab.Hold(PORT), lab.Process([*inject, *lab.shimmed([lab.client("faults")], **shim)]) as strace:
+            with lab.Hold(PORT), lab.Process([*command, *lab.shimmed([lab.client("faults")], **shim)]) as strace:
                 lab.wait_for(lambda: "ready" in strace.stdout(), "the client", strace)
                 client = pathlib.Path(f"/proc/{strace.pid}/task/{strace.pid}/children").read_text().split()
                 os.kill(int(client[0]), signal.SIGUSR1)
@@ -237,10 +152,6 @@ def range_narrowed():
     return "10 of 10, then 100 of 100 a source"
 
 
-def of(call, *arguments, **how):
-    return functools.partial(same, call, *arguments, **how)
-
-
 SOURCED = ("even", "spill", "auto")
 # What makes the usage segment, and what undoes it.
 SEGMENT = ("fstatfs", "getdents64", "fchmod", "ftruncate", "fallocate", "madvise", "newfstatat", "geteuid", "prlimit64",
@@ -250,7 +161,7 @@ lab.main([
     *((f"{call} fails", of(call, only=SOURCED)) for call in ("bind", "openat", "read", "mmap", "fcntl")),
     *((f"{call} fails", of(call, only=("spill", "auto"))) for call in ("ppoll", "write", "fstat")),
     *((f"{call} fails", of(call, only=("spill", "auto"))) for call in SEGMENT),
-    ("mkdirat fails", of("mkdirat", ways=no_folder_yet)),
+    ("mkdirat fails", of("mkdirat", ways=inject.no_folder_yet)),
     ("close of the shim's own fds fails", of("close", mode="keeps")),
     ("futex fails", of("futex", mode="threads", only=("no sources", "even"))),
     ("futex fails now and then", of("futex", ":when=1+2", mode="threads", only=("no sources", "even"))),

@@ -163,6 +163,17 @@ long fake_bind(int fd, const void *sa, socklen_t length)
 	return endpoint_from_sockaddr(sa, length, &local) ? bind_socket(fd, &local) : -EINVAL;
 }
 
+/* connect() to AF_UNSPEC (tcp_disconnect(), net/ipv4/tcp.c). */
+static long disconnect_socket(struct fake_fd *s)
+{
+	s->connected = s->connecting = false;
+	s->tcp_state = TCP_CLOSE;
+	s->local.port = 0;
+	s->sent = s->received = 0;
+	s->to_recv = -ENOTCONN;
+	return 0;
+}
+
 long fake_connect(int fd, const void *sa, socklen_t length)
 {
 	struct fake_fd *s = fake_look_socket(fd);
@@ -170,6 +181,8 @@ long fake_connect(int fd, const void *sa, socklen_t length)
 	long rc = fake_enter(CALL_CONNECT, 0);
 	if (rc)
 		return rc;
+	if (s && ((const struct sockaddr *)sa)->sa_family == AF_UNSPEC)
+		return disconnect_socket(s);
 	return s && endpoint_from_sockaddr(sa, length, &to) ? connect_socket(s, &to) : -EINVAL;
 }
 

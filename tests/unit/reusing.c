@@ -7,6 +7,7 @@
 #include "clock.h"
 #include "closing.h"
 #include "fdtable.h"
+#include "first_send.h"
 #include "parking.h"
 #include "process.h"
 
@@ -78,7 +79,7 @@ static void feed(int fd, const char *bytes, void (*show)(const struct held *, co
 void reusing_send(int fd, const char *bytes)
 {
 	if (fdtable_look(fd)->watched & FIRST_SEND)
-		parking_check_first_send(fd);
+		first_send_look(fd);
 	fake_fd(fd)->sent += strlen(bytes);
 	feed(fd, bytes, reuse_sent);
 }

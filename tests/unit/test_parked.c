@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* test_parked - what is parked and handed out: which connection, to whom, and when it has died meanwhile. */
 #include "check.h"
+#include "fdtable.h"
 #include "parking.h"
 #include "reusing.h"
 
@@ -317,19 +318,93 @@ Test(parked, only_the_first_send_looks)
 	check_number(fake.calls[CALL_RECV], looked + 1);
 }
 
-Test(parked, a_dead_one_that_cannot_be_replaced_stays)
+Test(parked, a_dead_one_is_connected_itself_where_no_other_can_be_had)
 {
-	enum fake_call calls[] = { CALL_SOCKET, CALL_CONNECT, CALL_DUP3 };
+	enum fake_call calls[] = { CALL_SOCKET, CALL_FCNTL, CALL_DUP3 };
 	for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++) {
 		reusing_start(RULES, FILES);
 		uint64_t cookie = reusing_parked(TO);
 		int fd = reusing_opened(TO);
 		fake_fd(fd)->to_recv = 0;
-		fake_fail(calls[i], ENOMEM);
-		reusing_send(fd, "*1\r\n$4\r\nPING\r\n");
+		fake_fail(calls[i], EMFILE);
+		reusing_exchange(fd);
 		check_number(fake_fd(fd)->cookie, cookie);
+		check(fake_fd(fd)->connected);
+		check_number(fake_fd(fd)->to_recv, -EAGAIN);
 		check_number(fake_open_fds(), 1 + BLANK);
+		check_number(reusing_counts(TO)->replaced, 1);
+		check_number(program_space("10.0.0.1", TO)->open, 1);
+		fake_recover();
+		check(reusing_close(fd));
+	}
+}
+
+static void duplicated(int fd)
+{
+	cr_assert(fdtable_set(fd + 100, fdtable_look(fd)));
+}
+
+static void passed_on(int fd)
+{
+	parking_shared(fd);
+}
+
+static void forked(int fd)
+{
+	(void)fd;
+	shim.forks++;
+}
+
+Test(parked, a_dead_one_that_others_have_is_not_taken_apart)
+{
+	void (*ways[])(int) = { duplicated, passed_on, forked };
+	for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]); i++) {
+		reusing_start(RULES, FILES);
+		reusing_parked(TO);
+		int fd = reusing_opened(TO);
+		fake_fd(fd)->to_recv = 0;
+		ways[i](fd);
+		fake_fail(CALL_SOCKET, EMFILE);
+		reusing_send(fd, "*1\r\n$4\r\nPING\r\n");
+		check_number(fake_fd(fd)->to_recv, 0);
 		check_number(reusing_counts(TO)->replaced, 0);
+	}
+}
+
+Test(parked, a_dead_one_whose_server_refuses_another_stays)
+{
+	reusing_parked(TO);
+	int fd = reusing_opened(TO);
+	fake_fd(fd)->to_recv = 0;
+	fake_fail(CALL_CONNECT, ECONNREFUSED);
+	reusing_send(fd, "*1\r\n$4\r\nPING\r\n");
+	check_number(fake_fd(fd)->to_recv, 0);
+	check_number(fake_open_fds(), 1 + BLANK);
+	check_number(reusing_counts(TO)->replaced, 0);
+}
+
+/* close() closes even where it reports a failure (close(2)): the number may be a stranger's by then. */
+Test(parked, what_reports_that_it_cannot_be_closed_is_not_closed_again)
+{
+	int errors[] = { EINTR, EIO, EDQUOT };
+	for (size_t i = 0; i < sizeof(errors) / sizeof(errors[0]); i++) {
+		reusing_start(RULES, FILES);
+		uint64_t cookie = reusing_parked(TO);
+		unsigned closed = fake.calls[CALL_CLOSE];
+		fake_fail(CALL_CLOSE, errors[i]);
+		/* Handed out: our own fd of it goes. */
+		int fd = reusing_opened(TO);
+		check_number(fake_fd(fd)->cookie, cookie);
+		check_number(fake.calls[CALL_CLOSE], ++closed);
+		reusing_exchange(fd);
+		fake_recover();
+		check(reusing_close(fd));
+		closed = fake.calls[CALL_CLOSE];
+		fake_fail(CALL_CLOSE, errors[i]);
+		check(parking_give_up(RETIRED_EXIT));
+		check_number(fake.calls[CALL_CLOSE], closed + 1 + BLANK);
+		check_number(fake.resets, 1);
+		check_number(fake_open_fds(), 0);
 	}
 }
 
