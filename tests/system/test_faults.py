@@ -43,11 +43,6 @@ def no_folder_yet():
     return {"no sources": {"env": {"HEADROOM_STATE_DIR": f"{made}/{next(numbers)}"}}}
 
 
-def attached(process):
-    status = pathlib.Path(f"/proc/{process.pid}/status").read_text()
-    return "TracerPid:\t0" not in status
-
-
 def server(mode):
     if mode not in ("exchanges", "watched"):
         return lab.Hold(PORT)
@@ -70,13 +65,12 @@ def outcome(shim, inject=None, host="127.0.0.1", mode="all"):
             process.send(10)
             done = process.wait()
             return (done.status, done.stdout), 0
-        command = ["strace", "-f", "-qq", "-o", str(trace), "-p", str(process.pid), "-e", f"trace={inject[0]}",
-                   "-e", f"inject={inject[0]}:error={inject[1]}{inject[2]}"]
+        options = ["-o", str(trace), "-e", f"trace={inject[0]}", "-e",
+                   f"inject={inject[0]}:error={inject[1]}{inject[2]}"]
         if mode == "threads":
             # The first connect() gets its memory under the lock: the other threads come to wait for it.
-            command += ["-e", f"trace={inject[0]},mmap", "-e", "inject=mmap:delay_exit=50000"]
-        with lab.Process(command) as strace:
-            lab.wait_for(lambda: attached(process), "strace to attach", strace)
+            options += ["-e", f"trace={inject[0]},mmap", "-e", "inject=mmap:delay_exit=50000"]
+        with lab.Tracer(process, *options) as strace:
             process.send(10)
             done = process.wait()
             strace.wait()
