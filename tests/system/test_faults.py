@@ -7,6 +7,7 @@ fails is the shim's. What the program says and its exit status must be those of 
 """
 import functools
 import itertools
+import json
 import os
 import pathlib
 import signal
@@ -77,14 +78,22 @@ def outcome(shim, inject=None, host="127.0.0.1", mode="all"):
     return (done.status, done.stdout), trace.read_text().count("(INJECTED)")
 
 
+def unharmed(way, host, mode, shim):
+    """What it comes to where nothing fails: seen once, by the first case that wants to know."""
+    known = lab.shared() / f"{way}, {host}, {mode}"
+    if not known.exists():
+        known.write_text(json.dumps(outcome(shim, None, host, mode)[0]))
+    return tuple(json.loads(known.read_text()))
+
+
 def same(call, when="", only=None, host="127.0.0.1", mode="all", ways=shims, errors=ERRORS):
     lab.needs("strace")
-    plain, _ = outcome(None, None, host, mode)
+    plain = unharmed("without", host, mode, None)
     injected = 0
     for which in ways():
         if only and which not in only:
             continue
-        lab.equal(f"{which}: nothing fails", outcome(ways()[which], None, host, mode)[0], plain)
+        lab.equal(f"{which}: nothing fails", unharmed(f"{ways.__name__} {which}", host, mode, ways()[which]), plain)
         for error in errors:
             seen, count = outcome(ways()[which], (call, error, when), host, mode)
             lab.equal(f"{which}: {call} fails with {error}", seen, plain)
@@ -98,7 +107,7 @@ def same(call, when="", only=None, host="127.0.0.1", mode="all", ways=shims, err
 def refused_at_start():
     """madvise(MADV_WIPEONFORK) is refused, as before Linux 4.14: only libc's own fork() is seen."""
     lab.needs("strace")
-    plain, _ = outcome(None)
+    plain = unharmed("without", "127.0.0.1", "all", None)
     for which, shim in shims().items():
         for error in ("EINVAL", "ENOMEM", "EPERM"):
             lab.new_network()
