@@ -7,6 +7,7 @@
 #include "first_send.h"
 #include "hooks.h"
 #include "hot.h"
+#include "reuse.h"
 
 #include <errno.h>
 #include <netinet/in.h>

@@ -44,7 +44,7 @@ def sweep(call, ended_s):
     lab.needs("strace")
     if not lab.state():
         raise lab.Skipped("no memory file system here")
-    plain, _ = inject.outcome(None)
+    plain = inject.unharmed("without", None)
     for error in inject.ERRORS:
         folder = lab.state() / error
         folder.mkdir(0o700)
@@ -85,7 +85,7 @@ def calls_at_start(trace):
 
 def start():
     lab.needs("strace")
-    plain = {mode: inject.outcome(None, mode=mode)[0] for mode in ("all", "keeps")}
+    plain = {mode: inject.unharmed("without", None, mode=mode) for mode in ("all", "keeps")}
     seen, trace = started("all")
     lab.equal("nothing fails", seen, plain["all"])
     calls = calls_at_start(trace)

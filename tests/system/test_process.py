@@ -9,8 +9,8 @@ expected, and must add up to what the kernel has.
 import functools
 import os
 import pathlib
-import sys
 import re
+import signal
 
 import lab
 from sock_diag import tuples
@@ -42,12 +42,20 @@ def library(name):
 TO_STDOUT = 'exec >>"$PROCESS_OUT"; unset PROCESS_OUT'
 
 
+def lives(task):
+    """A thread that was joined is in /proc for a moment more: PF_EXITING, man 5 proc_pid_stat."""
+    try:
+        return not int((task / "stat").read_text().rpartition(")")[2].split()[6]) & 4
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
 def of_process(pid):
     """What a program could notice of itself: its fd numbers, threads, and what it does about signals."""
     status = pathlib.Path(f"/proc/{pid}/status").read_text()
     return {
         "fds": sorted(map(int, os.listdir(f"/proc/{pid}/fd"))),
-        "threads": len(os.listdir(f"/proc/{pid}/task")),
+        "threads": sum(map(lives, pathlib.Path(f"/proc/{pid}/task").iterdir())),
         "signals": re.findall(r"^Sig(?:Blk|Ign|Cgt):\s+(\S+)", status, re.M),
     }
 
@@ -124,9 +132,7 @@ def fork_slowly():
     with lab.Hold(MAIN, "http"), lab.Hold(CHILD), \
             lab.Process([lab.client("process"), "fork-slowly"], shim, env={"PROCESS_OUT": str(out)}) as process:
         lab.wait_for(lambda: out.exists() and "ready\n" in out.read_text(), "the program", process)
-        with lab.Process(["strace", "-f", "-qq", "-o", "/dev/null", "-p", str(process.pid), *inject]) as strace:
-            status = pathlib.Path(f"/proc/{process.pid}/status")
-            lab.wait_for(lambda: "TracerPid:\t0" not in status.read_text(), "strace to attach", strace)
+        with lab.Tracer(process, "-o", "/dev/null", *inject):
             process.send(10)
             lab.wait_for(lambda: "held\n" in out.read_text(), "the program to hold", process)
         kernel = tuples(CHILD)
@@ -258,6 +264,10 @@ def moved_away():
     shim = {"sources": "127.0.0.1-127.0.0.3", "options": ["--log", f"file:{lab.scratch() / 'log'}"]}
     with lab.Hold(MAIN), lab.Process(command, shim, env={"PROCESS_OUT": str(out)}) as process:
         lab.wait_for(lambda: out.exists() and "held\n" in out.read_text(), "the program to hold", process)
+        # strace ends with the program, not by a signal.
+        [traced] = pathlib.Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+        os.kill(int(traced), signal.SIGTERM)
+        lab.equal("exit status", process.wait().status, 0)
     text = trace.read_text()
     lab.equal("the shim read the port range", bool(re.search(r'read\(\d+, "40000', text)), True)
     lab.equal("reads and writes of the shim on 0 to 2",
