@@ -37,8 +37,9 @@ def _mount(kind, where):
 
 
 def prepare_machine():
-    for kind, where in (("proc", "/proc"), ("sysfs", "/sys"), ("devtmpfs", "/dev"), ("tmpfs", "/tmp"),
-                        ("tmpfs", "/run")):
+    for kind, where in (("proc", "/proc"), ("sysfs", "/sys"), ("devtmpfs", "/dev"), ("tmpfs", "/dev/shm"),
+                        ("tmpfs", "/tmp"), ("tmpfs", "/run")):
+        os.makedirs(where, exist_ok=True)
         _mount(kind, where)
     os.environ["PATH"] = "/usr/bin:/usr/sbin:/bin:/sbin"
     resource.setrlimit(resource.RLIMIT_NOFILE, (65536, 65536))

@@ -14,7 +14,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 TESTS = HERE.parent
 INSIDE = pathlib.Path("/headroom")
 PYTHON = "/usr/bin/python3"
-COMMANDS = ("ip", "sh", "bash", "ldd", "cat", "chroot", "mount", "unshare", "mknod")
+COMMANDS = ("ip", "sh", "bash", "ldd", "cat", "chroot", "mount", "unshare", "mknod", "setpriv")
 # Parts of Python's library that no test imports; they are most of its size.
 LEFT_OUT = {"test", "idlelib", "lib2to3", "tkinter", "ensurepip", "pydoc_data", "turtledemo", "distutils"}
 MODULES = ("veth", "inet_diag", "tcp_diag")
@@ -99,7 +99,7 @@ def _add_product(image, build):
         for file in (build / folder).iterdir():
             if file.is_file() and file.read_bytes()[:4] == b"\x7fELF":
                 image.program(file, INSIDE / "build" / folder / file.name)
-    for file in [*(TESTS / "system").glob("*.*"), HERE / "knee.py", TESTS / "platform/README.md"]:
+    for file in [*(TESTS / "system").glob("*.*"), *(TESTS / "system/clients").glob("*.py"), HERE / "knee.py", TESTS / "platform/README.md"]:
         image.file(file, INSIDE / file.relative_to(TESTS.parent))
 
 
