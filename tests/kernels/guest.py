@@ -67,7 +67,7 @@ def system_tests():
         with subprocess.Popen([sys.executable, SYSTEM / f"test_{name}.py"], env=env, stdout=subprocess.PIPE,
                               stderr=subprocess.STDOUT, text=True, errors="replace") as running:
             for line in running.stdout:
-                case = re.match(r"(ok|skip|FAIL) +([^:]+): (.*)", line)
+                case = re.match(r"(ok|skip|FAIL) +(.*?): (.*)", line)
                 if case:
                     emit(test=f"system/{name}", name=case[2], status={"ok": 0, "skip": 77, "FAIL": 1}[case[1]],
                          text=case[3])
