@@ -14,7 +14,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 TESTS = HERE.parent
 INSIDE = pathlib.Path("/headroom")
 PYTHON = "/usr/bin/python3"
-COMMANDS = ("ip", "sh", "bash", "ldd", "cat", "chroot", "mount", "unshare", "mknod", "setpriv")
+COMMANDS = ("ip", "sh", "bash", "ldd", "cat", "chroot", "mount", "unshare", "mknod", "setpriv", "setarch", "true")
 # Parts of Python's library that no test imports; they are most of its size.
 LEFT_OUT = {"test", "idlelib", "lib2to3", "tkinter", "ensurepip", "pydoc_data", "turtledemo", "distutils"}
 MODULES = ("veth", "inet_diag", "tcp_diag")
@@ -133,4 +133,5 @@ def make(path, build, modules):
     image.data("etc/group", b"root:x:0:\nnogroup:x:65534:\n")
     image.data("etc/hosts", b"127.0.0.1 localhost\n::1 localhost\n")
     image.data("init", f"#!{PYTHON}\n".encode() + (HERE / "guest.py").read_bytes().partition(b"\n")[2], 0o755)
+    image.file(HERE / "without_option.py", "without_option.py")
     image.write(path)
