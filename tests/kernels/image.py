@@ -99,7 +99,8 @@ def _add_product(image, build):
         for file in (build / folder).iterdir():
             if file.is_file() and file.read_bytes()[:4] == b"\x7fELF":
                 image.program(file, INSIDE / "build" / folder / file.name)
-    for file in [*(TESTS / "system").glob("*.*"), *(TESTS / "system/clients").glob("*.py"), HERE / "knee.py", TESTS / "platform/README.md"]:
+    system = TESTS / "system"
+    for file in [*system.glob("*.*"), *system.glob("clients/*.py"), HERE / "knee.py", TESTS / "platform/README.md"]:
         image.file(file, INSIDE / file.relative_to(TESTS.parent))
 
 

@@ -63,7 +63,8 @@ def problems(results):
         elif result["status"] == SKIPPED and behaves_as(release) >= needed[result["name"]] and \
                 (has_option(results) or "no IP_LOCAL_PORT_RANGE" not in result["text"]):
             found.append(f"platform program {result['name']} skipped, but holds since {needed[result['name']]}")
-    if has_option(results) < (behaves_as(release) >= (6, 3)) or spares_parity(results) != (behaves_as(release) >= (6, 8)):
+    wanted = behaves_as(release)
+    if has_option(results) < (wanted >= (6, 3)) or spares_parity(results) != (wanted >= (6, 8)):
         found.append("IP_LOCAL_PORT_RANGE is not what this version has")
     found += [f"{result['test']} {result['name']}: {result['text']}" for result in results
               if result["test"].startswith("system/") and result["status"] not in (0, SKIPPED)]

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """without_option - this kernel as one without IP_LOCAL_PORT_RANGE: a BPF program on a cgroup refuses the option.
 
-Needs root, cgroup v2 and Linux 5.18 (bpf_set_retval). The processes in the cgroup get ENOPROTOOPT, as from a kernel that
-does not know the option; all else stays what this kernel does. Numbers are those of linux/bpf.h.
+Needs root, cgroup v2 and Linux 5.18 (bpf_set_retval). The processes in the cgroup get ENOPROTOOPT, as from a kernel
+that does not know the option; all else stays what this kernel does. Numbers are those of linux/bpf.h.
 """
 import contextlib
 import ctypes
