@@ -5,6 +5,7 @@
 As /init of a virtual machine it mounts what is needed before, and ends the machine after. With an argument, the
 build folder, it runs on the machine it is on.
 """
+import contextlib
 import ctypes
 import json
 import os
@@ -14,6 +15,8 @@ import resource
 import subprocess
 import sys
 
+import without_option
+
 MARK = "@@"
 IS_INIT = os.getpid() == 1
 BUILD = pathlib.Path("/headroom/build" if IS_INIT else sys.argv[1])
@@ -21,6 +24,7 @@ SYSTEM = pathlib.Path("/headroom/tests/system") if IS_INIT else \
     pathlib.Path(__file__).resolve().parent.parent / "system"
 # The kernel hands what it does not know of its command line to init, as environment.
 SYSTEM_TESTS = os.environ.get("HEADROOM_SYSTEM_TESTS", "").split(",")
+WITHOUT_OPTION = "HEADROOM_WITHOUT_OPTION" in os.environ
 # An emulated processor is slow: what a test waits for may take this many times as long.
 PATIENCE = 8 if IS_INIT else 1
 
@@ -37,8 +41,9 @@ def _mount(kind, where):
 
 
 def prepare_machine():
-    for kind, where in (("proc", "/proc"), ("sysfs", "/sys"), ("devtmpfs", "/dev"), ("tmpfs", "/tmp"),
-                        ("tmpfs", "/run")):
+    for kind, where in (("proc", "/proc"), ("sysfs", "/sys"), ("devtmpfs", "/dev"), ("tmpfs", "/dev/shm"),
+                        ("tmpfs", "/tmp"), ("tmpfs", "/run"), ("cgroup2", "/sys/fs/cgroup")):
+        os.makedirs(where, exist_ok=True)
         _mount(kind, where)
     os.environ["PATH"] = "/usr/bin:/usr/sbin:/bin:/sbin"
     resource.setrlimit(resource.RLIMIT_NOFILE, (65536, 65536))
@@ -66,7 +71,7 @@ def system_tests():
         with subprocess.Popen([sys.executable, SYSTEM / f"test_{name}.py"], env=env, stdout=subprocess.PIPE,
                               stderr=subprocess.STDOUT, text=True, errors="replace") as running:
             for line in running.stdout:
-                case = re.match(r"(ok|skip|FAIL) +([^:]+): (.*)", line)
+                case = re.match(r"(ok|skip|FAIL) +(.*?): (.*)", line)
                 if case:
                     emit(test=f"system/{name}", name=case[2], status={"ok": 0, "skip": 77, "FAIL": 1}[case[1]],
                          text=case[3])
@@ -84,11 +89,12 @@ def knee():
 def main():
     if IS_INIT:
         prepare_machine()
-    emit(test="kernel", name=os.uname().release)
-    platform_programs()
-    knee()
-    system_tests()
-    emit(test="kernel", name="done")
+    with without_option.refused() if WITHOUT_OPTION else contextlib.nullcontext():
+        emit(test="kernel", name=os.uname().release + (without_option.LABEL if WITHOUT_OPTION else ""))
+        platform_programs()
+        knee()
+        system_tests()
+        emit(test="kernel", name="done")
 
 
 try:

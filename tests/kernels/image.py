@@ -14,7 +14,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 TESTS = HERE.parent
 INSIDE = pathlib.Path("/headroom")
 PYTHON = "/usr/bin/python3"
-COMMANDS = ("ip", "sh", "bash", "ldd", "cat", "chroot", "mount", "unshare", "mknod")
+COMMANDS = ("ip", "sh", "bash", "ldd", "cat", "chroot", "mount", "unshare", "mknod", "setpriv", "setarch", "true")
 # Parts of Python's library that no test imports; they are most of its size.
 LEFT_OUT = {"test", "idlelib", "lib2to3", "tkinter", "ensurepip", "pydoc_data", "turtledemo", "distutils"}
 MODULES = ("veth", "inet_diag", "tcp_diag")
@@ -99,7 +99,8 @@ def _add_product(image, build):
         for file in (build / folder).iterdir():
             if file.is_file() and file.read_bytes()[:4] == b"\x7fELF":
                 image.program(file, INSIDE / "build" / folder / file.name)
-    for file in [*(TESTS / "system").glob("*.*"), HERE / "knee.py", TESTS / "platform/README.md"]:
+    system = TESTS / "system"
+    for file in [*system.glob("*.*"), *system.glob("clients/*.py"), HERE / "knee.py", TESTS / "platform/README.md"]:
         image.file(file, INSIDE / file.relative_to(TESTS.parent))
 
 
@@ -133,4 +134,5 @@ def make(path, build, modules):
     image.data("etc/group", b"root:x:0:\nnogroup:x:65534:\n")
     image.data("etc/hosts", b"127.0.0.1 localhost\n::1 localhost\n")
     image.data("init", f"#!{PYTHON}\n".encode() + (HERE / "guest.py").read_bytes().partition(b"\n")[2], 0o755)
+    image.file(HERE / "without_option.py", "without_option.py")
     image.write(path)

@@ -3,6 +3,8 @@
 import pathlib
 import re
 
+import without_option
+
 BEGIN, END = "<!-- tests/kernels/run --write writes from here -->", "<!-- to here -->"
 README = pathlib.Path(__file__).resolve().parent.parent / "platform/README.md"
 SKIPPED = 77
@@ -12,6 +14,11 @@ WAYS = ("without", "with", "even 2")
 def version(release):
     """(6, 12, 117) of 6.12.117+deb12-cloud-amd64"""
     return tuple(int(number) for number in re.match(r"(\d+)\.(\d+)(?:\.(\d+))?", release).groups(default="0"))
+
+
+def behaves_as(release):
+    """(major, minor): a kernel from which the option was taken is to behave as the last that had none."""
+    return (6, 2) if release.endswith(without_option.LABEL) else version(release)[:2]
 
 
 def since():
@@ -53,9 +60,11 @@ def problems(results):
     for result in of(results, "platform"):
         if result["status"] not in (0, SKIPPED):
             found.append(f"platform program {result['name']}: {result['text']}")
-        elif result["status"] == SKIPPED and version(release)[:2] >= needed[result["name"]]:
+        elif result["status"] == SKIPPED and behaves_as(release) >= needed[result["name"]] and \
+                (has_option(results) or "no IP_LOCAL_PORT_RANGE" not in result["text"]):
             found.append(f"platform program {result['name']} skipped, but holds since {needed[result['name']]}")
-    if has_option(results) < (version(release) >= (6, 3)) or spares_parity(results) != (version(release) >= (6, 8)):
+    wanted = behaves_as(release)
+    if has_option(results) < (wanted >= (6, 3)) or spares_parity(results) != (wanted >= (6, 8)):
         found.append("IP_LOCAL_PORT_RANGE is not what this version has")
     found += [f"{result['test']} {result['name']}: {result['text']}" for result in results
               if result["test"].startswith("system/") and result["status"] not in (0, SKIPPED)]

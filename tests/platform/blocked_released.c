@@ -22,6 +22,7 @@ int main(void)
 	int picked, binder, fd;
 
 	need_kernel(6, 18, "updating a bind bucket on release");
+	need_port_range_option();
 	netns_enter();
 	listener("127.0.0.1", 5000);
 	listener("127.0.0.1", 5001);

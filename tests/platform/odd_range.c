@@ -17,6 +17,7 @@ int main(void)
 	unsigned least = 1000, most = 0;
 
 	need_kernel(6, 8, "trying every port of an odd range");
+	need_port_range_option();
 	netns_enter();
 	netns_set_port_range(40000, 40098);
 	listener("127.0.0.1", 5000);

@@ -28,6 +28,7 @@ int main(void)
 	unsigned early;
 
 	need_kernel(6, 8, "trying ports in turn");
+	need_port_range_option();
 	netns_enter();
 	listener("127.0.0.1", 5000);
 

@@ -154,6 +154,14 @@ def kernel():
     return tuple(int(number) for number in re.findall(r"\d+", os.uname().release)[:2])
 
 
+def has_port_range_option():
+    """Is there IP_LOCAL_PORT_RANGE? From 6.3 on, in 6.1 from 6.1.37 on; tests/kernels takes it from others."""
+    with socket.socket() as any_socket, contextlib.suppress(OSError):
+        any_socket.setsockopt(socket.SOL_IP, 51, 0)
+        return True
+    return False
+
+
 # Processes
 
 def needs(*programs):
