@@ -376,7 +376,7 @@ Test(parked, a_dead_one_whose_server_refuses_another_stays)
 	reusing_parked(TO);
 	int fd = reusing_opened(TO);
 	fake_fd(fd)->to_recv = 0;
-	fake_fail(CALL_CONNECT, ECONNREFUSED);
+	fake_fail_some(CALL_CONNECT, ECONNREFUSED, 0, 1);
 	reusing_send(fd, "*1\r\n$4\r\nPING\r\n");
 	check_number(fake_fd(fd)->to_recv, 0);
 	check_number(fake_open_fds(), 1 + BLANK);
