@@ -115,15 +115,15 @@ def picture():
     """Headroom is what the kernel counts; 24 lines of 80, a bar with the knee, the keys."""
     with lab.Hold(PORT), fill(70) as client:
         with Terminal(top()) as terminal:
-            lines = terminal.text("by headroom")
+            # The last line is written last: without it the picture is not whole yet.
+            lines = terminal.until(lambda lines: "q quit" in (lines or [""])[-1] and len(rows(lines)) == 3 and lines,
+                                   "the picture")
             seen = rows(lines)
             lab.equal("rows", sorted(seen), sorted(expected(client, tuples(PORT))))
             lab.equal("least first", [row[3] for row in seen], sorted((row[3] for row in seen), key=int))
             lab.equal("lines", (len(lines), max(map(len, lines)) <= 80), (24, True))
             bars = [re.search(r"\[#+\.*\|\.+\]", line) for line in lines[2:5]]
             lab.equal("bars", all(bars), True)
-            if "q quit" not in lines[-1]:
-                raise lab.Failed(f"no help line: {lines[-1]!r}")
             if f"open {tuples(PORT)[seen[0][2]]}, TIME_WAIT 0, others 0" not in lines[-2]:
                 raise lab.Failed(f"the selected row: {lines[-2]!r}")
             if "\x1b[32m#" not in terminal.colours():
@@ -148,17 +148,19 @@ def keys():
             fill(5, ("127.0.0.9", PORT), ("127.0.0.9", 1), sources="127.0.0.2") as other:
         with Terminal(top()) as terminal:
             terminal.until(lambda lines: len(rows(lines)) == 4, "four rows")
+            # Lines are written one after the other: what is to be seen is waited for, not only its first line.
             terminal.keys("Enter")
-            seen = terminal.until(lambda lines: f"only pid {one.pid}" in lines[0] and rows(lines), "one process")
-            lab.equal("its destinations", sorted(r[1] for r in seen), [f"127.0.0.9:{PORT}", f"127.0.0.9:{PORT + 1}"])
+            terminal.until(lambda lines: f"only pid {one.pid}" in lines[0] and sorted(r[1] for r in rows(lines)) ==
+                           [f"127.0.0.9:{PORT}", f"127.0.0.9:{PORT + 1}"], "one process, its two destinations")
             terminal.keys("Escape")
             terminal.until(lambda lines: len(rows(lines)) == 4, "four rows again")
             terminal.keys("/", *f"{PORT + 1}", "Enter")
             terminal.until(lambda lines: len(rows(lines)) == 1 and f"filter: {PORT + 1}" in lines[0], "one row")
             terminal.keys("Escape")
             terminal.keys("f")
-            seen = terminal.until(lambda lines: "by failures" in lines[0] and rows(lines), "by failures")
-            lab.equal("first", seen[0][:2], (f"fill[{other.pid}]", "127.0.0.9:1"))
+            terminal.until(lambda lines: "by failures" in lines[0] and
+                           [r[:2] for r in rows(lines)[:1]] == [(f"fill[{other.pid}]", "127.0.0.9:1")],
+                           "by failures, the failing one first")
             terminal.keys("r")
             terminal.until(lambda lines: "by rate" in lines[0], "by rate")
             terminal.keys("h", "?")
@@ -224,10 +226,10 @@ def host():
     """--host: programs without the shim too, together what the kernel counts."""
     with lab.Hold(PORT), fill(20, shim=False), fill(30, sources="127.0.0.1") as shimmed, \
             Terminal(top("--host")) as terminal:
-        seen = terminal.until(lambda lines: len(rows(lines)) == 2 and rows(lines), "two rows")
         left = str(100 - tuples(PORT)["127.0.0.1"])
-        lab.equal("rows", sorted(seen), [("(no shim)", f"127.0.0.9:{PORT}", "127.0.0.1", left),
-                                         (f"fill[{shimmed.pid}]", f"127.0.0.9:{PORT}", "127.0.0.1", left)])
+        wanted = [("(no shim)", f"127.0.0.9:{PORT}", "127.0.0.1", left),
+                  (f"fill[{shimmed.pid}]", f"127.0.0.9:{PORT}", "127.0.0.1", left)]
+        terminal.until(lambda lines: sorted(rows(lines)) == wanted, f"two rows: {wanted}")
         terminal.text("others 20;")
 
 

@@ -6,7 +6,7 @@ the order they were opened.
   open N      connect that many more
   ask MODE    an exchange on each; answers with the server's numbers of the connections, or what went wrong
   close       close all
-  rest        until what is parked may be handed out
+  rest        until what was closed last and is parked may be handed out
   ended       until the server has closed what is parked, or sent something on it
   gone        make sockets until nothing is parked any more
   parked      how many connections this process has that are not the program's
@@ -16,6 +16,7 @@ the order they were opened.
 import os
 import select
 import socket
+import struct
 import sys
 import time
 
@@ -23,6 +24,7 @@ ADDRESS, PORT, KIND = sys.argv[1], int(sys.argv[2]), sys.argv[3]
 REQUESTS = {"raw": "raw {}/7\n", "http": "GET / HTTP/1.1\r\nHost: steps\r\n\r\n", "redis": "*1\r\n$4\r\nPING\r\n"}
 ENDS = {"raw": b"\n", "http": b"ok\n", "redis": b"\r\n"}
 sockets = []
+quiet_s = 0.0
 
 
 def parked():
@@ -59,6 +61,17 @@ def ask(s, mode):
     return reply.split()[1].decode() if KIND == "raw" else "ok"
 
 
+def close_all():
+    """The time that a connection is left in peace is twice its round trip time: nothing is to be seen of its end."""
+    global quiet_s
+    quiet_s = 0.02
+    while sockets:
+        s = sockets.pop(0)
+        [rtt_us] = struct.unpack_from("=I", s.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 72), 68)
+        quiet_s = max(quiet_s, 2.5e-6 * rtt_us)
+        s.close()
+
+
 def gone():
     while parked():
         socket.socket().close()
@@ -78,10 +91,9 @@ def step(name, argument):
     elif name == "ask":
         return " ".join(ask(s, argument) for s in sockets)
     elif name == "close":
-        while sockets:
-            sockets.pop(0).close()
+        close_all()
     elif name == "rest":
-        time.sleep(0.02)  # the quiet time of the guard: nothing is to be seen of its end
+        time.sleep(quiet_s)
     elif name == "parked":
         return str(len(parked()))
     elif name in ("ended", "gone"):
