@@ -324,6 +324,16 @@ def wait_for(condition, what, process=None, limit_s=PATIENCE_S):
         pause_s = min(1.5 * pause_s, 0.01)
 
 
+class Tracer(Process):
+    """strace on a running process: from here on it sees every call. It says so itself when it has attached to all
+    threads; /proc/PID/status names it before it has stopped them."""
+
+    def __init__(self, process, *options):
+        needs("strace")
+        super().__init__(["strace", "-f", "-p", str(process.pid), *options])
+        wait_for(lambda: "attached" in self.stderr(), "strace to attach", self)
+
+
 # Servers
 
 class Hold(Process):

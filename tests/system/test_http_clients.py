@@ -3,6 +3,7 @@
 """test_http_clients - curl --parallel, wrk and ab reach sources x range, and one range without."""
 import functools
 import re
+import signal
 
 import lab
 from sock_diag import tuples
@@ -28,7 +29,7 @@ def curl_command(count, *options, port=PORT, output="body"):
     lab.not_under_sanitizer("curl then hangs in setlocale(), shim or not")
     # Results go to stderr, which curl writes at once, while a stdout that is a file fills up first.
     return ["curl", "--no-progress-meter", "--parallel", "--parallel-immediate", "--parallel-max", "300",
-            "--max-time", "25", "--output", output, "--write-out", "%{stderr}result %{http_code} %{errormsg}\n",
+            "--max-time", f"{lab.PATIENCE_S}", "--output", output, "--write-out", "%{stderr}result %{http_code} %{errormsg}\n",
             *options, f"http://127.0.0.1:{port}/[1-{count}]"]
 
 
@@ -105,10 +106,12 @@ def wrk(which):
     lab.needs("wrk")
     shim, k = SHIMS[which]
     lab.ports(40000, 40000 + CAPACITY - 1)
-    command = ["wrk", "-t", "1", "-c", str(WRK_CONNECTIONS), "-d", "1s", URL]
+    command = ["wrk", "-t", "1", "-c", str(WRK_CONNECTIONS), "-d", f"{lab.PATIENCE_S}s", "--timeout",
+               f"{lab.PATIENCE_S}s", URL]
     with lab.Hold(PORT, "http"), lab.Process(command, shim) as process:
         lab.reaches(PORT, full(k), process)
-        lab.equal("of these established", lab.total(tuples(PORT, ["ESTAB"])), k * CAPACITY - 1)
+        lab.wait_for(lambda: lab.total(tuples(PORT, ["ESTAB"])) == k * CAPACITY - 1, "all others to be established", process)
+        process.send(signal.SIGINT)  # it has seen enough, and says what it saw
         done = process.wait()
     lab.equal("exit status", done.status, 0)
     errors = re.search(r"Socket errors: connect (\d+), read (\d+), write (\d+), timeout (\d+)", done.stdout)

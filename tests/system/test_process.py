@@ -124,9 +124,7 @@ def fork_slowly():
     with lab.Hold(MAIN, "http"), lab.Hold(CHILD), \
             lab.Process([lab.client("process"), "fork-slowly"], shim, env={"PROCESS_OUT": str(out)}) as process:
         lab.wait_for(lambda: out.exists() and "ready\n" in out.read_text(), "the program", process)
-        with lab.Process(["strace", "-f", "-qq", "-o", "/dev/null", "-p", str(process.pid), *inject]) as strace:
-            status = pathlib.Path(f"/proc/{process.pid}/status")
-            lab.wait_for(lambda: "TracerPid:\t0" not in status.read_text(), "strace to attach", strace)
+        with lab.Tracer(process, "-o", "/dev/null", *inject):
             process.send(10)
             lab.wait_for(lambda: "held\n" in out.read_text(), "the program to hold", process)
         kernel = tuples(CHILD)

@@ -200,7 +200,7 @@ lab.main([
     ("curl, close", of(compare, "curl, Connection: close", "http", web, WEB,
                        ["curl", "-s", "-H", "Connection: close", "-o", "/dev/null", f"{URL}[1-{REQUESTS}]"], False)),
     ("wrk, close", of(by_time, "wrk, Connection: close", "http", web, WEB,
-                      ["wrk", "-t", "1", "-c", "8", "-d", "1s", "-H", "Connection: close", URL])),
+                      ["wrk", "-t", "1", "-c", "8", "-d", "1s", "--timeout", "30s", "-H", "Connection: close", URL])),
     ("requests", of(compare, "Python requests", "http", web, WEB,
                     [lab.PYTHON, str(CLIENTS / "reuse_requests.py"), str(WEB), str(REQUESTS)], True)),
     ("pymemcache", of(compare, "Python pymemcache", "memcached", memcached, MEMCACHED,
