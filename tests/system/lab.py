@@ -113,6 +113,13 @@ def ip(*arguments, inside=None):
         raise Failed(f"ip {' '.join(arguments)}: {done.stderr.strip()}")
 
 
+def _link_works(interface, v6, inside=None):
+    """A kernel worker sees that there is a carrier, and makes the routes of IPv6 then."""
+    def said(*words):
+        return run(["ip", *words, "dev", interface], inside=inside).stdout
+    return "state UP" in said("link", "show") and (not v6 or "proto kernel" in said("-6", "route", "show"))
+
+
 @contextlib.contextmanager
 def far_network(near_addresses, far_address):
     """A second namespace behind a veth pair. Gives the pid of a process in it, for inside=."""
@@ -132,6 +139,8 @@ def far_network(near_addresses, far_address):
         ip("addr", "add", far_address, "dev", "far0", *(["nodad"] if ":" in far_address else []), inside=pid)
         ip("link", "set", "near0", "up")
         ip("link", "set", "far0", "up", inside=pid)
+        wait_for(lambda: _link_works("near0", ":" in "".join(near_addresses)), "near0 to be up")
+        wait_for(lambda: _link_works("far0", ":" in far_address, inside=pid), "far0 to be up")
         yield pid
     finally:
         os.kill(pid, signal.SIGKILL)

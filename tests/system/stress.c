@@ -61,15 +61,20 @@ static int try_connect(int fd, bool v6, unsigned port)
 	return rc ? errno : 0;
 }
 
-/* The end of a connect() that was left to the kernel, in one of the ways programs have. */
-static int finish(int fd, bool v6, unsigned port, unsigned *seed)
+static void wait_until_connected(int fd)
 {
 	struct pollfd ready = { .fd = fd, .events = POLLOUT };
-	socklen_t size = sizeof(int);
-	int error = 0;
 
 	while (poll(&ready, 1, -1) < 0)
 		;
+}
+
+/* The end of a connect() that was left to the kernel, in one of the ways programs have. */
+static int finish(int fd, bool v6, unsigned port, unsigned *seed)
+{
+	socklen_t size = sizeof(int);
+	int error = 0;
+
 	if (below(seed, 3) == 0) {
 		error = try_connect(fd, v6, port);
 		return error == EISCONN ? 0 : error;
@@ -107,9 +112,11 @@ static int opened(unsigned *seed)
 	if (below(seed, 8) == 0)
 		bind_source(fd, v6, below(seed, 4) == 0);
 	int error = try_connect(fd, v6, port);
-	/* Some leave it to the kernel and look away: on loopback it is connected when connect() returns. */
-	if (error == EINPROGRESS)
+	/* Some never ask what came of it. Before it is connected nobody knows what a close() will come to. */
+	if (error == EINPROGRESS) {
+		wait_until_connected(fd);
 		error = !refused && below(seed, 8) == 0 ? 0 : finish(fd, v6, port, seed);
+	}
 	atomic_fetch_add(error ? &failed : &connects, 1);
 	if (!error)
 		return fd;

@@ -42,12 +42,20 @@ def library(name):
 TO_STDOUT = 'exec >>"$PROCESS_OUT"; unset PROCESS_OUT'
 
 
+def lives(task):
+    """A thread that was joined is in /proc for a moment more: PF_EXITING, man 5 proc_pid_stat."""
+    try:
+        return not int((task / "stat").read_text().rpartition(")")[2].split()[6]) & 4
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
 def of_process(pid):
     """What a program could notice of itself: its fd numbers, threads, and what it does about signals."""
     status = pathlib.Path(f"/proc/{pid}/status").read_text()
     return {
         "fds": sorted(map(int, os.listdir(f"/proc/{pid}/fd"))),
-        "threads": len(os.listdir(f"/proc/{pid}/task")),
+        "threads": sum(map(lives, pathlib.Path(f"/proc/{pid}/task").iterdir())),
         "signals": re.findall(r"^Sig(?:Blk|Ign|Cgt):\s+(\S+)", status, re.M),
     }
 

@@ -39,9 +39,6 @@ def record(what, **numbers):
 def network():
     lab.new_network()
     lab.ports(10000, 60000)
-    # Segments that two processors bring in another order make a TIME_WAIT answer, and the reset which that
-    # answer meets would end it (RFC 1337): some in a thousand, under this load, with the shim and without.
-    lab.sysctl("ipv4/tcp_rfc1337", 1)
     for number in range(1, 5):
         lab.ip("addr", "add", f"fd00:1::{number}/128", "dev", "lo", "nodad")
 
