@@ -167,6 +167,7 @@ void netns_enter(void)
 		skip("no network namespace allowed here: %s", strerror(errno));
 	netns_link_up("lo");
 	netns_set_port_range(RANGE_LOW, RANGE_HIGH);
-	/* A segment that one processor delivers late is answered with RST, which ends a TIME_WAIT (RFC 1337). */
+	/* A segment that one processor delivers late is answered with RST, which ends a TIME_WAIT (RFC 1337).
+	 */
 	netns_sysctl("ipv4/tcp_rfc1337", "1");
 }
