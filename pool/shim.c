@@ -12,7 +12,7 @@
 #include <string.h>
 #include <sys/syscall.h>
 
-enum { LOCK_PATIENCE_MS = 1000, RANGE_LIFE_S = 30 };
+enum { LOCK_PATIENCE_MS = 1000, LOCK_LOOK_MS = 50, RANGE_LIFE_S = 30 };
 
 __thread volatile bool shim_inside;
 
@@ -64,27 +64,29 @@ void shim_restart(struct shim *shim)
 
 /* Drepper, "Futexes Are Tricky", mutex2, but with an end to waiting: when nobody has had the lock for
  * LOCK_PATIENCE_MS, whoever holds it is not coming back. (That it is not fair does not end the wait: each
- * turn of another begins it anew.) pthread_mutex_clocklock() is several calls deep, at a place where a
+ * turn of another begins it anew.) A wait that seems to take longer than it was to take is a process that was
+ * stopped, or a machine that was paused or busy: who holds the lock was not running either, so no more than
+ * LOCK_LOOK_MS of it is counted. pthread_mutex_clocklock() is several calls deep, at a place where a
  * connect() is measured in tens of instructions. */
 COLD static bool wait_for_lock(struct shim *shim)
 {
+	static const struct timespec look = { .tv_nsec = LOCK_LOOK_MS * 1000000 };
+	const uint64_t look_ns = LOCK_LOOK_MS * 1000000ull;
 	unsigned turns = atomic_load_explicit(&shim->turns, memory_order_relaxed);
-	uint64_t until_ns = clock_ns() + LOCK_PATIENCE_MS * 1000000ull;
+	uint64_t spent_ns = 0, last_ns = clock_ns();
 
 	while (atomic_exchange(&shim->lock, 2)) {
-		uint64_t now_ns = clock_ns();
+		uint64_t now_ns = clock_ns(), waited_ns = clock_since(last_ns, now_ns);
 		unsigned turns_now = atomic_load_explicit(&shim->turns, memory_order_relaxed);
+		spent_ns += waited_ns < look_ns ? waited_ns : look_ns;
+		last_ns = now_ns;
 		if (turns_now != turns) {
 			turns = turns_now;
-			until_ns = now_ns + LOCK_PATIENCE_MS * 1000000ull;
+			spent_ns = 0;
 		}
-		if (now_ns >= until_ns)
+		if (spent_ns >= LOCK_PATIENCE_MS * 1000000ull)
 			return false;
-		uint64_t left_ns = until_ns - now_ns;
-		/* A second is no number of nanoseconds for futex(2): EINVAL, and no wait. */
-		struct timespec left = { .tv_sec = (time_t)(left_ns / 1000000000u),
-					 .tv_nsec = (long)(left_ns % 1000000000u) };
-		kernel_syscall(SYS_futex, (long)&shim->lock, FUTEX_WAIT_PRIVATE, 2, (long)&left, 0, 0);
+		kernel_syscall(SYS_futex, (long)&shim->lock, FUTEX_WAIT_PRIVATE, 2, (long)&look, 0, 0);
 	}
 	return true;
 }

@@ -111,6 +111,49 @@ Test(shim, a_lock_that_is_never_released_makes_the_shim_passive)
 	check_address(&fake_fd(t.fd)->local.ip, "10.0.0.1");
 }
 
+static atomic_bool inside;
+
+static void *be_stopped_inside(void *argument)
+{
+	if (!shim_enter(&shim))
+		_exit(2);
+	atomic_store(&inside, true);
+	while (atomic_load(&shim.lock) != 2) /* until somebody waits for it */
+		usleep(100);
+	usleep(20000); /* and is in futex(2) */
+	kill(getpid(), SIGSTOP);
+	usleep(20000); /* who waits runs again before this one */
+	shim_leave(&shim);
+	return argument;
+}
+
+static void wait_while_stopped(void)
+{
+	pthread_t thread;
+
+	shim_start(&shim, "unit");
+	if (pthread_create(&thread, NULL, be_stopped_inside, NULL))
+		_exit(2);
+	while (!atomic_load(&inside))
+		usleep(100);
+	_exit(shim_enter(&shim) && !shim.passive ? 0 : 1);
+}
+
+Test(shim, the_time_that_a_process_was_stopped_does_not_make_it_passive)
+{
+	int status;
+	fake.clock_stopped = false;
+	pid_t pid = fork();
+	if (!pid)
+		wait_while_stopped();
+	check_number(waitpid(pid, &status, WUNTRACED), pid);
+	check(WIFSTOPPED(status));
+	usleep(1200000); /* longer than anybody waits for the lock */
+	check(!kill(pid, SIGCONT));
+	check_number(waitpid(pid, &status, 0), pid);
+	check_number(WIFEXITED(status) ? WEXITSTATUS(status) : -1, 0);
+}
+
 enum { THREADS = 4, ROUNDS = 20000 };
 static unsigned counter;
 
