@@ -254,7 +254,7 @@ def bad_requests():
         for request in (b"\0" * 1000, b"GET\r\n\r\n", b"GET /metrics HTTP/9.9\r\n\r\n", b"\r\n" * 100,
                         b"GET " + b"/" * 100000, b"GET /metrics HTTP/1.1\r\n" + b"X: y\r\n" * 20000,
                         b"POST / HTTP/1.1\r\nContent-Length: -1\r\n\r\n",
-                        b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999999\r\n\r\nx", b"\xff\xfe GET / \x80"):
+                        b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999999\r\n\r\nx", b"\xff\xfe GET / \x80\r\n\r\n"):
             with socket.create_connection(("127.0.0.1", HTTP), timeout=lab.PATIENCE_S) as one:
                 try:
                     one.sendall(request)
@@ -354,7 +354,9 @@ def asked_back(process, which=""):
 
 def scraped():
     """The real Prometheus scrapes, and tells headroom as the kernel counts it, while it changes; the alert fires."""
-    with lab.Hold(PORT), fill(70), Listening(), prometheus({HTTP: 1}, [EXAMPLES / "alerts.yml"]) as server:
+    with lab.Hold(PORT), fill(70), Listening(), prometheus({HTTP: 1}, [EXAMPLES / "alerts.yml"]) as server, \
+            socket.create_connection(("127.0.0.1", HTTP), timeout=lab.PATIENCE_S) as unfinished:
+        unfinished.sendall(b"GET /")
         asked_back(server)
         with fill(60):
             asked_back(server)
@@ -363,6 +365,7 @@ def scraped():
         lab.wait_for(lambda: query(firing) == [], "no alert", server)
         with fill(300):
             lab.wait_for(lambda: query(firing), "the alert", server)
+        lab.equal("the answer to a request that goes no further", unfinished.recv(1), b"")
 
 
 def dashboard():

@@ -9,8 +9,8 @@ expected, and must add up to what the kernel has.
 import functools
 import os
 import pathlib
-import sys
 import re
+import signal
 
 import lab
 from sock_diag import tuples
@@ -264,6 +264,10 @@ def moved_away():
     shim = {"sources": "127.0.0.1-127.0.0.3", "options": ["--log", f"file:{lab.scratch() / 'log'}"]}
     with lab.Hold(MAIN), lab.Process(command, shim, env={"PROCESS_OUT": str(out)}) as process:
         lab.wait_for(lambda: out.exists() and "held\n" in out.read_text(), "the program to hold", process)
+        # strace ends with the program, not by a signal.
+        [traced] = pathlib.Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+        os.kill(int(traced), signal.SIGTERM)
+        lab.equal("exit status", process.wait().status, 0)
     text = trace.read_text()
     lab.equal("the shim read the port range", bool(re.search(r'read\(\d+, "40000', text)), True)
     lab.equal("reads and writes of the shim on 0 to 2",

@@ -390,10 +390,13 @@ def first_send(is_blocking, watched):
         except BlockingIOError:
             pass
         print("writable", select.select([], [s], [], 5)[1] == [s])
-    exchange(s)
-    show(s)
     if watched:
-        print("events", len(e.poll(5)) > 0)
+        s.send(b"raw ok/8\n")
+        print("events", [events for _, events in e.poll(20)])
+        answer(s.recv(100))
+    else:
+        exchange(s)
+    show(s)
 
 
 def done_before(act):
