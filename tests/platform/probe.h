@@ -22,7 +22,7 @@
 #define WHOLE_RANGE PORT_RANGE(1, 65535)
 
 /* How long to wait for something that does happen. */
-#define DEADLINE_MS 10000
+#define DEADLINE_MS 60000
 
 union endpoint {
 	struct sockaddr any;

@@ -132,7 +132,7 @@ int wait_writable(int fd)
 {
 	struct pollfd p = { .fd = fd, .events = POLLOUT };
 
-	CALL(poll(&p, 1, 20000));
+	CALL(poll(&p, 1, 60000));
 	printf("  revents%s%s%s\n", p.revents & POLLOUT ? " OUT" : "", p.revents & POLLERR ? " ERR" : "",
 	       p.revents & POLLHUP ? " HUP" : "");
 	return p.revents;

@@ -281,7 +281,7 @@ static void in_epoll(void)
 	CALL(connect(fd, ipv4("127.0.0.1", OPEN_PORT), V4_SIZE));
 	do /* EPOLLHUP of a socket not yet connected may come first. */
 		event.events = 0;
-	while (epoll_wait(epoll, &event, 1, 20000) == 1 && !(event.events & EPOLLOUT));
+	while (epoll_wait(epoll, &event, 1, 60000) == 1 && !(event.events & EPOLLOUT));
 	printf("writable: %d\n", (event.events & EPOLLOUT) != 0);
 	printf("data %llx\n", (unsigned long long)event.data.u64);
 	so_error(fd);

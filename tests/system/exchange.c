@@ -28,7 +28,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { MODES_MAX = 64, REPLY_MAX = 4096, PATIENCE_MS = 20000, SEEN = 1 << 24 };
+enum { MODES_MAX = 64, REPLY_MAX = 4096, PATIENCE_MS = 60000, SEEN = 1 << 24 };
 
 static struct sockaddr_storage to;
 static socklen_t to_size;

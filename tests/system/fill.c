@@ -76,7 +76,7 @@ static const char *finish_connect(int fd)
 
 	if (errno != EINPROGRESS || !non_blocking)
 		return "connect";
-	if (poll(&wait, 1, 20000) != 1) {
+	if (poll(&wait, 1, 60000) != 1) {
 		errno = ETIMEDOUT;
 		return "poll";
 	}

@@ -31,7 +31,7 @@ HEADROOM = BUILD / "headroom"
 SANITIZER = os.environ.get("HEADROOM_SANITIZER_PRELOAD", "")
 PYTHON = "/usr/bin/python3"
 # An emulated machine is slow: HEADROOM_PATIENCE says how many times as long things may take there.
-PATIENCE_S = 30 * int(os.environ.get("HEADROOM_PATIENCE") or 1)
+PATIENCE_S = 60 * int(os.environ.get("HEADROOM_PATIENCE") or 1)
 CASE_LIMIT_S = 3 * PATIENCE_S
 
 _libc = ctypes.CDLL(None, use_errno=True)

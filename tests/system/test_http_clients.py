@@ -106,8 +106,7 @@ def wrk(which):
     lab.needs("wrk")
     shim, k = SHIMS[which]
     lab.ports(40000, 40000 + CAPACITY - 1)
-    command = ["wrk", "-t", "1", "-c", str(WRK_CONNECTIONS), "-d", f"{lab.PATIENCE_S}s", "--timeout",
-               f"{lab.PATIENCE_S}s", URL]
+    command = ["wrk", "-t", "1", "-c", str(WRK_CONNECTIONS), "-d", f"{lab.PATIENCE_S}s", "--timeout", "30s", URL]
     with lab.Hold(PORT, "http"), lab.Process(command, shim) as process:
         lab.reaches(PORT, full(k), process)
         lab.wait_for(lambda: lab.total(tuples(PORT, ["ESTAB"])) == k * CAPACITY - 1, "all others to be established", process)

@@ -80,7 +80,7 @@ def accepted():
 def measured(command, shim, port, good):
     """Return: connections accepted, ports left, seconds."""
     before, began = accepted(), time.monotonic()
-    done = lab.run(command, shim, limit_s=60)
+    done = lab.run(command, shim, limit_s=120)
     seconds = time.monotonic() - began
     if done.status == 77:
         raise lab.Skipped(f"{command[1]} finds its library not installed")
@@ -135,7 +135,7 @@ def by_time(name, guard, make, port, command):
         lab.ports(10000, 59999)
         with make():
             before = accepted()
-            done = lab.run(command, shim, limit_s=60)
+            done = lab.run(command, shim, limit_s=120)
             counted = re.search(r"(\d+) requests in ([\d.]+)s", done.stdout)
             if done.status or not counted or "Socket errors" in done.stdout:
                 raise lab.Failed(f"{command[0]} failed\n{done}")

@@ -32,7 +32,7 @@ def names():
 
 def outcome(name, shim):
     lab.new_network()
-    done = lab.run([lab.client("calls"), name], shim, limit_s=20)
+    done = lab.run([lab.client("calls"), name], shim)
     # What the shim has to say it says on stderr; what the program says there is its own.
     return done.status, done.stdout.splitlines(), done.stderr
 

@@ -42,7 +42,7 @@ def parked():
 
 def connected():
     s = socket.socket(socket.AF_INET6 if ":" in ADDRESS else socket.AF_INET)
-    s.settimeout(20)
+    s.settimeout(60)
     s.connect((ADDRESS, PORT))
     return s
 
@@ -82,7 +82,7 @@ def ended():
     for number in parked():
         p = select.poll()
         p.register(number, select.POLLIN)
-        p.poll(20000)
+        p.poll(60000)
 
 
 def step(name, argument):
