@@ -22,10 +22,9 @@ V4 = ["127.0.0.1", "127.0.0.2", "127.0.0.3"]
 V6 = ["fd00::1", "fd00::2", "fd00::3"]
 
 
-def call(*command):
-    """Runs a program; lab.run() looks for its end only now and then, which hundreds of cases would feel."""
-    return subprocess.run(command, env=lab.environment(), capture_output=True, text=True,
-                          stdin=subprocess.DEVNULL, check=False)
+def call(*command, said=""):
+    """Runs a program that is told this on standard input; without the files of lab.run(), which hundreds would feel."""
+    return subprocess.run(command, env=lab.environment(), capture_output=True, text=True, input=said, check=False)
 
 
 class Space:
@@ -39,7 +38,7 @@ class Space:
         self.addresses = V6 if self.v6 else V4
         self.family = socket.AF_INET6 if self.v6 else socket.AF_INET
         lab.new_network()
-        call("sh", "-c", "".join(f"ip addr add {address}/128 dev lo nodad;" for address in V6))
+        call("ip", "-batch", "-", said="".join(f"addr add {address}/128 dev lo nodad\n" for address in V6))
         for family, wildcard in ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "fd00::1")):
             for port in (PORT, OTHER_PORT):
                 self.kept.append(self.listener(family, wildcard, port))
