@@ -437,8 +437,7 @@ def blank():
         made.listen()
         print("listens", made.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN), made.getsockname()[0])
         made.close()
-        s.close()
-        time.sleep(0.02)
+        rest(s)
     connect(new())
     if not os.fork():
         print("in the child", new().getsockname()[1], flush=True)
