@@ -96,7 +96,9 @@ COLD bool shim_enter_slowly(struct shim *shim)
 	if (wait_for_lock(shim))
 		return true;
 	shim_inside = false;
-	atomic_store(&shim->passive, true);
+	if (!atomic_exchange(&shim->passive, true))
+		log_message(&shim->log, LOG_LEVEL_WARN, "passive",
+			    "a thread was stopped for good inside the shim: the program goes on without it");
 	return false;
 }
 

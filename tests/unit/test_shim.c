@@ -102,6 +102,8 @@ Test(shim, a_lock_that_is_never_released_makes_the_shim_passive)
 	check(took);
 	check(!shim_enter(&shim));
 	check(shim.passive);
+	check_contains(fake.output, "event=passive");
+	fake.output[0] = 0;
 	/* From now on nobody waits, and the program's calls are plain. */
 	for (unsigned i = 0; i < 1000; i++)
 		check(!shim_enter(&shim));
@@ -109,6 +111,7 @@ Test(shim, a_lock_that_is_never_released_makes_the_shim_passive)
 	check_number(program_connect(&t, TO), 0);
 	check_number(fake_total_calls(), calls);
 	check_address(&fake_fd(t.fd)->local.ip, "10.0.0.1");
+	check_text(fake.output, "");
 }
 
 static atomic_bool inside;
