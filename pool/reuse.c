@@ -33,6 +33,22 @@ APART void reuse_forget(struct shim *shim, struct tracked *tracked)
 	tracked->reuse = NULL;
 }
 
+COLD void reuse_note_listener(struct shim *shim, const struct endpoint *local)
+{
+	shim->listeners[shim->listener_count++ % LISTENERS_MAX] = *local;
+}
+
+static bool listens_itself(const struct shim *shim, const struct endpoint *to)
+{
+	for (unsigned i = 0; i < shim->listener_count && i < LISTENERS_MAX; i++) {
+		const struct endpoint *l = &shim->listeners[i];
+		if (l->port == to->port && (address_equal(&l->ip, &to->ip) ||
+					    (address_is_unset(&l->ip) && address_is_loopback(&to->ip))))
+			return true;
+	}
+	return false;
+}
+
 APART void reuse_begin(struct shim *shim, struct tracked *tracked, const struct endpoint *to,
 		       const struct rule *rule, uint64_t now_ns)
 {
@@ -46,7 +62,7 @@ APART void reuse_begin(struct shim *shim, struct tracked *tracked, const struct 
 		if (destination->parked)
 			memset(destination->parked, 0, sizeof(*destination->parked));
 	}
-	bool room = destination && destination->parked;
+	bool room = destination && destination->parked && !listens_itself(shim, to);
 	guard_start(&reuse->guard, room ? rule->reuse.guard : GUARD_OFF);
 	tracked->watched = reuse->guard.kind != GUARD_OFF ? WATCHED : 0;
 	if (!tracked->watched)

@@ -87,6 +87,14 @@ void reuse_forget(struct shim *shim, struct tracked *tracked);
 void reuse_begin(struct shim *shim, struct tracked *tracked, const struct endpoint *to,
 		 const struct rule *rule, uint64_t now_ns);
 
+/**
+ * reuse_note_listener() - the program listens here; the lock is held
+ *
+ * Its connections to itself are never parked: a thread of it may serve one at a time, and wait for its end, while
+ * another waits for that thread and makes no call that would let go what is parked.
+ */
+void reuse_note_listener(struct shim *shim, const struct endpoint *local);
+
 /* One call's worth of bytes in pieces, as readv(2) has them. */
 struct iovec;
 

@@ -34,7 +34,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 
-enum { ASIDE_MAX = 64, AUTO_LISTS_MAX = 16 };
+enum { ASIDE_MAX = 64, AUTO_LISTS_MAX = 16, LISTENERS_MAX = 64 };
 
 /* A source that cannot be bound, and when it may be tried again. */
 struct aside {
@@ -74,6 +74,8 @@ struct shim {
 	struct source_list auto_lists[AUTO_LISTS_MAX]; /* what `auto` found, each distinct list once */
 
 	/* What it keeps. */
+	struct endpoint listeners[LISTENERS_MAX]; /* the last ones of the program, if any rule reuses */
+	unsigned listener_count;                  /* of all there were */
 	struct settings settings;
 	struct log log;
 	char process[PROCESS_NAME_MAX];

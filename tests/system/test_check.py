@@ -121,8 +121,9 @@ def older_kernel():
     """Where bound-only sockets are not listed: that is said, and the number is an upper bound; the probe finds them."""
     older = ["setarch", "--uname-2.6"] if LISTED else []  # by its word only: this kernel lists them all the same
     lab.needs(*older[:1])
-    with lab.Hold(PORT), connections(10), socket.socket() as bound:
+    with lab.Hold(PORT), socket.socket() as bound, contextlib.ExitStack() as opened:
         bound.bind(("127.0.0.9", 40050))
+        opened.enter_context(connections(10))  # after it: none of them has that port
         unsure, no_probe = (89 if older else 90, 0, False), "" if PROBES else UNPROBED
         for options, found, also in (([], unsure, ""), (["--probe"], (89, 89, True) if PROBES else unsure, no_probe)):
             done = lab.run([*older, str(lab.HEADROOM), "check", "--json", "--sample", "0", *options, TO])

@@ -16,7 +16,8 @@ bound to a source; numbers; blank"""
 ANEW = """sizes differ; bound, the next not; epoll closed, its twin not; epoll replaced, its twin not;
 epoll replaced before connect; dup; passed; forked; splice; stdio; raw system call; shut; linger 0;
 unknown option; owner; in recv(); dup2() onto a parked one;
-late reply; closed while parked; first send; first send, nonblocking; first send, epoll; shut before; listened before"""
+late reply; closed while parked; first send; first send, nonblocking; first send, epoll; shut before; listened before;
+to itself"""
 UNCOUNTED = "inherited; not inherited; files run out; more than may be parked"
 
 

@@ -6,6 +6,7 @@
 #include "reusing.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <sys/uio.h>
 
 #define TO     "10.0.0.9:6379"
@@ -164,6 +165,40 @@ Test(reuse, where_a_rule_says_off_there_is_no_guard)
 	check_number(fdtable_look(other)->watched, WATCHED);
 	check(!reusing_close(fd));
 	check_number(reusing_counts(TO)->misses, 0);
+}
+
+/* Return: would a connection to @to be parked? */
+static bool watched(const char *to)
+{
+	return fdtable_look(reusing_opened(to))->watched;
+}
+
+static void listens(const char *local)
+{
+	struct endpoint endpoint = at(local);
+	reuse_note_listener(&shim, &endpoint);
+}
+
+Test(reuse, the_program_s_connections_to_itself_are_not_watched)
+{
+	check(watched("127.0.0.1:80") && watched("[::1]:80"));
+	listens("0.0.0.0:80");
+	check(!watched("127.0.0.1:80") && !watched("127.0.0.5:80") && !watched("[::1]:80"));
+	check(watched("127.0.0.1:81") && watched(TO) && watched("10.0.0.9:80"));
+	listens(TO);
+	check(!watched(TO) && watched(OTHER));
+	listens("127.0.0.1:82");
+	check(!watched("127.0.0.1:82") && watched("127.0.0.2:82"));
+}
+
+Test(reuse, the_last_listeners_count)
+{
+	char local[32];
+	for (unsigned i = 0; i < LISTENERS_MAX + 1; i++) {
+		snprintf(local, sizeof(local), "127.0.0.1:%u", 1000 + i);
+		listens(local);
+	}
+	check(watched("127.0.0.1:1000") && !watched("127.0.0.1:1001") && !watched(local));
 }
 
 Test(reuse, names_are_all_there_and_differ)

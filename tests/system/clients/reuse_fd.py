@@ -14,6 +14,7 @@ import select
 import socket
 import struct
 import sys
+import threading
 import time
 
 CASE, ADDRESS, PORT = sys.argv[1], sys.argv[2], int(sys.argv[3])
@@ -407,6 +408,30 @@ def done_before(act):
     print("connect", connect(s), "send", name(s.send, b"raw ok/7\n"))
 
 
+def to_itself():
+    """A server in a thread, that serves one connection until its end: the program waits for that."""
+    listener = socket.create_server((ADDRESS, 0), family=FAMILY)
+
+    def serve():
+        for _ in range(2):
+            accepted, _ = listener.accept()
+            while data := accepted.recv(100):
+                accepted.send(b"<" + data)
+            accepted.close()
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    for _ in range(2):
+        s = new()
+        s.connect(listener.getsockname())
+        s.send(b"raw ok/7\n")
+        print("reply", s.recv(100))
+        s.close()
+        time.sleep(0.02)
+    thread.join()
+    print("served")
+
+
 def numbers():
     """A parked connection is not to be seen by its number: close() of any gives EBADF, and harms nothing."""
     warm()
@@ -530,6 +555,7 @@ CASES = {
     "first send, epoll": lambda: first_send(False, True),
     "shut before": lambda: done_before(lambda s: s.shutdown(socket.SHUT_RDWR)),
     "listened before": lambda: done_before(lambda s: s.listen()),
+    "to itself": to_itself,
     "numbers": numbers,
     "blank": blank,
     "files run out": files_run_out,
