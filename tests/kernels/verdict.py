@@ -92,9 +92,9 @@ def knee_problems(results):
 def _platform(results):
     programs = of(results, "platform")
     hold = sum(result["status"] == 0 for result in programs)
-    newer = sum(result["status"] == SKIPPED for result in programs)
-    rest = len(programs) - hold - newer
-    return f"{hold} hold" + (f", {newer} want a newer kernel" if newer else "") + (f", {rest} do not" if rest else "")
+    skipped = sum(result["status"] == SKIPPED for result in programs)
+    rest = len(programs) - hold - skipped
+    return f"{hold} hold" + (f", {skipped} skipped" if skipped else "") + (f", {rest} do not" if rest else "")
 
 
 def _system(name, results):
