@@ -14,7 +14,8 @@ HERE = pathlib.Path(__file__).resolve().parent
 TESTS = HERE.parent
 INSIDE = pathlib.Path("/headroom")
 PYTHON = "/usr/bin/python3"
-COMMANDS = ("ip", "sh", "bash", "ldd", "cat", "chroot", "mount", "unshare", "mknod", "setpriv", "setarch", "true")
+COMMANDS = ("ip", "sh", "bash", "ldd", "cat", "chroot", "chown", "find", "mkdir", "mknod", "mount", "setarch", "setpriv",
+            "true", "unshare")
 # Parts of Python's library that no test imports; they are most of its size.
 LEFT_OUT = {"test", "idlelib", "lib2to3", "tkinter", "ensurepip", "pydoc_data", "turtledemo", "distutils"}
 MODULES = ("veth", "inet_diag", "tcp_diag")
