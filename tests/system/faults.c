@@ -253,10 +253,15 @@ static int serve_next(int listener)
 }
 
 /* In a process that nothing is injected into. Its orders are to close the connection it has. */
-static void serve(int listener, int orders)
+static void serve(int orders)
 {
-	char byte;
+	struct sockaddr_in at = { .sin_family = AF_INET, .sin_port = htons(OWN_PORT) };
+	int listener = socket(AF_INET, SOCK_STREAM, 0);
+	char byte = 0;
 
+	if (bind(listener, (struct sockaddr *)&at, sizeof(at)) || listen(listener, 8))
+		_exit(1);
+	send(orders, &byte, 1, MSG_NOSIGNAL);
 	for (int fd = serve_next(listener); recv(orders, &byte, 1, 0) == 1; fd = serve_next(listener)) {
 		end(fd);
 		send(orders, &byte, 1, MSG_NOSIGNAL);
@@ -264,21 +269,22 @@ static void serve(int listener, int orders)
 	_exit(0);
 }
 
-/* Return: by what the server gets its orders. */
+/* The server listens, not the client: what connects to itself is never parked. Return: by what the server
+ * gets its orders. */
 static int start_server(void)
 {
-	struct sockaddr_in at = { .sin_family = AF_INET, .sin_port = htons(OWN_PORT) };
-	int listener = socket(AF_INET, SOCK_STREAM, 0), orders[2];
+	int orders[2];
+	char byte;
 
-	if (bind(listener, (struct sockaddr *)&at, sizeof(at)) || listen(listener, 8) ||
-	    socketpair(AF_UNIX, SOCK_STREAM, 0, orders))
+	if (socketpair(AF_UNIX, SOCK_STREAM, 0, orders))
 		_exit(1);
 	if (!fork()) {
 		close(orders[0]);
-		serve(listener, orders[1]);
+		serve(orders[1]);
 	}
-	close(listener);
 	close(orders[1]);
+	if (recv(orders[0], &byte, 1, 0) != 1)
+		_exit(1);
 	return orders[0];
 }
 
