@@ -242,11 +242,9 @@ bool parked_wants_blank(const struct shim *shim, const struct tracked *fresh)
 	       !reuse->watches_unknown;
 }
 
-void parked_enter_blank(struct shim *shim, struct reuse *reuse, int fd, uint64_t cookie, int status,
-			uint64_t now_ns)
+void parked_enter_blank(struct shim *shim, struct reuse *reuse, int fd, int status, uint64_t now_ns)
 {
 	reuse->fd = fd;
-	reuse->cookie = cookie;
 	reuse->status = status;
 	reuse->parked_ns = now_ns;
 	reuse->tracked->state = SOCKET_PARKED;

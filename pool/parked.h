@@ -95,8 +95,7 @@ bool parked_wants_blank(const struct shim *shim, const struct tracked *fresh);
  * @fd:		our own fd of it
  * @status:	its F_GETFL
  */
-void parked_enter_blank(struct shim *shim, struct reuse *reuse, int fd, uint64_t cookie, int status,
-			uint64_t now_ns);
+void parked_enter_blank(struct shim *shim, struct reuse *reuse, int fd, int status, uint64_t now_ns);
 
 /**
  * parked_take_blank() - the blank, out of the list with `fd` still set; the lock is held

@@ -2,6 +2,7 @@
 /* reuse - what is known of a connection that may be parked, and of the parked ones of a destination. */
 #include "reuse.h"
 
+#include "clock.h"
 #include "hot.h"
 
 #include <stdio.h>
@@ -42,21 +43,27 @@ static bool listens_itself(const struct shim *shim, const struct endpoint *to)
 {
 	for (unsigned i = 0; i < shim->listener_count && i < LISTENERS_MAX; i++) {
 		const struct endpoint *l = &shim->listeners[i];
-		if (l->port == to->port && (address_equal(&l->ip, &to->ip) ||
-					    (address_is_unset(&l->ip) && address_is_loopback(&to->ip))))
+		bool on_all = l->port == to->port && address_is_unset(&l->ip);
+		if (endpoint_equal(l, to) || (on_all && address_is_loopback(&to->ip)))
 			return true;
 	}
 	return false;
 }
 
 APART void reuse_begin(struct shim *shim, struct tracked *tracked, const struct endpoint *to,
-		       const struct rule *rule, uint64_t now_ns)
+		       const struct rule *rule)
 {
-	struct destination *destination = ledger_find(&shim->ledger, to, rule, now_ns);
-	struct reuse *reuse = reuse_of(shim, tracked);
+	bool guarded = rule->reuse.guard != GUARD_OFF && !rule->leave_alone;
+	struct reuse *reuse = guarded ? reuse_of(shim, tracked) : tracked->reuse;
 
+	tracked->watched = 0;
 	if (!reuse)
 		return;
+	reuse->tried = true;
+	if (!guarded)
+		return;
+	uint64_t now_ns = clock_ns();
+	struct destination *destination = ledger_find(&shim->ledger, to, rule, now_ns);
 	if (destination && !destination->parked) {
 		destination->parked = arena_alloc(&shim->arena, sizeof(*destination->parked));
 		if (destination->parked)

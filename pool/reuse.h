@@ -85,13 +85,13 @@ void reuse_forget(struct shim *shim, struct tracked *tracked);
  * With a guard in the rule, what it sends and receives is watched from here on (tracked.h).
  */
 void reuse_begin(struct shim *shim, struct tracked *tracked, const struct endpoint *to,
-		 const struct rule *rule, uint64_t now_ns);
+		 const struct rule *rule);
 
 /**
  * reuse_note_listener() - the program listens here; the lock is held
  *
- * Its connections to itself are never parked: a thread of it may serve one at a time, and wait for its end, while
- * another waits for that thread and makes no call that would let go what is parked.
+ * Its connections to itself are never parked: a thread of it may serve one at a time, and wait for its end,
+ * while another waits for that thread and makes no call that would let go what is parked.
  */
 void reuse_note_listener(struct shim *shim, const struct endpoint *local);
 

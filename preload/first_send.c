@@ -58,7 +58,7 @@ static long connect_anew(const struct fresh *fresh, const struct tracked *like, 
 			struct reuse *reuse = reuse_of(&shim, tracked);
 			if (reuse)
 				reuse->options = fresh->options;
-			reuse_begin(&shim, tracked, to, rule, clock_ns());
+			reuse_begin(&shim, tracked, to, rule);
 			*asked = true;
 			rc = attempt_run(&shim, tracked, a.fd, to, rule, call_connect, &a);
 		}
@@ -126,7 +126,7 @@ static void connect_itself(int fd, const struct held *dead, const struct tracked
 		shim_leave(&shim);
 		return;
 	}
-	reuse_begin(&shim, dead->tracked, to, rule, clock_ns());
+	reuse_begin(&shim, dead->tracked, to, rule);
 	attempt_run(&shim, dead->tracked, fd, to, rule, call_connect, &a);
 }
 

@@ -66,35 +66,32 @@ int hook_bind(int fd, const struct sockaddr *address, socklen_t length)
 	return rc < 0 ? -1 : 0;
 }
 
-static void note_listener(int fd)
+/* listen() bound what was not bound (inet_csk_listen_start(), net/ipv4/inet_connection_sock.c). */
+static void remember_listener(int fd)
 {
 	struct sockaddr_storage sa;
 	socklen_t length = sizeof(sa);
 	struct endpoint local;
+	struct held held;
 
-	if (kernel.getsockname(fd, &sa, &length) || !endpoint_from_sockaddr(&sa, length, &local) ||
-	    !process_is_ours() || !shim_enter(&shim))
+	if (kernel.getsockname(fd, &sa, &length) || !endpoint_from_sockaddr(&sa, length, &local))
 		return;
-	reuse_note_listener(&shim, &local);
-	shim_leave(&shim);
+	if (fdtable_hold(fd, &held)) {
+		remember(&held, &local);
+		fdtable_release(&held);
+	}
+	if (shim.settings.reuses && process_is_ours() && shim_enter(&shim)) {
+		reuse_note_listener(&shim, &local);
+		shim_leave(&shim);
+	}
 }
 
 int hook_listen(int fd, int backlog)
 {
-	struct held held;
-
 	deferred_fd_make_real(fd);
 	int rc = real.listen(fd, backlog);
-	if (rc == 0 && shim.settings.reuses)
-		note_listener(fd);
-	/* It bound what was not bound (inet_csk_listen_start(), net/ipv4/inet_connection_sock.c). */
-	if (rc == 0 && fdtable_hold(fd, &held)) {
-		if (shim_enter_held(&shim, &held)) {
-			held.tracked->flags |= HAS_PORT;
-			shim_leave(&shim);
-		}
-		fdtable_release(&held);
-	}
+	if (rc == 0 && (shim.settings.reuses || fdtable_look(fd)))
+		remember_listener(fd);
 	return rc;
 }
 

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* hook_connect - socket(), connect(), and what connects without it: sendto(), sendmsg() with MSG_FASTOPEN. */
 #include "attempt.h"
-#include "clock.h"
 #include "deferred_fds.h"
 #include "ending.h"
 #include "fdtable.h"
@@ -123,16 +122,6 @@ APART static bool reuse_instead(int fd, const struct endpoint *to, const struct 
 	       parking_hand_out(fd, to, rule, result);
 }
 
-/* A connection is to be made after all. The lock is held. */
-APART static void reuse_later(struct tracked *tracked, const struct endpoint *to, const struct rule *rule)
-{
-	tracked->watched = 0;
-	if (tracked->reuse)
-		tracked->reuse->tried = true;
-	if (rule->reuse.guard != GUARD_OFF && !rule->leave_alone)
-		reuse_begin(&shim, tracked, to, rule, clock_ns());
-}
-
 HOT static long connect_to(int fd, const struct endpoint *to, real_call *call, void *argument)
 {
 	const struct rule *rule = settings_rule_for(&shim.settings, to, shim.process);
@@ -145,7 +134,7 @@ HOT static long connect_to(int fd, const struct endpoint *to, real_call *call, v
 		return call(argument);
 	if (likely(tracked->state == SOCKET_FRESH && !(tracked->flags & IN_CALL))) {
 		if (unlikely(shim.settings.reuses))
-			reuse_later(tracked, to, rule);
+			reuse_begin(&shim, tracked, to, rule);
 		return attempt_run(&shim, tracked, fd, to, rule, call, argument);
 	}
 	if (tracked->reuse && tracked->reuse->connect_to_come) {

@@ -99,26 +99,16 @@ APART bool parking_park(int fd, const struct held *held)
 	return own >= 0;
 }
 
-/* The socket that is about to be replaced, under a number of ours. */
-struct blank {
-	int fd; /* -1: it is not kept */
-	uint64_t cookie;
-};
-
-static struct blank keep_blank(int fd, const struct tracked *tracked, const struct fresh *fresh)
+/* Return: a number of ours for the socket that is about to be replaced, or -1 if it is not kept. */
+static int keep_blank(int fd, const struct tracked *tracked, const struct fresh *fresh)
 {
-	struct blank blank = { .fd = -1 };
+	struct reuse *reuse = tracked->reuse;
 
-	if (parked_wants_blank(&shim, tracked) && (fresh->status & ~O_NONBLOCK) == O_RDWR)
-		blank.fd = (int)kernel.fcntl(fd, F_DUPFD_CLOEXEC, shim.parked_from);
-	if (blank.fd < 0)
-		return blank;
-	blank.cookie = tracked->reuse->cookie ?: socket_cookie(blank.fd);
-	if (!blank.cookie) {
-		kernel.close(blank.fd);
-		blank.fd = -1;
-	}
-	return blank;
+	if (!parked_wants_blank(&shim, tracked) || (fresh->status & ~O_NONBLOCK) != O_RDWR)
+		return -1;
+	if (!reuse->cookie)
+		reuse->cookie = socket_cookie(fd);
+	return reuse->cookie ? (int)kernel.fcntl(fd, F_DUPFD_CLOEXEC, shim.parked_from) : -1;
 }
 
 struct tracked *parking_enter_number(int fd, struct tracked *with, const struct fresh *fresh)
@@ -138,21 +128,19 @@ struct tracked *parking_enter_number(int fd, struct tracked *with, const struct 
 }
 
 /* The program's socket has no number of its own any more. */
-static void let_go_fresh(struct tracked *tracked, const struct fresh *fresh, const struct blank *blank,
-			 uint64_t now_ns)
+static void let_go_fresh(struct tracked *tracked, const struct fresh *fresh, int blank, uint64_t now_ns)
 {
-	if (tracked && blank->fd >= 0 && fdtable_set(blank->fd, tracked)) {
-		parked_enter_blank(&shim, tracked->reuse, blank->fd, blank->cookie, fresh->status, now_ns);
+	if (tracked && blank >= 0 && fdtable_set(blank, tracked)) {
+		parked_enter_blank(&shim, tracked->reuse, blank, fresh->status, now_ns);
 		return;
 	}
-	if (blank->fd >= 0)
-		kernel.close(blank->fd);
+	if (blank >= 0)
+		kernel.close(blank);
 	if (tracked)
 		tracked_put(&shim, tracked);
 }
 
-static void hand_out(int fd, struct reuse *reuse, const struct fresh *fresh, const struct blank *blank,
-		     uint64_t now_ns)
+static void hand_out(int fd, struct reuse *reuse, const struct fresh *fresh, int blank, uint64_t now_ns)
 {
 	guard_reset(&reuse->guard);
 	reuse->uses++;
@@ -186,13 +174,11 @@ static bool try_all(int fd, struct tracked *tracked, struct parked_pool *pool, u
 		return false;
 	while (parked_has_room(retired) && (reuse = parked_take(&shim, pool, tracked, now_ns, retired))) {
 		int dead = parked_alive(reuse), own = reuse->fd;
-		struct blank blank = { .fd = -1 };
-		if (dead < 0)
-			blank = keep_blank(fd, tracked, &fresh);
+		int blank = dead < 0 ? keep_blank(fd, tracked, &fresh) : -1;
 		if (dead < 0 && swap_in(&fresh, own, reuse->status, &reuse->options)) {
 			dead = RETIRED_ROOM;
-			if (blank.fd >= 0)
-				kernel.close(blank.fd);
+			if (blank >= 0)
+				kernel.close(blank);
 		}
 		fdtable_take(own);
 		if (dead >= 0) {
@@ -203,7 +189,7 @@ static bool try_all(int fd, struct tracked *tracked, struct parked_pool *pool, u
 			parked_let_go(&shim, reuse, (enum reuse_retirement)dead, now_ns, retired);
 			continue;
 		}
-		hand_out(fd, reuse, &fresh, &blank, now_ns);
+		hand_out(fd, reuse, &fresh, blank, now_ns);
 		kernel.close(own);
 		*result = fresh.status & O_NONBLOCK ? -EINPROGRESS : 0;
 		return true;

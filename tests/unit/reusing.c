@@ -4,7 +4,6 @@
 
 #include "attempt.h"
 #include "check.h"
-#include "clock.h"
 #include "closing.h"
 #include "fdtable.h"
 #include "first_send.h"
@@ -53,9 +52,7 @@ long reusing_connect(int fd, const char *to)
 		return rc;
 	cr_assert(shim_enter(&shim));
 	struct tracked *tracked = fdtable_look(fd);
-	tracked->reuse->tried = true;
-	if (reuses)
-		reuse_begin(&shim, tracked, &call.to, rule, clock_ns());
+	reuse_begin(&shim, tracked, &call.to, rule);
 	return attempt_run(&shim, tracked, fd, &call.to, rule, fake_program_connect, &call);
 }
 

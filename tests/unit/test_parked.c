@@ -297,6 +297,7 @@ Test(parked, a_dead_one_is_replaced_at_the_first_send)
 	reusing_exchange(fd);
 	check(fake_fd(fd)->cookie != cookie);
 	check(fake_fd(fd)->connected);
+	check(reusing_of(fd)->tried);
 	check_number(reusing_counts(TO)->replaced, 1);
 	check_number(reusing_counts(TO)->first_use_failures, 0);
 	check_number(fake_open_fds(), 1 + BLANK);
