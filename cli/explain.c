@@ -52,7 +52,8 @@ static const struct entry entries[] = {
 	    "at all of them in vain before it comes to the other half: 1 to 3 ms instead of 25 us, all of it "
 	    "CPU time in "
 	    "the kernel.",
-	    "A socket with IP_LOCAL_PORT_RANGE set does not do so, from Linux 6.8 on. The shim sets it: "
+	    "A socket with IP_LOCAL_PORT_RANGE set does not do so, from Linux 6.8 on. The shim sets it in "
+	    "time: "
 	    "headroom run -- COMMAND." } },
 	{ "time-wait",
 	  "closed connections that hold their port for another 60 s",

@@ -51,13 +51,11 @@ struct attempt {
 	struct address source;           /* of `space` */
 	struct tuple_space *full;        /* the space found full in the round before */
 	unsigned candidates;
-	bool spreading;  /* the source is ours to choose */
-	bool wants_knee; /* IP_LOCAL_PORT_RANGE is ours to set */
-	uint16_t flags;  /* the socket's, as of now; entered into its record under the lock */
+	bool spreading; /* the source is ours to choose */
+	uint16_t flags; /* the socket's, as of now; entered into its record under the lock */
 	uint64_t began_ns;
 	uint64_t asked_ns, answered_ns; /* around the program's call */
-	uint32_t random;
-	struct port_range range;
+	struct knee_aid aid;
 	struct events *events;
 };
 
@@ -117,7 +115,7 @@ HOT static bool begin(struct attempt *a)
 	hold(a);
 	a->began_ns = clock_ns();
 	mark_under_way(a);
-	a->wants_knee = !(a->flags & (HAS_PORT | OWN_RANGE));
+	a->aid.possible = a->aid.on = !(a->flags & (HAS_PORT | OWN_RANGE));
 	a->destination = ledger_find(&shim->ledger, a->to, a->rule, a->began_ns);
 	if (unlikely(!a->destination)) {
 		shim->ledger.untracked++;
@@ -126,6 +124,7 @@ HOT static bool begin(struct attempt *a)
 		return true;
 	}
 	a->destination->users++;
+	a->aid.on &= a->destination->knee.helped_until_ns > a->began_ns || a->flags & RANGE_BY_US;
 	a->spreading = a->rule->spread != SPREAD_OFF && !(a->flags & (HAS_PORT | PINNED)) &&
 		       (!(a->flags & HAS_SOURCE) || a->rule->override_bound_source);
 	if (a->spreading && likely(!a->rule->sources.automatic) &&
@@ -156,10 +155,10 @@ HOT static enum verdict choose(struct attempt *a)
 	enum verdict verdict;
 
 	a->space = NULL;
-	if (unlikely(a->shim->knee.way == KNEE_WINDOW)) {
-		a->random = shim_random(a->shim);
-		a->range = a->shim->range;
-	}
+	a->aid.range = a->shim->range;
+	a->aid.tried = 0;
+	if (unlikely(a->shim->knee.way == KNEE_WINDOW))
+		a->aid.random = shim_random(a->shim);
 	if (unlikely(!a->destination))
 		return CHOSEN_NATURAL;
 	uint64_t now_ns = time_of(a);
@@ -180,7 +179,9 @@ HOT static enum verdict choose(struct attempt *a)
 	}
 	a->full = NULL;
 	if (likely(verdict != NONE_LEFT && a->space)) {
-		space_taken(a->space, &a->shim->range, now_ns);
+		uint32_t in_use = space_taken(a->space, &a->shim->range, now_ns);
+		if (a->destination->busy && knee_is_near(in_use, &a->shim->range))
+			a->aid.on = a->aid.possible;
 		a->tracked->space = a->space;
 		a->source = a->space->source;
 	}
@@ -273,21 +274,17 @@ COLD static long call_cancellable(struct attempt *a)
 /* Makes the program's call; on a kernel that needs it, once for each window of the range. */
 HOT static long ask_kernel(struct attempt *a)
 {
-	struct knee_walk walk = { 0 };
 	long rc;
 
 	do {
 		bool set_before = a->flags & RANGE_BY_US && a->shim->knee.way == KNEE_WHOLE_RANGE;
-		if (likely(a->wants_knee && !set_before)) {
-			if (likely(knee_remove(&a->shim->knee, a->fd, &a->range, &walk, a->random)))
-				a->flags |= RANGE_BY_US;
-		}
+		if (a->aid.on && !set_before && knee_remove(&a->shim->knee, a->fd, &a->aid))
+			a->flags |= RANGE_BY_US;
 		/* The first round's setting up counts as part of connect(): a look at the clock less. */
 		a->asked_ns = unlikely(a->answered_ns) ? clock_ns() : a->began_ns;
 		rc = __libc_single_threaded ? a->call(a->argument) : call_cancellable(a);
 		a->answered_ns = clock_ns();
-	} while (unlikely(rc == -EADDRNOTAVAIL) && walk.tried &&
-		 knee_has_more(&a->shim->knee, &a->range, &walk));
+	} while (unlikely(rc == -EADDRNOTAVAIL) && knee_has_more(&a->shim->knee, &a->aid));
 	return rc;
 }
 
@@ -337,7 +334,10 @@ HOT static void settle_under_way(struct attempt *a, long rc)
 	tracked->flags &= (uint16_t)~IN_CALL;
 	if (unlikely(!a->space))
 		return;
-	space_opened(a->space, a->answered_ns - a->asked_ns);
+	uint64_t spent_ns = a->answered_ns - a->asked_ns;
+	space_opened(a->space, spent_ns);
+	if (!a->aid.on)
+		knee_watch(&a->destination->knee, spent_ns, a->answered_ns);
 	if (unlikely(tracked->watched))
 		SPACE_REUSE_ADD(a->space, reuse_misses, 1);
 	if (unlikely(a->space->apart))
@@ -586,7 +586,7 @@ HOT long attempt_run(struct shim *shim, struct tracked *tracked, int fd, const s
 	a.candidates = 0;
 	a.spreading = false;
 	a.answered_ns = 0;
-	a.random = 0;
+	a.aid.random = 0;
 	if (unlikely(!begin(&a)))
 		return call(argument);
 	long rc = go_round(&a);

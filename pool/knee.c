@@ -2,7 +2,6 @@
 /* knee - make the kernel try every port once, so that connect() stays fast past half of the range. */
 #include "knee.h"
 
-#include "hot.h"
 #include "kernel.h"
 
 #include <errno.h>
@@ -40,9 +39,13 @@ static unsigned windows_of(const struct knee *knee, const struct port_range *ran
 	return windows < 1 ? 1 : windows > KNEE_WINDOWS ? KNEE_WINDOWS : windows;
 }
 
-bool knee_has_more(const struct knee *knee, const struct port_range *range, const struct knee_walk *walk)
+COLD bool knee_has_more(const struct knee *knee, struct knee_aid *aid)
 {
-	return walk->tried < windows_of(knee, range);
+	if (aid->on)
+		return aid->tried && aid->tried < windows_of(knee, &aid->range);
+	bool odd = (aid->range.high - aid->range.low) % 2 == 0;
+	aid->on = aid->possible && knee->way != KNEE_UNAIDED && odd;
+	return aid->on;
 }
 
 /* MPTCP had a list of the options it takes, without this one, before it had the option
@@ -57,23 +60,21 @@ COLD static bool kernel_lacks_option(int fd, long rc)
 	       protocol != IPPROTO_MPTCP;
 }
 
-HOT bool knee_remove(struct knee *knee, int fd, const struct port_range *range, struct knee_walk *walk,
-		     uint32_t random)
+HOT bool knee_remove(struct knee *knee, int fd, struct knee_aid *aid)
 {
+	const struct port_range *range = &aid->range;
 	uint32_t low = 1, high = 65535;
 	unsigned windows = windows_of(knee, range);
 
 	if (unlikely(knee->way == KNEE_UNAIDED))
 		return false;
 	if (unlikely(windows > 1)) {
-		if (!walk->tried)
-			walk->first = random % windows;
 		unsigned span = (unsigned)(range->high - range->low) + 1;
-		unsigned window = (walk->first + walk->tried) % windows;
+		unsigned window = (aid->random % windows + aid->tried) % windows;
 		low = range->low + span * window / windows;
 		high = range->low + span * (window + 1) / windows - 1;
 	}
-	walk->tried++;
+	aid->tried++;
 	/* Both ends in one word: low half is the lower end (ip(7), IP_LOCAL_PORT_RANGE). */
 	uint32_t value = low | high << 16;
 	long rc = kernel.setsockopt(fd, IPPROTO_IP, IP_LOCAL_PORT_RANGE, &value, sizeof(value));

@@ -5,10 +5,15 @@
  * net/ipv4/inet_hashtables.c): from half of the range in use each call walks thousands of taken ports. A
  * socket with IP_LOCAL_PORT_RANGE is spared that from Linux 6.8 on. 1..65535 stands for the namespace's own
  * range, as each end outside of it is ignored. From 6.3 to 6.7, and from 6.1.37 on in 6.1, the option is
- * there, but the parity is kept; a small window of the range, moved when it is full, keeps the walk short. */
+ * there, but the parity is kept; a small window of the range, moved when it is full, keeps the walk short.
+ *
+ * Far from the knee the option gains nothing and costs a system call. So a connect() goes without it while
+ * this process has little in use; what others have in use shows when one takes long, and then those that
+ * follow are helped for a while. */
 #ifndef HEADROOM_POOL_KNEE_H
 #define HEADROOM_POOL_KNEE_H
 
+#include "hot.h"
 #include "port_range.h"
 
 #include <stdatomic.h>
@@ -22,9 +27,24 @@ struct knee {
 	atomic_int way; /* enum knee_way; the kernel may refuse the option at any connect() */
 };
 
-/* One connect()'s walk through the windows. All zero before the first. */
-struct knee_walk {
-	unsigned first, tried;
+/* An unhelped connect() that takes longer may have walked. (Or it took a round trip, but then the option is
+ * too cheap to be noticed.) After two of them, with no fast one between, all are helped for so many times as
+ * long: where others are past the knee, finding that out costs one part in so many. */
+enum { KNEE_SLOW_NS = 100000, KNEE_HELPED_FOR = 128 };
+
+/* How connect() to a destination went without help. */
+struct knee_watch {
+	uint64_t helped_until_ns;
+	bool slow; /* the last one was */
+};
+
+/* What one connect() is given. Through windows it walks from a random one on. */
+struct knee_aid {
+	bool possible; /* the option is ours to set */
+	bool on;
+	unsigned tried; /* windows; with the whole range there is one */
+	uint32_t random;
+	struct port_range range; /* of the namespace */
 };
 
 /**
@@ -38,17 +58,39 @@ void knee_start(struct knee *knee);
 enum knee_way knee_way_of_release(const char *release);
 
 /**
- * knee_remove() - set the option before a connect()
- * @walk:	where a walk through windows stands; each call moves it on
- * @random:	start of that walk
- * Return: true if it was set
+ * knee_is_near() - is enough in use that a connect() may have to walk? True where the capacity is not known.
+ * @in_use:	ports of the tuple space
  */
-bool knee_remove(struct knee *knee, int fd, const struct port_range *range, struct knee_walk *walk,
-		 uint32_t random);
+static inline bool knee_is_near(uint32_t in_use, const struct port_range *range)
+{
+	return in_use * 4 >= port_range_capacity(range);
+}
 
 /**
- * knee_has_more() - after EADDRNOTAVAIL: is there a window not tried yet?
+ * knee_watch() - enter how long an unhelped connect() took
+ * @now_ns:	clock_ns()
  */
-bool knee_has_more(const struct knee *knee, const struct port_range *range, const struct knee_walk *walk);
+static inline void knee_watch(struct knee_watch *watch, uint64_t spent_ns, uint64_t now_ns)
+{
+	bool slow = spent_ns > KNEE_SLOW_NS;
+
+	if (unlikely(slow & watch->slow))
+		watch->helped_until_ns = now_ns + KNEE_HELPED_FOR * spent_ns;
+	watch->slow = slow;
+}
+
+/**
+ * knee_remove() - set the option before a connect(); each call moves on to the next window
+ * Return: true if it was set
+ */
+bool knee_remove(struct knee *knee, int fd, struct knee_aid *aid);
+
+/**
+ * knee_has_more() - after EADDRNOTAVAIL: may there be a port that was not tried?
+ *
+ * There is with windows left. And connect() leaves out a port of an odd range, unless the option is set
+ * (__inet_hash_connect(), net/ipv4/inet_hashtables.c): then @aid is on from here.
+ */
+bool knee_has_more(const struct knee *knee, struct knee_aid *aid);
 
 #endif

@@ -221,7 +221,10 @@ COLD static struct destination *enter_new(struct ledger *ledger, const struct en
 	struct ledger_link *link = arena_alloc(arena, sizeof(*link));
 	if (!link)
 		return NULL;
-	link->destination = (struct destination){ .to = *to, .rule = rule, .link = link };
+	/* Nobody knows how full it is: the first connect() is helped past the knee. */
+	link->destination = (struct destination){
+		.to = *to, .rule = rule, .link = link, .knee.helped_until_ns = now_ns + 1
+	};
 	HASH_ADD(hh, ledger->table, destination.to, sizeof(*to), link);
 	if (link->destination.users == UINT_MAX) {
 		arena_free(arena, link, sizeof(*link));
@@ -314,7 +317,7 @@ COLD static void enter_taken_apart(struct usage_entry *other, uint64_t now_ns)
 		enter_peak(other, in_use, now_ns);
 }
 
-HOT void space_taken(struct tuple_space *space, const struct port_range *range, uint64_t now_ns)
+HOT uint32_t space_taken(struct tuple_space *space, const struct port_range *range, uint64_t now_ns)
 {
 	space_time_wait(space, now_ns);
 	put_open(space, space->open + 1);
@@ -327,6 +330,7 @@ HOT void space_taken(struct tuple_space *space, const struct port_range *range, 
 		space->destination->busy = true;
 	if (unlikely(space->apart))
 		enter_taken_apart(space->other, now_ns);
+	return in_use;
 }
 
 static inline void enter_opened(struct usage_entry *use, uint64_t spent_ns)

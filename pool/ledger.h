@@ -7,6 +7,7 @@
 #include "arena.h"
 #include "folding.h"
 #include "hot.h"
+#include "knee.h"
 #include "parked_pool.h"
 #include "port_range.h"
 #include "settings.h"
@@ -62,8 +63,9 @@ struct destination {
 	bool no_source_said; /* that none of its sources fits */
 	bool load_valid;     /* `load` tells all there is to know for a choice, within its tick */
 	const struct rule *rule;
-	struct tuple_space *natural;       /* of the source the kernel would choose, once known */
-	uint64_t natural_until_ns;         /* ask again after */
+	struct tuple_space *natural; /* of the source the kernel would choose, once known */
+	uint64_t natural_until_ns;   /* ask again after */
+	struct knee_watch knee;
 	const struct source_list *sources; /* candidates: the rule's, or what `auto` found */
 	struct tuple_space **by_source;    /* one slot a candidate, NULL until used */
 	uint32_t *load;                    /* ports in use, one a candidate, side by side: see spread.c */
@@ -142,8 +144,9 @@ struct destination *ledger_next(const struct ledger *ledger, const struct destin
 
 /**
  * space_taken() - a port is taken (or about to be): open, until space_ended() or space_failed()
+ * Return: ports in use with it, as space_in_use()
  */
-void space_taken(struct tuple_space *space, const struct port_range *range, uint64_t now_ns);
+uint32_t space_taken(struct tuple_space *space, const struct port_range *range, uint64_t now_ns);
 
 /**
  * space_opened() - the attempt that took the port came through

@@ -43,27 +43,6 @@ Test(attempt, time_in_connect_is_counted)
 	check_number(space->use->connect_ns, 2468);
 }
 
-Test(attempt, without_spreading_it_costs_one_system_call)
-{
-	program_start("");
-	check_number(program_connects(AF_INET, TO), 0);
-	unsigned before = fake_total_calls();
-	for (unsigned i = 0; i < 10; i++)
-		check_number(program_connects(AF_INET, TO), 0);
-	check_number(fake_total_calls() - before, 10);
-}
-
-Test(attempt, with_spreading_it_costs_three)
-{
-	program_start("[headroom]\nsources = 10.0.0.1-10.0.0.8\n");
-	check_number(program_connects(AF_INET, TO), 0);
-	unsigned before = fake_total_calls();
-	for (unsigned i = 0; i < 10; i++)
-		check_number(program_connects(AF_INET, TO), 0);
-	check_number(fake_total_calls() - before, 30);
-	check_number(fake.program_connects, 11);
-}
-
 Test(attempt, where_a_rule_says_off_it_costs_nothing)
 {
 	program_start("[to 10.0.0.9]\nshim = off\n[headroom]\nsources = 10.0.0.2\n");

@@ -59,33 +59,30 @@ Test(knee, the_running_kernel_has_a_way)
 
 Test(knee, the_whole_range_is_one_option)
 {
-	struct port_range range = { .low = 40000, .high = 49999 };
-	struct knee_walk walk = { 0 };
-	check(knee_remove(&knee, fd, &range, &walk, 5));
+	struct knee_aid aid = { .on = true, .random = 5, .range = { .low = 40000, .high = 49999 } };
+	check(knee_remove(&knee, fd, &aid));
 	check_number(fake_fd(fd)->range, 0xffff0001);
 	check_number(fake.calls[CALL_SETSOCKOPT], 1);
-	check(!knee_has_more(&knee, &range, &walk));
+	check(!knee_has_more(&knee, &aid));
 }
 
 Test(knee, a_kernel_without_the_option_is_asked_once)
 {
-	struct port_range range = { .low = 40000, .high = 49999 };
-	struct knee_walk walk = { 0 };
+	struct knee_aid aid = { .on = true, .random = 5, .range = { .low = 40000, .high = 49999 } };
 	fake_fail_option(CALL_SETSOCKOPT, IP_LOCAL_PORT_RANGE, ENOPROTOOPT);
-	check(!knee_remove(&knee, fd, &range, &walk, 5));
+	check(!knee_remove(&knee, fd, &aid));
 	check_number(knee.way, KNEE_UNAIDED);
-	check(!knee_remove(&knee, fd, &range, &walk, 5));
+	check(!knee_remove(&knee, fd, &aid));
 	check_number(fake.calls[CALL_SETSOCKOPT], 1);
 }
 
 /* MPTCP sockets may lack it where TCP sockets have it (Linux 6.1.37). */
 Test(knee, a_refusal_by_mptcp_is_of_this_socket_only)
 {
-	struct port_range range = { .low = 40000, .high = 49999 };
-	struct knee_walk walk = { 0 };
+	struct knee_aid aid = { .on = true, .random = 5, .range = { .low = 40000, .high = 49999 } };
 	fake_fd(fd)->protocol = IPPROTO_MPTCP;
 	fake_fail_option(CALL_SETSOCKOPT, IP_LOCAL_PORT_RANGE, ENOPROTOOPT);
-	check(!knee_remove(&knee, fd, &range, &walk, 5));
+	check(!knee_remove(&knee, fd, &aid));
 	check_number(knee.way, KNEE_WHOLE_RANGE);
 }
 
@@ -101,12 +98,11 @@ ParameterizedTestParameters(knee, another_refusal_is_of_this_socket_only)
 
 ParameterizedTest(struct refusal *c, knee, another_refusal_is_of_this_socket_only)
 {
-	struct port_range range = { .low = 40000, .high = 49999 };
-	struct knee_walk walk = { 0 };
+	struct knee_aid aid = { .on = true, .random = 5, .range = { .low = 40000, .high = 49999 } };
 	fake_fail_some(CALL_SETSOCKOPT, c->error, 0, 1);
-	check(!knee_remove(&knee, fd, &range, &walk, 5));
+	check(!knee_remove(&knee, fd, &aid));
 	check_number(knee.way, KNEE_WHOLE_RANGE);
-	check(knee_remove(&knee, fd, &range, &walk, 5));
+	check(knee_remove(&knee, fd, &aid));
 }
 
 struct window_case {
@@ -127,12 +123,13 @@ ParameterizedTestParameters(knee, windows_cover_every_port_exactly_once)
 ParameterizedTest(struct window_case *c, knee, windows_cover_every_port_exactly_once)
 {
 	static uint8_t covered[65536];
-	struct port_range range = { .low = c->low, .high = c->high };
-	struct knee_walk walk = { 0 };
+	struct knee_aid aid = { .on = true,
+				.random = c->random,
+				.range = { .low = c->low, .high = c->high } };
 	unsigned windows = 0;
 	knee.way = KNEE_WINDOW;
 	do {
-		check(knee_remove(&knee, fd, &range, &walk, c->random));
+		check(knee_remove(&knee, fd, &aid));
 		uint32_t low = fake_fd(fd)->range & 0xffff, high = fake_fd(fd)->range >> 16;
 		check(low >= c->low && high <= c->high && low <= high);
 		/* Small enough for a short walk: 1/32 of the range, or 64 to 128 ports of a small one. */
@@ -140,7 +137,7 @@ ParameterizedTest(struct window_case *c, knee, windows_cover_every_port_exactly_
 		for (uint32_t port = low; port <= high; port++)
 			covered[port]++;
 		windows++;
-	} while (knee_has_more(&knee, &range, &walk));
+	} while (knee_has_more(&knee, &aid));
 	for (uint32_t port = 0; port < 65536; port++)
 		check_number(covered[port], port >= c->low && port <= c->high);
 	check(windows <= KNEE_WINDOWS);
@@ -149,13 +146,12 @@ ParameterizedTest(struct window_case *c, knee, windows_cover_every_port_exactly_
 
 Test(knee, different_connects_start_at_different_windows)
 {
-	struct port_range range = { .low = 32768, .high = 60999 };
 	uint32_t first = 0;
 	unsigned different = 0;
 	knee.way = KNEE_WINDOW;
 	for (uint32_t random = 0; random < KNEE_WINDOWS; random++) {
-		struct knee_walk walk = { 0 };
-		check(knee_remove(&knee, fd, &range, &walk, random));
+		struct knee_aid aid = { .random = random, .range = { .low = 32768, .high = 60999 } };
+		check(knee_remove(&knee, fd, &aid));
 		different += random && fake_fd(fd)->range != first;
 		if (!random)
 			first = fake_fd(fd)->range;
@@ -165,14 +161,51 @@ Test(knee, different_connects_start_at_different_windows)
 
 Test(knee, an_unknown_or_small_range_is_one_window)
 {
-	struct port_range unknown = { 0 }, small = { .low = 40000, .high = 40099 };
-	struct knee_walk walk = { 0 };
+	struct knee_aid unknown = { .on = true },
+			small = { .on = true, .range = { .low = 40000, .high = 40099 } };
 	knee.way = KNEE_WINDOW;
-	check(knee_remove(&knee, fd, &unknown, &walk, 5));
+	check(knee_remove(&knee, fd, &unknown));
 	check_number(fake_fd(fd)->range, 0xffff0001);
-	check(!knee_has_more(&knee, &unknown, &walk));
-	walk = (struct knee_walk){ 0 };
-	check(knee_remove(&knee, fd, &small, &walk, 5));
+	check(!knee_has_more(&knee, &unknown));
+	check(knee_remove(&knee, fd, &small));
 	check_number(fake_fd(fd)->range, 0xffff0001);
-	check(!knee_has_more(&knee, &small, &walk));
+	check(!knee_has_more(&knee, &small));
+}
+
+struct left_case {
+	uint16_t low, high;
+	enum knee_way way;
+	bool possible, more;
+};
+
+ParameterizedTestParameters(knee, of_an_odd_range_one_port_may_be_left)
+{
+	static struct left_case cases[] = {
+		{ 40000, 40098, KNEE_WHOLE_RANGE, true, true },
+		{ 40000, 40099, KNEE_WHOLE_RANGE, true, false },
+		{ 0, 0, KNEE_WHOLE_RANGE, true, true },
+		{ 40000, 40098, KNEE_WINDOW, true, true },
+		{ 40000, 40098, KNEE_UNAIDED, true, false },
+		{ 40000, 40098, KNEE_WHOLE_RANGE, false, false },
+	};
+	return cr_make_param_array(struct left_case, cases, sizeof(cases) / sizeof(cases[0]));
+}
+
+ParameterizedTest(struct left_case *c, knee, of_an_odd_range_one_port_may_be_left)
+{
+	struct knee_aid aid = { .possible = c->possible, .range = { .low = c->low, .high = c->high } };
+	knee.way = c->way;
+	check_number(knee_has_more(&knee, &aid), c->more);
+	check_number(aid.on, c->more);
+}
+
+Test(knee, two_slow_connects_in_a_row_are_a_sign)
+{
+	struct knee_watch watch = { 0 };
+	knee_watch(&watch, KNEE_SLOW_NS + 1, 1000);
+	knee_watch(&watch, KNEE_SLOW_NS, 2000);
+	knee_watch(&watch, KNEE_SLOW_NS + 1, 3000);
+	check_number(watch.helped_until_ns, 0);
+	knee_watch(&watch, 500000, 4000);
+	check_number(watch.helped_until_ns, 4000 + KNEE_HELPED_FOR * 500000);
 }
