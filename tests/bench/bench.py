@@ -137,11 +137,6 @@ def state():
         yield {"HEADROOM_STATE_DIR": folder}
 
 
-def verb(name):
-    """Whether `headroom NAME` is there yet."""
-    return lab.run([str(lab.HEADROOM), name, "--help"]).status == 0
-
-
 def sink(port=5000, processes=1, most=0, inside=None):
     """Our cheap server (sink.c), as a context manager."""
     server = lab.Process([program("sink"), "-p", str(processes), "-k", str(most), str(port)], inside=inside, stdin=True)
