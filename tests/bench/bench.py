@@ -35,7 +35,7 @@ def pick(quick, full):
     return full if FULL else quick
 
 
-ROUNDS = pick(5, 7)
+ROUNDS = 5
 
 
 def full_only(function):
@@ -98,6 +98,14 @@ def growth(name, title, unit, sizes, taken):
     texts."""
     _write({"row": f"{MEASURE}/{name}", "title": title, "unit": unit, "sizes": [str(size) for size in sizes],
             "growth": [taken["small"], taken["large"]]})
+
+
+def growths(name, title, unit, sizes, taken, figure):
+    """growth() of each variant that interleave() took as (variant, size), figure(what a round gave) being the cost of a
+    unit. Nothing where there is one size only."""
+    for variant in dict.fromkeys(variant for variant, _ in taken) if len(sizes) == 2 else ():
+        growth(f"{name}-{variant.replace(' ', '-')}", f"{title}, {variant}", unit, sizes, {
+            which: [figure(value) for value in taken[variant, size]] for which, size in zip(("small", "large"), sizes)})
 
 
 def series(picture, name, points):

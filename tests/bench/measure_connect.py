@@ -7,22 +7,26 @@ import bench
 import lab
 
 LEVELS = ["0", "25", "45", "55", "75", "90", "95", "99", "99.9"]
-PORTS, SMALL = bench.pick(4000, 16000), bench.pick(1000, 4000)
+SIZES = bench.pick([4000], [4000, 16000])
+PORTS = SIZES[-1]
 SAMPLES = bench.pick(100, 1000)
+SHIMS = {"without": None, "headroom": bench.NO_SOURCES}
 
 
-def levels(shim, capacity, wanted, samples=SAMPLES):
+def levels(shim, capacity):
     lab.new_network()
     lab.ports(30000, 30000 + capacity - 1)
     # Each closed connection stays with the server, too: enough processes for all of them.
     with bench.sink(processes=2, most=bench.PER_PROCESS):
-        command = [bench.program("levels"), "127.0.0.1", "5000", str(capacity), str(samples), *wanted]
+        command = [bench.program("levels"), "127.0.0.1", "5000", str(capacity), str(SAMPLES), *LEVELS]
         return bench.measured(command, shim)
 
 
 def over_use():
-    taken = bench.interleave({"without": lambda: levels(None, PORTS, LEVELS),
-                              "headroom": lambda: levels(bench.NO_SOURCES, PORTS, LEVELS)})
+    both = bench.interleave({(name, ports): lambda s=shim, p=ports: levels(s, p)
+                             for name, shim in SHIMS.items() for ports in SIZES})
+    bench.growths("size", "connect() p50 at 95 % in use, by ports", "us", SIZES, both, lambda found: found["p50@95"])
+    taken = {name: both[name, PORTS] for name in SHIMS}
     for figure in ("p50", "p99"):
         for level in LEVELS:
             bench.record(f"{figure}-{level}-{PORTS}", f"connect() {figure}, {level} % of {PORTS:,} ports in use", "us",
@@ -35,14 +39,5 @@ def over_use():
                         {key: [v[key] for v in flat] for key in flat[0]}, base="p50 at 25 %")
 
 
-def size():
-    """The same share of a larger tuple space."""
-    for name, shim in (("without", None), ("headroom", bench.NO_SOURCES)):
-        taken = bench.interleave({"small": lambda s=shim: levels(s, SMALL, ["95"]),
-                                  "large": lambda s=shim: levels(s, PORTS, ["95"])})
-        bench.growth(f"size-{name}", f"connect() p50 at 95 % in use, by ports, {name}", "us", (SMALL, PORTS),
-                     bench.part(taken, "p50@95"))
-
-
 if __name__ == "__main__":
-    lab.main([("in use", over_use), ("size of the tuple space", bench.full_only(size))])
+    lab.main([("in use", over_use)])

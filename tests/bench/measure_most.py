@@ -47,7 +47,7 @@ def twenty_thousand():
 
 def million():
     """Once: it takes minutes."""
-    few, _ = of("100000", 4, 28232, 1)
+    few, _ = of("100000", 4, 28232, 1, without=False)
     many, text = of("1000000", 36, 28232, 1, without=False)
     bench.growth("growth", "a connection, both ends, by connections", "us", (4 * 28232, 36 * 28232),
                  {"small": [v["each"] for v in few], "large": [v["each"] for v in many]})

@@ -7,6 +7,7 @@ import bench
 import lab
 
 ROUNDS = bench.pick(600, 4000)
+TIMES = bench.pick(5, 7)  # more than elsewhere: the differences are small
 LOOPBACK = {8: "127.0.0.1-127.0.0.8", 200: "127.0.0.1-127.0.0.200"}
 
 
@@ -17,7 +18,7 @@ def pairs(end, by_hand, sources=0, env=None, rounds=ROUNDS):
 
 def pair(end, sources):
     by_hand = "bind" if sources else "range"
-    taken = bench.interleave({"run": lambda: pairs(end, by_hand, sources)})["run"]
+    taken = bench.interleave({"run": lambda: pairs(end, by_hand, sources)}, TIMES)["run"]
     bench.record(f"added-{end}-{sources}", f"added to connect() + close() by {end.upper()}, {sources or 'no'} sources", "ns", {
         "by hand": [1000 * (v["hand_us"] - v["plain_us"]) for v in taken],
         "headroom": [1000 * (v["shim_us"] - v["plain_us"]) for v in taken]}, base=None)
@@ -38,7 +39,7 @@ def counting():
 
 
 def growth():
-    taken = bench.interleave({"small": lambda: pairs("rst", "bind", 8), "large": lambda: pairs("rst", "bind", 200)})
+    taken = bench.interleave({"small": lambda: pairs("rst", "bind", 8), "large": lambda: pairs("rst", "bind", 200)}, TIMES)
     bench.growth("growth-sources", "connect() + close(), by sources", "us", (8, 200), bench.part(taken, "shim_us"))
     taken = bench.interleave({"small": lambda: others(bench.NO_SOURCES), "large": lambda: others(bench.NO_SOURCES, 15000)},
                              rounds=5)
@@ -56,7 +57,7 @@ def not_ours():
                 "headroom, reuse": lambda: others({"options": ("--reuse", "redis", *bench.QUIET)})}
     for name, env in bench.preloads().items():
         variants[name] = lambda e=env: others(env=e)
-    taken = bench.interleave(variants)
+    taken = bench.interleave(variants, TIMES)
     for call in ("close", "read", "write", "recv"):
         bench.record(call, f"added to {call}() of an fd not ours", "ns", {
             name: [v[f"{call}_hooked"] - v[f"{call}_plain"] for v in values] for name, values in taken.items()}, base=None)

@@ -4,7 +4,7 @@
 import bench
 import lab
 
-MS = bench.pick(80, 1000)
+MS = bench.pick(80, 250)
 COUNTS = [("-t", 1), ("-t", 32), ("-p", 1), ("-p", 40), *bench.pick([], [("-t", 2), ("-t", 8), ("-p", 8)])]
 SHIMS = {"without": None, "no sources": bench.NO_SOURCES, "8 sources": {"sources": "127.0.0.1-127.0.0.8",
                                                                        "options": bench.QUIET}}

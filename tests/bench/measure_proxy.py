@@ -10,7 +10,8 @@ import bench
 import lab
 
 LOW, HIGH = 32768, bench.pick(32768 + 1999, 60999)
-SECONDS, LONGER = bench.pick(1, 10), bench.pick(2, 20)
+TIMES = bench.pick([1], [1, 5])
+SECONDS = TIMES[-1]
 SPREAD = "split_clients $request_id $source {{ {parts} * {last}; }} proxy_bind $source;"
 CONF = """
 daemon off;
@@ -35,7 +36,7 @@ http {{
 RECIPE = SPREAD.format(parts=" ".join(f"12.5% {address};" for address in bench.NEAR[:7]), last=bench.NEAR[7])
 
 
-def proxy(shim, spread="", seconds=SECONDS):
+def proxy(shim, spread, seconds):
     lab.needs("nginx", "wrk")
     lab.new_network()
     lab.ports(LOW, HIGH)
@@ -52,22 +53,18 @@ def proxy(shim, spread="", seconds=SECONDS):
 
 
 def requests():
-    taken = bench.interleave({"without": lambda: proxy(None), "proxy_bind": lambda: proxy(None, RECIPE),
-                              "8 sources": lambda: proxy(bench.EIGHT_SOURCES)}, rounds=5, warm_up=bench.pick(0, 1))
+    variants = {"without": (None, ""), "proxy_bind": (None, RECIPE), "8 sources": (bench.EIGHT_SOURCES, "")}
+    for variant in variants.values():
+        proxy(*variant, TIMES[0])  # warm-up
+    both = bench.interleave({(name, seconds): lambda v=variant, s=seconds: proxy(*v, s)
+                             for name, variant in variants.items() for seconds in TIMES}, rounds=5, warm_up=0)
+    bench.growths("growth", "a good answer of nginx, by seconds of load", "us", TIMES, both,
+                  lambda found: 1e6 / max(found["rate"], 1))
+    taken = {name: both[name, SECONDS] for name in variants}
     bench.record("errors", f"answers of nginx in {SECONDS} s that were errors", "%", bench.part(taken, "wrong"))
     return bench.record("requests", f"nginx to an upstream, {SECONDS} s, {HIGH - LOW + 1:,} ports: good answers",
                         "requests/s", bench.part(taken, "rate"), better="more")
 
 
-def growth():
-    for name, shim in (("without", None), ("8 sources", bench.EIGHT_SOURCES)):
-        taken = bench.interleave({"small": lambda s=shim: 1e6 / max(proxy(s)["rate"], 1),
-                                  "large": lambda s=shim: 1e6 / max(proxy(s, seconds=LONGER)["rate"], 1)}, rounds=2,
-                                 warm_up=0)
-        bench.growth(f"growth-{name.replace(' ', '-')}", f"a good answer of nginx, by seconds of load, {name}", "us",
-                     (SECONDS, LONGER), taken)
-
-
 if __name__ == "__main__":
-    title = "nginx to an upstream"
-    lab.main([("requests", bench.reported("requests", title, requests)), ("growth", bench.full_only(bench.reported("growth", title, growth)))])
+    lab.main([("requests", bench.reported("requests", "nginx to an upstream", requests))])

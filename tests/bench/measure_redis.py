@@ -8,23 +8,24 @@ import lab
 import redis
 
 LOW, HIGH = 32768, bench.pick(32768 + 1999, 60999)
-REQUESTS, SMALL = bench.pick(1900, 27000), bench.pick(950, 13500)
+SIZES = bench.pick([1900], [13500, 27000])
+REQUESTS = SIZES[-1]
 LONG_S = bench.pick(0.5, 120)
 SHIMS = {"without": None, "one source": bench.ONE_SOURCE, "8 sources": bench.EIGHT_SOURCES, "reuse": redis.REUSE}
 
 
 def requests():
     variants = {(name, count): lambda s=shim, c=count: redis.benchmark(c, LOW, HIGH, s)
-                for name, shim in SHIMS.items() for count in bench.pick([REQUESTS], [SMALL, REQUESTS])}
-    both = bench.interleave(variants, rounds=5)
+                for name, shim in SHIMS.items() for count in SIZES}
+    for name in SHIMS:
+        variants[name, SIZES[0]]()  # warm-up; the larger size takes a minute without the shim
+    both = bench.interleave(variants, rounds=5, warm_up=0)
     taken = {name: both[name, REQUESTS] for name in SHIMS}
     of = f"of {REQUESTS:,}, {HIGH - LOW + 1:,} ports"
     bench.record("time-wait", f"TIME_WAITs left by redis-benchmark -k 0 {of}", "", bench.part(taken, "time_wait"))
     bench.record("kernel", f"kernel CPU of redis-benchmark -k 0 {of}", "s", bench.part(taken, "kernel"))
-    for name in SHIMS if bench.FULL else ():
-        bench.growth(f"growth-{name.replace(' ', '-')}", f"a request of redis-benchmark -k 0, by requests, {name}", "us",
-                     (SMALL, REQUESTS), {size: [1e6 / v["rate"] for v in both[name, count]]
-                                         for size, count in (("small", SMALL), ("large", REQUESTS))})
+    bench.growths("growth", "a request of redis-benchmark -k 0, by requests", "us", SIZES, both,
+                  lambda found: 1e6 / found["rate"])
     return bench.record(f"requests-{REQUESTS}", f"redis-benchmark -k 0 {of}", "requests/s", bench.part(taken, "rate"), better="more")
 
 

@@ -6,7 +6,7 @@ import lab
 import redis
 
 REQUESTS = bench.pick(2000, 12000)
-COUNTS = bench.pick((300, 1200), (1000, 12000))
+COUNTS = bench.pick([1200], [1000, 12000])
 
 
 def pair(count, shim):
@@ -21,15 +21,12 @@ def pair(count, shim):
 
 def pairs():
     lab.needs("redis-server")
-    return bench.record("pair", "connect() + close() of a connection to Redis", "us", bench.interleave({
-        "without": lambda: pair(COUNTS[1], None), "no sources": lambda: pair(COUNTS[1], bench.NO_SOURCES),
-        "reuse": lambda: pair(COUNTS[1], redis.REUSE)}))
-
-
-def growth():
-    lab.needs("redis-server")
-    bench.growth("growth", "connect() + close() from the pool, by exchanges", "us", COUNTS, bench.interleave({
-        "small": lambda: pair(COUNTS[0], redis.REUSE), "large": lambda: pair(COUNTS[1], redis.REUSE)}))
+    shims = {"without": None, "no sources": bench.NO_SOURCES, "reuse": redis.REUSE}
+    both = bench.interleave({(name, count): lambda s=shim, c=count: pair(c, s)
+                             for name, shim in shims.items() for count in COUNTS})
+    bench.growths("growth", "connect() + close() of a connection to Redis, by exchanges", "us", COUNTS, both, float)
+    return bench.record("pair", "connect() + close() of a connection to Redis", "us",
+                        {name: both[name, COUNTS[-1]] for name in shims})
 
 
 def benchmark():
@@ -44,5 +41,4 @@ def benchmark():
 
 if __name__ == "__main__":
     lab.main([("pair", bench.reported("pair", "connect() + close() from the pool", pairs)),
-              ("redis-benchmark", bench.reported("redis-benchmark", "redis-benchmark with reuse", benchmark)),
-              ("growth", bench.full_only(bench.reported("growth", "connect() + close() from the pool", growth)))])
+              ("redis-benchmark", bench.reported("redis-benchmark", "redis-benchmark with reuse", benchmark))])
