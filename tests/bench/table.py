@@ -74,7 +74,8 @@ def where(runs):
         m = run["machine"]
         lines.append(f"{name}: {run['mode']} mode, {m['date']}, at {m['commit']}, {run['seconds']} s, load average "
                      f"{m['load']:.1f} to {m['load_at_end']:.1f}" + (", did not run to its end" if run["failed"] else ""))
-    return lines
+    minutes, seconds = divmod(sum(run["seconds"] for run in runs.values()), 60)
+    return [*lines, f"all of these together: {minutes} min {seconds} s"] if len(runs) > 1 else lines
 
 
 def notes(found_entries):
