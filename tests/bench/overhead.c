@@ -7,11 +7,11 @@
  * server at work on the other core costs more, and less evenly, than what is to be seen. Makes its own
  * network namespace.
  *
- * overhead [ROUNDS [rst|time-wait [none|range|bind]]] (4000 rst range): how it closes, and what is made by
- * hand: nothing; setsockopt(IP_LOCAL_PORT_RANGE); or with it IP_BIND_ADDRESS_NO_PORT and bind() to one of
- * 127.0.0.1 to .8. Before an ordinary close the hand makes recv(MSG_PEEK) too. Prints "plain_us US hand_us US
- * shim_us US added_us US", medians; the last of what the shim added in a round, so that what slows the
- * machine for longer than that is on both sides. */
+ * overhead [ROUNDS [rst|time-wait [none|look|bind]]] (4000 rst look): how it closes, and what is made by
+ * hand: nothing; recv(MSG_PEEK) before an ordinary close; or with it IP_BIND_ADDRESS_NO_PORT and bind() to
+ * one of 127.0.0.1 to .8 before connect(). Prints "plain_us US hand_us US shim_us US added_us US", medians;
+ * the last of what the shim added in a round, so that what slows the machine for longer than that is on both
+ * sides. */
 #include <arpa/inet.h>
 #include <dlfcn.h>
 #include <err.h>
@@ -41,7 +41,7 @@ struct calls {
 
 static struct calls libc, hooked;
 static struct sockaddr_in to;
-static bool time_wait, by_hand = true, bind_by_hand;
+static bool time_wait, look_by_hand = true, bind_by_hand;
 
 static void load(struct calls *calls, void *library)
 {
@@ -84,21 +84,17 @@ static int listener(void)
 	return fd;
 }
 
-/* What the shim asks of the kernel before a connect(). */
-static void prepare(int fd)
+/* What the shim with sources asks of the kernel before a connect(). */
+static void choose_source(int fd)
 {
 	static unsigned turn;
-	const uint32_t whole = 1 | 65535u << 16;
+	const struct sockaddr_in from = { .sin_family = AF_INET,
+					  .sin_addr.s_addr = htonl(INADDR_LOOPBACK + turn++ % SOURCES) };
 	const int on = 1;
 
-	if (bind_by_hand) {
-		struct sockaddr_in from = { .sin_family = AF_INET,
-					    .sin_addr.s_addr = htonl(INADDR_LOOPBACK + turn++ % SOURCES) };
-		libc.setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof(on));
-		if (libc.bind(fd, (const struct sockaddr *)&from, sizeof(from)))
-			err(1, "bind");
-	}
-	libc.setsockopt(fd, IPPROTO_IP, 51 /* IP_LOCAL_PORT_RANGE */, &whole, sizeof(whole));
+	libc.setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof(on));
+	if (libc.bind(fd, (const struct sockaddr *)&from, sizeof(from)))
+		err(1, "bind");
 }
 
 static double cycle(enum way way)
@@ -109,15 +105,15 @@ static double cycle(enum way way)
 	char byte;
 
 	double start = now_ns();
-	if (way == HAND && by_hand)
-		prepare(fd);
+	if (way == HAND && bind_by_hand)
+		choose_source(fd);
 	if (c->connect(fd, (const struct sockaddr *)&to, sizeof(to)))
 		err(1, "connect");
 	double connected = now_ns();
 	if (!time_wait)
 		c->setsockopt(fd, SOL_SOCKET, SO_LINGER, &abort_close, sizeof(abort_close));
 	double closing = now_ns();
-	if (way == HAND && by_hand && time_wait)
+	if (way == HAND && look_by_hand && time_wait)
 		libc.recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
 	c->close(fd);
 	return now_ns() - closing + connected - start;
@@ -148,10 +144,10 @@ int main(int argc, char **argv)
 	static double times[WAYS][ROUNDS_MAX], added[ROUNDS_MAX];
 
 	time_wait = argc > 2 && !strcmp(argv[2], "time-wait");
-	by_hand = argc < 4 || strcmp(argv[3], "none");
+	look_by_hand = argc < 4 || strcmp(argv[3], "none");
 	bind_by_hand = argc > 3 && !strcmp(argv[3], "bind");
 	if (rounds < 1 || rounds > ROUNDS_MAX || argc > 4)
-		errx(2, "usage: overhead [ROUNDS [rst|time-wait [none|range|bind]]]");
+		errx(2, "usage: overhead [ROUNDS [rst|time-wait [none|look|bind]]]");
 	load(&libc, dlopen("libc.so.6", RTLD_NOW));
 	load(&hooked, RTLD_DEFAULT);
 	own_namespace();
