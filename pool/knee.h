@@ -27,15 +27,25 @@ struct knee {
 	atomic_int way; /* enum knee_way; the kernel may refuse the option at any connect() */
 };
 
-/* An unhelped connect() that takes longer may have walked. (Or it took a round trip, but then the option is
- * too cheap to be noticed.) After two of them, with no fast one between, all are helped for so many times as
- * long: where others are past the knee, finding that out costs one part in so many. */
-enum { KNEE_SLOW_NS = 100000, KNEE_HELPED_FOR = 128 };
+enum {
+	/* So many are helped anyway: nobody knows how full a new destination is, and many programs make no
+	   more. */
+	KNEE_FIRST = 16,
+	/* An unhelped connect() that takes longer may have walked. (Or it took a round trip, but then the
+	 * option is too cheap to be noticed.) One may have lost the processor; so many in a row, with no fast
+	 * one between, have walked. */
+	KNEE_SLOW_NS = 100000,
+	KNEE_SLOW_ONES = 4,
+	/* Then all are helped for so many times as long, and one more slow one is enough to go on: where
+	 * others are past the knee, finding that out costs one part in so many. */
+	KNEE_HELPED_FOR = 128,
+};
 
 /* How connect() to a destination went without help. */
 struct knee_watch {
 	uint64_t helped_until_ns;
-	bool slow; /* the last one was */
+	uint8_t first; /* made so far, up to KNEE_FIRST */
+	uint8_t slow;  /* in a row, up to KNEE_SLOW_ONES */
 };
 
 /* What one connect() is given. Through windows it walks from a random one on. */
@@ -67,16 +77,29 @@ static inline bool knee_is_near(uint32_t in_use, const struct port_range *range)
 }
 
 /**
+ * knee_is_suspected() - is the next connect() to be helped, though this process has little in use?
+ * @now_ns:	clock_ns()
+ */
+static inline bool knee_is_suspected(struct knee_watch *watch, uint64_t now_ns)
+{
+	if (likely(watch->first == KNEE_FIRST))
+		return unlikely(watch->helped_until_ns > now_ns);
+	watch->first++;
+	return true;
+}
+
+/**
  * knee_watch() - enter how long an unhelped connect() took
  * @now_ns:	clock_ns()
  */
 static inline void knee_watch(struct knee_watch *watch, uint64_t spent_ns, uint64_t now_ns)
 {
-	bool slow = spent_ns > KNEE_SLOW_NS;
-
-	if (unlikely(slow & watch->slow))
+	if (likely(spent_ns <= KNEE_SLOW_NS))
+		watch->slow = 0;
+	else if (watch->slow + 1 >= KNEE_SLOW_ONES)
 		watch->helped_until_ns = now_ns + KNEE_HELPED_FOR * spent_ns;
-	watch->slow = slow;
+	else
+		watch->slow++;
 }
 
 /**

@@ -221,10 +221,7 @@ COLD static struct destination *enter_new(struct ledger *ledger, const struct en
 	struct ledger_link *link = arena_alloc(arena, sizeof(*link));
 	if (!link)
 		return NULL;
-	/* Nobody knows how full it is: the first connect() is helped past the knee. */
-	link->destination = (struct destination){
-		.to = *to, .rule = rule, .link = link, .knee.helped_until_ns = now_ns + 1
-	};
+	link->destination = (struct destination){ .to = *to, .rule = rule, .link = link };
 	HASH_ADD(hh, ledger->table, destination.to, sizeof(*to), link);
 	if (link->destination.users == UINT_MAX) {
 		arena_free(arena, link, sizeof(*link));

@@ -38,17 +38,20 @@ static unsigned helped(unsigned count)
 	return with_option;
 }
 
-Test(attempt_knee, the_first_connect_is_helped_and_then_none)
+Test(attempt_knee, the_first_are_helped_and_then_none)
 {
 	start("");
-	check_number(helped(1), 1);
+	check_number(helped(KNEE_FIRST), KNEE_FIRST);
 	check_number(helped(20), 0);
+	struct program_socket s = program_socket(AF_INET);
+	check_number(program_connect(&s, "10.0.0.8:80"), 0);
+	check_number(fake_fd(s.fd)->range, 0xffff0001);
 }
 
 Test(attempt_knee, far_from_it_nothing_costs_a_system_call)
 {
 	start("");
-	helped(1);
+	helped(KNEE_FIRST);
 	unsigned before = fake_total_calls();
 	helped(10);
 	check_number(fake_total_calls(), before);
@@ -57,24 +60,24 @@ Test(attempt_knee, far_from_it_nothing_costs_a_system_call)
 Test(attempt_knee, far_from_it_spreading_costs_two)
 {
 	start("[headroom]\nsources = 10.0.0.1-10.0.0.8\n");
-	helped(1);
+	helped(KNEE_FIRST);
 	unsigned before = fake_total_calls();
 	helped(10);
 	check_number(fake_total_calls() - before, 20);
-	check_number(fake.program_connects, 11);
+	check_number(fake.program_connects, KNEE_FIRST + 10);
 }
 
 Test(attempt_knee, from_a_quarter_in_use_all_are_helped)
 {
 	start("");
-	check_number(helped(CAPACITY / 4 - 1), 1);
+	check_number(helped(CAPACITY / 4 - 1), KNEE_FIRST);
 	check_number(helped(100), 100);
 }
 
 Test(attempt_knee, each_source_counts_by_itself)
 {
 	start("[headroom]\nsources = 10.0.0.1-10.0.0.2\n");
-	check_number(helped(2 * (CAPACITY / 4 - 1)), 1);
+	check_number(helped(2 * (CAPACITY / 4 - 1)), KNEE_FIRST);
 	check_number(helped(100), 100);
 }
 
@@ -83,16 +86,21 @@ Test(attempt_knee, where_the_range_is_not_known_many_are_enough)
 	start("");
 	fake_file("/proc/sys/net/ipv4/ip_local_port_range", "");
 	shim.range = (struct port_range){ 0 };
-	check_number(helped(LEDGER_BUSY_FROM - 1), 1);
+	check_number(helped(LEDGER_BUSY_FROM - 1), KNEE_FIRST);
 	check_number(helped(10), 10);
 }
 
-Test(attempt_knee, two_slow_ones_and_the_next_are_helped_for_a_while)
+Test(attempt_knee, after_slow_ones_the_next_are_helped_for_a_while)
 {
 	start("");
-	helped(1);
+	helped(KNEE_FIRST);
 	fake.connect_ns = 500000;
-	check_number(helped(2), 0);
+	check_number(helped(KNEE_SLOW_ONES), 0);
+	fake.connect_ns = 20000;
+	check_number(helped(10), 10);
+	fake.now_ns += KNEE_HELPED_FOR * 500000;
+	fake.connect_ns = 500000;
+	check_number(helped(1), 0);
 	fake.connect_ns = 20000;
 	check_number(helped(10), 10);
 	fake.now_ns += KNEE_HELPED_FOR * 500000;
@@ -102,9 +110,9 @@ Test(attempt_knee, two_slow_ones_and_the_next_are_helped_for_a_while)
 Test(attempt_knee, a_slow_one_now_and_then_says_nothing)
 {
 	start("");
-	helped(1);
-	for (unsigned i = 0; i < 10; i++) {
-		fake.connect_ns = i % 2 ? 20000 : 500000;
+	helped(KNEE_FIRST);
+	for (unsigned i = 1; i < 10 * KNEE_SLOW_ONES; i++) {
+		fake.connect_ns = i % KNEE_SLOW_ONES ? 500000 : 20000;
 		check_number(helped(1), 0);
 	}
 }
@@ -142,8 +150,9 @@ Test(attempt_knee, a_socket_is_not_left_in_a_window)
 	struct program_socket s = program_socket(AF_INET);
 	fake.connect_result = -ECONNREFUSED;
 	check_number(program_connect(&s, TO), -ECONNREFUSED);
-	unsigned before = fake.calls[CALL_SETSOCKOPT];
 	fake.connect_result = 0;
+	helped(KNEE_FIRST);
+	unsigned before = fake.calls[CALL_SETSOCKOPT];
 	check_number(program_connect(&s, TO), 0);
 	check_number(fake.calls[CALL_SETSOCKOPT], before + 1);
 }

@@ -198,14 +198,3 @@ ParameterizedTest(struct left_case *c, knee, of_an_odd_range_one_port_may_be_lef
 	check_number(knee_has_more(&knee, &aid), c->more);
 	check_number(aid.on, c->more);
 }
-
-Test(knee, two_slow_connects_in_a_row_are_a_sign)
-{
-	struct knee_watch watch = { 0 };
-	knee_watch(&watch, KNEE_SLOW_NS + 1, 1000);
-	knee_watch(&watch, KNEE_SLOW_NS, 2000);
-	knee_watch(&watch, KNEE_SLOW_NS + 1, 3000);
-	check_number(watch.helped_until_ns, 0);
-	knee_watch(&watch, 500000, 4000);
-	check_number(watch.helped_until_ns, 4000 + KNEE_HELPED_FOR * 500000);
-}
