@@ -4,13 +4,19 @@
 import statistics
 
 import bench
+import crowd
 import lab
 
 LEVELS = ["0", "25", "45", "55", "75", "90", "95", "99", "99.9"]
 SIZES = bench.pick([4000], [4000, 16000])
 PORTS = SIZES[-1]
 SAMPLES = bench.pick(100, 1000)
+OTHERS = 75
 SHIMS = {"without": None, "headroom": bench.NO_SOURCES}
+
+
+def ask(shim, capacity, wanted):
+    return bench.measured([bench.program("levels"), "127.0.0.1", "5000", str(capacity), str(SAMPLES), *wanted], shim)
 
 
 def levels(shim, capacity):
@@ -18,8 +24,7 @@ def levels(shim, capacity):
     lab.ports(30000, 30000 + capacity - 1)
     # Each closed connection stays with the server, too: enough processes for all of them.
     with bench.sink(processes=2, most=bench.PER_PROCESS):
-        command = [bench.program("levels"), "127.0.0.1", "5000", str(capacity), str(SAMPLES), *LEVELS]
-        return bench.measured(command, shim)
+        return ask(shim, capacity, LEVELS)
 
 
 def over_use():
@@ -39,5 +44,20 @@ def over_use():
                         {key: [v[key] for v in flat] for key in flat[0]}, base="p50 at 25 %")
 
 
+def others():
+    """The ports are in use by a process without the shim: the program that is measured has none, and finds out."""
+    held = PORTS * OTHERS // 100
+    lab.new_network()
+    lab.ports(30000, 30000 + PORTS - 1)
+    with crowd.crowd([[lab.client("fill"), "-c", str(held), "127.0.0.1", "5000"]], None, PORTS):
+        lab.equal("connections", crowd.connected(), held)
+        taken = bench.interleave({name: lambda s=shim: ask(s, PORTS, ["0"]) for name, shim in SHIMS.items()})
+    text = ""
+    for figure in ("p50", "p99"):
+        text = bench.record(f"others-{figure}", f"connect() {figure}, {OTHERS} % of {PORTS:,} ports in use by others", "us",
+                            bench.part(taken, f"{figure}@0"))
+    return text
+
+
 if __name__ == "__main__":
-    lab.main([("in use", over_use)])
+    lab.main([("in use", over_use), ("in use by others", others)])
