@@ -42,9 +42,9 @@ def calls(count, shim):
     return found
 
 
-def per_connection(function, shim):
-    """What one more connection adds. Return: {name: number}."""
-    few, many = (function(count, shim) for count in COUNTS)
+def per_connection(function, shim, few):
+    """What one more connection adds to those of function(COUNTS[0], shim). Return: {name: number}."""
+    many = function(COUNTS[1], shim)
     return {name: (many[name] - few.get(name, 0)) / (COUNTS[1] - COUNTS[0]) for name in many}
 
 
@@ -53,8 +53,10 @@ def system_calls():
     done = lab.run(["perf", "stat", "-x,", "-e", EVENTS, "true"])
     if done.status:
         raise lab.Skipped(f"perf counts no system calls here: {done.stderr.strip().splitlines()[0]}")
-    taken = bench.interleave({name: lambda s=shim: per_connection(calls, s)
-                              for name, shim in {"without": None, **WAYS}.items()}, warm_up=0)
+    shims = {"without": None, **WAYS}
+    few = {name: calls(COUNTS[0], shim) for name, shim in shims.items()}
+    taken = bench.interleave({name: lambda n=name, s=shim: per_connection(calls, s, few[n]) for name, shim in shims.items()},
+                             warm_up=0)
     for call in [*CALLS, "other calls"]:
         numbers = bench.part(taken, call)
         if any(number > 0.001 for values in numbers.values() for number in values):
@@ -87,7 +89,7 @@ def instructions(count, shim):
 
 def by_function():
     lab.needs("valgrind", "callgrind_annotate")
-    found = {name: per_connection(instructions, shim) for name, shim in WAYS.items()}
+    found = {name: per_connection(instructions, shim, instructions(COUNTS[0], shim)) for name, shim in WAYS.items()}
     bench.record("instructions", "the shim's instructions for a connection", "", {
         name: [sum(seen.values())] for name, seen in found.items()}, base=None)
     order = sorted(found["8 sources"], key=lambda function: -found["8 sources"][function])

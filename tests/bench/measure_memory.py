@@ -7,8 +7,8 @@ import re
 import bench
 import lab
 
-CONNECTIONS = (1000, bench.pick(4000, 18000))
-DESTINATIONS = (1000, bench.pick(4000, 10000))
+CONNECTIONS = bench.pick((500, 2000), (1000, 18000))
+DESTINATIONS = (1000, bench.pick(3000, 10000))
 PLAIN, EIGHT = bench.NO_SOURCES, {"sources": "127.0.0.1-127.0.0.8", "options": bench.QUIET}
 
 

@@ -7,6 +7,8 @@ import bench
 import crowd
 import lab
 
+PORTS = bench.pick(2500, 5000)
+
 
 def most(sources, ports, shim):
     """Return: connections reached, by the kernel's count; seconds."""
@@ -35,12 +37,12 @@ def of(name, sources, ports, rounds, without=True):
                                            "connections", bench.part(taken, "count"), better="more")
 
 
-def twenty_thousand():
-    large, text = of("20000", 4, 5000, 5)
+def thousands():
+    large, text = of("thousands", 4, PORTS, 5)
     if not bench.FULL:
         return text
-    small, _ = of("5000", 4, 1250, 5, without=False)
-    bench.growth("growth-20000", "a connection, both ends, by connections", "us", (5000, 20000),
+    small, _ = of("few", 4, PORTS // 4, 5, without=False)
+    bench.growth("growth-thousands", "a connection, both ends, by connections", "us", (PORTS, 4 * PORTS),
                  {"small": [v["each"] for v in small], "large": [v["each"] for v in large]})
     return text
 
@@ -55,5 +57,5 @@ def million():
 
 
 if __name__ == "__main__":
-    lab.main([("20,000 at once", twenty_thousand),
+    lab.main([("thousands at once", thousands),
               *([("1,000,000 at once", bench.reported("1000000", "1,000,000 at once", million))] if bench.FULL else [])])

@@ -33,7 +33,7 @@ def counting():
     """Keeping the figures in a file that `headroom report` reads, against keeping them in memory. Many short runs: two
     processes differ more than two halves of one."""
     def added(env):
-        return 1000 * pairs("rst", "none", env=env, rounds=1200)["added_us"]
+        return 1000 * pairs("rst", "none", env=env, rounds=bench.pick(600, 1200))["added_us"]
     taken = bench.interleave({"off": lambda: added({"HEADROOM_STATE_DIR": "off"}), "on": lambda: added(None)},
                              rounds=bench.pick(5, 60))
     return bench.record("counting", "added to connect() + close() by counting for headroom report", "ns",
