@@ -124,7 +124,7 @@ HOT static bool begin(struct attempt *a)
 		return true;
 	}
 	a->destination->users++;
-	a->aid.on &= knee_is_suspected(&a->destination->knee, a->began_ns) || a->flags & RANGE_BY_US;
+	a->aid.on &= knee_helps_next(&a->destination->knee, a->began_ns) || a->flags & RANGE_BY_US;
 	a->spreading = a->rule->spread != SPREAD_OFF && !(a->flags & (HAS_PORT | PINNED)) &&
 		       (!(a->flags & HAS_SOURCE) || a->rule->override_bound_source);
 	if (a->spreading && likely(!a->rule->sources.automatic) &&

@@ -8,7 +8,7 @@
  * there, but the parity is kept; a small window of the range, moved when it is full, keeps the walk short.
  *
  * Far from the knee the option gains nothing and costs a system call. So a connect() goes without it while
- * this process has little in use; what others have in use shows when one takes long, and then those that
+ * this process has little in use; what others have in use shows when some take long, and then those that
  * follow are helped for a while. */
 #ifndef HEADROOM_POOL_KNEE_H
 #define HEADROOM_POOL_KNEE_H
@@ -28,8 +28,7 @@ struct knee {
 };
 
 enum {
-	/* So many are helped anyway: nobody knows how full a new destination is, and many programs make no
-	   more. */
+	/* So many are helped anyway: nobody knows how full a new destination is, and many make no more. */
 	KNEE_FIRST = 16,
 	/* An unhelped connect() that takes longer may have walked. (Or it took a round trip, but then the
 	 * option is too cheap to be noticed.) One may have lost the processor; so many in a row, with no fast
@@ -77,10 +76,10 @@ static inline bool knee_is_near(uint32_t in_use, const struct port_range *range)
 }
 
 /**
- * knee_is_suspected() - is the next connect() to be helped, though this process has little in use?
+ * knee_helps_next() - count the next connect(); is it to be helped, though this process has little in use?
  * @now_ns:	clock_ns()
  */
-static inline bool knee_is_suspected(struct knee_watch *watch, uint64_t now_ns)
+static inline bool knee_helps_next(struct knee_watch *watch, uint64_t now_ns)
 {
 	if (likely(watch->first == KNEE_FIRST))
 		return unlikely(watch->helped_until_ns > now_ns);
