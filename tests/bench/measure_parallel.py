@@ -5,7 +5,8 @@ import bench
 import lab
 
 MS = bench.pick(80, 250)
-COUNTS = [("-t", 1), ("-t", 32), ("-p", 1), ("-p", 40), *bench.pick([], [("-t", 2), ("-t", 8), ("-p", 8)])]
+COUNTS = [(option, count) for option, counts in (("-t", bench.pick([1, 32], [1, 2, 8, 32])), ("-p", bench.pick([1, 40], [1, 8, 40])))
+          for count in counts]
 SHIMS = {"without": None, "no sources": bench.NO_SOURCES, "8 sources": {"sources": "127.0.0.1-127.0.0.8",
                                                                        "options": bench.QUIET}}
 
