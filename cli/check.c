@@ -8,10 +8,10 @@
 #include "check_target.h"
 #include "netns.h"
 #include "option_number.h"
+#include "verb_options.h"
 #include "verbs.h"
 #include "view_complaints.h"
 
-#include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -48,17 +48,15 @@ struct asked {
 	bool all, leaks;
 };
 
-static int take_option(struct asked *asked, int option, char **argv)
+static int take_option(void *context, int option)
 {
+	struct asked *asked = context;
 	struct check *check = asked->check;
 	char reason[REASON_MAX];
 	double number = 0;
 	int status;
 
 	switch (option) {
-	case 'h':
-		fputs(usage, stdout);
-		exit(STATUS_FINE);
 	case 'f':
 		if (!source_list_extend(&check->arena, &check->from, optarg, reason))
 			return complain("--from", "%s", reason);
@@ -87,7 +85,7 @@ static int take_option(struct asked *asked, int option, char **argv)
 		asked->space = optarg;
 		return STATUS_FINE;
 	default:
-		return complain_option("check", option, argv[optind - 1]);
+		return STATUS_USAGE;
 	}
 }
 
@@ -104,12 +102,13 @@ static int take_options(struct asked *asked, int argc, char **argv)
 					       { "json", no_argument, NULL, 'j' },
 					       { "help", no_argument, NULL, 'h' },
 					       { NULL, 0, NULL, 0 } };
-	int option, status;
+	static const struct verb_options all = {
+		.verb = "check", .usage = usage, .letters = ":h", .known = known, .take = take_option
+	};
 
-	opterr = 0;
-	while ((option = getopt_long(argc, argv, ":h", known, NULL)) != -1)
-		if ((status = take_option(asked, option, argv)))
-			return status;
+	int status = verb_options_take(&all, argc, argv, asked);
+	if (status)
+		return status;
 	return STATUS_FINE;
 }
 

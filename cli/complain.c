@@ -5,10 +5,8 @@
 #include "printable.h"
 #include "settings.h"
 
-#include <getopt.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <string.h>
 
 int complain(const char *place, const char *format, ...)
 {
@@ -22,20 +20,4 @@ int complain(const char *place, const char *format, ...)
 		place ? printable_text(place, shown_place, sizeof(shown_place)) : "", place ? ": " : "",
 		printable_text(reason, shown, sizeof(shown)));
 	return STATUS_USAGE;
-}
-
-/* What getopt_long() did not take, and why not. It tells of a short option by optopt only: several of them
- * can be in one word. */
-int complain_option(const char *verb, int option, const char *word)
-{
-	char letter[] = { '-', (char)optopt, '\0' };
-	const char *why = "is not an option";
-
-	if (option == ':')
-		why = "needs a value";
-	else if (!strncmp(word, "--", 2) && strchr(word, '=') && optopt)
-		why = "takes no value";
-	else if (optopt)
-		word = letter;
-	return complain(verb, "`%s` %s; `headroom %s --help` has the details", word, why, verb);
 }

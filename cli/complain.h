@@ -12,12 +12,4 @@ enum exit_status { STATUS_FINE = 0, STATUS_BAD_NEWS = 1, STATUS_USAGE = 2 };
  */
 int complain(const char *place, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/**
- * complain_option() - about what getopt_long() did not take
- * @option:	what it returned: ':' for a value that is missing, else there is no such option
- * @word:	of the command line
- * Return: STATUS_USAGE
- */
-int complain_option(const char *verb, int option, const char *word);
-
 #endif

@@ -4,11 +4,11 @@
 #include "export_http.h"
 #include "export_page.h"
 #include "option_number.h"
+#include "verb_options.h"
 #include "verbs.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -45,15 +45,13 @@ struct options {
 	double interval_s;
 };
 
-static int take_option(struct options *options, int option, char **argv)
+static int take_option(void *context, int option)
 {
+	struct options *options = context;
 	double number = 0;
 	int status;
 
 	switch (option) {
-	case 'h':
-		fputs(usage, stdout);
-		exit(STATUS_FINE);
 	case 'l':
 		options->listen = optarg;
 		return STATUS_FINE;
@@ -76,7 +74,7 @@ static int take_option(struct options *options, int option, char **argv)
 		options->export->look_for.state_dir = optarg;
 		return STATUS_FINE;
 	default:
-		return complain_option("export", option, argv[optind - 1]);
+		return STATUS_USAGE;
 	}
 }
 
@@ -102,12 +100,13 @@ static int take_options(struct options *options, int argc, char **argv)
 					       { "state-dir", required_argument, NULL, 'd' },
 					       { "help", no_argument, NULL, 'h' },
 					       { NULL, 0, NULL, 0 } };
-	int option, status;
+	static const struct verb_options all = {
+		.verb = "export", .usage = usage, .letters = ":h", .known = known, .take = take_option
+	};
 
-	opterr = 0;
-	while ((option = getopt_long(argc, argv, ":h", known, NULL)) != -1)
-		if ((status = take_option(options, option, argv)))
-			return status;
+	int status = verb_options_take(&all, argc, argv, options);
+	if (status)
+		return status;
 	return check_options(options, argc, argv);
 }
 

@@ -4,11 +4,11 @@
 
 #include "holders.h"
 #include "netns.h"
+#include "verb_options.h"
 #include "verbs.h"
 #include "view_complaints.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <ifaddrs.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -31,39 +31,45 @@ static const char usage[] = "usage: headroom ports [OPTION...]\n"
 			    "error.\n";
 
 struct asked {
+	struct ports *ports;
 	const char *space_option, *space; /* --pid or --netns */
 };
 
-static int take_options(struct ports *ports, struct asked *asked, int argc, char **argv)
+static int take_option(void *context, int option)
+{
+	struct asked *asked = context;
+
+	switch (option) {
+	case 'p':
+		asked->ports->probe = true;
+		return STATUS_FINE;
+	case 'j':
+		asked->ports->json = true;
+		return STATUS_FINE;
+	case 'P':
+	case 'N':
+		asked->space_option = option == 'P' ? "--pid" : "--netns";
+		asked->space = optarg;
+		return STATUS_FINE;
+	default:
+		return STATUS_USAGE;
+	}
+}
+
+static int take_options(struct asked *asked, int argc, char **argv)
 {
 	static const struct option known[] = {
 		{ "probe", no_argument, NULL, 'p' },     { "json", no_argument, NULL, 'j' },
 		{ "pid", required_argument, NULL, 'P' }, { "netns", required_argument, NULL, 'N' },
 		{ "help", no_argument, NULL, 'h' },      { NULL, 0, NULL, 0 }
 	};
-	int option;
+	static const struct verb_options all = {
+		.verb = "ports", .usage = usage, .letters = ":h", .known = known, .take = take_option
+	};
 
-	opterr = 0;
-	while ((option = getopt_long(argc, argv, ":h", known, NULL)) != -1) {
-		switch (option) {
-		case 'h':
-			fputs(usage, stdout);
-			exit(STATUS_FINE);
-		case 'p':
-			ports->probe = true;
-			break;
-		case 'j':
-			ports->json = true;
-			break;
-		case 'P':
-		case 'N':
-			asked->space_option = option == 'P' ? "--pid" : "--netns";
-			asked->space = optarg;
-			break;
-		default:
-			return complain_option("ports", option, argv[optind - 1]);
-		}
-	}
+	int status = verb_options_take(&all, argc, argv, asked);
+	if (status)
+		return status;
 	if (optind < argc)
 		return complain("ports", "`%s` is one word too many", argv[optind]);
 	return STATUS_FINE;
@@ -170,11 +176,11 @@ static int look(struct ports *ports)
 int verb_ports(int argc, char **argv)
 {
 	struct ports *ports = calloc(1, sizeof(*ports));
-	struct asked asked = { 0 };
+	struct asked asked = { .ports = ports };
 
 	if (!ports)
 		return complain(NULL, "no memory");
-	int status = take_options(ports, &asked, argc, argv);
+	int status = take_options(&asked, argc, argv);
 	if (!status && asked.space)
 		status = netns_enter(asked.space_option, asked.space);
 	if (!status)

@@ -6,10 +6,10 @@
 #include "kernel.h"
 #include "rule_file.h"
 #include "usage_directory.h"
+#include "verb_options.h"
 #include "verbs.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -266,14 +266,12 @@ static int take_sort(struct asked *asked, const char *value)
 	return complain("--sort", "`%s` is none of headroom, rate, failures, peak, pid", value);
 }
 
-static int take_option(struct asked *asked, int option, char **argv)
+static int take_option(void *context, int option)
 {
+	struct asked *asked = context;
 	char reason[REASON_MAX];
 
 	switch (option) {
-	case 'h':
-		fputs(usage_text, stdout);
-		exit(STATUS_FINE);
 	case 'n':
 		asked->name = optarg;
 		return STATUS_FINE;
@@ -298,7 +296,7 @@ static int take_option(struct asked *asked, int option, char **argv)
 		asked->html = optarg;
 		return STATUS_FINE;
 	default:
-		return complain_option("report", option, argv[optind - 1]);
+		return STATUS_USAGE;
 	}
 }
 
@@ -313,12 +311,13 @@ static int take_options(struct asked *asked, int argc, char **argv)
 					       { "html", required_argument, NULL, 'H' },
 					       { "help", no_argument, NULL, 'h' },
 					       { NULL, 0, NULL, 0 } };
-	int option, status;
+	static const struct verb_options all = {
+		.verb = "report", .usage = usage_text, .letters = ":h", .known = known, .take = take_option
+	};
 
-	opterr = 0;
-	while ((option = getopt_long(argc, argv, ":h", known, NULL)) != -1)
-		if ((status = take_option(asked, option, argv)))
-			return status;
+	int status = verb_options_take(&all, argc, argv, asked);
+	if (status)
+		return status;
 	for (int i = optind; i < argc; i++)
 		if (!*argv[i] || strspn(argv[i], "0123456789") != strlen(argv[i]))
 			return complain("report", "`%s` is no process ID", argv[i]);

@@ -3,10 +3,10 @@
 #include "log.h"
 #include "program.h"
 #include "rule_file.h"
+#include "verb_options.h"
 #include "verbs.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -133,20 +133,16 @@ static int apply_config(struct run *run, const char *path)
 	return put("HEADROOM_CONFIG", whole);
 }
 
-static int take_option(struct run *run, int option, char **argv)
+static int take_option(void *context, int option)
 {
+	struct run *run = context;
+
 	switch (option) {
-	case 'h':
-		fputs(usage, stdout);
-		exit(STATUS_FINE);
 	case 'c':
 		run->config = optarg;
 		return STATUS_FINE;
 	case 's':
 		return put("HEADROOM_SUMMARY", "1");
-	case '?':
-	case ':':
-		return complain_option("run", option, argv[optind - 1]);
 	default:
 		run->value[option] = optarg;
 		return STATUS_FINE;
@@ -155,20 +151,18 @@ static int take_option(struct run *run, int option, char **argv)
 
 static int take_options(struct run *run, int argc, char **argv)
 {
-	static const struct option options[] = {
+	static const struct option known[] = {
 		{ "config", required_argument, NULL, 'c' },  { "sources", required_argument, NULL, 0 },
 		{ "spread", required_argument, NULL, 1 },    { "log", required_argument, NULL, 2 },
 		{ "log-level", required_argument, NULL, 3 }, { "log-format", required_argument, NULL, 4 },
 		{ "reuse", required_argument, NULL, 5 },     { "summary", no_argument, NULL, 's' },
 		{ "help", no_argument, NULL, 'h' },          { NULL, 0, NULL, 0 }
 	};
-	int option, status;
+	static const struct verb_options all = {
+		.verb = "run", .usage = usage, .letters = "+:c:h", .known = known, .take = take_option
+	};
 
-	opterr = 0;
-	while ((option = getopt_long(argc, argv, "+:c:h", options, NULL)) != -1)
-		if ((status = take_option(run, option, argv)))
-			return status;
-	return STATUS_FINE;
+	return verb_options_take(&all, argc, argv, run);
 }
 
 /* In the shim's order: the file, then what came by the environment, which is checked too as the shim would

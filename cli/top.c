@@ -4,11 +4,10 @@
 
 #include "option_number.h"
 #include "sleep.h"
+#include "verb_options.h"
 #include "verbs.h"
 
 #include <errno.h>
-#include <getopt.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -42,12 +41,10 @@ static int take_sort(struct top *top, const char *value)
 	return complain("--sort", "`%s` is none of headroom, rate, failures", value);
 }
 
-static int take_option(struct top *top, int option, char **argv)
+static int take_option(void *context, int option)
 {
+	struct top *top = context;
 	switch (option) {
-	case 'h':
-		fputs(usage, stdout);
-		exit(STATUS_FINE);
 	case 'o':
 		top->once = true;
 		return STATUS_FINE;
@@ -67,7 +64,7 @@ static int take_option(struct top *top, int option, char **argv)
 		top->look_for.state_dir = optarg;
 		return STATUS_FINE;
 	default:
-		return complain_option("top", option, argv[optind - 1]);
+		return STATUS_USAGE;
 	}
 }
 
@@ -79,12 +76,13 @@ static int take_options(struct top *top, int argc, char **argv)
 		{ "host", no_argument, NULL, 'H' },       { "state-dir", required_argument, NULL, 'D' },
 		{ "help", no_argument, NULL, 'h' },       { NULL, 0, NULL, 0 }
 	};
-	int option, status;
+	static const struct verb_options all = {
+		.verb = "top", .usage = usage, .letters = ":h", .known = known, .take = take_option
+	};
 
-	opterr = 0;
-	while ((option = getopt_long(argc, argv, ":h", known, NULL)) != -1)
-		if ((status = take_option(top, option, argv)))
-			return status;
+	int status = verb_options_take(&all, argc, argv, top);
+	if (status)
+		return status;
 	if (optind < argc)
 		return complain("top", "`%s` is one word too many", argv[optind]);
 	return spaces_state_dir(&top->look_for.state_dir);
