@@ -106,10 +106,7 @@ static int take_options(struct asked *asked, int argc, char **argv)
 		.verb = "check", .usage = usage, .letters = ":h", .known = known, .take = take_option
 	};
 
-	int status = verb_options_take(&all, argc, argv, asked);
-	if (status)
-		return status;
-	return STATUS_FINE;
+	return verb_options_take(&all, argc, argv, asked);
 }
 
 /* Names are looked up here, where the resolver's servers are; the names of interfaces are those over there.
