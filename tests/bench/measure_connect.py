@@ -54,7 +54,7 @@ def others():
         taken = bench.interleave({name: lambda s=shim: ask(s, PORTS, ["0"]) for name, shim in SHIMS.items()})
     text = ""
     for figure in ("p50", "p99"):
-        text = bench.record(f"others-{figure}", f"connect() {figure}, {OTHERS} % of {PORTS:,} ports in use by others", "us",
+        text = bench.record(f"others-{figure}-{PORTS}", f"connect() {figure}, {OTHERS} % of {PORTS:,} ports in use by others", "us",
                             bench.part(taken, f"{figure}@0"))
     return text
 
