@@ -53,8 +53,7 @@ static const struct entry entries[] = {
 	    "CPU time in "
 	    "the kernel.",
 	    "A socket with IP_LOCAL_PORT_RANGE set does not do so, from Linux 6.8 on. The shim sets it in "
-	    "time: "
-	    "headroom run -- COMMAND." } },
+	    "time: headroom run -- COMMAND." } },
 	{ "time-wait",
 	  "closed connections that hold their port for another 60 s",
 	  { "The side that closes a connection first keeps its four values for 60 s, as late segments may "

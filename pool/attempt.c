@@ -336,7 +336,7 @@ HOT static void settle_under_way(struct attempt *a, long rc)
 		return;
 	uint64_t spent_ns = a->answered_ns - a->asked_ns;
 	space_opened(a->space, spent_ns);
-	if (!a->aid.on)
+	if (a->aid.possible && !a->aid.on)
 		knee_watch(&a->destination->knee, spent_ns, a->answered_ns);
 	if (unlikely(tracked->watched))
 		SPACE_REUSE_ADD(a->space, reuse_misses, 1);

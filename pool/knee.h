@@ -44,7 +44,7 @@ enum {
 struct knee_watch {
 	uint64_t helped_until_ns;
 	uint8_t first; /* made so far, up to KNEE_FIRST */
-	uint8_t slow;  /* in a row, up to KNEE_SLOW_ONES */
+	uint8_t slow;  /* in a row, less than KNEE_SLOW_ONES */
 };
 
 /* What one connect() is given. Through windows it walks from a random one on. */

@@ -52,11 +52,8 @@ def others():
     with crowd.crowd([[lab.client("fill"), "-c", str(held), "127.0.0.1", "5000"]], None, PORTS):
         lab.equal("connections", crowd.connected(), held)
         taken = bench.interleave({name: lambda s=shim: ask(s, PORTS, ["0"]) for name, shim in SHIMS.items()})
-    text = ""
-    for figure in ("p50", "p99"):
-        text = bench.record(f"others-{figure}-{PORTS}", f"connect() {figure}, {OTHERS} % of {PORTS:,} ports in use by others", "us",
-                            bench.part(taken, f"{figure}@0"))
-    return text
+    return "; ".join(bench.record(f"others-{figure}-{PORTS}", f"connect() {figure}, {OTHERS} % of {PORTS:,} ports in use by "
+                                  "others", "us", bench.part(taken, f"{figure}@0")) for figure in ("p50", "p99"))
 
 
 if __name__ == "__main__":

@@ -54,7 +54,7 @@ static uint16_t pick_port(const struct fake_fd *s, const struct address *source,
 
 	low = low >= fake.low && low <= fake.high ? low : fake.low;
 	high = high >= fake.low && high <= fake.high ? high : fake.high;
-	/* __inet_hash_connect(), net/ipv4/inet_hashtables.c */
+	/* Of an odd range one port is left out (__inet_hash_connect(), net/ipv4/inet_hashtables.c). */
 	if (!s->range && high > low && (high - low) % 2 == 0)
 		high--;
 	if (limit_reached(source, to))

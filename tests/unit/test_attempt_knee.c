@@ -74,6 +74,24 @@ Test(attempt_knee, from_a_quarter_in_use_all_are_helped)
 	check_number(helped(100), 100);
 }
 
+Test(attempt_knee, near_it_all_cost_one_system_call_more)
+{
+	start("");
+	helped(CAPACITY / 4);
+	unsigned before = fake_total_calls();
+	helped(10);
+	check_number(fake_total_calls() - before, 10);
+}
+
+Test(attempt_knee, near_it_spreading_costs_three)
+{
+	start("[headroom]\nsources = 10.0.0.1-10.0.0.2\n");
+	helped(2 * CAPACITY / 4);
+	unsigned before = fake_total_calls();
+	helped(10);
+	check_number(fake_total_calls() - before, 30);
+}
+
 Test(attempt_knee, each_source_counts_by_itself)
 {
 	start("[headroom]\nsources = 10.0.0.1-10.0.0.2\n");
@@ -104,6 +122,33 @@ Test(attempt_knee, after_slow_ones_the_next_are_helped_for_a_while)
 	fake.connect_ns = 20000;
 	check_number(helped(10), 10);
 	fake.now_ns += KNEE_HELPED_FOR * 500000;
+	check_number(helped(10), 0);
+}
+
+Test(attempt_knee, it_is_the_same_for_ipv6_and_without_blocking)
+{
+	start("");
+	fake.connect_result = -EINPROGRESS;
+	for (unsigned i = 0; i < KNEE_FIRST + KNEE_SLOW_ONES + 10; i++) {
+		struct program_socket s = program_socket(AF_INET6);
+		fake.connect_ns = i < KNEE_FIRST ? 20000 : 500000;
+		check_number(program_connect(&s, "[fd00::9]:80"), -EINPROGRESS);
+		check_number(fake_fd(s.fd)->range != 0, i < KNEE_FIRST || i >= KNEE_FIRST + KNEE_SLOW_ONES);
+	}
+}
+
+/* Its walk is that of its own range. */
+Test(attempt_knee, a_socket_with_a_range_of_its_own_says_nothing)
+{
+	start("");
+	helped(KNEE_FIRST);
+	fake.connect_ns = 500000;
+	for (unsigned i = 0; i < 2 * KNEE_SLOW_ONES; i++) {
+		struct program_socket s = program_socket(AF_INET);
+		s.held.tracked->flags |= OWN_RANGE;
+		check_number(program_connect(&s, TO), 0);
+	}
+	fake.connect_ns = 20000;
 	check_number(helped(10), 0);
 }
 
