@@ -44,7 +44,7 @@ static const char usage[] =
 
 struct asked {
 	struct check *check;
-	const char *space_option, *space; /* --pid or --netns */
+	struct netns_asked netns;
 	bool all, leaks;
 };
 
@@ -80,9 +80,10 @@ static int take_option(void *context, int option)
 		check->options.threshold = (unsigned)number;
 		return status;
 	case 'P':
+		asked->netns = (struct netns_asked){ "--pid", optarg };
+		return STATUS_FINE;
 	case 'N':
-		asked->space_option = option == 'P' ? "--pid" : "--netns";
-		asked->space = optarg;
+		asked->netns = (struct netns_asked){ "--netns", optarg };
 		return STATUS_FINE;
 	default:
 		return STATUS_USAGE;
@@ -169,7 +170,7 @@ static int ask(struct asked *asked, char **destinations)
 	if ((status = disagreement(asked, *destinations)) ||
 	    (status = take_targets(check, destinations, false)))
 		return status;
-	if (asked->space && (status = netns_enter(asked->space_option, asked->space)))
+	if ((status = netns_enter(&asked->netns)))
 		return status;
 	if (asked->all)
 		return check_all(&check->options);

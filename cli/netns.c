@@ -28,11 +28,14 @@ static bool enter_user_namespace(const char *pid)
 	return entered;
 }
 
-int netns_enter(const char *option, const char *what)
+int netns_enter(const struct netns_asked *asked)
 {
-	bool is_pid = !strcmp(option, "--pid");
+	const char *option = asked->option, *what = asked->what;
 	char path[PATH_MAX], *end;
 
+	if (!what)
+		return STATUS_FINE;
+	bool is_pid = !strcmp(option, "--pid");
 	if (is_pid && (strtol(what, &end, 10) <= 0 || *end))
 		return complain(option, "`%s` is not a process id", what);
 	if (is_pid)

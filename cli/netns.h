@@ -3,12 +3,16 @@
 #ifndef HEADROOM_CLI_NETNS_H
 #define HEADROOM_CLI_NETNS_H
 
+/* As the command line names it; all NULL: the one this process is in. */
+struct netns_asked {
+	const char *option; /* "--pid" or "--netns" */
+	const char *what;   /* a pid; or a name as in `ip netns`, or the path of a namespace file */
+};
+
 /**
- * netns_enter() - move this process to the network namespace of another
- * @option:	"--pid" or "--netns", for the complaint
- * @what:	a pid; or a name as in `ip netns`, or the path of a namespace file
+ * netns_enter() - move this process to the network namespace that was asked for
  * Return: STATUS_FINE, or STATUS_USAGE after a complaint
  */
-int netns_enter(const char *option, const char *what);
+int netns_enter(const struct netns_asked *asked);
 
 #endif

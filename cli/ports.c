@@ -32,7 +32,7 @@ static const char usage[] = "usage: headroom ports [OPTION...]\n"
 
 struct asked {
 	struct ports *ports;
-	const char *space_option, *space; /* --pid or --netns */
+	struct netns_asked netns;
 };
 
 static int take_option(void *context, int option)
@@ -47,9 +47,10 @@ static int take_option(void *context, int option)
 		asked->ports->json = true;
 		return STATUS_FINE;
 	case 'P':
+		asked->netns = (struct netns_asked){ "--pid", optarg };
+		return STATUS_FINE;
 	case 'N':
-		asked->space_option = option == 'P' ? "--pid" : "--netns";
-		asked->space = optarg;
+		asked->netns = (struct netns_asked){ "--netns", optarg };
 		return STATUS_FINE;
 	default:
 		return STATUS_USAGE;
@@ -181,8 +182,8 @@ int verb_ports(int argc, char **argv)
 	if (!ports)
 		return complain(NULL, "no memory");
 	int status = take_options(&asked, argc, argv);
-	if (!status && asked.space)
-		status = netns_enter(asked.space_option, asked.space);
+	if (!status)
+		status = netns_enter(&asked.netns);
 	if (!status)
 		status = look(ports);
 	if (!status) {
