@@ -52,7 +52,7 @@ struct attempt {
 	struct tuple_space *full;        /* the space found full in the round before */
 	unsigned candidates;
 	bool spreading; /* the source is ours to choose */
-	uint16_t flags; /* the socket's, as of now; entered into its record under the lock */
+	uint32_t flags; /* the socket's, as of now; entered into its record under the lock */
 	uint64_t began_ns;
 	uint64_t asked_ns, answered_ns; /* around the program's call */
 	struct knee_aid aid;
@@ -72,7 +72,7 @@ static inline bool attempt_enter(struct attempt *a)
 	if (unlikely(!shim_enter_held(a->shim, &a->held)))
 		return false;
 	a->tracked->flags =
-		(uint16_t)((a->tracked->flags & ~FLAGS_OF_ATTEMPT) | (a->flags & FLAGS_OF_ATTEMPT));
+		((a->tracked->flags & ~(uint32_t)FLAGS_OF_ATTEMPT) | (a->flags & FLAGS_OF_ATTEMPT));
 	return true;
 }
 
@@ -89,7 +89,7 @@ static void mark_under_way(struct attempt *a)
 	a->tracked->state = SOCKET_CONNECTING;
 	a->tracked->flags |= IN_CALL;
 	a->tracked->caller = shim_thread();
-	a->tracked->flags &= (uint16_t) ~(FIN_SENT_FIRST | WAS_SHUT);
+	a->tracked->flags &= ~(uint32_t)(FIN_SENT_FIRST | WAS_SHUT);
 	a->tracked->space = NULL;
 	a->flags = a->tracked->flags;
 	a->family = a->tracked->family;
@@ -213,13 +213,13 @@ void attempt_undo(struct shim *shim, const struct held *held, int fd)
 
 	if (!shim_enter_held(shim, held))
 		return;
-	uint16_t flags = tracked->flags;
+	uint32_t flags = tracked->flags;
 	uint8_t family = tracked->family;
 	if (flags & HAS_SOURCE)
 		to_nothing = tracked->bound;
-	tracked->flags &= (uint16_t)~SOURCE_BY_US;
+	tracked->flags &= ~(uint32_t)SOURCE_BY_US;
 	if (!(flags & DEFERRED))
-		tracked->flags &= (uint16_t)~NO_PORT_BY_US;
+		tracked->flags &= ~(uint32_t)NO_PORT_BY_US;
 	shim_leave(shim);
 	if (flags & HAS_PORT)
 		return;
@@ -241,9 +241,9 @@ COLD static void unbind_source(struct attempt *a)
 		return;
 	shim_leave(a->shim);
 	attempt_undo(a->shim, &a->held, a->fd);
-	a->flags &= (uint16_t)~SOURCE_BY_US;
+	a->flags &= ~(uint32_t)SOURCE_BY_US;
 	if (!(a->flags & DEFERRED))
-		a->flags &= (uint16_t)~NO_PORT_BY_US;
+		a->flags &= ~(uint32_t)NO_PORT_BY_US;
 }
 
 /* connect() is a cancellation point: the thread may end in the program's call (pthreads(7)). */
@@ -254,7 +254,7 @@ static void on_cancel(void *argument)
 	if (!attempt_enter(a))
 		return;
 	a->tracked->state = SOCKET_CONNECTING;
-	a->tracked->flags &= (uint16_t)~IN_CALL;
+	a->tracked->flags &= ~(uint32_t)IN_CALL;
 	if (a->destination)
 		a->destination->users--;
 	tracked_put(a->shim, a->tracked);
@@ -331,7 +331,7 @@ HOT static void settle_under_way(struct attempt *a, long rc)
 	struct tracked *tracked = a->tracked;
 
 	tracked->state = rc >= 0 ? SOCKET_OPEN : SOCKET_CONNECTING;
-	tracked->flags &= (uint16_t)~IN_CALL;
+	tracked->flags &= ~(uint32_t)IN_CALL;
 	if (unlikely(!a->space))
 		return;
 	uint64_t spent_ns = a->answered_ns - a->asked_ns;
@@ -352,7 +352,7 @@ HOT static void settle_under_way(struct attempt *a, long rc)
 COLD static void settle_failed(struct attempt *a, long rc)
 {
 	a->tracked->state = SOCKET_FRESH;
-	a->tracked->flags &= (uint16_t)~IN_CALL;
+	a->tracked->flags &= ~(uint32_t)IN_CALL;
 	a->tracked->space = NULL;
 	/* EISCONN and EALREADY: a connection nobody saw being made; nothing was tried. */
 	if (a->space && (rc == -EISCONN || rc == -EALREADY || rc == -EOPNOTSUPP))
@@ -375,7 +375,7 @@ COLD static void settle_full(struct attempt *a)
 /* connect() has given the socket its port: nothing is deferred any longer. */
 COLD static void end_deferral(struct attempt *a)
 {
-	a->tracked->flags &= (uint16_t)~DEFERRED;
+	a->tracked->flags &= ~(uint32_t)DEFERRED;
 	a->shim->deferred_count--;
 	a->shim->deferrals++;
 	if (a->space)
@@ -397,7 +397,7 @@ COLD static void settle_exhausted(struct attempt *a)
 		events_exhausted(a->shim, a->events, d, a->candidates, time_of(a));
 	}
 	a->tracked->state = SOCKET_FRESH;
-	a->tracked->flags &= (uint16_t)~IN_CALL;
+	a->tracked->flags &= ~(uint32_t)IN_CALL;
 	a->tracked->space = NULL;
 }
 
@@ -411,7 +411,7 @@ static inline void let_go(struct attempt *a, long rc)
 		tracked->state = rc >= 0                 ? SOCKET_OPEN
 				 : attempt_under_way(rc) ? SOCKET_CONNECTING
 							 : SOCKET_FRESH;
-	tracked->flags &= (uint16_t)~IN_CALL;
+	tracked->flags &= ~(uint32_t)IN_CALL;
 	if (unlikely(tracked->flags & DEFERRED) && attempt_under_way(rc))
 		end_deferral(a);
 	if (likely(a->destination))

@@ -51,7 +51,7 @@ long deferral_make_real(struct shim *shim, const struct held *held, int fd)
 	uint64_t cookie = tracked->cookie;
 	struct address source = tracked->bound;
 	if (deferred) {
-		tracked->flags &= (uint16_t) ~(DEFERRED | NO_PORT_BY_US);
+		tracked->flags &= ~(uint32_t)(DEFERRED | NO_PORT_BY_US);
 		tracked->flags |= HAS_PORT;
 		shim->deferred_count--;
 	}

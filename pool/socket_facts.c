@@ -84,7 +84,7 @@ COLD bool socket_inquire(int fd, struct tracked *out)
 }
 
 /* A socket whose state recv() leaves open: still connecting, shut down, or in error. */
-COLD static struct ending_facts ending_by_state(int fd, uint16_t flags)
+COLD static struct ending_facts ending_by_state(int fd, uint32_t flags)
 {
 	struct ending_facts facts = { .how = ENDED_BY_RESET };
 
@@ -110,7 +110,7 @@ COLD static struct ending_facts ending_by_state(int fd, uint16_t flags)
 	return facts;
 }
 
-HOT struct ending_facts socket_ending(int fd, uint8_t state, uint16_t flags)
+HOT struct ending_facts socket_ending(int fd, uint8_t state, uint32_t flags)
 {
 	struct ending_facts facts = { .how = ENDED_BY_RESET };
 	bool open_both_ways = state == SOCKET_OPEN && !(flags & WAS_SHUT);

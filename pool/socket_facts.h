@@ -43,6 +43,6 @@ struct ending_facts {
  *
  * One system call for a connection that is known to be open and was not shut down.
  */
-struct ending_facts socket_ending(int fd, uint8_t state, uint16_t flags);
+struct ending_facts socket_ending(int fd, uint8_t state, uint32_t flags);
 
 #endif

@@ -57,11 +57,12 @@ struct tracked {
 	const void *caller;  /* while IN_CALL: the thread whose attempt it is, by shim_thread() */
 	uint32_t references; /* fds, and hooks at work on it */
 	uint32_t fds;        /* fd numbers that stand for it */
-	uint16_t flags;
+	uint32_t flags;      /* enum socket_flag */
 	uint8_t state;
 	uint8_t family;  /* AF_INET or AF_INET6 */
 	uint8_t watched; /* enum watching: read without the lock */
 };
+_Static_assert(sizeof(struct tracked) == 64, "one cache line");
 
 /* A reference that a hook holds on a record. The record is gone if the process was forked since. */
 struct held {

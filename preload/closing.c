@@ -35,8 +35,8 @@ HOT static inline bool begin(int fd, struct closing *closing, bool may_park)
 	uint8_t state = tracked->state;
 	/* Our own connect() in this thread: left by siglongjmp(), or the closer is a signal handler in it. */
 	if (unlikely(tracked->flags & IN_CALL) && tracked->caller == shim_thread() && tracked->fds == 0)
-		tracked->flags &= (uint16_t)~IN_CALL;
-	uint16_t flags = tracked->flags;
+		tracked->flags &= ~(uint32_t)IN_CALL;
+	uint32_t flags = tracked->flags;
 	bool counted = tracked->space, watched = tracked->watched;
 	if (unlikely(flags & IN_CALL) && tracked->fds == 0)
 		tracked->flags |= CLOSED_IN_CALL;

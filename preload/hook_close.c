@@ -144,7 +144,7 @@ int hook_shutdown(int fd, int how)
 	/* One that is not connected is shut all the same (inet_shutdown(), net/ipv4/af_inet.c). */
 	int saved = errno;
 	if ((rc == 0 || saved == ENOTCONN) && shim_enter_held(&shim, &held)) {
-		held.tracked->flags |= (uint16_t)(first ? WAS_SHUT | FIN_SENT_FIRST : WAS_SHUT);
+		held.tracked->flags |= (first ? WAS_SHUT | FIN_SENT_FIRST : WAS_SHUT);
 		shim_leave(&shim);
 	}
 	fdtable_release(&held);

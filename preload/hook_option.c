@@ -50,7 +50,7 @@ static bool aborts(const void *value, socklen_t length)
 }
 
 /* Return: the flag the option stands for, 0 if none; and whether it is now set. */
-static uint16_t flag_of(int level, int name, const void *value, socklen_t length, bool *set)
+static uint32_t flag_of(int level, int name, const void *value, socklen_t length, bool *set)
 {
 	*set = is_on(value, length);
 	if (level == IPPROTO_IP && name == IP_BIND_ADDRESS_NO_PORT)
@@ -90,15 +90,15 @@ COLD static void note_option(int fd, int level, int name, const void *value, soc
 	shim_leave(&shim);
 }
 
-static void remember(int fd, uint16_t flag, bool set)
+static void remember(int fd, uint32_t flag, bool set)
 {
 	if (!process_is_ours() || !shim_enter(&shim))
 		return;
 	struct tracked *tracked = fdtable_look(fd);
 	if (tracked) {
-		tracked->flags = (uint16_t)(set ? tracked->flags | flag : tracked->flags & ~flag);
+		tracked->flags = (set ? tracked->flags | flag : tracked->flags & ~flag);
 		if (flag == OWN_RANGE)
-			tracked->flags &= (uint16_t)~RANGE_BY_US;
+			tracked->flags &= ~(uint32_t)RANGE_BY_US;
 	}
 	shim_leave(&shim);
 }
@@ -113,7 +113,7 @@ int hook_setsockopt(int fd, int level, int name, const void *value, socklen_t le
 		deferred_fd_make_real(fd);
 	int rc = real.setsockopt(fd, level, name, value, length);
 	if (rc == 0) {
-		uint16_t flag = flag_of(level, name, value, length, &set);
+		uint32_t flag = flag_of(level, name, value, length, &set);
 		if (flag)
 			remember(fd, flag, set);
 		if (shim.settings.reuses)
@@ -123,7 +123,7 @@ int hook_setsockopt(int fd, int level, int name, const void *value, socklen_t le
 }
 
 /* What we set for the program, it did not set: it reads its own value, 0. */
-static bool set_by_us(uint16_t flags, int name)
+static bool set_by_us(uint32_t flags, int name)
 {
 	return (name == IP_BIND_ADDRESS_NO_PORT && flags & NO_PORT_BY_US && !(flags & OWN_NO_PORT)) ||
 	       (name == IP_LOCAL_PORT_RANGE && flags & RANGE_BY_US);

@@ -290,7 +290,7 @@ Test(attempt, an_explicit_source_is_bound_again_after_a_failure)
 }
 
 struct own_case {
-	uint16_t flag;
+	uint32_t flag;
 	bool spreads, knee;
 };
 

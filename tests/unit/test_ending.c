@@ -113,7 +113,7 @@ Test(ending, unseen_is_entered_once_and_not_during_an_attempt)
 	s.held.tracked->flags |= IN_CALL;
 	ending_unseen(s.held.tracked, fake.now_ns);
 	check_number(space->open, 1);
-	s.held.tracked->flags &= (uint16_t)~IN_CALL;
+	s.held.tracked->flags &= ~(uint32_t)IN_CALL;
 	ending_unseen(s.held.tracked, fake.now_ns);
 	ending_unseen(s.held.tracked, fake.now_ns);
 	check_number(space->open, 0);

@@ -24,7 +24,7 @@ TestSuite(parked_refused, .init = start, .fini = fake_stop);
 
 static void flag(int fd, unsigned flags)
 {
-	fdtable_look(fd)->flags |= (uint16_t)flags;
+	fdtable_look(fd)->flags |= (uint32_t)flags;
 }
 
 static void open_exchange(int fd)
@@ -343,7 +343,7 @@ Test(parked_refused, nothing_where_the_ledger_has_no_pool)
 Test(parked_refused, a_fresh_socket_that_is_unlike)
 {
 	uint64_t cookie = reusing_parked(TO);
-	static const uint16_t flags[] = { HAS_PORT,    OWN_NO_PORT,     OWN_RANGE, PINNED,
+	static const uint32_t flags[] = { HAS_PORT,    OWN_NO_PORT,     OWN_RANGE, PINNED,
 					  REUSES_PORT, ABORTS_ON_CLOSE, HAS_SOURCE };
 	for (size_t i = 0; i < sizeof(flags) / sizeof(flags[0]); i++) {
 		int fd = reusing_socket(AF_INET);

@@ -134,7 +134,7 @@ Test(socket_facts, options_that_cannot_be_asked_count_as_unset)
 struct ending_case {
 	char name[48];
 	uint8_t state;
-	uint16_t flags;
+	uint32_t flags;
 	long to_recv;
 	uint8_t tcp_state;
 	int so_error;
