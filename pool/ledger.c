@@ -78,8 +78,8 @@ static void drop(struct ledger *ledger, struct ledger_link *link)
 		usage_take_back(ledger, s);
 		arena_free(arena, s, sizeof(*s));
 	}
-	arena_free(arena, d->by_source, d->by_source_count * sizeof(struct tuple_space *));
-	arena_free(arena, d->load, d->by_source_count * sizeof(uint32_t));
+	arena_free(arena, d->load, d->by_source.count * sizeof(uint32_t));
+	slots_free(&d->by_source, arena);
 	if (d->parked)
 		arena_free(arena, d->parked, sizeof(struct parked_pool));
 	arena_free(arena, link, sizeof(*link));

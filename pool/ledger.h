@@ -11,6 +11,7 @@
 #include "parked_pool.h"
 #include "port_range.h"
 #include "settings.h"
+#include "slots.h"
 #include "usage_entry.h"
 
 #include <stdbool.h>
@@ -67,10 +68,9 @@ struct destination {
 	uint64_t natural_until_ns;   /* ask again after */
 	struct knee_watch knee;
 	const struct source_list *sources; /* candidates: the rule's, or what `auto` found */
-	struct tuple_space **by_source;    /* one slot a candidate, NULL until used */
-	uint32_t *load;                    /* ports in use, one a candidate, side by side: see spread.c */
+	struct slots by_source;            /* the tuple spaces of those candidates that were used */
+	uint32_t *load; /* ports in use, one a candidate, side by side; NULL for a long list: see spread.c */
 	uint32_t load_tick;
-	unsigned by_source_count;
 	unsigned rotor;             /* where the next search among equals starts */
 	uint32_t least_load;        /* none of `load` is lower, while load_valid */
 	uint64_t sources_until_ns;  /* look `auto` up again after */

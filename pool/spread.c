@@ -12,16 +12,21 @@ enum { LOOK_AT = 64 };
 
 static void forget_slots(struct shim *shim, struct destination *destination)
 {
-	unsigned count = destination->by_source_count;
-
 	for (struct tuple_space *space = destination->spaces; space; space = space->next)
 		space->load = NULL;
-	arena_free(&shim->arena, destination->by_source, count * sizeof(struct tuple_space *));
-	arena_free(&shim->arena, destination->load, count * sizeof(uint32_t));
-	destination->by_source = NULL;
+	arena_free(&shim->arena, destination->load, destination->by_source.count * sizeof(uint32_t));
+	slots_free(&destination->by_source, &shim->arena);
 	destination->load = NULL;
 	destination->load_valid = false;
-	destination->by_source_count = 0;
+}
+
+static bool take_slot(struct shim *shim, struct destination *destination, unsigned i,
+		      struct tuple_space *space)
+{
+	if (!slots_put(&destination->by_source, &shim->arena, i, space))
+		return false;
+	space->load = destination->load ? &destination->load[i] : NULL;
+	return true;
 }
 
 bool spread_prepare(struct shim *shim, struct destination *destination, const struct source_list *sources)
@@ -32,18 +37,17 @@ bool spread_prepare(struct shim *shim, struct destination *destination, const st
 	destination->sources = NULL;
 	if (!sources || !sources->count)
 		return true;
-	destination->by_source = arena_alloc(&shim->arena, sources->count * sizeof(struct tuple_space *));
-	destination->load = arena_alloc(&shim->arena, sources->count * sizeof(uint32_t));
-	destination->by_source_count = sources->count;
-	if (!destination->by_source || !destination->load) {
-		forget_slots(shim, destination);
+	if (!slots_start(&destination->by_source, &shim->arena, sources->count))
 		return false;
-	}
+	/* Of more than are looked at the loads are never all known. */
+	if (sources->count <= LOOK_AT)
+		destination->load = arena_alloc(&shim->arena, sources->count * sizeof(uint32_t));
 	for (struct tuple_space *space = destination->spaces; space; space = space->next)
 		for (unsigned i = 0; i < sources->count; i++)
-			if (address_equal(&space->source, &sources->items[i])) {
-				destination->by_source[i] = space;
-				space->load = &destination->load[i];
+			if (address_equal(&space->source, &sources->items[i]) &&
+			    !take_slot(shim, destination, i, space)) {
+				forget_slots(shim, destination);
+				return false;
 			}
 	destination->sources = sources;
 	destination->rotor = shim_random(shim);
@@ -99,7 +103,7 @@ struct search {
 HOT static uint32_t look_at(struct search *s, unsigned i)
 {
 	const struct address *source = &s->destination->sources->items[i];
-	struct tuple_space *space = s->destination->by_source[i];
+	struct tuple_space *space = slots_get(&s->destination->by_source, i);
 
 	if (!fits(source, &s->destination->to.ip))
 		return UINT32_MAX;
@@ -118,27 +122,27 @@ HOT static uint32_t look_at(struct search *s, unsigned i)
 
 COLD static struct tuple_space *fill_slot(struct search *s, unsigned i)
 {
-	struct tuple_space **slot = &s->destination->by_source[i];
-	if (!*slot)
-		*slot = ledger_space(&s->shim->ledger, s->destination, &s->destination->sources->items[i]);
-	if (*slot && !(*slot)->load) {
-		(*slot)->load = &s->destination->load[i];
-		*(*slot)->load = space_in_use(*slot, &s->shim->range, s->now_ns) + (*slot)->others;
-	}
-	return *slot;
+	struct destination *d = s->destination;
+	struct tuple_space *space = ledger_space(&s->shim->ledger, d, &d->sources->items[i]);
+
+	if (!space || !take_slot(s->shim, d, i, space))
+		return NULL;
+	if (space->load)
+		*space->load = space_in_use(space, &s->shim->range, s->now_ns) + space->others;
+	return space;
 }
 
 static inline struct tuple_space *space_of(struct search *s, unsigned i)
 {
-	struct tuple_space *space = s->destination->by_source[i];
-	return likely(space && space->load) ? space : fill_slot(s, i);
+	struct tuple_space *space = slots_get(&s->destination->by_source, i);
+	return likely(space) ? space : fill_slot(s, i);
 }
 
 /* Most headroom first. Equals are taken in turn, from a random start: processes differ. */
 HOT static void search_even(struct search *s)
 {
 	struct destination *d = s->destination;
-	unsigned count = d->by_source_count;
+	unsigned count = d->by_source.count;
 	unsigned start = d->rotor++ % count;
 	bool all_usable = true;
 
@@ -149,14 +153,14 @@ HOT static void search_even(struct search *s)
 		uint32_t in_use = look_at(s, i);
 		if (in_use == UINT32_MAX)
 			all_usable = false;
-		else
+		else if (d->load)
 			d->load[i] = in_use;
 		if (in_use < s->best_in_use) {
 			s->best_in_use = in_use;
 			s->best = (int)i;
 		}
 	}
-	d->load_valid = all_usable;
+	d->load_valid = all_usable && d->load;
 	d->least_load = 0;
 	d->load_tick = ledger_tick(s->now_ns);
 }
@@ -166,7 +170,7 @@ HOT static void search_even(struct search *s)
 HOT static void search_load(struct search *s)
 {
 	struct destination *d = s->destination;
-	unsigned count = d->by_source_count;
+	unsigned count = d->by_source.count;
 	unsigned i = d->rotor++ % count;
 
 	for (unsigned n = 0; n < count && s->best_in_use > d->least_load; n++) {
@@ -196,7 +200,7 @@ static enum verdict choose_spill(struct search *s, struct choice *choice)
 		choice->space = d->natural;
 		return CHOSEN_NATURAL;
 	}
-	for (unsigned i = 0; i < d->by_source_count; i++) {
+	for (unsigned i = 0; i < d->by_source.count; i++) {
 		if (d->natural && address_equal(&d->sources->items[i], &d->natural->source))
 			continue;
 		uint32_t in_use = look_at(s, i);
@@ -225,7 +229,7 @@ HOT enum verdict spread_choose(struct shim *shim, struct destination *destinatio
 			    .now_ns = now_ns,
 			    .best = -1,
 			    .best_in_use = UINT32_MAX };
-	enum spread spread = destination->by_source_count ? destination->rule->spread : SPREAD_OFF;
+	enum spread spread = destination->by_source.count ? destination->rule->spread : SPREAD_OFF;
 	enum verdict verdict = CHOSEN_NATURAL;
 
 	*choice = (struct choice){ 0 };

@@ -83,14 +83,14 @@ Test(candidates, auto_is_looked_up_every_30_s)
 	has("10.0.0.1");
 	has("10.0.0.2");
 	struct destination *d = connected(TO);
-	check_number(d->by_source_count, 2);
+	check_number(d->by_source.count, 2);
 	has("10.0.0.3");
 	fake.now_ns += 29 * SECOND;
 	connected(TO);
-	check_number(d->by_source_count, 2);
+	check_number(d->by_source.count, 2);
 	fake.now_ns += 2 * SECOND;
 	connected(TO);
-	check_number(d->by_source_count, 3);
+	check_number(d->by_source.count, 3);
 	/* The counts of a source stay with it. */
 	check_number(program_space("10.0.0.1", TO)->open + program_space("10.0.0.2", TO)->open +
 			     (program_space("10.0.0.3", TO) ? program_space("10.0.0.3", TO)->open : 0),
@@ -119,8 +119,8 @@ Test(candidates, more_lists_than_there_is_room_for_leave_the_choice_to_the_kerne
 		connected(text);
 	}
 	check_number(shim.auto_count, AUTO_LISTS_MAX);
-	check(program_destination("10.0.1.2:80")->by_source_count);
-	check(!program_destination("10.0.1.39:80")->by_source_count);
+	check(program_destination("10.0.1.2:80")->by_source.count);
+	check(!program_destination("10.0.1.39:80")->by_source.count);
 }
 
 Test(candidates, an_auto_that_fails_keeps_what_was_known)
@@ -132,7 +132,7 @@ Test(candidates, an_auto_that_fails_keeps_what_was_known)
 	fake.now_ns += 31 * SECOND;
 	fake_fail(CALL_SOCKET, EMFILE);
 	connected(TO);
-	check_number(d->by_source_count, 2);
+	check_number(d->by_source.count, 2);
 	check_contains(fake.output, "event=auto_failed");
 	/* It is not tried at every connect(). */
 	unsigned calls = fake.calls[CALL_SOCKET];
@@ -149,7 +149,7 @@ Test(candidates, after_a_fork_meanwhile_nothing_is_entered)
 	struct candidates_age all = { .range = true, .list = true, .natural = true };
 	struct events events = { 0 };
 	candidates_refresh(&shim, &held, d, &all, &events, fake.now_ns);
-	check(!d->by_source_count && !d->natural);
+	check(!d->by_source.count && !d->natural);
 	check_number(shim.auto_count, 0);
 	check_number(fake_open_fds(), 0);
 }

@@ -53,8 +53,8 @@ static int take(void)
 		space_taken(choice.space, &shim.range, now_ns);
 	if (verdict == CHOSEN_NATURAL)
 		return -1;
-	for (unsigned i = 0; i < destination->by_source_count; i++)
-		if (destination->by_source[i] == choice.space)
+	for (unsigned i = 0; i < destination->by_source.count; i++)
+		if (slots_get(&destination->by_source, i) == choice.space)
 			return (int)i;
 	abort(); /* chosen, but not of the list */
 }
@@ -62,9 +62,10 @@ static int take(void)
 static struct tuple_space *space_of(unsigned i)
 {
 	struct address *source = &shim.settings.otherwise.sources.items[i];
-	if (!destination->by_source[i])
-		destination->by_source[i] = ledger_space(&shim.ledger, destination, source);
-	return destination->by_source[i];
+	if (!slots_get(&destination->by_source, i))
+		check(slots_put(&destination->by_source, &shim.arena, i,
+				ledger_space(&shim.ledger, destination, source)));
+	return slots_get(&destination->by_source, i);
 }
 
 static void set_open(unsigned i, uint32_t open)
@@ -115,10 +116,12 @@ Test(spread, what_is_remembered_of_a_source_is_what_it_has_in_use)
 			check(take() >= 0);
 		if (!destination->load_valid || destination->load_tick != ledger_tick(now_ns))
 			continue;
-		for (unsigned n = 0; n < 8; n++)
-			if (destination->by_source[n] && destination->by_source[n]->load)
+		for (unsigned n = 0; n < 8; n++) {
+			space = slots_get(&destination->by_source, n);
+			if (space && space->load)
 				check_number(destination->load[n],
-					     space_in_use(destination->by_source[n], &shim.range, now_ns));
+					     space_in_use(space, &shim.range, now_ns));
+		}
 		remembered++;
 	}
 	check(remembered > 1000);
@@ -175,18 +178,18 @@ Test(spread, a_list_is_prepared_once)
 {
 	start("10.0.0.1-10.0.0.4", "even");
 	set_open(0, 3);
-	struct tuple_space *space = destination->by_source[0];
+	struct tuple_space *space = slots_get(&destination->by_source, 0);
 	check(spread_prepare(&shim, destination, &shim.settings.otherwise.sources));
-	check(destination->by_source[0] == space);
+	check(slots_get(&destination->by_source, 0) == space);
 	/* Another list, such as `auto` found later. */
 	struct source_list other = { .items = shim.settings.otherwise.sources.items, .count = 2 };
 	check(spread_prepare(&shim, destination, &other));
-	check_number(destination->by_source_count, 2);
-	check(destination->by_source[0] == space && !destination->by_source[1]);
+	check_number(destination->by_source.count, 2);
+	check(slots_get(&destination->by_source, 0) == space && !slots_get(&destination->by_source, 1));
 	check_number(take(), 1);
 	check(space_of(0) == space);
 	check(spread_prepare(&shim, destination, NULL));
-	check_number(destination->by_source_count, 0);
+	check_number(destination->by_source.count, 0);
 	check_number(take(), -1);
 }
 
@@ -433,4 +436,19 @@ Test(spread, without_spreading_a_full_natural_source_is_known)
 	check_number(choose(&choice), CHOSEN_NATURAL);
 	check(choice.space == destination->natural);
 	check_number(choice.candidates, 1);
+}
+
+Test(spread, many_destinations_with_a_long_list_take_memory_for_what_they_use)
+{
+	start("10.4.0.0/20", "even");
+	size_t before = shim.arena.mapped;
+	for (unsigned n = 0; n < 1000; n++) {
+		char to[32];
+		snprintf(to, sizeof(to), "10.9.%u.%u:80", n >> 8, n & 255);
+		prepare(to);
+		check(take() >= 0);
+	}
+	/* A place in the ledger, one tuple space and its counts, but nothing for each of the 4,096 sources.
+	 */
+	check(shim.arena.mapped - before < 1000 * 2048);
 }
