@@ -28,7 +28,7 @@ static const char usage[] =
 	"                          even (default): the source with the most headroom;\n"
 	"                          spill: the kernel's own source until half of its\n"
 	"                          ports are in use\n"
-	"      --reuse off|http|redis|memcached|raw\n"
+	"      --reuse off|http|http+bodies|redis|memcached|raw\n"
 	"                          keep what the program closes for its next connect()\n"
 	"                          to the same place, when this guard knows that the\n"
 	"                          exchange is complete; default off\n"

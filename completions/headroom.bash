@@ -30,7 +30,7 @@ _headroom() {
 		return
 	fi
 	case $before in
-	--reuse) mapfile -t COMPREPLY < <(compgen -W 'off http redis memcached raw' -- "$word") ;;
+	--reuse) mapfile -t COMPREPLY < <(compgen -W 'off http http+bodies redis memcached raw' -- "$word") ;;
 	--spread) mapfile -t COMPREPLY < <(compgen -W 'even spill off' -- "$word") ;;
 	--sort)
 		local keys='headroom rate failures'

@@ -5,7 +5,16 @@
 
 #include "guard_state.h"
 
-enum guard_kind { GUARD_OFF, GUARD_HTTP, GUARD_REDIS, GUARD_MEMCACHED, GUARD_RAW, GUARD_KINDS };
+enum guard_kind {
+	GUARD_OFF,
+	GUARD_HTTP,
+	GUARD_HTTP_BODIES, /* the same, and the rule's owner says that the server reads the bodies of requests
+			    */
+	GUARD_REDIS,
+	GUARD_MEMCACHED,
+	GUARD_RAW,
+	GUARD_KINDS
+};
 
 enum guard_verdict {
 	GUARD_OPEN,    /* nothing sent yet, or an exchange is under way */
@@ -14,7 +23,7 @@ enum guard_verdict {
 };
 
 /**
- * guard_from_name() - the guard that a rule names: off, http, redis, memcached, raw
+ * guard_from_name() - the guard that a rule names: off, http, http+bodies, redis, memcached, raw
  * @name:	as in the rule file, lower case
  * @kind:	written to if the name is known
  * Return: whether it is known
@@ -57,7 +66,7 @@ void guard_received(struct guard *guard, const void *bytes, size_t size);
  *
  * How the bytes were cut into calls makes no difference. GUARD_REFUSED stays until guard_start().
  * GUARD_RAW is clean when the program has sent and the last bytes were received: the caller checks that the
- * connection has been quiet.
+ * connection has been quiet. If it speaks HTTP, it is held to what GUARD_HTTP asks.
  */
 enum guard_verdict guard_verdict(const struct guard *guard);
 

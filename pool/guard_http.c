@@ -2,6 +2,8 @@
 /* guard_http - the guard of HTTP/1.1 connections. */
 #include "guard_http.h"
 
+#include "guard.h"
+
 #include <string.h>
 
 /* Theory of operation
@@ -40,9 +42,7 @@ enum http_line {
 	HTTP_LINE_END,
 };
 
-enum waiting_for { ANSWER_WITH_BODY, ANSWER_TO_HEAD };
-
-enum { STATUS_SWITCHING = 101, STATUS_NO_CONTENT = 204, STATUS_NOT_MODIFIED = 304, STATUS_TIMEOUT = 408 };
+enum waiting_for { ANSWER_TO_HEAD, ANSWER_TO_BODY };
 
 static bool is_request(const struct http_stream *stream)
 {
@@ -88,14 +88,26 @@ static void body_start(struct guard *guard, struct http_stream *stream)
 	}
 }
 
+/* Without a length of its own such a request ends by rule: a server may still wait for a body. */
+static bool has_body_as_a_rule(unsigned method)
+{
+	return method == HTTP_POST || method == HTTP_PUT || method == HTTP_PATCH;
+}
+
 static void request_head_end(struct guard *guard, struct http_stream *stream)
 {
 	unsigned method = stream->parser.method;
+	bool has_length = stream->parser.flags & (F_CHUNKED | F_CONTENTLENGTH);
+	bool body = stream->parser.flags & F_CHUNKED || (has_length && stream->parser.content_length);
 
 	/* SOURCE is Icecast's: its body ends with the connection. */
 	if (method == HTTP_CONNECT || method == HTTP_SOURCE)
 		guard_refuse(guard, GUARD_REASON_UPGRADE);
-	if (!request_add(&guard->http.waiting, method == HTTP_HEAD ? ANSWER_TO_HEAD : ANSWER_WITH_BODY))
+	if (method == HTTP_HEAD || (!has_length && has_body_as_a_rule(method)))
+		guard_refuse(guard, GUARD_REASON_FRAMING);
+	if (body && !guard->http.bodies)
+		guard_refuse(guard, GUARD_REASON_BODY);
+	if (!request_add(&guard->http.waiting, body ? ANSWER_TO_BODY : ANSWER_TO_HEAD))
 		guard_refuse(guard, GUARD_REASON_LIMIT);
 	if (guard->reason)
 		return;
@@ -103,35 +115,64 @@ static void request_head_end(struct guard *guard, struct http_stream *stream)
 	body_start(guard, stream);
 }
 
-/* RFC 9112, 6.3: which replies have a body, and where does it end? */
+/* Replies in which not all servers agree with all clients on whether there is a body (RFC 9110, 15.3.5,
+ * 15.3.6, 15.4.5), and interim ones that were not asked for. */
+static bool ends_by_rule(const struct guard *guard, unsigned status)
+{
+	if (status < 200)
+		return status != HTTP_STATUS_CONTINUE ||
+		       request_oldest(&guard->http.waiting) != ANSWER_TO_BODY;
+	return status == HTTP_STATUS_NO_CONTENT || status == HTTP_STATUS_RESET_CONTENT ||
+	       status == HTTP_STATUS_NOT_MODIFIED;
+}
+
+/* Has the server told that it did not understand the request, or is in trouble? */
+static bool is_doubtful(unsigned status)
+{
+	switch (status) {
+	case HTTP_STATUS_BAD_REQUEST:
+	case HTTP_STATUS_LENGTH_REQUIRED:
+	case HTTP_STATUS_PAYLOAD_TOO_LARGE:
+	case HTTP_STATUS_URI_TOO_LONG:
+	case HTTP_STATUS_EXPECTATION_FAILED:
+	case HTTP_STATUS_REQUEST_HEADER_FIELDS_TOO_LARGE:
+		return true;
+	default:
+		return status >= 500;
+	}
+}
+
+/* RFC 9112, 6.3: where does a reply end? Only the length of its own is believed. */
 static void reply_head_end(struct guard *guard, struct http_stream *stream)
 {
 	unsigned status = stream->parser.status_code;
-	bool chunked = stream->parser.flags & F_CHUNKED, has_length = stream->parser.flags & F_CONTENTLENGTH;
+	bool has_length = stream->parser.flags & (F_CHUNKED | F_CONTENTLENGTH);
 	bool interim = status < 200;
 
-	if (status == STATUS_SWITCHING)
+	if (status == HTTP_STATUS_SWITCHING_PROTOCOLS)
 		guard_refuse(guard, GUARD_REASON_UPGRADE);
 	if (status < 100)
 		guard_refuse(guard, GUARD_REASON_BAD_REPLY);
-	if (status == STATUS_TIMEOUT) /* RFC 9110, 15.5.9: the server has decided to close */
+	/* RFC 9110, 15.5.9: the server has decided to close. */
+	if (status == HTTP_STATUS_REQUEST_TIMEOUT || !stream->idle_s || !stream->uses)
 		guard_refuse(guard, GUARD_REASON_CLOSE);
 	if (stream->early && !interim)
 		guard_refuse(guard, GUARD_REASON_EARLY);
-	if ((interim || status == STATUS_NO_CONTENT) &&
-	    (chunked || (has_length && stream->parser.content_length)))
+	if (ends_by_rule(guard, status) || (interim && has_length))
+		guard_refuse(guard, GUARD_REASON_FRAMING);
+	if (!interim && !has_length)
 		guard_refuse(guard, GUARD_REASON_LENGTH);
+	if (is_doubtful(status))
+		guard_refuse(guard, GUARD_REASON_ERROR);
 	if (guard->reason)
 		return;
-	if (interim)
+	if (interim) {
 		message_start(stream, HTTP_RESPONSE);
-	else if (status == STATUS_NO_CONTENT || status == STATUS_NOT_MODIFIED ||
-		 request_oldest(&guard->http.waiting) == ANSWER_TO_HEAD)
-		message_end(guard, stream);
-	else if (!chunked && !has_length)
-		guard_refuse(guard, GUARD_REASON_LENGTH);
-	else
-		body_start(guard, stream);
+		return;
+	}
+	guard->promised_idle_s = stream->idle_s;
+	guard->promised_uses = stream->uses;
+	body_start(guard, stream);
 }
 
 static void head_end(struct guard *guard, struct http_stream *stream)
@@ -362,6 +403,7 @@ void guard_http_start(struct guard *guard)
 	message_start(&guard->http.reply, HTTP_RESPONSE);
 	guard->http.waiting = (struct request_queue){ 0 };
 	guard->http.understood = false;
+	guard->http.bodies = guard->kind == GUARD_HTTP_BODIES;
 }
 
 void guard_http_sent(struct guard *guard, const char *bytes, size_t size)

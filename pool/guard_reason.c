@@ -20,6 +20,8 @@ static const char reason_names[GUARD_REASONS][16] = {
 	[GUARD_REASON_PUSH] = "push",
 	[GUARD_REASON_ERROR] = "error",
 	[GUARD_REASON_LIMIT] = "limit",
+	[GUARD_REASON_FRAMING] = "framing",
+	[GUARD_REASON_BODY] = "body",
 	[GUARD_REASON_UNSEEN] = "unseen",
 };
 

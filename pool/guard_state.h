@@ -16,6 +16,7 @@ struct guard_http {
 	struct http_stream request, reply;
 	struct request_queue waiting;
 	bool understood; /* a whole request head */
+	bool bodies;     /* requests may have them */
 };
 
 /* Arrays within arrays that are followed; the longest name or start of an error that is looked at. */
@@ -57,8 +58,6 @@ struct memcached_commands {
 	bool no_reply;      /* ends in noreply */
 	bool last_no_reply; /* so did the last complete one */
 	bool understood;    /* a whole command */
-	bool may_be_login;  /* its data so far */
-	uint8_t spaces;     /* in its data */
 };
 
 struct memcached_replies {
@@ -70,19 +69,26 @@ struct guard_memcached {
 	struct request_queue waiting;
 	struct memcached_commands commands;
 	struct memcached_replies replies;
+	bool open_to_all; /* a command was sent that a server which wants a login refuses; lasts over uses */
 };
 
-/* The longest start of a protocol that is told from others (PROXY version 2). */
-enum { GUARD_FIRST_MAX = 14 };
+/* As many first bytes as it takes to tell a protocol from others (MongoDB's header). */
+enum { GUARD_FIRST_MAX = 16 };
+
+/* guard.promised_*: the server has promised nothing */
+enum { GUARD_NO_PROMISE = 0xffffffff };
 
 /* What is known of one connection. Its owner sees to it that one thread at a time calls. */
 struct guard {
-	uint64_t sent, received; /* bytes since guard_start() */
-	uint8_t kind;            /* enum guard_kind */
-	uint8_t reason;          /* enum guard_reason */
-	bool was_clean;          /* when guard_reset() was called */
-	bool asked, answered;    /* since then: the program sent, received */
-	bool last_received;      /* the last bytes were received */
+	uint64_t sent, received;  /* bytes since guard_start() */
+	uint8_t kind;             /* enum guard_kind */
+	uint8_t reason;           /* enum guard_reason */
+	bool was_clean;           /* when guard_reset() was called */
+	bool asked, answered;     /* since then: the program sent, received */
+	bool last_received;       /* the last bytes were received */
+	bool raw_http;            /* raw, and it speaks HTTP */
+	uint32_t promised_idle_s; /* how long the server keeps it open (Keep-Alive: timeout=) */
+	uint32_t promised_uses;   /* how many more requests it answers (Keep-Alive: max=) */
 	uint8_t first_size;
 	uint8_t first[GUARD_FIRST_MAX]; /* the first bytes that the program sent */
 	union {

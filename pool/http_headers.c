@@ -2,7 +2,7 @@
 /* http_headers - what the headers of a message say about its connection. */
 #include "http_headers.h"
 
-#include "guard_reason.h"
+#include "guard_state.h"
 
 #include <string.h>
 
@@ -11,7 +11,11 @@ enum http_header {
 	HEADER_CONNECTION,
 	HEADER_ENCODING,
 	HEADER_LOGIN,
+	HEADER_KEEP_ALIVE,
 };
+
+/* Parameters of Keep-Alive (RFC 2068, 19.7.1.1; what servers and clients do: MDN, Keep-Alive). */
+enum http_promise { PROMISE_NONE, PROMISE_TIMEOUT, PROMISE_MAX };
 
 static const struct {
 	char name[HTTP_WORD_MAX];
@@ -21,6 +25,7 @@ static const struct {
 	{ "connection", HEADER_CONNECTION, GUARD_REASON_NONE },
 	{ "proxy-connection", HEADER_CONNECTION, GUARD_REASON_NONE },
 	{ "transfer-encoding", HEADER_ENCODING, GUARD_REASON_NONE },
+	{ "keep-alive", HEADER_KEEP_ALIVE, GUARD_REASON_NONE },
 	{ "authorization", HEADER_LOGIN, GUARD_REASON_NONE },
 	{ "proxy-authorization", HEADER_LOGIN, GUARD_REASON_NONE },
 	{ "www-authenticate", HEADER_LOGIN, GUARD_REASON_NONE },
@@ -46,6 +51,9 @@ static const struct {
 	{ HEADER_LOGIN, GUARD_REASON_AUTH, "credssp" },
 };
 
+/* A number is not read any further, so that it cannot overflow. */
+enum { PROMISE_MOST = 100000000 };
+
 bool http_token_char(char c)
 {
 	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
@@ -70,10 +78,33 @@ static bool is(const char *text, uint8_t size, const char *want)
 	return *text == *want && size < HTTP_WORD_MAX && size == strlen(want) && !memcmp(text, want, size);
 }
 
+/* A word of `timeout=5, max=100`. What cannot be read promises nothing more. */
+static void end_promise(struct http_stream *stream)
+{
+	uint32_t number = 0;
+	bool digits = stream->word_size < HTTP_WORD_MAX;
+
+	for (unsigned i = 0; digits && i < stream->word_size; i++) {
+		digits = stream->word[i] >= '0' && stream->word[i] <= '9';
+		if (digits && number < PROMISE_MOST)
+			number = number * 10 + (uint32_t)(stream->word[i] - '0');
+	}
+	uint32_t *promised = stream->promise == PROMISE_TIMEOUT ? &stream->idle_s : &stream->uses;
+	if (stream->promise != PROMISE_NONE)
+		*promised = !digits ? 0 : number < *promised ? number : *promised;
+	stream->promise = PROMISE_NONE;
+	if (is(stream->word, stream->word_size, "timeout"))
+		stream->promise = PROMISE_TIMEOUT;
+	else if (is(stream->word, stream->word_size, "max"))
+		stream->promise = PROMISE_MAX;
+}
+
 static void end_word(struct http_stream *stream)
 {
 	if (!stream->word_size)
 		return;
+	if (stream->header == HEADER_KEEP_ALIVE)
+		end_promise(stream);
 	if (stream->header == HEADER_ENCODING) {
 		/* Anything but one `chunked` is a length that two parsers may read in two ways. */
 		if (!is(stream->word, stream->word_size, "chunked"))
@@ -109,6 +140,7 @@ static void begin_value(struct http_stream *stream)
 {
 	stream->in_value = true;
 	stream->header = HEADER_OTHER;
+	stream->promise = PROMISE_NONE;
 	for (size_t i = 0; i < sizeof(headers) / sizeof(*headers); i++) {
 		if (!is(stream->name, stream->name_size, headers[i].name))
 			continue;
@@ -160,6 +192,8 @@ void http_headers_start(struct http_stream *stream, enum http_parser_type type)
 	stream->header = HEADER_OTHER;
 	stream->finding = GUARD_REASON_NONE;
 	stream->encoded = false;
+	stream->promise = PROMISE_NONE;
+	stream->idle_s = stream->uses = GUARD_NO_PROMISE;
 	stream->name_size = stream->word_size = 0;
 	stream->in_value = false;
 }

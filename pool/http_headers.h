@@ -23,6 +23,8 @@ struct http_stream {
 	bool encoded;                 /* there is a Transfer-Encoding */
 	uint8_t name_size, word_size; /* HTTP_WORD_MAX: too long to be of interest */
 	bool in_value;                /* of a header */
+	uint8_t promise;              /* enum http_promise: whose number comes next */
+	uint32_t idle_s, uses;        /* of Keep-Alive; GUARD_NO_PROMISE: not said */
 	bool early;                   /* the reply began before its request was complete */
 	char name[HTTP_WORD_MAX], word[HTTP_WORD_MAX];
 };

@@ -2,11 +2,6 @@
 /* memcached_command - the commands that a program sends to memcached. */
 #include "memcached_command.h"
 
-#include <string.h>
-
-/* A server with a password file (memcached -Y) takes the data of a first `set` for "USER PASSWORD". */
-enum { LOGIN_MAX = 512 };
-
 /* What may come after the words that must be there. */
 enum ending {
 	ENDS,          /* nothing */
@@ -25,32 +20,35 @@ static const struct command {
 	uint8_t data;  /* the number of the word that says how much data follows; 0: none */
 	uint8_t ending;
 	uint8_t reply;
+	bool proves; /* answered well, it shows that no login is needed; a proxy may answer some itself */
 } known[] = {
-	{ "get", 2, 0, MORE_WORDS, REPLY_RETRIEVE },
-	{ "gets", 2, 0, MORE_WORDS, REPLY_RETRIEVE },
-	{ "gat", 3, 0, MORE_WORDS, REPLY_RETRIEVE },
-	{ "gats", 3, 0, MORE_WORDS, REPLY_RETRIEVE },
-	{ "set", 5, 4, MAY_BE_SILENT, REPLY_STORE },
-	{ "add", 5, 4, MAY_BE_SILENT, REPLY_STORE },
-	{ "replace", 5, 4, MAY_BE_SILENT, REPLY_STORE },
-	{ "append", 5, 4, MAY_BE_SILENT, REPLY_STORE },
-	{ "prepend", 5, 4, MAY_BE_SILENT, REPLY_STORE },
-	{ "cas", 6, 4, MAY_BE_SILENT, REPLY_STORE },
-	{ "delete", 2, 0, ZERO_SILENT, REPLY_DELETE },
-	{ "incr", 3, 0, MAY_BE_SILENT, REPLY_ARITHMETIC },
-	{ "decr", 3, 0, MAY_BE_SILENT, REPLY_ARITHMETIC },
-	{ "touch", 3, 0, MAY_BE_SILENT, REPLY_TOUCH },
-	{ "version", 1, 0, ENDS, REPLY_VERSION },
-	{ "flush_all", 1, 0, DELAY_SILENT, REPLY_OK },
-	{ "verbosity", 2, 0, MAY_BE_SILENT, REPLY_OK },
-	{ "stats", 1, 0, MORE_WORDS, REPLY_STATS },
-	{ "mg", 2, 0, META_FLAGS, REPLY_META_GET },
-	{ "ms", 3, 2, META_FLAGS, REPLY_META_SET },
-	{ "md", 2, 0, META_FLAGS, REPLY_META_DELETE },
-	{ "ma", 2, 0, META_FLAGS, REPLY_META_ARITHMETIC },
-	{ "mn", 1, 0, ENDS, REPLY_META_NOOP },
-	{ "me", 2, 0, META_FLAGS, REPLY_META_DEBUG },
+	{ "get", 2, 0, MORE_WORDS, REPLY_RETRIEVE, true },
+	{ "gets", 2, 0, MORE_WORDS, REPLY_RETRIEVE, true },
+	{ "gat", 3, 0, MORE_WORDS, REPLY_RETRIEVE, true },
+	{ "gats", 3, 0, MORE_WORDS, REPLY_RETRIEVE, true },
+	{ "set", 5, 4, MAY_BE_SILENT, REPLY_STORE, false },
+	{ "add", 5, 4, MAY_BE_SILENT, REPLY_STORE, true },
+	{ "replace", 5, 4, MAY_BE_SILENT, REPLY_STORE, true },
+	{ "append", 5, 4, MAY_BE_SILENT, REPLY_STORE, true },
+	{ "prepend", 5, 4, MAY_BE_SILENT, REPLY_STORE, true },
+	{ "cas", 6, 4, MAY_BE_SILENT, REPLY_STORE, true },
+	{ "delete", 2, 0, ZERO_SILENT, REPLY_DELETE, true },
+	{ "incr", 3, 0, MAY_BE_SILENT, REPLY_ARITHMETIC, true },
+	{ "decr", 3, 0, MAY_BE_SILENT, REPLY_ARITHMETIC, true },
+	{ "touch", 3, 0, MAY_BE_SILENT, REPLY_TOUCH, true },
+	{ "version", 1, 0, ENDS, REPLY_VERSION, false },
+	{ "flush_all", 1, 0, DELAY_SILENT, REPLY_OK, true },
+	{ "verbosity", 2, 0, MAY_BE_SILENT, REPLY_OK, false },
+	{ "stats", 1, 0, MORE_WORDS, REPLY_STATS, true },
+	{ "mg", 2, 0, META_FLAGS, REPLY_META_GET, true },
+	{ "ms", 3, 2, META_FLAGS, REPLY_META_SET, true },
+	{ "md", 2, 0, META_FLAGS, REPLY_META_DELETE, true },
+	{ "ma", 2, 0, META_FLAGS, REPLY_META_ARITHMETIC, true },
+	{ "mn", 1, 0, ENDS, REPLY_META_NOOP, false },
+	{ "me", 2, 0, META_FLAGS, REPLY_META_DEBUG, true },
 };
+
+enum { KNOWN_SET = 4 };
 
 static void refuse_bad(struct guard *guard)
 {
@@ -63,8 +61,22 @@ static void command_begin(struct memcached_commands *commands)
 {
 	memcached_line_start(&commands->line);
 	commands->quiet = commands->no_reply = false;
-	commands->may_be_login = false;
-	commands->spaces = 0;
+}
+
+/* A server with a password file (memcached -Y) takes the data of a `set` for user and password, whatever its
+ * key, until they are right (try_read_command_asciiauth(), proto_text.c). To all else it answers with an
+ * error. So a `set` may be a login, unless a command went before it that only a server without a password
+ * file answers well: of the answer the guard sees to itself. */
+static void judge_login(struct guard *guard, const struct command *command)
+{
+	const struct memcached_commands *commands = &guard->memcached.commands;
+
+	if (guard->memcached.open_to_all)
+		return;
+	if (command == &known[KNOWN_SET])
+		guard_refuse(guard, GUARD_REASON_AUTH);
+	else if (!commands->quiet && !commands->no_reply && command->proves)
+		guard->memcached.open_to_all = true;
 }
 
 static void command_end(struct guard *guard)
@@ -72,8 +84,7 @@ static void command_end(struct guard *guard)
 	struct memcached_commands *commands = &guard->memcached.commands;
 	uint8_t reply = known[commands->command].reply;
 
-	if (commands->may_be_login && commands->spaces == 1)
-		guard_refuse(guard, GUARD_REASON_AUTH);
+	judge_login(guard, &known[commands->command]);
 	if (commands->quiet)
 		reply |= REPLY_QUIET;
 	if (!commands->no_reply && !request_add(&guard->memcached.waiting, reply))
@@ -147,8 +158,6 @@ static bool line_end(struct guard *guard)
 		command_end(guard);
 		return true;
 	}
-	commands->may_be_login =
-		!commands->understood && command == &known[4] && commands->line.left <= LOGIN_MAX;
 	memcached_data_start(&commands->line);
 	return true;
 }
@@ -177,18 +186,6 @@ static bool follow_byte(struct guard *guard, char c)
 	return false;
 }
 
-static size_t read_data(struct memcached_commands *commands, const char *bytes, size_t size)
-{
-	size_t take = memcached_data_skip(&commands->line, size);
-
-	for (size_t i = 0; commands->may_be_login && i < take; i++) {
-		commands->may_be_login = (unsigned char)bytes[i] >= ' ';
-		if (bytes[i] == ' ' && commands->spaces < 2)
-			commands->spaces++;
-	}
-	return take;
-}
-
 void memcached_commands_start(struct memcached_commands *commands)
 {
 	command_begin(commands);
@@ -202,7 +199,7 @@ void memcached_commands_follow(struct guard *guard, const char *bytes, size_t si
 	while (size && !guard->reason) {
 		size_t taken = 1;
 		if (commands->line.place == MEMCACHED_IN_DATA)
-			taken = read_data(commands, bytes, size);
+			taken = memcached_data_skip(&commands->line, size);
 		else if (!follow_byte(guard, *bytes))
 			refuse_bad(guard);
 		bytes += taken;

@@ -133,10 +133,21 @@ int parked_quiet(int fd, uint64_t sent, uint64_t received, uint32_t *rtt_us)
 	return -1;
 }
 
+static uint64_t share_of(uint64_t ns)
+{
+	return ns / 10 * 8;
+}
+
+/* How long it may be idle: not quite as long as the server was seen, or promised, to keep it open. */
 static uint64_t idle_most(const struct reuse *reuse, const struct parked_pool *pool, uint64_t now_ns)
 {
-	uint64_t most = reuse->limits->idle_timeout_ns, learned = pool->idle_limit_ns / 10 * 8;
-	return learned && learned < most && now_ns < pool->idle_limit_until_ns ? learned : most;
+	uint64_t most = reuse->limits->idle_timeout_ns;
+	uint64_t learned = now_ns < pool->idle_limit_until_ns ? share_of(pool->idle_limit_ns) : 0;
+	uint64_t promised = share_of(reuse->guard.promised_idle_s * 1000000000ull);
+
+	if (learned && learned < most)
+		most = learned;
+	return reuse->guard.promised_idle_s != GUARD_NO_PROMISE && promised < most ? promised : most;
 }
 
 /* When it has been idle for too long, or is too old. */

@@ -72,7 +72,7 @@ static bool set_guard(enum guard_kind *out, const char *value, char *reason)
 {
 	if (guard_from_name(value, out))
 		return true;
-	snprintf(reason, REASON_MAX, "`%.40s` is none of off http redis memcached raw", value);
+	snprintf(reason, REASON_MAX, "`%.40s` is none of off http http+bodies redis memcached raw", value);
 	return false;
 }
 

@@ -19,14 +19,14 @@ THREADS = os.environ.get("HEADROOM_REUSE_THREADS", "2")
 DONE = re.compile(r"^done (\d+) failed (\d+) raced (\d+) connections (\d+)$", re.M)
 # What leaves a connection fit for another exchange, or lets the server be seen to have closed in time.
 FIT = {
-    "http": "ok,bytes,204,304,ok:HEAD,100,chunked",
+    "http": "ok,bytes,chunked",
     "redis": "ok,bytes,nested,error",
     "memcached": "ok,bytes",
     "raw": "ok,bytes",
 }
 # What ends it, or ought to: the connection is never handed out again.
 UNFIT = {
-    "http": "close,longer,shorter,endless,http10,101,ok:CONNECT,!ok,!slow",
+    "http": "204,304,ok:HEAD,100,close,longer,shorter,endless,http10,101,ok:CONNECT,!ok,!slow",
     "redis": "longer,shorter,push,ok:SELECT,ok:MULTI,ok:SUBSCRIBE,!ok,!slow",
     "memcached": "longer,shorter,error,!ok,!slow",
     "raw": "!ok,!slow",

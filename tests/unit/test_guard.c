@@ -26,6 +26,7 @@ Test(guard, names)
 	check(!guard_from_name("HTTP", &kind));
 	check(!guard_from_name("", &kind));
 	check(!guard_from_name("httpx", &kind));
+	check(!guard_from_name("http+", &kind));
 	check_number(kind, GUARD_RAW);
 	check_text(guard_name(GUARD_MEMCACHED), "memcached");
 }
@@ -48,7 +49,14 @@ static const struct exchange raw[] = {
 	CLEAN("not quite tls", SENT("\x16\x02\x03"), RECEIVED("x")),
 	CLEAN("not quite ssh", SENT("SSHX"), RECEIVED("x")),
 	CLEAN("not quite postgresql", SENT("\0\0\0\x08\x00\x02\x00\x00"), RECEIVED("x")),
+	CLEAN("numbers, not mongodb's", SENT("\x10\0\0\0\1\0\0\0\0\0\0\0\x01\0\0\0"), RECEIVED("x")),
+	CLEAN("size first, not kafka's", SENT("\0\0\0\x0c\x7b\"a\": 12345}"), RECEIVED("x")),
+	CLEAN("not quite mqtt", SENT("\x10\x0c\0\4MQTX\4\2\0\x3c\0\0"), RECEIVED("x")),
+	CLEAN("http", SENT("GET / HTTP/1.1\r\n\r\n"),
+	      RECEIVED("HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nx")),
 	CLEAN("tls later", SENT("ab"), RECEIVED("cd"), SENT("\x16\x03\x01"), RECEIVED("x")),
+	OPEN("half an answer of http", SENT("GET / HTTP/1.1\r\n\r\n"),
+	     RECEIVED("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nx")),
 	OPEN("no answer", SENT("ab")),
 	OPEN("no answer to the last", SENT("ab"), RECEIVED("cd"), SENT("e")),
 	OPEN("perhaps tls", SENT("\x16"), RECEIVED("x")),
@@ -68,6 +76,21 @@ static const struct exchange raw[] = {
 	REFUSED("socks5", PROTOCOL, SENT("\x05\x01\x00"), RECEIVED("x")),
 	REFUSED("postgresql", PROTOCOL, SENT("\0\0\0\x20\0\x03\0\0user"), RECEIVED("x")),
 	REFUSED("postgresql with tls", PROTOCOL, SENT("\0\0\0\x08\x04\xd2\x16\x2f"), RECEIVED("x")),
+	REFUSED("http with close", CLOSE, SENT("GET / HTTP/1.1\r\nConnection: close\r\n\r\n"), RECEIVED("x")),
+	REFUSED("http, close by the server", CLOSE, SENT("GET / HTTP/1.1\r\n\r\n"),
+		RECEIVED("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")),
+	REFUSED("http 1.0", VERSION, SENT("GET / HTTP/1.0\r\n\r\n"), RECEIVED("x")),
+	REFUSED("http with a body", BODY, SENT("POST / HTTP/1.1\r\nContent-Length: 1\r\n\r\na"),
+		RECEIVED("x")),
+	REFUSED("mqtt", PROTOCOL, SENT("\x10\x0c\0\4MQTT\4\2\0\x3c\0\0"), RECEIVED(" \2\0\0")),
+	REFUSED("mqtt, long", PROTOCOL, SENT("\x10\x8c\1\0\4MQTT\5\2\0\x3c\0"), RECEIVED(" \2\0\0")),
+	REFUSED("mqtt 3.1", PROTOCOL, SENT("\x10\x0e\0\6MQIsdp\3\2\0\x3c\0\0"), RECEIVED(" \2\0\0")),
+	REFUSED("amqp", PROTOCOL, SENT("AMQP\0\0\x9\x1"), RECEIVED("x")),
+	REFUSED("mongodb", PROTOCOL, SENT("\x40\0\0\0\x07\0\0\0\0\0\0\0\xdd\x07\0\0\0\0\0\0"), RECEIVED("x")),
+	REFUSED("mongodb, old", PROTOCOL, SENT("\x40\0\0\0\x07\0\0\0\0\0\0\0\xd4\x07\0\0\0\0\0\0"),
+		RECEIVED("x")),
+	REFUSED("kafka", PROTOCOL, SENT("\0\0\0\x14\0\x12\0\3\0\0\0\1\0\5admin\0\0\0"), RECEIVED("x")),
+	REFUSED("kafka, nameless", PROTOCOL, SENT("\0\0\0\x0a\0\x12\0\0\0\0\0\1\xff\xff"), RECEIVED("x")),
 	REFUSED("http/2", PROTOCOL, SENT("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"), RECEIVED("x")),
 };
 

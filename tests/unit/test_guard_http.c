@@ -9,7 +9,10 @@
 #define EMPTY        RECEIVED("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
 #define CHUNKED_     "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 #define POST_        "POST / HTTP/1.1\r\nHost: a\r\n"
-#define CHECK(table) check_exchanges(GUARD_HTTP, table, sizeof(table) / sizeof(*(table)), &simple)
+#define COUNT(table) (sizeof(table) / sizeof(*(table)))
+/* With a rule that lets requests have bodies, and without. */
+#define CHECK(table)        check_exchanges(GUARD_HTTP_BODIES, table, COUNT(table), &simple)
+#define CHECK_STRICT(table) check_exchanges(GUARD_HTTP, table, COUNT(table), &simple)
 
 static const struct exchange simple = CLEAN("simple", GET, HELLO);
 
@@ -18,24 +21,15 @@ TestSuite(guard_http, .init = limit_time);
 static const struct exchange complete[] = {
 	CLEAN("length", GET, HELLO),
 	CLEAN("no body", GET, EMPTY),
-	CLEAN("one after the other", GET, HELLO, GET, EMPTY, HEAD, EMPTY),
-	CLEAN("pipelined, all answered", GET, GET, HEAD, GET, HELLO, EMPTY, EMPTY, EMPTY),
-	CLEAN("head", HEAD, RECEIVED("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n")),
-	CLEAN("head, no length", HEAD, RECEIVED("HTTP/1.1 200 OK\r\n\r\n")),
-	CLEAN("head, chunked", HEAD, RECEIVED(CHUNKED_)),
-	CLEAN("204", GET, RECEIVED("HTTP/1.1 204 No Content\r\n\r\n")),
-	CLEAN("204, length 0", GET, RECEIVED("HTTP/1.1 204 No Content\r\nContent-Length: 0\r\n\r\n")),
-	CLEAN("304", GET, RECEIVED("HTTP/1.1 304 Not Modified\r\nContent-Length: 5\r\n\r\n")),
+	CLEAN("one after the other", GET, HELLO, GET, EMPTY, GET, EMPTY),
+	CLEAN("pipelined, all answered", GET, GET, GET, GET, HELLO, EMPTY, EMPTY, EMPTY),
 	CLEAN("no reason phrase", GET, RECEIVED("HTTP/1.1 200\r\nContent-Length: 0\r\n\r\n")),
 	CLEAN("chunked", GET, RECEIVED(CHUNKED_ "5\r\nhello\r\n00A\r\n0123456789\r\n0\r\n\r\n")),
 	CLEAN("chunked, extensions", GET, RECEIVED(CHUNKED_ "5 ;a=\"b\"\r\nhello\r\n0;x\r\n\r\n")),
 	CLEAN("chunked, trailers", GET, RECEIVED(CHUNKED_ "1\r\nx\r\n0\r\nA: b\r\nC-D: e\r\n\r\n")),
-	CLEAN("post", SENT(POST_ "Content-Length: 3\r\n\r\nabc"), HELLO),
-	CLEAN("post, chunked", SENT(POST_ "Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n"), HELLO),
-	CLEAN("100 continue", SENT(POST_ "Content-Length: 3\r\nExpect: 100-continue\r\n\r\n"),
-	      RECEIVED("HTTP/1.1 100 Continue\r\n\r\n"), SENT("abc"), HELLO),
-	CLEAN("103", GET, RECEIVED("HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n"),
-	      RECEIVED("HTTP/1.1 102 Processing\r\n\r\n"), HELLO),
+	CLEAN("post without a body", SENT(POST_ "Content-Length: 0\r\n\r\n"), HELLO),
+	CLEAN("promise", GET,
+	      RECEIVED("HTTP/1.1 200 OK\r\nKeep-Alive: timeout=5, max=1\r\nContent-Length: 0\r\n\r\n")),
 	CLEAN("keep-alive said", SENT("GET / HTTP/1.1\r\nConnection: Keep-Alive, TE\r\n\r\n"),
 	      RECEIVED("HTTP/1.1 404 Not Found\r\nconnection:keep-alive\r\ncontent-length:0\r\n\r\n")),
 	CLEAN("close is no word here",
@@ -50,6 +44,62 @@ static const struct exchange complete[] = {
 	      RECEIVED("HTTP/1.1 207 Multi-Status\r\nContent-Length: 0\r\n\r\n")),
 };
 
+static const struct exchange bodies[] = {
+	CLEAN("post", SENT(POST_ "Content-Length: 3\r\n\r\nabc"), HELLO),
+	CLEAN("post, chunked", SENT(POST_ "Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n"), HELLO),
+	CLEAN("100 continue", SENT(POST_ "Content-Length: 3\r\nExpect: 100-continue\r\n\r\n"),
+	      RECEIVED("HTTP/1.1 100 Continue\r\n\r\n"), SENT("abc"), HELLO),
+	CLEAN("with and without in turn", SENT(POST_ "Content-Length: 1\r\n\r\na"), GET, HELLO, EMPTY),
+};
+
+/* Without the rule's word a request with a body is the last of its connection. */
+static const struct exchange no_bodies[] = {
+	REFUSED("post", BODY, SENT(POST_ "Content-Length: 3\r\n\r\nabc"), HELLO),
+	REFUSED("post, chunked", BODY, SENT(POST_ "Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n"),
+		HELLO),
+	REFUSED("get with a body", BODY, SENT("GET / HTTP/1.1\r\nContent-Length: 1\r\n\r\na"), HELLO),
+	REFUSED("later", BODY, GET, HELLO, SENT(POST_ "Content-Length: 3\r\n\r\nabc"), HELLO),
+};
+
+/* Replies whose end, or whose very body, clients and servers may see in two ways. */
+static const struct exchange by_rule[] = {
+	REFUSED("head", FRAMING, HEAD, RECEIVED("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n")),
+	REFUSED("head, no length", FRAMING, HEAD, RECEIVED("HTTP/1.1 200 OK\r\n\r\n")),
+	REFUSED("head, pipelined", FRAMING, GET, HEAD, HELLO, EMPTY),
+	REFUSED("204", FRAMING, GET, RECEIVED("HTTP/1.1 204 No Content\r\n\r\n")),
+	REFUSED("204, length 0", FRAMING, GET,
+		RECEIVED("HTTP/1.1 204 No Content\r\nContent-Length: 0\r\n\r\n")),
+	REFUSED("204 with a length", FRAMING, GET, RECEIVED("HTTP/1.1 204 No\r\nContent-Length: 1\r\n\r\n")),
+	REFUSED("204 chunked", FRAMING, GET,
+		RECEIVED("HTTP/1.1 204 No\r\nTransfer-Encoding: chunked\r\n\r\n")),
+	REFUSED("205", FRAMING, GET, RECEIVED("HTTP/1.1 205 Reset\r\nContent-Length: 0\r\n\r\n")),
+	REFUSED("304", FRAMING, GET, RECEIVED("HTTP/1.1 304 Not Modified\r\nContent-Length: 5\r\n\r\n")),
+	REFUSED("103", FRAMING, GET, RECEIVED("HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n"), HELLO),
+	REFUSED("102", FRAMING, GET, RECEIVED("HTTP/1.1 102 Processing\r\n\r\n"), HELLO),
+	REFUSED("100 that nobody waits for", FRAMING, GET, RECEIVED("HTTP/1.1 100 Continue\r\n\r\n"), HELLO),
+	REFUSED("100 with a length", FRAMING, GET, RECEIVED("HTTP/1.1 100 Go\r\nContent-Length: 1\r\n\r\n")),
+	REFUSED("post without a length", FRAMING, SENT(POST_ "\r\n"), HELLO),
+};
+
+#define STATUS(text) REFUSED(text, ERROR, GET, RECEIVED("HTTP/1.1 " text " No\r\nContent-Length: 0\r\n\r\n"))
+
+static const struct exchange in_doubt[] = {
+	STATUS("400"), STATUS("411"), STATUS("413"), STATUS("414"), STATUS("417"),
+	STATUS("431"), STATUS("500"), STATUS("502"), STATUS("503"), STATUS("599"),
+};
+
+#define KEEP_ALIVE(name, value)   \
+	REFUSED(name, CLOSE, GET, \
+		RECEIVED("HTTP/1.1 200 OK\r\nKeep-Alive: " value "\r\nContent-Length: 0\r\n\r\n"))
+
+static const struct exchange no_promise[] = {
+	KEEP_ALIVE("no more uses", "timeout=5, max=0"),
+	KEEP_ALIVE("no time", "timeout=0"),
+	KEEP_ALIVE("the least counts", "max=4\r\nkeep-alive: max=0"),
+	KEEP_ALIVE("not a number", "timeout=soon"),
+	KEEP_ALIVE("a very long number", "max=00000000000000000000000000000"),
+};
+
 static const struct exchange unfinished[] = {
 	OPEN("half a request", SENT("GET / HTTP/1.1\r\nHost: a\r\n")),
 	OPEN("no reply yet", GET),
@@ -62,7 +112,8 @@ static const struct exchange unfinished[] = {
 	OPEN("pipelined, one unanswered", GET, GET, HELLO),
 	OPEN("half of the next request", GET, HELLO, SENT("G")),
 	OPEN("half of the next request before the reply", GET, SENT("G"), HELLO),
-	OPEN("only 100", GET, RECEIVED("HTTP/1.1 100 Continue\r\n\r\n")),
+	OPEN("only 100", SENT(POST_ "Content-Length: 3\r\n\r\nabc"),
+	     RECEIVED("HTTP/1.1 100 Continue\r\n\r\n")),
 	OPEN("body in flight", SENT(POST_ "Content-Length: 3\r\n\r\nab")),
 	OPEN("length nearly 2^63", GET,
 	     RECEIVED("HTTP/1.1 200 OK\r\nContent-Length: 999999999999999999\r\n\r\nhello")),
@@ -83,9 +134,6 @@ static const struct exchange out_of_step[] = {
 	REFUSED("empty line after the end", UNASKED, GET, HELLO, RECEIVED("\r\n")),
 	REFUSED("second response", UNASKED, GET, HELLO, HELLO),
 	REFUSED("late second response", UNASKED, GET, HELLO, GET, HELLO, HELLO),
-	REFUSED("body after a reply to head", UNASKED, HEAD, HELLO),
-	REFUSED("body after 204", UNASKED, GET, RECEIVED("HTTP/1.1 204 No\r\n\r\nx")),
-	REFUSED("body after 304", UNASKED, GET, RECEIVED("HTTP/1.1 304 No\r\nContent-Length: 1\r\n\r\nx")),
 	REFUSED("more after the last chunk", UNASKED, GET, RECEIVED(CHUNKED_ "0\r\n\r\n\r\n")),
 	REFUSED("reply to half a head", UNASKED, SENT("GET / HTTP/1.1\r\n"), HELLO),
 	REFUSED("100 to half a head", UNASKED, SENT(POST_), RECEIVED("HTTP/1.1 100 Continue\r\n\r\n")),
@@ -161,10 +209,6 @@ static const struct exchange lengths[] = {
 	REFUSED("very long encoding", LENGTH, WITH("Transfer-Encoding: chunkedchunkedchunkedchunkedchunked")),
 	REFUSED("a header that http-parser takes for it", LENGTH, WITH("Transfer-Encodings: a")),
 	REFUSED("encoding longer than chunked", LENGTH, WITH("Transfer-Encoding: chunkedchunked")),
-	REFUSED("204 with a length", LENGTH, GET, RECEIVED("HTTP/1.1 204 No\r\nContent-Length: 1\r\n\r\n")),
-	REFUSED("204 chunked", LENGTH, GET,
-		RECEIVED("HTTP/1.1 204 No\r\nTransfer-Encoding: chunked\r\n\r\n")),
-	REFUSED("100 with a length", LENGTH, GET, RECEIVED("HTTP/1.1 100 Go\r\nContent-Length: 1\r\n\r\n")),
 };
 
 #define TWICE(reason, name, bytes) \
@@ -231,6 +275,31 @@ static const struct exchange malformed[] = {
 Test(guard_http, complete)
 {
 	CHECK(complete);
+	CHECK_STRICT(complete);
+}
+
+Test(guard_http, requests_with_bodies)
+{
+	CHECK(bodies);
+	CHECK_STRICT(no_bodies);
+}
+
+Test(guard_http, ends_by_rule)
+{
+	CHECK(by_rule);
+	CHECK_STRICT(by_rule);
+}
+
+Test(guard_http, in_doubt)
+{
+	CHECK(in_doubt);
+	CHECK_STRICT(in_doubt);
+}
+
+Test(guard_http, no_promise)
+{
+	CHECK(no_promise);
+	CHECK_STRICT(no_promise);
 }
 
 Test(guard_http, unfinished)
@@ -246,6 +315,7 @@ Test(guard_http, out_of_step)
 Test(guard_http, bound_to_connection)
 {
 	CHECK(bound_to_connection);
+	CHECK_STRICT(bound_to_connection);
 }
 
 Test(guard_http, lengths)
@@ -268,6 +338,24 @@ static void sent(const char *text)
 static void received(const char *text)
 {
 	guard_received(&guard, text, strlen(text));
+}
+
+/* What the server promised in its last reply. */
+Test(guard_http, promises)
+{
+	guard_start(&guard, GUARD_HTTP);
+	check_number(guard.promised_idle_s, GUARD_NO_PROMISE);
+	sent("GET / HTTP/1.1\r\n\r\n");
+	received("HTTP/1.1 200 OK\r\nKeep-Alive: timeout = 5 ,max=\"99\"\r\nContent-Length: 0\r\n\r\n");
+	check_number(guard.promised_idle_s, 5);
+	check_number(guard.promised_uses, 99);
+	sent("GET / HTTP/1.1\r\n\r\n");
+	received("HTTP/1.1 200 OK\r\nKeep-Alive: max=98, timeout=99999999999999999\r\nContent-Length: "
+		 "0\r\n\r\n");
+	check(guard.promised_idle_s > 1000000);
+	check_number(guard.promised_uses, 98);
+	guard_reset(&guard);
+	check_number(guard.promised_uses, GUARD_NO_PROMISE);
 }
 
 Test(guard_http, large_body_in_pieces)
@@ -308,16 +396,16 @@ Test(guard_http, endless)
 
 Test(guard_http, deep_pipelines)
 {
-	guard_start(&guard, GUARD_HTTP);
+	guard_start(&guard, GUARD_HTTP_BODIES);
 	for (unsigned i = 0; i < 100000; i++)
 		sent("GET / HTTP/1.1\r\n\r\n");
 	for (unsigned i = 0; i < 100000; i++) {
 		check_number(guard_verdict(&guard), GUARD_OPEN);
-		received("HTTP/1.1 204 No\r\n\r\n");
+		received("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
 	}
 	check_number(guard_verdict(&guard), GUARD_CLEAN);
 	for (unsigned i = 0; i < REQUEST_RUNS / 2; i++)
-		sent("GET / HTTP/1.1\r\n\r\nHEAD / HTTP/1.1\r\n\r\n");
+		sent("GET / HTTP/1.1\r\n\r\nGET / HTTP/1.1\r\nContent-Length: 1\r\n\r\na");
 	check_number(guard_verdict(&guard), GUARD_OPEN);
 	sent("GET / HTTP/1.1\r\n\r\n");
 	check_number(guard_refusal(&guard), GUARD_REASON_LIMIT);

@@ -19,10 +19,10 @@ static const struct exchange complete[] = {
 	CLEAN("gets, several keys", SENT("gets a b  c\r\n"),
 	      RECEIVED("VALUE a 0 5 17\r\nhello\r\nVALUE b 1 0 18\r\n\r\nEND\r\n")),
 	CLEAN("gat", SENT("gat 10 a\r\n"), HIT),
-	CLEAN("line ends in the data", SENT("set a 0 0 7\r\n\r\nEND\r\n\r\n"), STORED, GET,
+	CLEAN("line ends in the data", GET, MISS, SENT("set a 0 0 7\r\n\r\nEND\r\n\r\n"), STORED, GET,
 	      RECEIVED("VALUE a 0 7\r\n\r\nEND\r\n\r\nEND\r\n")),
-	CLEAN("set", SET, STORED),
-	CLEAN("set nothing", SENT("set a 0 0 0\r\n\r\n"), STORED),
+	CLEAN("set", GET, MISS, SET, STORED),
+	CLEAN("set nothing", GET, MISS, SENT("set a 0 0 0\r\n\r\n"), STORED),
 	CLEAN("other stores", SENT("add a 0 0 1\r\nx\r\n"), RECEIVED("NOT_STORED\r\n"),
 	      SENT("cas a 0 0 1 17\r\nx\r\n"), RECEIVED("EXISTS\r\n"), SENT("append a 0 0 1\r\nx\r\n"),
 	      RECEIVED("NOT_FOUND\r\n"), SENT("replace a 0 0 1\r\nx\r\n"), STORED),
@@ -42,8 +42,8 @@ static const struct exchange complete[] = {
 	      RECEIVED("PREFIX a get 1 hit 0 set 0 del 0\r\nEND\r\n")),
 	CLEAN("meta compare", SENT("ms a 1 C7\r\nx\r\n"), RECEIVED("EX\r\n")),
 	CLEAN("pipelined, all answered", GET, SET, SET, GET, HIT, STORED, STORED, MISS),
-	CLEAN("noreply, and then one with", SENT("set a 0 0 5 noreply\r\nhello\r\n"), SENT("version\r\n"),
-	      RECEIVED("VERSION 1\r\n")),
+	CLEAN("noreply, and then one with", GET, MISS, SENT("set a 0 0 5 noreply\r\nhello\r\n"),
+	      SENT("version\r\n"), RECEIVED("VERSION 1\r\n")),
 	CLEAN("meta", SENT("mg a v t\r\n"), RECEIVED("VA 5 t-1\r\nhello\r\n"), SENT("mg a\r\n"),
 	      RECEIVED("HD\r\n"), SENT("mg b v\r\n"), RECEIVED("EN\r\n"), SENT("ms a 2 T0\r\nhi\r\n"),
 	      RECEIVED("HD\r\n"), SENT("md a\r\n"), RECEIVED("NF\r\n"), SENT("ma n v\r\n"),
@@ -57,16 +57,15 @@ static const struct exchange complete[] = {
 	      RECEIVED("NS\r\nMN\r\n")),
 	CLEAN("quiet, then another", SENT("mg a v q\r\nget a\r\n"), HIT),
 	CLEAN("data of two words, later", GET, MISS, SENT("set a 0 0 5\r\nab cd\r\n"), STORED),
-	CLEAN("data of three words", SENT("set a 0 0 5\r\na b c\r\n"), STORED),
-	CLEAN("data of two words and a line end", SENT("set a 0 0 6\r\na b c\n\r\n"), STORED),
+	CLEAN("a store that is no login", SENT("add a 0 0 5\r\nab cd\r\n"), STORED, SET, STORED),
 };
 
 static const struct exchange unfinished[] = {
 	OPEN("half a command", SENT("get a\r")),
 	OPEN("no reply yet", GET),
-	OPEN("no data yet", SENT("set a 0 0 5\r\n")),
-	OPEN("half the data", SENT("set a 0 0 5\r\nhell")),
-	OPEN("no line end after the data", SENT("set a 0 0 5\r\nhello")),
+	OPEN("no data yet", GET, MISS, SENT("set a 0 0 5\r\n")),
+	OPEN("half the data", GET, MISS, SENT("set a 0 0 5\r\nhell")),
+	OPEN("no line end after the data", GET, MISS, SENT("set a 0 0 5\r\nhello")),
 	OPEN("half a reply", GET, RECEIVED("END\r")),
 	OPEN("value without END", GET, RECEIVED("VALUE a 0 5\r\nhello\r\n")),
 	OPEN("shorter than announced", GET, RECEIVED("VALUE a 0 15\r\nhello\r\nEND\r\n")),
@@ -93,21 +92,21 @@ static const struct exchange out_of_step[] = {
 	REFUSED("second reply", UNASKED, GET, MISS, MISS),
 	REFUSED("late second reply", UNASKED, GET, MISS, SET, STORED, STORED),
 	REFUSED("reply to half a command", UNASKED, SENT("get a"), MISS),
-	REFUSED("reply before the data", UNASKED, SENT("set a 0 0 5\r\n"), STORED),
+	REFUSED("reply before the data", UNASKED, GET, MISS, SENT("set a 0 0 5\r\n"), STORED),
 	REFUSED("reply to noreply", UNASKED, SENT("delete a noreply\r\n"), RECEIVED("DELETED\r\n")),
 	REFUSED("error reply to noreply", ERROR, SENT("delete a noreply\r\n"), GET, RECEIVED("ERROR\r\n")),
 	REFUSED("longer than announced", BAD_REPLY, GET, RECEIVED("VALUE a 0 4\r\nhello\r\nEND\r\n")),
 	REFUSED("shorter, then END", BAD_REPLY, GET, RECEIVED("VALUE a 0 5\r\nhell\r\nEND\r\n")),
 	REFUSED("another command's reply", BAD_REPLY, GET, STORED),
-	REFUSED("another command's reply, queued", BAD_REPLY, SET, GET, MISS),
+	REFUSED("another command's reply, queued", BAD_REPLY, GET, MISS, SET, GET, MISS),
 	REFUSED("a quiet one's reply when it is too late", UNASKED, SENT("mg a v q\r\nmn\r\n"),
 		RECEIVED("MN\r\nVA 1\r\nx\r\n")),
 	REFUSED("no reply of a quiet one", BAD_REPLY, SENT("mg a v q\r\n"), STORED),
 	REFUSED("empty line", UNASKED, GET, RECEIVED("END\r\n\r\n")),
 	REFUSED("error", ERROR, GET, RECEIVED("ERROR\r\n")),
-	REFUSED("client error", ERROR, SET, RECEIVED("CLIENT_ERROR bad data chunk\r\n")),
-	REFUSED("server error", ERROR, SET, RECEIVED("SERVER_ERROR out of memory storing object\r\n")),
-	REFUSED("login", AUTH, SENT("set auth 0 0 9\r\nuser pass\r\n"), STORED),
+	REFUSED("client error", ERROR, GET, MISS, SET, RECEIVED("CLIENT_ERROR bad data chunk\r\n")),
+	REFUSED("server error", ERROR, GET, MISS, SET,
+		RECEIVED("SERVER_ERROR out of memory storing object\r\n")),
 	REFUSED("too many kinds in flight", LIMIT, GET,
 		SENT("version\r\nget a\r\nversion\r\nget a\r\nversion\r\n"),
 		SENT("get a\r\nversion\r\nget a\r\nversion\r\nget a\r\nversion\r\nget a\r\n"),
@@ -206,7 +205,7 @@ static const struct exchange bad_replies[] = {
 	REFUSED("empty line first", BAD_REPLY, GET, RECEIVED("\r\nEND\r\n")),
 	REFUSED("space first", BAD_REPLY, GET, RECEIVED(" END\r\n")),
 	REFUSED("a word after END", BAD_REPLY, GET, RECEIVED("END x\r\n")),
-	REFUSED("a word after STORED", BAD_REPLY, SET, RECEIVED("STORED x\r\n")),
+	REFUSED("a word after STORED", BAD_REPLY, GET, MISS, SET, RECEIVED("STORED x\r\n")),
 	REFUSED("value without length", BAD_REPLY, GET, RECEIVED("VALUE a 0\r\n")),
 	REFUSED("value with too many words", BAD_REPLY, GET, RECEIVED("VALUE a 0 5 1 1\r\n")),
 	REFUSED("value, no number", BAD_REPLY, GET, RECEIVED("VALUE a 0 x\r\n")),
@@ -246,6 +245,7 @@ static void received(const char *text)
 Test(guard_memcached, deep_pipelines)
 {
 	guard_start(&guard, GUARD_MEMCACHED);
+	exchange_run(&guard, &simple, 0);
 	for (unsigned i = 0; i < 100000; i++)
 		sent("set a 0 0 1\r\nx\r\n");
 	for (unsigned i = 0; i < 100000; i++) {
@@ -255,17 +255,42 @@ Test(guard_memcached, deep_pipelines)
 	check_number(guard_verdict(&guard), GUARD_CLEAN);
 }
 
-/* The data of a login may be 512 bytes long, as far as we care. */
-Test(guard_memcached, long_data_is_no_login)
-{
-	char data[514] = "";
+/* On a connection on which nothing went before. */
+static const struct exchange logins[] = {
+	REFUSED("login", AUTH, SENT("set auth 0 0 9\r\nuser pass\r\n"), STORED),
+	REFUSED("login with a third word", AUTH, SENT("set auth 0 0 11\r\nuser pass x\r\n"), STORED),
+	REFUSED("login with a tab", AUTH, SENT("set auth 0 0 10\r\nuser pass\t\r\n"), STORED),
+	REFUSED("any set may be one", AUTH, SET, STORED, GET, HIT),
+	REFUSED("login without a reply", AUTH, SENT("set auth 0 0 9 noreply\r\nuser pass\r\n"), GET, HIT),
+	REFUSED("after what a proxy answers itself", AUTH, SENT("version\r\n"), RECEIVED("VERSION 1\r\n"),
+		SET, STORED),
+	REFUSED("after what has no answer", AUTH, SENT("delete a noreply\r\n"), SET, STORED),
+	REFUSED("after what may have none", AUTH, SENT("mg a q\r\n"), SET, STORED),
+	REFUSED("refused before the login", ERROR, GET, RECEIVED("CLIENT_ERROR unauthenticated\r\n"), SET,
+		STORED),
+};
 
-	memset(data, 'a', 513);
-	data[9] = ' ';
+Test(guard_memcached, logins)
+{
+	for (size_t i = 0; i < sizeof(logins) / sizeof(*logins); i++)
+		for (size_t piece = 0; piece < 4; piece++) {
+			guard_start(&guard, GUARD_MEMCACHED);
+			exchange_run(&guard, &logins[i], piece);
+			cr_assert(guard_refusal(&guard) == logins[i].reason, "%s: %s", logins[i].name,
+				  guard_reason_name(guard_refusal(&guard)));
+		}
+}
+
+/* What a connection has shown holds for its later uses, but not for another connection. */
+Test(guard_memcached, open_to_all)
+{
 	guard_start(&guard, GUARD_MEMCACHED);
-	sent("set a 0 0 513\r\n");
-	sent(data);
-	sent("\r\n");
+	exchange_run(&guard, &simple, 0);
+	guard_reset(&guard);
+	sent("set a 0 0 9\r\nuser pass\r\n");
 	received("STORED\r\n");
 	check_number(guard_verdict(&guard), GUARD_CLEAN);
+	guard_start(&guard, GUARD_MEMCACHED);
+	sent("set a 0 0 9\r\nuser pass\r\n");
+	check_number(guard_refusal(&guard), GUARD_REASON_AUTH);
 }
