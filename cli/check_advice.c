@@ -133,7 +133,8 @@ static void on_time_wait(struct advisor *a)
 	    "or let the server close first.");
 	if (reuse_off && a->check->ports.timestamps)
 		add(a, "sysctl -w net.ipv4.tcp_tw_reuse=1",
-		    "Let connect() take over a TIME_WAIT after one second instead of 60:");
+		    "Let connect() take over a TIME_WAIT after %g s instead of 60:",
+		    port_range_reuse_ms(&a->check->ports.range) / 1e3);
 }
 
 /* "a.b.c.d/24 dev eth0": the interface that has this source. Return: false if none has */

@@ -47,8 +47,9 @@ static void put_headroom(const struct check *check, const struct checked *space,
 			"             a program without the shim may get one less, as the range is odd\n");
 	if (count->reusable)
 		fprintf(out,
-			"             and up to %u more from TIME_WAIT, each after 1 s (tcp_tw_reuse %u)\n",
-			count->reusable, check->ports.range.time_wait_reuse);
+			"             and up to %u more from TIME_WAIT, each after %g s (tcp_tw_reuse %u)\n",
+			count->reusable, port_range_reuse_ms(&check->ports.range) / 1e3,
+			check->ports.range.time_wait_reuse);
 }
 
 static void put_bar(const struct check *check, const struct checked *space, FILE *out)

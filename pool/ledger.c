@@ -22,7 +22,8 @@
 /* Of many destinations a few are looked at for one that can go: each is a cache miss. */
 enum { FORGET_LOOK_AT = 64, FOLD_LOOK_AT = 16 };
 
-/* A destination and its place in the hash table; kept apart so that users of ledger.h need no uthash. */
+/* A destination, first, and its place in the hash table; kept apart so that users of ledger.h need no uthash.
+ */
 struct ledger_link {
 	struct destination destination;
 	UT_hash_handle hh;
@@ -221,7 +222,7 @@ COLD static struct destination *enter_new(struct ledger *ledger, const struct en
 	struct ledger_link *link = arena_alloc(arena, sizeof(*link));
 	if (!link)
 		return NULL;
-	link->destination = (struct destination){ .to = *to, .rule = rule, .link = link };
+	link->destination = (struct destination){ .to = *to, .rule = rule, .waits = &ledger->waits };
 	HASH_ADD(hh, ledger->table, destination.to, sizeof(*to), link);
 	if (link->destination.users == UINT_MAX) {
 		arena_free(arena, link, sizeof(*link));
@@ -272,7 +273,7 @@ COLD struct tuple_space *ledger_space(struct ledger *ledger, struct destination 
 
 struct destination *ledger_next(const struct ledger *ledger, const struct destination *previous)
 {
-	struct ledger_link *link = previous ? previous->link->hh.next : ledger->table;
+	struct ledger_link *link = previous ? ((const struct ledger_link *)previous)->hh.next : ledger->table;
 	return link ? &link->destination : NULL;
 }
 
@@ -283,8 +284,9 @@ COLD void space_age(struct tuple_space *space, uint64_t now_ns)
 	space->time_wait -= dropped < space->time_wait ? dropped : space->time_wait;
 }
 
-void ledger_capacity_changed(struct ledger *ledger)
+void ledger_capacity_changed(struct ledger *ledger, const struct port_range *range)
 {
+	ledger->waits.bound = range->waits_bound;
 	for (struct destination *d = ledger_next(ledger, NULL); d; d = ledger_next(ledger, d))
 		for (struct tuple_space *s = d->spaces; s; s = s->next)
 			s->quiet_below = 0;
@@ -397,12 +399,38 @@ static inline void enter_ended(struct usage_entry *use, enum ending how)
 	}
 }
 
-COLD static void enter_ended_apart(struct usage_entry *other, enum ending how, uint64_t now_ns)
+COLD static void waits_age(struct ledger_waits *waits, uint32_t tick)
+{
+	uint32_t behind = tick - waits->tick;
+
+	if ((int32_t)behind <= 0)
+		return;
+	uint32_t steps = behind < USAGE_TIME_WAIT_BUCKETS ? behind : USAGE_TIME_WAIT_BUCKETS;
+	for (uint32_t t = tick - steps + 1; steps--; t++) {
+		waits->sum -= waits->begun[t % USAGE_TIME_WAIT_BUCKETS];
+		waits->begun[t % USAGE_TIME_WAIT_BUCKETS] = 0;
+	}
+	waits->tick = tick;
+}
+
+/* Return: false if the kernel makes no TIME_WAIT, as there are too many. */
+static inline bool wait_begins(struct ledger_waits *waits, uint64_t now_ns)
+{
+	if (unlikely(waits->tick != ledger_tick(now_ns)))
+		waits_age(waits, ledger_tick(now_ns));
+	if (unlikely(waits->sum + 1 >= waits->bound && waits->bound))
+		return false;
+	waits->sum++;
+	waits->begun[waits->tick % USAGE_TIME_WAIT_BUCKETS]++;
+	return true;
+}
+
+COLD static void enter_ended_apart(struct usage_entry *other, enum ending how, bool waits, uint64_t now_ns)
 {
 	usage_age(other, ledger_tick(now_ns));
 	usage_begin(other);
 	enter_ended(other, how);
-	if (how == ENDED_TIME_WAIT)
+	if (waits)
 		usage_enter_time_wait(other);
 	usage_end(other);
 }
@@ -410,18 +438,19 @@ COLD static void enter_ended_apart(struct usage_entry *other, enum ending how, u
 HOT void space_ended(struct tuple_space *space, enum ending how, uint64_t now_ns)
 {
 	struct usage_entry *use = space->use;
+	bool waits = how == ENDED_TIME_WAIT && wait_begins(space->destination->waits, now_ns);
 
 	space_time_wait(space, now_ns);
 	usage_begin(use);
 	put_open(space, space->open - 1);
 	enter_ended(use, how);
-	if (how == ENDED_TIME_WAIT && usage_enter_time_wait(use))
+	if (waits && usage_enter_time_wait(use))
 		space->time_wait++;
 	usage_end(use);
 	if (unlikely(space->apart))
-		enter_ended_apart(space->other, how, now_ns);
+		enter_ended_apart(space->other, how, waits, now_ns);
 	/* After a TIME_WAIT the port is still taken: the space stays full. */
-	if (how == ENDED_TIME_WAIT)
+	if (waits)
 		return;
 	unload(space);
 	space->full_until_ns = 0;

@@ -79,11 +79,18 @@ struct destination {
 	uint64_t exhausted_logged_ns, exhausted_logged;
 	uint64_t failover_logged_ns, failovers_unlogged;
 	struct parked_pool *parked; /* NULL: nothing was ever to be reused */
-	struct ledger_link *link;
+	struct ledger_waits *waits;
 };
 
 struct usage_writer;
 struct siblings;
+
+/* TIME_WAITs of the process, whatever their tuple space: past its bound the kernel makes none. */
+struct ledger_waits {
+	uint32_t bound; /* as in struct port_range */
+	uint32_t sum, tick;
+	uint32_t begun[USAGE_TIME_WAIT_BUCKETS]; /* as in struct usage_entry */
+};
 
 struct ledger {
 	struct arena *arena;
@@ -94,6 +101,7 @@ struct ledger {
 	struct ledger_link *hand;  /* where the search for an idle entry goes on */
 	unsigned count;            /* without those folded */
 	struct folding folding;
+	struct ledger_waits waits;
 	uint64_t forgotten; /* idle destinations dropped for room, without those that were folded */
 	uint64_t untracked; /* connections not counted for want of room */
 	/* What was counted at destinations that are no longer there, and at no tuple space. */
@@ -119,9 +127,9 @@ struct tuple_space *ledger_space(struct ledger *ledger, struct destination *dest
 				 const struct address *source);
 
 /**
- * ledger_capacity_changed() - what was worked out from the old one is to be worked out anew
+ * ledger_capacity_changed() - what was worked out from the old range is to be worked out anew
  */
-void ledger_capacity_changed(struct ledger *ledger);
+void ledger_capacity_changed(struct ledger *ledger, const struct port_range *range);
 
 /**
  * ledger_forgotten() - destinations dropped for room; what they counted is in the sum of the usage segment
@@ -217,11 +225,12 @@ static inline uint32_t space_in_use(struct tuple_space *space, const struct port
 	uint32_t time_wait = space_time_wait(space, now_ns);
 	uint32_t capacity = port_range_capacity(range);
 
-	/* Those of this tick only: after tcp_tw_reuse_delay, 1 s, one may be taken over (tcp_twsk_unique(),
-	 * net/ipv4/tcp_ipv4.c). */
+	/* After tcp_tw_reuse_delay one may be taken over (tcp_twsk_unique(), net/ipv4/tcp_ipv4.c). */
 	bool briefly = (range->time_wait_reuse == 1) | ((range->time_wait_reuse == 2) & space->to_loopback);
-	uint32_t of_tick = space->use->time_wait[space->use->tick % USAGE_TIME_WAIT_BUCKETS];
-	uint32_t in_use = space->open + (briefly ? of_tick : time_wait);
+	uint32_t in_use =
+		space->open + (briefly ? usage_waits_since(space->use, now_ns,
+							   usage_reuse_ticks(port_range_reuse_ms(range)))
+				       : time_wait);
 	return unlikely((in_use > capacity) & (capacity != 0)) ? capacity : in_use;
 }
 

@@ -78,16 +78,27 @@ void port_range_each_reserved(span_visitor *take, void *context)
 	each_span(part, take, context);
 }
 
+/* Return: @missing where /proc does not tell. */
+static uint32_t number_at(const char *path, uint32_t missing)
+{
+	char text[16];
+
+	if (kernel_read_file(path, text, sizeof(text)) <= 0)
+		return missing;
+	return (uint32_t)strtoul(text, NULL, 10);
+}
+
 bool port_range_read(struct port_range *out)
 {
-	char range[64], reuse[16];
+	char range[64];
 
 	if (kernel_read_file("/proc/sys/net/ipv4/ip_local_port_range", range, sizeof(range)) <= 0)
 		return false;
 	if (!port_range_parse(range, "", out))
 		return false;
 	port_range_each_reserved(add_reserved, out);
-	if (kernel_read_file("/proc/sys/net/ipv4/tcp_tw_reuse", reuse, sizeof(reuse)) > 0)
-		out->time_wait_reuse = (uint8_t)strtoul(reuse, NULL, 10);
+	out->time_wait_reuse = (uint8_t)number_at("/proc/sys/net/ipv4/tcp_tw_reuse", 0);
+	out->reuse_delay_ms = number_at("/proc/sys/net/ipv4/tcp_tw_reuse_delay", 0);
+	out->waits_bound = number_at("/proc/sys/net/ipv4/tcp_max_tw_buckets", UINT32_MAX) + 1;
 	return true;
 }

@@ -6,12 +6,15 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* net.ipv4.ip_local_port_range, ip_local_reserved_ports and tcp_tw_reuse of a network namespace; IPv6 uses
- * them too (Documentation/networking/ip-sysctl.rst). Ports are in host order, both ends count. */
+/* net.ipv4.ip_local_port_range, ip_local_reserved_ports, and what becomes of TIME_WAITs, of a network
+ * namespace; IPv6 uses them too (Documentation/networking/ip-sysctl.rst). Ports are in host order, both ends
+ * count. */
 struct port_range {
 	uint16_t low, high;
 	uint32_t reserved;       /* reserved ports inside the range */
 	uint8_t time_wait_reuse; /* tcp_tw_reuse: 0 never, 1 everywhere, 2 on loopback */
+	uint32_t reuse_delay_ms; /* tcp_tw_reuse_delay, from Linux 6.14 on; 0: as before it, 1 s */
+	uint32_t waits_bound;    /* tcp_max_tw_buckets + 1: so many there never are; 0: not known */
 };
 
 /**
@@ -42,6 +45,24 @@ static inline uint32_t port_range_capacity(const struct port_range *range)
 {
 	/* All zero where it is not known. */
 	return (uint32_t)range->high - range->low + (range->high != 0) - range->reserved;
+}
+
+/**
+ * port_range_reuse_ms() - how old a TIME_WAIT has to be for connect() to take it over, where it may at all
+ * (tcp_twsk_unique(), net/ipv4/tcp_ipv4.c)
+ */
+static inline uint32_t port_range_reuse_ms(const struct port_range *range)
+{
+	return range->reuse_delay_ms ? range->reuse_delay_ms : 1000;
+}
+
+/**
+ * port_range_waits() - TIME_WAITs that there can be, of so many connections closed by us: the kernel makes
+ * none past its bound (inet_twsk_alloc(), net/ipv4/inet_timewait_sock.c)
+ */
+static inline uint32_t port_range_waits(const struct port_range *range, uint32_t closed)
+{
+	return closed >= range->waits_bound && range->waits_bound ? range->waits_bound - 1 : closed;
 }
 
 #endif

@@ -117,7 +117,7 @@ COLD void shim_refresh_range(struct shim *shim, uint64_t now_ns)
 	/* A /proc that is gone (chroot) takes nothing away from what was known. */
 	if (range.high && memcmp(&range, &shim->range, sizeof(range))) {
 		shim->range = range;
-		ledger_capacity_changed(&shim->ledger);
+		ledger_capacity_changed(&shim->ledger, &range);
 		usage_note_range(&shim->writer, &range);
 	}
 	shim->range_until_ns = now_ns + RANGE_LIFE_S * 1000000000ull;

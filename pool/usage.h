@@ -154,7 +154,8 @@ struct usage_header {
 	/* 160 */ uint32_t entries_used; /* no entry from here on was ever used */
 	/* 164 */ uint32_t range_low, range_high, range_reserved; /* all 0: not known */
 	/* 176 */ uint32_t time_wait_reuse;                       /* tcp_tw_reuse: see port_range.h */
-	/* 180 */ uint8_t reserved_180[76];
+	/* 180 */ uint32_t reuse_delay_ms, waits_bound;           /* see port_range.h; 0: not known */
+	/* 188 */ uint8_t reserved_188[68];
 	/* 256 */ char name[USAGE_NAME_MAX];       /* of the program, without its path; ends in 0 */
 	/* 320 */ char command[USAGE_COMMAND_MAX]; /* start of its command line, arguments parted by 0 */
 	/* 576 */ uint8_t reserved_576[448];
@@ -175,18 +176,38 @@ _Static_assert(offsetof(struct usage_segment, events) == 1024, "layout");
 _Static_assert(offsetof(struct usage_segment, entries) == 4096, "layout");
 
 /**
+ * usage_waits_since() - TIME_WAITs begun in this tick or so many before it
+ * @now_ns:	CLOCK_MONOTONIC
+ * @ticks:	at most USAGE_TICKS_KEPT
+ */
+static inline uint32_t usage_waits_since(const struct usage_entry *entry, uint64_t now_ns, uint32_t ticks)
+{
+	uint32_t now = (uint32_t)(now_ns >> 32), sum = 0;
+	uint32_t behind = (int32_t)(now - entry->tick) > 0 ? now - entry->tick : 0;
+
+	for (uint32_t age = 0; age + behind <= ticks; age++)
+		sum += entry->time_wait[(entry->tick + USAGE_TIME_WAIT_BUCKETS - age) %
+					USAGE_TIME_WAIT_BUCKETS];
+	return sum;
+}
+
+/**
  * usage_time_wait() - connections closed by us in the last 60 s
  * @now_ns:	CLOCK_MONOTONIC
  */
 static inline uint32_t usage_time_wait(const struct usage_entry *entry, uint64_t now_ns)
 {
-	uint32_t now = (uint32_t)(now_ns >> 32), sum = 0;
-	uint32_t behind = (int32_t)(now - entry->tick) > 0 ? now - entry->tick : 0;
+	return usage_waits_since(entry, now_ns, USAGE_TICKS_KEPT);
+}
 
-	for (uint32_t age = 0; age + behind <= USAGE_TICKS_KEPT; age++)
-		sum += entry->time_wait[(entry->tick + USAGE_TIME_WAIT_BUCKETS - age) %
-					USAGE_TIME_WAIT_BUCKETS];
-	return sum;
+/**
+ * usage_reuse_ticks() - how many ticks before this one a TIME_WAIT still counts that connect() may take over
+ * after a delay, to the next tick
+ */
+static inline uint32_t usage_reuse_ticks(uint32_t delay_ms)
+{
+	uint64_t ticks = delay_ms * 1000000ull >> 32;
+	return ticks < USAGE_TICKS_KEPT ? (uint32_t)ticks : USAGE_TICKS_KEPT;
 }
 
 #endif

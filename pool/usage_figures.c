@@ -14,7 +14,9 @@ static struct port_range range_of(const struct usage_header *header)
 	struct port_range range = { .low = (uint16_t)header->range_low,
 				    .high = (uint16_t)header->range_high,
 				    .reserved = header->range_reserved,
-				    .time_wait_reuse = (uint8_t)header->time_wait_reuse };
+				    .time_wait_reuse = (uint8_t)header->time_wait_reuse,
+				    .reuse_delay_ms = header->reuse_delay_ms,
+				    .waits_bound = header->waits_bound };
 	return range;
 }
 
@@ -88,11 +90,12 @@ static bool waits_are_reused(const struct usage *usage, const struct usage_entry
 
 uint32_t usage_in_use(const struct usage *usage, const struct usage_entry *entry, uint64_t now_ns)
 {
-	uint32_t taken = usage_time_wait(entry, now_ns);
+	struct port_range range = range_of(&usage->header);
+	uint32_t ticks = waits_are_reused(usage, entry) ? usage_reuse_ticks(port_range_reuse_ms(&range))
+							: USAGE_TICKS_KEPT;
+	uint32_t waits = usage_waits_since(entry, now_ns, ticks);
 
-	if (waits_are_reused(usage, entry))
-		taken = entry->tick == (uint32_t)(now_ns >> 32) ? bucket(entry, entry->tick) : 0;
-	return taken + (usage->running ? entry->open : 0);
+	return port_range_waits(&range, waits) + (usage->running ? entry->open : 0);
 }
 
 void usage_figures(const struct usage *usage, const struct usage_entry *entry, uint64_t now_ns,
@@ -101,7 +104,7 @@ void usage_figures(const struct usage *usage, const struct usage_entry *entry, u
 	struct port_range range = range_of(&usage->header);
 	struct window w;
 
-	*out = (struct usage_figures){ .time_wait = usage_time_wait(entry, now_ns),
+	*out = (struct usage_figures){ .time_wait = port_range_waits(&range, usage_time_wait(entry, now_ns)),
 				       .exhausted_in_s = INFINITY };
 	out->in_use = usage_in_use(usage, entry, now_ns);
 	if (!entry->to.port)

@@ -248,4 +248,6 @@ COLD void usage_note_range(struct usage_writer *writer, const struct port_range 
 	USAGE_PUT(header->range_high, range->high);
 	USAGE_PUT(header->range_reserved, range->reserved);
 	USAGE_PUT(header->time_wait_reuse, range->time_wait_reuse);
+	USAGE_PUT(header->reuse_delay_ms, range->reuse_delay_ms);
+	USAGE_PUT(header->waits_bound, range->waits_bound);
 }

@@ -104,6 +104,20 @@ def ended():
         lab.equal("has a time of its end", bool(seen["ended"]), True)
 
 
+def few_time_waits():
+    lab.sysctl("ipv4/tcp_max_tw_buckets", 20)
+    with lab.Hold(PORT), lab.Hold(PORT + 1), Steered() as client:
+        client.do(f"open {PORT} 60")
+        client.do("close 50")
+        client.do(f"open {PORT + 1} 10")
+        client.do("close 10")
+        spaces = process(client.pid)["spaces"]
+        for port in (PORT, PORT + 1):
+            kernel = sum(tuples(port).values())
+            lab.equal(f"port {port}: in use", total((s for s in spaces if s["destination"].endswith(f":{port}")), "in_use"),
+                      kernel)
+
+
 def none_without_connections():
     lab.equal("status", lab.run(["true"], {}).status, 0)
     lab.equal("files", os.listdir(needs_state()), [])
@@ -445,6 +459,7 @@ lab.main([
     ("no connection, no segment", none_without_connections),
     ("fork", forked),
     ("exec", execs),
+    ("no more TIME_WAITs than the kernel makes", few_time_waits),
     ("exhausted", exhausted),
     ("10,000 destinations", many_destinations),
     ("folded destinations", folded),

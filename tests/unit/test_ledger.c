@@ -195,6 +195,66 @@ ParameterizedTest(struct reuse_case *c, ledger, a_time_wait_that_may_be_taken_ov
 	check_number(space_time_wait(s, START + 20 * SECOND), 5);
 }
 
+struct delay_case {
+	uint32_t delay_ms, after_s, in_use;
+};
+
+ParameterizedTestParameters(ledger, a_time_wait_counts_until_it_may_be_taken_over)
+{
+	static struct delay_case cases[] = {
+		{ 0, 3, 5 },      { 0, 5, 0 },      { 1000, 5, 0 },        { 10000, 5, 5 },  { 10000, 10, 5 },
+		{ 10000, 13, 0 }, { 60000, 55, 5 }, { UINT32_MAX, 60, 5 }, { 60000, 70, 0 },
+	};
+	return cr_make_param_array(struct delay_case, cases, sizeof(cases) / sizeof(cases[0]));
+}
+
+ParameterizedTest(struct delay_case *c, ledger, a_time_wait_counts_until_it_may_be_taken_over)
+{
+	struct port_range reusing = {
+		.low = 40000, .high = 40099, .time_wait_reuse = 1, .reuse_delay_ms = c->delay_ms
+	};
+	struct tuple_space *s = space("10.0.0.1", "10.0.0.9:80");
+	open_some(s, 5);
+	for (int i = 0; i < 5; i++)
+		space_ended(s, ENDED_TIME_WAIT, START);
+	check_number(space_in_use(s, &reusing, START + c->after_s * SECOND), c->in_use);
+}
+
+/* Past tcp_max_tw_buckets the kernel closes without one, whatever the tuple space. */
+Test(ledger, there_are_no_more_time_waits_than_the_kernel_makes)
+{
+	struct port_range bounded = { .low = 40000, .high = 40999, .waits_bound = 10 + 1 };
+	struct tuple_space *s = space("10.0.0.1", "10.0.0.9:80"), *other = space("10.0.0.1", "10.0.0.8:80");
+	open_some(s, 20);
+	open_some(other, 5);
+	for (int i = 0; i < 2; i++)
+		space_ended(s, ENDED_TIME_WAIT, START);
+	ledger_capacity_changed(&ledger, &bounded);
+	for (int i = 0; i < 18; i++)
+		space_ended(s, ENDED_TIME_WAIT, START + 30 * SECOND);
+	space_ended(other, ENDED_TIME_WAIT, START + 30 * SECOND);
+	check_number(space_in_use(s, &bounded, START + 30 * SECOND), 10);
+	check_number(s->use->closed_by_us, 20);
+	check_number(space_in_use(other, &bounded, START + 30 * SECOND), 4);
+	/* The first two are over. */
+	for (int i = 0; i < 4; i++)
+		space_ended(other, ENDED_TIME_WAIT, START + 70 * SECOND);
+	check_number(space_in_use(other, &bounded, START + 70 * SECOND), 2);
+	check_number(space_in_use(s, &bounded, START + 70 * SECOND), 8);
+}
+
+Test(ledger, an_end_without_a_time_wait_frees_the_port)
+{
+	struct port_range none = { .low = 40000, .high = 40999, .waits_bound = 1 };
+	struct tuple_space *s = space("10.0.0.1", "10.0.0.9:80");
+	ledger_capacity_changed(&ledger, &none);
+	open_some(s, 1);
+	s->full_until_ns = START + SECOND;
+	space_ended(s, ENDED_TIME_WAIT, START);
+	check_number(space_in_use(s, &none, START), 0);
+	check_number(s->full_until_ns, 0);
+}
+
 Test(ledger, more_time_waits_than_a_bucket_counts_do_not_wrap)
 {
 	struct tuple_space *s = space("10.0.0.1", "10.0.0.9:80");

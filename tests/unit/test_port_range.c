@@ -76,6 +76,24 @@ Test(port_range_read, the_three_files_are_read)
 	check_number(fake_open_fds(), 0);
 }
 
+Test(port_range_read, what_becomes_of_time_waits_is_read)
+{
+	struct port_range range = { 0 };
+	fake_range(40000, 40099, "", 1);
+	check(port_range_read(&range));
+	check_number(port_range_reuse_ms(&range), 1000);
+	check_number(port_range_waits(&range, 70000), 70000);
+	fake_file("/proc/sys/net/ipv4/tcp_tw_reuse_delay", "2500\n");
+	fake_file("/proc/sys/net/ipv4/tcp_max_tw_buckets", "100\n");
+	check(port_range_read(&range));
+	check_number(port_range_reuse_ms(&range), 2500);
+	check_number(port_range_waits(&range, 99), 99);
+	check_number(port_range_waits(&range, 500), 100);
+	fake_file("/proc/sys/net/ipv4/tcp_max_tw_buckets", "0\n");
+	check(port_range_read(&range));
+	check_number(port_range_waits(&range, 5), 0);
+}
+
 Test(port_range_read, without_a_range_nothing_is_said)
 {
 	struct port_range range = { .low = 7 };

@@ -192,6 +192,23 @@ Test(usage_read, of_an_ended_process_time_waits_are_in_use)
 	check_number(figures_of(&entry, TICK(120), false).in_use, 0);
 }
 
+/* As the writer's own count has it: pool/ledger.h. */
+Test(usage_read, time_waits_count_as_the_sysctls_have_them)
+{
+	struct usage usage = { .header = { .time_wait_reuse = 1 } };
+	struct usage_entry entry = { .tick = 100, .to = at("10.0.0.9:80") };
+	entry.time_wait[100 % USAGE_TIME_WAIT_BUCKETS] = 30;
+	entry.time_wait[98 % USAGE_TIME_WAIT_BUCKETS] = 5;
+	check_number(usage_in_use(&usage, &entry, TICK(100)), 30);
+	check_number(usage_in_use(&usage, &entry, TICK(101)), 0);
+	usage.header.reuse_delay_ms = 10000;
+	check_number(usage_in_use(&usage, &entry, TICK(100)), 35);
+	check_number(usage_in_use(&usage, &entry, TICK(101)), 30);
+	usage.header.time_wait_reuse = 0;
+	usage.header.waits_bound = 20 + 1;
+	check_number(usage_in_use(&usage, &entry, TICK(100)), 20);
+}
+
 Test(usage_read, the_start_is_field_22)
 {
 	check_number(usage_start_ticks("1 (a b) c) S 1 1 1 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 777 9 9"),
