@@ -10,6 +10,7 @@
 #include "verbs.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -245,6 +246,7 @@ static void sort_all(struct asked *asked)
 static void sweep(const struct asked *asked)
 {
 	char path[USAGE_PATH_MAX], reason[REASON_MAX];
+	struct usage_names names;
 
 	for (unsigned i = 0; i < USAGE_PLACES; i++) {
 		long owner = geteuid();
@@ -253,7 +255,7 @@ static void sweep(const struct asked *asked)
 		long directory = usage_directory_open(path, false, &owner, reason);
 		if (directory < 0)
 			continue;
-		usage_directory_sweep((int)directory, USAGE_SWEEP_ALL);
+		usage_sweep_all((int)directory, &names, UINT_MAX);
 		kernel.close((int)directory);
 	}
 }

@@ -27,10 +27,7 @@ bool usage_place(unsigned index, const char *state_dir, const char *runtime_dir,
 	} else if (index == 2) {
 		used = snprintf(out, USAGE_PATH_MAX, "/dev/shm/headroom-%u", uid);
 	}
-	if (used >= 0 && used < USAGE_PATH_MAX)
-		return true;
-	*out = '\0';
-	return false;
+	return used >= 0 && used < USAGE_PATH_MAX;
 }
 
 static long refuse(long fd, char *reason, const char *why)
@@ -51,6 +48,10 @@ long usage_directory_open(const char *path, bool make, long *owner, char *reason
 		long rc = kernel_syscall(SYS_mkdirat, AT_FDCWD, (long)path, 0700, 0, 0, 0);
 		fd = rc && rc != -EEXIST ? rc : kernel_private_fd(kernel.openat(AT_FDCWD, path, flags, 0));
 	}
+	if (fd == -EACCES &&
+	    !kernel_syscall(SYS_newfstatat, AT_FDCWD, (long)path, (long)&st, AT_SYMLINK_NOFOLLOW, 0, 0) &&
+	    *owner >= 0 && st.st_uid != (unsigned long)*owner)
+		return refuse(-1, reason, "belongs to another user");
 	if (fd == -ELOOP || fd == -ENOTDIR) {
 		refuse(fd, reason, "is a symbolic link, or no directory");
 		return -EPERM;

@@ -15,7 +15,7 @@ enum { USAGE_PATH_MAX = 1024, USAGE_FILE_NAME_MAX = 48, USAGE_PLACES = 3 };
  * @state_dir:	as configured: then it is the only one; NULL or empty for the default ones
  * @runtime_dir:	XDG_RUNTIME_DIR, or NULL
  * @out:	USAGE_PATH_MAX bytes
- * Return: false if there is none of that number
+ * Return: false if there is none of that number, or its path is too long
  */
 bool usage_place(unsigned index, const char *state_dir, const char *runtime_dir, unsigned uid, char *out);
 
@@ -57,14 +57,24 @@ void usage_file_name(uint64_t realtime_s, unsigned pid, uint32_t random, char *o
 /* How many ended segments are kept, and for how long. */
 enum { USAGE_ENDED_MAX = 100, USAGE_ENDED_S = 24 * 60 * 60 };
 
-enum usage_sweep { USAGE_SWEEP_SOME, USAGE_SWEEP_ALL };
+/* A few names taken at random: each of them is as likely, so in the long run none is left out. */
+struct usage_sample {
+	char names[8][USAGE_FILE_NAME_MAX];
+};
 
 /**
- * usage_directory_sweep() - remove ended segments that are too many or too old, those left half made too
+ * usage_sweep_all() - remove ended segments that are too many or too old, those left half made too
  * @directory:	fd; read from its start
- * @how:	SOME: look into a few files only, as a program at its start has no time to lose
+ * @names:	to read with
+ * @most:	remove no more than this
  * Return: how many were removed
  */
-unsigned usage_directory_sweep(int directory, enum usage_sweep how);
+unsigned usage_sweep_all(int directory, struct usage_names *names, unsigned most);
+
+/**
+ * usage_sweep_some() - the same, but look into a few files only, as a program at its start has no time to
+ * lose
+ */
+unsigned usage_sweep_some(int directory, struct usage_names *names, struct usage_sample *sample);
 
 #endif

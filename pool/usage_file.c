@@ -5,6 +5,7 @@
 #include "kernel.h"
 #include "usage_directory.h"
 #include "usage_identity.h"
+#include "usage_room.h"
 #include "usage_write.h"
 
 #include <errno.h>
@@ -22,7 +23,10 @@
 #define MADV_POPULATE_WRITE 23 /* from Linux 5.14 */
 #endif
 
-enum { PAGE = 4096, FIRST_SIZE = 6 * PAGE, STEP = 8 * PAGE };
+enum { PAGE = 4096, FIRST_SIZE = 2 * PAGE, STEP_MAX = 8 * PAGE, REMOVE_MOST = 256 };
+
+/* Whether there is room again is asked once in so long: asking may mean to look at many files. */
+#define NO_ROOM_NS 5000000000ull
 
 /* In whole pages. */
 static size_t whole_size(void)
@@ -74,15 +78,36 @@ static long populate(const struct usage_segment *segment, size_t from, size_t to
 			      MADV_POPULATE_WRITE, 0, 0, 0);
 }
 
-COLD unsigned usage_file_extend(struct usage_segment *segment, unsigned ready)
+/* Is there room for more in the directory of the segment? */
+static bool room_in(struct usage_writer *writer, struct arena *arena, size_t bytes)
 {
-	size_t from = offsetof(struct usage_segment, entries) + ready * sizeof(struct usage_entry);
+	int flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
+	struct usage_names *names = arena_alloc(arena, sizeof(*names));
+	long fd = names ? kernel_private_fd(kernel.openat(AT_FDCWD, writer->place, flags, 0)) : -ENOMEM;
+	bool room = fd >= 0 && usage_room((int)fd, bytes, names);
 
-	if (ready >= USAGE_ENTRIES)
-		return ready;
-	from &= ~(size_t)(PAGE - 1);
-	size_t to = from + STEP < whole_size() ? from + STEP : whole_size();
-	return populate(segment, from, to) ? ready : entries_in(to);
+	if (fd >= 0)
+		kernel.close((int)fd);
+	arena_free(arena, names, sizeof(*names));
+	return room;
+}
+
+/* As much again as there is, so that few steps lead far and little is taken for nothing. */
+COLD void usage_file_extend(struct usage_writer *writer, struct arena *arena, uint64_t now_ns)
+{
+	size_t from = offsetof(struct usage_segment, entries) + writer->ready * sizeof(struct usage_entry);
+
+	if (writer->ready >= USAGE_ENTRIES || writer->no_room_until_ns > now_ns)
+		return;
+	/* Its page is there already, if the entry before it ends in it. */
+	from = (from + PAGE - 1) & ~(size_t)(PAGE - 1);
+	size_t step = from - offsetof(struct usage_segment, entries);
+	step = step > STEP_MAX ? STEP_MAX : step;
+	size_t to = from + step < whole_size() ? from + step : whole_size();
+	if (room_in(writer, arena, to - from) && !populate(writer->segment, from, to))
+		writer->ready = entries_in(to);
+	else
+		writer->no_room_until_ns = now_ns + NO_ROOM_NS;
 }
 
 COLD void usage_file_unmap(struct usage_segment *segment)
@@ -126,7 +151,7 @@ static void fill_header(struct usage_header *header, const char *process)
 }
 
 /* Gives an open, empty file its size, lock, memory. */
-static bool map_file(int fd, struct usage_file *out)
+static bool map_file(int fd, int directory, struct usage_file *out)
 {
 	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
 	long rc;
@@ -145,10 +170,22 @@ static bool map_file(int fd, struct usage_file *out)
 	out->ready = entries_in(FIRST_SIZE);
 	/* Before Linux 5.14 memory is to be had through the fd only: now or never. */
 	if (populate(segment, 0, FIRST_SIZE) == -EINVAL &&
+	    usage_room(directory, whole_size() - FIRST_SIZE, &out->names) &&
 	    !kernel_syscall(SYS_fallocate, fd, 0, 0, (long)whole_size(), 0, 0))
 		out->ready = USAGE_ENTRIES;
 	out->segment = segment;
 	return true;
+}
+
+/* What has ended goes first, if it is in the way. */
+static bool make_room(int directory, struct usage_file *out)
+{
+	unsigned removed = usage_sweep_some(directory, &out->names, &out->sample);
+
+	if (usage_room(directory, FIRST_SIZE, &out->names))
+		return true;
+	return removed && usage_sweep_all(directory, &out->names, REMOVE_MOST) &&
+	       usage_room(directory, FIRST_SIZE, &out->names);
 }
 
 static bool make_in(int directory, const char *process, struct usage_file *out)
@@ -157,14 +194,15 @@ static bool make_in(int directory, const char *process, struct usage_file *out)
 	char *name = out->name;
 	int flags = O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
 
-	usage_directory_sweep(directory, USAGE_SWEEP_SOME);
+	if (!make_room(directory, out))
+		return fail(out, "has no room to spare");
 	kernel_syscall(SYS_clock_gettime, CLOCK_REALTIME, (long)&now, 0, 0, 0, 0);
 	usage_file_name((uint64_t)now.tv_sec, (unsigned)kernel.getpid(),
 			(uint32_t)now.tv_nsec ^ (uint32_t)clock_ns(), name);
 	long fd = kernel_private_fd(kernel.openat(directory, name, flags, 0400));
 	if (fd < 0)
 		return fail_with(out, "its file cannot be made", fd);
-	bool mapped = map_file((int)fd, out);
+	bool mapped = map_file((int)fd, directory, out);
 	kernel.close((int)fd);
 	if (!mapped) {
 		kernel_syscall(SYS_unlinkat, directory, (long)name, 0, 0, 0, 0);
@@ -174,42 +212,41 @@ static bool make_in(int directory, const char *process, struct usage_file *out)
 	return true;
 }
 
-/* Return: true if this place is as good as it gets: made, or to be complained about. */
-static bool try_place(const struct settings *settings, const char *process, long uid, struct usage_file *out)
+/* Whose XDG_RUNTIME_DIR is it? `sudo -E` and su keep that of the user who called them: what root made there
+ * would keep him out of it. */
+static bool is_runtime_of(const char *path, long uid)
+{
+	struct stat st;
+
+	return !kernel_syscall(SYS_newfstatat, AT_FDCWD, (long)path, (long)&st, 0, 0, 0) &&
+	       st.st_uid == (unsigned long)uid;
+}
+
+static void try_place(const char *process, long uid, struct usage_file *out)
 {
 	long directory = usage_directory_open(out->place, true, &uid, out->reason);
 
-	if (directory < 0) {
-		out->trespass = directory == -EPERM;
-		return false;
-	}
-	bool made = false;
-	if (!in_memory((int)directory))
-		fail(out, "is not on a memory file system (tmpfs)");
+	out->trespass = directory == -EPERM;
+	if (directory < 0)
+		return;
+	if (in_memory((int)directory))
+		make_in((int)directory, process, out);
 	else
-		made = make_in((int)directory, process, out);
+		fail(out, "is not on a memory file system (tmpfs)");
 	kernel.close((int)directory);
-	return made || settings->state_dir[0];
 }
 
 COLD bool usage_file_make(const struct settings *settings, const char *process, struct usage_file *out)
 {
-	struct usage_file tried = { 0 };
 	long uid = kernel_syscall(SYS_geteuid, 0, 0, 0, 0, 0, 0);
+	const char *runtime = settings->runtime_dir;
 
-	memset(out, 0, sizeof(*out));
 	if (!within_file_limit())
 		return fail(out, "the limit of file sizes (ulimit -f) leaves no room for a usage segment");
-	for (unsigned i = 0; i < USAGE_PLACES; i++) {
-		memset(&tried, 0, sizeof(tried));
-		if (!usage_place(i, settings->state_dir, settings->runtime_dir, (unsigned)uid, tried.place))
-			continue;
-		bool last = try_place(settings, process, uid, &tried);
-		/* That somebody put something in our way is told, whatever else came after. */
-		if (!out->trespass || tried.segment)
-			*out = tried;
-		if (last)
-			break;
-	}
+	if (!is_runtime_of(runtime, uid))
+		runtime = "";
+	for (unsigned i = 0; i < USAGE_PLACES && !out->segment; i++)
+		if (usage_place(i, settings->state_dir, runtime, (unsigned)uid, out->place))
+			try_place(process, uid, out);
 	return out->segment;
 }

@@ -14,13 +14,14 @@
 
 static void complain(struct shim *shim, const struct usage_file *file)
 {
-	char text[sizeof(file->place) + sizeof(file->reason) + 64];
-	/* That a place nobody asked for is not there is no news. */
-	bool asked = shim->settings.state_dir[0] || file->trespass;
+	char text[2 * REASON_MAX + 64];
+	/* That a place nobody asked for is not there is no news; nor may somebody else's mkdir make all
+	 * programs of this user speak. `headroom report` tells it to who asks. */
+	bool news = shim->settings.state_dir[0] && !file->trespass;
 
-	snprintf(text, sizeof(text), "%s%s%s; nothing is kept for `headroom report`", file->place,
-		 *file->place ? " " : "", file->reason);
-	log_message(&shim->log, asked ? LOG_LEVEL_WARN : LOG_LEVEL_INFO, "no_usage", text);
+	snprintf(text, sizeof(text), "%.*s%s%s; nothing is kept for `headroom report`", REASON_MAX,
+		 file->place, *file->place ? " " : "", file->reason);
+	log_message(&shim->log, news ? LOG_LEVEL_WARN : LOG_LEVEL_INFO, "no_usage", text);
 }
 
 /* Another thread may have been faster, or the process have been forked: then this file is nobody's. */
@@ -57,14 +58,18 @@ static bool adopt(struct shim *shim, const struct held *held, const struct usage
 
 COLD void usage_start(struct shim *shim, const struct held *held)
 {
-	struct usage_file file;
+	struct arena scratch = { 0 };
+	struct usage_file *file = arena_alloc(&scratch, sizeof(*file));
 	bool complains = false;
 
-	usage_file_make(&shim->settings, shim->process, &file);
-	if (!adopt(shim, held, &file, &complains) && file.segment)
-		usage_file_discard(&file);
+	if (!file)
+		return;
+	usage_file_make(&shim->settings, shim->process, file);
+	if (!adopt(shim, held, file, &complains) && file->segment)
+		usage_file_discard(file);
 	if (complains)
-		complain(shim, &file);
+		complain(shim, file);
+	arena_release(&scratch);
 }
 
 COLD void usage_freeze(struct shim *shim)

@@ -16,7 +16,9 @@
 #include <sys/syscall.h>
 
 /* A file this young may just be made: it has no lock yet. */
-enum { SAMPLE = 8, YOUNG_S = 10 };
+enum { YOUNG_S = 10 };
+/* With more names than this a part of them is as good: which one the file system decides. */
+enum { SAMPLE = sizeof(((struct usage_sample *)0)->names) / USAGE_FILE_NAME_MAX, NAMES_MOST = 1024 };
 
 static int64_t realtime_s(void)
 {
@@ -56,44 +58,36 @@ static unsigned sweep_one(int directory, const char *name, bool too_many)
 	return gone;
 }
 
-static unsigned sweep_all(int directory)
+COLD unsigned usage_sweep_all(int directory, struct usage_names *names, unsigned most)
 {
-	struct usage_names names;
 	unsigned count = 0, removed = 0;
 	const char *name;
 
-	usage_names_start(&names, directory);
-	while (usage_names_next(&names))
+	usage_names_start(names, directory);
+	while (usage_names_next(names))
 		count++;
-	usage_names_start(&names, directory);
-	while ((name = usage_names_next(&names)))
+	usage_names_start(names, directory);
+	while (removed < most && (name = usage_names_next(names)))
 		removed += sweep_one(directory, name, count - removed > USAGE_ENDED_MAX);
 	return removed;
 }
 
-/* A few taken at random: each of them is as likely, so in the long run none is left out. */
-static unsigned sweep_some(int directory)
+COLD unsigned usage_sweep_some(int directory, struct usage_names *names, struct usage_sample *sample)
 {
-	char sample[SAMPLE][USAGE_FILE_NAME_MAX];
-	struct usage_names names;
-	unsigned count = 0, removed = 0;
+	unsigned count = 0, seen = 0, removed = 0;
 	uint64_t random = clock_ns();
 	const char *name;
 
-	usage_names_start(&names, directory);
-	while ((name = usage_names_next(&names))) {
+	usage_names_start(names, directory);
+	while (seen < NAMES_MOST && (name = usage_names_next(names))) {
 		random = random * 6364136223846793005ull + 1442695040888963407ull;
-		unsigned place = count < SAMPLE ? count : (unsigned)((random >> 33) % (count + 1));
+		unsigned place = count < SAMPLE ? count : (unsigned)((random >> 33) % (seen + 1));
 		if (place < SAMPLE)
-			strcpy(sample[place], name);
-		count++;
+			strcpy(sample->names[place], name);
+		count += count < SAMPLE;
+		seen++;
 	}
-	for (unsigned i = 0; i < count && i < SAMPLE; i++)
-		removed += sweep_one(directory, sample[i], count > USAGE_ENDED_MAX);
+	for (unsigned i = 0; i < count; i++)
+		removed += sweep_one(directory, sample->names[i], seen > USAGE_ENDED_MAX);
 	return removed;
-}
-
-COLD unsigned usage_directory_sweep(int directory, enum usage_sweep how)
-{
-	return how == USAGE_SWEEP_ALL ? sweep_all(directory) : sweep_some(directory);
 }

@@ -23,13 +23,14 @@ static void name_entry(struct usage_entry *entry, const struct tuple_space *spac
 	USAGE_PUT(entry->first_ns, now_ns);
 }
 
-static unsigned unused_entry(struct usage_writer *writer)
+static unsigned unused_entry(struct ledger *ledger, uint64_t now_ns)
 {
+	struct usage_writer *writer = ledger->writer;
 	struct usage_header *header = &writer->segment->header;
 	unsigned used = header->entries_used;
 
 	if (used == writer->ready && !writer->frozen)
-		writer->ready = usage_file_extend(writer->segment, writer->ready);
+		usage_file_extend(writer, ledger->arena, now_ns);
 	if (used < writer->ready && used < USAGE_ENTRIES) {
 		USAGE_PUT(header->entries_used, used + 1);
 		return used;
@@ -123,7 +124,7 @@ COLD bool usage_give(struct ledger *ledger, struct tuple_space *space)
 	unsigned number = 0;
 
 	if (writer && writer->segment) {
-		number = unused_entry(writer);
+		number = unused_entry(ledger, now_ns);
 		if (!number)
 			number = make_free(ledger, 0, now_ns);
 	}
@@ -204,7 +205,7 @@ COLD void usage_move_in(struct ledger *ledger)
 	for (struct destination *d = ledger_next(ledger, NULL); d; d = ledger_next(ledger, d))
 		for (struct tuple_space *s = d->spaces; s; s = s->next) {
 			struct usage_entry *own = s->use;
-			unsigned number = unused_entry(writer);
+			unsigned number = unused_entry(ledger, now_ns);
 			if (!number) {
 				count_apart(writer, s, own);
 				continue;

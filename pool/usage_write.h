@@ -14,6 +14,7 @@
 #ifndef HEADROOM_POOL_USAGE_WRITE_H
 #define HEADROOM_POOL_USAGE_WRITE_H
 
+#include "arena.h"
 #include "port_range.h"
 #include "settings.h"
 #include "usage.h"
@@ -41,33 +42,39 @@ struct usage_writer {
 	struct tuple_space **owners; /* of the entries, by number */
 	unsigned hand;               /* where the search for an idle entry goes on */
 	unsigned ready;              /* entries below have their memory */
+	uint64_t no_room_until_ns;   /* for more of them: ask again after */
 	char *place;                 /* directory of the segment's file */
 	char name[USAGE_FILE_NAME_MAX];
 };
 
-/* A new file, mapped. */
+/* A new file, mapped; with what making it takes, which is too much for the stack of a thread that connects.
+ */
 struct usage_file {
 	struct usage_segment *segment;
 	unsigned ready;
-	char place[USAGE_PATH_MAX]; /* on failure: where, and what is wrong there */
+	char place[USAGE_PATH_MAX]; /* on failure: where it was tried last, and what is wrong there */
 	char reason[REASON_MAX];
 	bool trespass; /* somebody else's hand is in it */
 	char name[USAGE_FILE_NAME_MAX];
+	struct usage_names names;
+	struct usage_sample sample;
 };
 
 /**
  * usage_file_make() - make a segment's file and map it; on the way remove some that are old
  * @process:	name of the program
+ * @out:	all zero
  * Return: false if none could be made; @out says why
+ *
+ * A place that is not to be trusted, or has no room, is passed over for the next.
  */
 bool usage_file_make(const struct settings *settings, const char *process, struct usage_file *out);
 
 /**
- * usage_file_extend() - have memory for more entries
- * @ready:	how many have it
- * Return: how many have it now
+ * usage_file_extend() - have memory for more entries, if there is room for it: writer->ready
+ * @arena:	for what it takes meanwhile
  */
-unsigned usage_file_extend(struct usage_segment *segment, unsigned ready);
+void usage_file_extend(struct usage_writer *writer, struct arena *arena, uint64_t now_ns);
 
 /**
  * usage_file_unmap() - let go of the memory; the file stays

@@ -182,11 +182,11 @@ def _die_with_parent(wanted=signal.SIGKILL):
     _libc.prctl(PR_SET_PDEATHSIG, int(wanted), 0, 0, 0)
 
 
-def own_memory_files():
+def own_memory_files(size=None):
     """Gives the case a /dev/shm of its own: what others left there by pid is not met, and nothing is left."""
     _call("unshare", CLONE_NEWNS)
     _call("mount", b"none", b"/", None, MS_REC | MS_PRIVATE, None)
-    _call("mount", b"none", b"/dev/shm", b"tmpfs", 0, None)
+    _call("mount", b"none", b"/dev/shm", b"tmpfs", 0, f"size={size}".encode() if size else None)
     if _memory:
         _memory.mkdir()
 

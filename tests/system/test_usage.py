@@ -288,7 +288,8 @@ def bad_files():
 
 def one_works(folder, expected, wrap=(), made=False):
     """The program does what it does; at most one line says why there is no segment."""
-    with lab.Hold(PORT), Steered(wrap=wrap, env={"HEADROOM_STATE_DIR": str(folder)}) as client:
+    env = {"HEADROOM_STATE_DIR": str(folder), "HEADROOM_LOG_LEVEL": "info"}
+    with lab.Hold(PORT), Steered(wrap=wrap, env=env) as client:
         client.do(f"open {PORT} 3")
         client.do(f"fork {PORT} 2")
         said = re.findall(r"event=no_usage.*", client.stderr())
@@ -323,7 +324,7 @@ def full_place():
     if lab.run(["unshare", "-m", "true"]).status:
         raise lab.Skipped("no mount namespace")
     script = f'mount -t tmpfs -o size=8k,mode=700 none {folder}; exec "$@"'
-    one_works(folder, "No space left", wrap=["unshare", "-m", "sh", "-c", script, "sh"])
+    one_works(folder, "no room to spare", wrap=["unshare", "-m", "sh", "-c", script, "sh"])
     script = f'mount -t tmpfs -o mode=700 none {folder}; mount -o remount,ro {folder}; exec "$@"'
     one_works(folder, "Read-only", wrap=["unshare", "-m", "sh", "-c", script, "sh"])
 
