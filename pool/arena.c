@@ -4,7 +4,9 @@
 
 #include "hot.h"
 #include "kernel.h"
+#include "restraint.h"
 
+#include <errno.h>
 #include <stdbool.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -63,14 +65,15 @@ static long map(size_t size)
 
 static void unmap(void *at, size_t size)
 {
-	kernel_syscall(SYS_munmap, (long)at, (long)size, 0, 0, 0, 0);
+	if (!restraint_shut_in())
+		kernel_syscall(SYS_munmap, (long)at, (long)size, 0, 0, 0, 0);
 }
 #endif
 
 /* Blocks are cut from the first chunk: one without room goes @behind it. */
 static struct arena_chunk *map_chunk(struct arena *arena, size_t size, bool behind)
 {
-	long at = map(size);
+	long at = restraint_shut_in() ? -EPERM : map(size);
 	if (at < 0 && at > -4096)
 		return NULL;
 	struct arena_chunk *chunk = (struct arena_chunk *)at;

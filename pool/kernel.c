@@ -154,6 +154,55 @@ static long real_getpid(void)
 struct kernel_calls kernel = REAL_CALLS;
 const struct kernel_calls kernel_real = REAL_CALLS;
 
+#define U __attribute__((unused))
+#define REFUSED(name, ...)                      \
+	static long refused_##name(__VA_ARGS__) \
+	{                                       \
+		return -EPERM;                  \
+	}
+REFUSED(socket, U int family, U int type, U int protocol)
+REFUSED(bind, U int fd, U const void *sa, U socklen_t length)
+REFUSED(setsockopt, U int fd, U int level, U int name, U const void *value, U socklen_t length)
+REFUSED(getsockopt, U int fd, U int level, U int name, U void *value, U socklen_t *length)
+REFUSED(getsockname, U int fd, U void *sa, U socklen_t *length)
+REFUSED(ioctl, U int fd, U unsigned long request, U void *value)
+REFUSED(sendto, U int fd, U const void *data, U size_t size, U int flags, U const void *sa,
+	U socklen_t length)
+REFUSED(recv, U int fd, U void *data, U size_t size, U int flags)
+REFUSED(openat, U int directory, U const char *path, U int flags, U mode_t mode)
+REFUSED(read, U int fd, U void *data, U size_t size)
+REFUSED(write, U int fd, U const void *data, U size_t size)
+REFUSED(fstat, U int fd, U struct stat *out)
+REFUSED(fcntl, U int fd, U int command, U long argument)
+REFUSED(dup3, U int fd, U int target, U int flags)
+REFUSED(epoll_ctl, U int epoll, U int operation, U int fd, U void *event)
+REFUSED(ppoll, U struct pollfd *fds, U unsigned count, U const struct timespec *timeout)
+REFUSED(getpid, void)
+#undef REFUSED
+#undef U
+
+const struct kernel_calls kernel_refusing = {
+	.socket = refused_socket,
+	.close = real_close, /* of what another thread has open at this moment */
+	.bind = refused_bind,
+	.connect = refused_bind,
+	.setsockopt = refused_setsockopt,
+	.getsockopt = refused_getsockopt,
+	.getsockname = refused_getsockname,
+	.ioctl = refused_ioctl,
+	.sendto = refused_sendto,
+	.recv = refused_recv,
+	.openat = refused_openat,
+	.read = refused_read,
+	.write = refused_write,
+	.fstat = refused_fstat,
+	.fcntl = refused_fcntl,
+	.dup3 = refused_dup3,
+	.epoll_ctl = refused_epoll_ctl,
+	.ppoll = refused_ppoll,
+	.getpid = refused_getpid,
+};
+
 uint64_t kernel_clock_ns(void)
 {
 	struct timespec t = { 0 };
@@ -161,7 +210,7 @@ uint64_t kernel_clock_ns(void)
 	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
 
-long kernel_private_fd(long fd)
+long kernel_keep_private(long fd)
 {
 	if (fd < 0 || fd > 2)
 		return fd;

@@ -3,8 +3,10 @@
 #ifndef HEADROOM_POOL_KERNEL_H
 #define HEADROOM_POOL_KERNEL_H
 
+#include <errno.h>
 #include <netinet/in.h>
 #include <poll.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/socket.h>
@@ -57,6 +59,9 @@ extern struct kernel_calls kernel;
 /* The real calls, for a test that wants them back. */
 extern const struct kernel_calls kernel_real;
 
+/* Every call but close() fails with EPERM, and is not made: see restraint.h. */
+extern const struct kernel_calls kernel_refusing;
+
 /**
  * kernel_syscall() - make a system call without libc
  * @number:	SYS_* of <sys/syscall.h>
@@ -73,11 +78,23 @@ long kernel_syscall(long number, long a, long b, long c, long d, long e, long f)
 uint64_t kernel_clock_ns(void);
 
 /**
- * kernel_private_fd() - keep an fd of our own out of 0..2
+ * kernel_may_open() - may an fd of our own be opened at this moment? See restraint.h
+ */
+bool kernel_may_open(void);
+
+/**
+ * kernel_keep_private() - keep an fd of our own out of 0..2
  * @fd:		an fd just opened by us, or a negative errno
  * Return: an fd above 2 (close-on-exec), or a negative errno; @fd is closed if it was moved
  */
-long kernel_private_fd(long fd);
+long kernel_keep_private(long fd);
+
+/**
+ * kernel_private_fd() - open an fd of our own, if one may be opened at this moment
+ * @opening:	the call that opens it, close-on-exec; not made if none may be opened
+ * Return: an fd above 2, or a negative errno; -EMFILE too if the call was not made
+ */
+#define kernel_private_fd(opening) (kernel_may_open() ? kernel_keep_private(opening) : -(long)EMFILE)
 
 /**
  * kernel_read_file() - the start of a small file, such as one of /proc

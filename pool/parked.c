@@ -4,6 +4,7 @@
 
 #include "hot.h"
 #include "kernel.h"
+#include "restraint.h"
 #include "socket_facts.h"
 
 #include <errno.h>
@@ -89,7 +90,7 @@ static void ask_for_files(struct shim *shim)
 {
 	struct rlimit files;
 
-	if (kernel_syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, 0, (long)&files, 0, 0))
+	if (restraint_shut_in() || kernel_syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, 0, (long)&files, 0, 0))
 		return;
 	rlim_t share = files.rlim_cur / SHARE_OF_FILES;
 	shim->parked_most = share < PARKED_MOST ? (uint32_t)share : PARKED_MOST;

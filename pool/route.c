@@ -5,6 +5,7 @@
 #include "binding.h"
 #include "hot.h"
 #include "kernel.h"
+#include "restraint.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -114,6 +115,8 @@ static int scan_addresses(struct scan *scan, int family)
 	struct sockaddr_nl to = { .nl_family = AF_NETLINK };
 	int result = -EIO, interrupted = 0;
 
+	if (restraint_filtered())
+		return -EPERM;
 	long fd = kernel_private_fd(kernel.socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE));
 	if (fd < 0)
 		return (int)fd;

@@ -4,6 +4,7 @@
 
 #include "hot.h"
 #include "kernel.h"
+#include "restraint.h"
 
 #include <errno.h>
 #include <net/if.h>
@@ -121,7 +122,7 @@ HOT struct ending_facts socket_ending(int fd, uint8_t state, uint32_t flags)
 	long rc = kernel.recv(fd, &byte, sizeof(byte), MSG_PEEK | MSG_DONTWAIT);
 	if (likely(rc == -EAGAIN && open_both_ways)) {
 		facts.how = ENDED_TIME_WAIT;
-	} else if (rc == -EBADF || rc == -ENOTSOCK) {
+	} else if (rc == -EBADF || rc == -ENOTSOCK || restraint_shut_in()) {
 		facts.stranger = true;
 	} else if (rc > 0 && flags & FIN_SENT_FIRST && socket_tcp_state(fd) == TCP_CLOSE) {
 		/* Both FINs have gone: the TIME_WAIT is there, whatever was left unread (tcp_fin(),

@@ -1,29 +1,64 @@
 // SPDX-License-Identifier: Apache-2.0
-/* hook_sandbox - the program takes rights from itself: prctl(PR_SET_SECCOMP), chroot(); or goes to another
+/* hook_sandbox - the program takes rights from itself: prctl(PR_SET_SECCOMP), chroot(), and by
+ * hook_syscall.c seccomp() and landlock_restrict_self(); or goes to another
  * network: unshare(), setns(). */
 #include "hook_sandbox.h"
 
+#include "deferred_fds.h"
 #include "hooks.h"
 #include "parking.h"
 #include "process.h"
+#include "restraint.h"
 
 #include <errno.h>
 #include <sched.h>
 #include <sys/prctl.h>
 
+static void finish(void)
+{
+	deferred_fds_make_real();
+	if (shim.settings.reuses)
+		parking_give_up(RETIRED_ROOM);
+	usage_freeze(&shim);
+}
+
 void before_sandbox(void)
 {
 	int saved = errno;
 	if (process_is_ours_surely())
-		usage_freeze(&shim);
+		finish();
 	errno = saved;
+}
+
+/* It may be for the calling thread alone (seccomp(2)), but its threads to come have it too, and our state
+ * is one for all. */
+bool filter_begins(void)
+{
+	int saved = errno;
+	bool ours = process_is_ours_surely();
+
+	if (ours) {
+		finish();
+		restraint_begin();
+	}
+	errno = saved;
+	return ours;
+}
+
+void filter_began(bool begun, bool failed)
+{
+	if (begun && failed)
+		restraint_end();
 }
 
 int hook_prctl(int option, long a, long b, long c, long d)
 {
-	if (option == PR_SET_SECCOMP)
-		before_sandbox();
-	return real.prctl(option, a, b, c, d);
+	if (option != PR_SET_SECCOMP)
+		return real.prctl(option, a, b, c, d);
+	bool begun = filter_begins();
+	int rc = real.prctl(option, a, b, c, d);
+	filter_began(begun, rc != 0);
+	return rc;
 }
 
 int hook_chroot(const char *path)

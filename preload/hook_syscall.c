@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* hook_syscall - syscall() of libc: the closes that libuv makes by it, seccomp(), io_uring_setup().
+/* hook_syscall - syscall() of libc: the closes that libuv makes by it, seccomp(),
+ * landlock_restrict_self(), io_uring_setup().
  * trampoline_x86_64.S comes here. */
 #include "hooks.h"
 
@@ -10,10 +11,12 @@
 #include "parking.h"
 
 #include <errno.h>
+#include <linux/seccomp.h>
 #include <sys/syscall.h>
 
 long syscall_on_fds(long number, long a, long b, long c);
 long syscall_seccomp(long number, long a, long b, long c);
+long syscall_landlock(long number, long a, long b, long c);
 long syscall_io_uring(long number, long a, long b, long c);
 
 static long raw_close(int fd)
@@ -48,13 +51,29 @@ long syscall_on_fds(long number, long a, long b, long c)
 	return rc < 0 ? -1 : rc;
 }
 
-long syscall_seccomp(long number, long a, long b, long c)
+static long to_errno(long rc)
 {
-	before_sandbox();
-	long rc = kernel_syscall(number, a, b, c, 0, 0, 0);
 	if (rc < 0)
 		errno = (int)-rc;
 	return rc < 0 ? -1 : rc;
+}
+
+/* SECCOMP_SET_MODE_STRICT and _FILTER; the other operations only ask (seccomp(2)). */
+long syscall_seccomp(long number, long a, long b, long c)
+{
+	bool begun = (a == SECCOMP_SET_MODE_STRICT || a == SECCOMP_SET_MODE_FILTER) && filter_begins();
+	long rc = kernel_syscall(number, a, b, c, 0, 0, 0);
+
+	/* With SECCOMP_FILTER_FLAG_TSYNC a thread that could not follow is what is returned. */
+	filter_began(begun, rc < 0 || (rc > 0 && b & (long)SECCOMP_FILTER_FLAG_TSYNC));
+	return to_errno(rc);
+}
+
+/* landlock(7) may take bind() and files away; it answers with EACCES, and kills for nothing. */
+long syscall_landlock(long number, long a, long b, long c)
+{
+	before_sandbox();
+	return to_errno(kernel_syscall(number, a, b, c, 0, 0, 0));
 }
 
 /* What goes over a ring no hook sees: neither bytes, nor epoll_ctl(), nor a recv() that waits (libuv). */

@@ -4,6 +4,7 @@
 
 #include "hot.h"
 #include "kernel.h"
+#include "restraint.h"
 
 #include <sys/mman.h>
 #include <sys/syscall.h>
@@ -61,7 +62,7 @@ void process_start(void (*in_child)(void))
 
 COLD bool process_is_ours_surely(void)
 {
-	if (!atomic_load_explicit(&process_active, memory_order_acquire))
+	if (!atomic_load_explicit(&process_active, memory_order_acquire) || restraint_shut_in())
 		return false;
 	if (!atomic_load_explicit(process_fork_mark, memory_order_relaxed))
 		start_in_child();

@@ -7,6 +7,7 @@
 #include "hooks.h"
 #include "parking.h"
 #include "process.h"
+#include "restraint.h"
 #include "rule_file.h"
 #include "summary.h"
 
@@ -39,7 +40,7 @@ static void before_fork(void)
 
 static void after_fork_in_child(void)
 {
-	if (atomic_load(&process_active))
+	if (atomic_load(&process_active) && !restraint_shut_in())
 		start_in_child();
 }
 
@@ -92,6 +93,7 @@ __attribute__((constructor(101))) static void start(void)
 	settings_finish(&shim.settings);
 	if (shim.settings.no_state)
 		shim.writer.state = USAGE_WITHOUT;
+	restraint_start();
 	pthread_atfork(before_fork, NULL, after_fork_in_child);
 	process_start(start_in_child);
 	errno = saved;

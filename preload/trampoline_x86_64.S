@@ -3,6 +3,10 @@
  * whatever it was given, with no frame between its caller and the kernel. */
 #include <sys/syscall.h>
 
+#ifndef SYS_landlock_restrict_self
+#define SYS_landlock_restrict_self 446 /* from Linux 5.13 */
+#endif
+
 	.text
 
 	.globl	vfork
@@ -38,6 +42,8 @@ syscall:
 	je	syscall_on_fds
 	cmpq	$SYS_seccomp, %rdi
 	je	syscall_seccomp
+	cmpq	$SYS_landlock_restrict_self, %rdi
+	je	syscall_landlock
 	cmpq	$SYS_io_uring_setup, %rdi
 	je	syscall_io_uring
 	jmp	*real_syscall(%rip)

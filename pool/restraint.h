@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+/* restraint - when the shim makes no system calls of its own, or fewer.
+ *
+ * Theory of operation
+ *
+ * A program may lose the right to make a call: seccomp(2) can kill it for one. Two cases are told apart.
+ *
+ * A filter that was there when the program was started (a container, systemd's SystemCallFilter=) let the
+ * loader open, read and map libraries, after us too. So reading files is safe, and so are the calls that
+ * every networked program makes on its sockets. Netlink is not: see restraint_filtered().
+ *
+ * A filter that the program puts itself under is made for what that program does from then on, and nothing is
+ * known of it. So nothing at all is done from then on: each call of kernel.h's table fails with EPERM,
+ * unmade, and the hooks pass through. What had to be done is done just before (hook_sandbox.c).
+ *
+ * A program may also be near its limit of fds: one of ours, be it for a microsecond, can then be the one that
+ * another thread of the program does not get. So none is opened while one of the last FD_ROOM numbers below
+ * the limit is taken; see kernel_private_fd(). That is asked anew each time, as nothing else tells: the
+ * program opens files in ways that no hook sees. */
+#ifndef HEADROOM_POOL_RESTRAINT_H
+#define HEADROOM_POOL_RESTRAINT_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+
+/* How many fd numbers below RLIMIT_NOFILE must be free. */
+enum { RESTRAINT_FD_ROOM = 32 };
+
+extern atomic_bool restraint_is_shut_in;
+
+/**
+ * restraint_start() - from here on we are in a program that is not ours; the command never calls it
+ */
+void restraint_start(void);
+
+/**
+ * restraint_shut_in() - has the program put itself under a seccomp filter?
+ *
+ * Then the shim makes no system call of its own any more, of any kind.
+ */
+static inline bool restraint_shut_in(void)
+{
+	return atomic_load_explicit(&restraint_is_shut_in, memory_order_relaxed);
+}
+
+/**
+ * restraint_filtered() - is there a seccomp filter, be it from before the start?
+ *
+ * Then no call is made that the loader does not make, nor every networked program on its sockets. A netlink
+ * socket is none of these.
+ * Return: true also while that cannot be found out
+ */
+bool restraint_filtered(void);
+
+/**
+ * restraint_begin() - the program is about to put itself under a filter: make no call from now on
+ */
+void restraint_begin(void);
+
+/**
+ * restraint_end() - it could not: go on as before
+ */
+void restraint_end(void);
+
+#endif
