@@ -14,6 +14,20 @@ void ending_unseen(struct tracked *tracked, uint64_t now_ns)
 	}
 }
 
+static inline void enter(const struct tracked *tracked, const struct ending_facts *facts, uint64_t now_ns)
+{
+	bool was_connecting = tracked->state == SOCKET_CONNECTING;
+
+	if (unlikely(facts->stranger))
+		space_ended(tracked->space, ENDED_UNSEEN, now_ns);
+	else if (unlikely(facts->gave_up))
+		space_failed(tracked->space, 0);
+	else if (unlikely(was_connecting) && facts->error)
+		space_failed(tracked->space, facts->error);
+	else
+		space_ended(tracked->space, facts->how, now_ns);
+}
+
 HOT void ending_enter(struct shim *shim, const struct held *held, const struct ending_facts *facts, bool put)
 {
 	struct tracked *tracked = held->tracked;
@@ -24,16 +38,8 @@ HOT void ending_enter(struct shim *shim, const struct held *held, const struct e
 	if (unlikely(!shim_enter_held(shim, held)))
 		return;
 	struct tuple_space *space = tracked->space;
-	bool was_connecting = tracked->state == SOCKET_CONNECTING;
 	if (likely(space)) {
-		if (unlikely(facts->stranger))
-			space_ended(space, ENDED_UNSEEN, now_ns);
-		else if (unlikely(facts->gave_up))
-			space_failed(space, 0);
-		else if (unlikely(was_connecting) && facts->error)
-			space_failed(space, facts->error);
-		else
-			space_ended(space, facts->how, now_ns);
+		enter(tracked, facts, now_ns);
 		tracked->space = NULL;
 		events_use_changed(shim, &events, space, now_ns);
 	}
@@ -42,4 +48,17 @@ HOT void ending_enter(struct shim *shim, const struct held *held, const struct e
 		tracked_put(shim, tracked);
 	shim_leave(shim);
 	events_write(shim, &events);
+}
+
+COLD void ending_with_process(struct shim *shim, const struct held *held, const struct ending_facts *facts)
+{
+	struct tracked *tracked = held->tracked;
+
+	if (!shim_enter_held(shim, held))
+		return;
+	if (tracked->space && !(tracked->flags & IN_CALL)) {
+		enter(tracked, facts, clock_coarse_ns());
+		tracked->space = NULL;
+	}
+	shim_leave(shim);
 }

@@ -19,4 +19,9 @@ void ending_enter(struct shim *shim, const struct held *held, const struct endin
  */
 void ending_unseen(struct tracked *tracked, uint64_t now_ns);
 
+/**
+ * ending_with_process() - the process ends, and with it a connection: that is no event of its own
+ */
+void ending_with_process(struct shim *shim, const struct held *held, const struct ending_facts *facts);
+
 #endif

@@ -145,7 +145,8 @@ struct usage_header {
 	/*  96 */ uint64_t started_realtime_ns; /* the same moment by CLOCK_REALTIME */
 	/* 104 */ uint64_t
 		network_cookie; /* SO_NETNS_COOKIE: unlike the inode it never comes back; 0: not known */
-	/* 112 */ uint8_t reserved_112[16];
+	/* 112 */ uint32_t counts_end; /* what an ordinary end closes is entered before ended_ns is set */
+	/* 116 */ uint8_t reserved_116[12];
 	/* What follows changes. */
 	/* 128 */ uint64_t ended_ns; /* the process ended in the ordinary way; 0: it did not, or not yet */
 	/* 136 */ uint64_t events_written;

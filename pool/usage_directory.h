@@ -54,8 +54,9 @@ const char *usage_names_next(struct usage_names *names);
  */
 void usage_file_name(uint64_t realtime_s, unsigned pid, uint32_t random, char *out);
 
-/* How many ended segments are kept, and for how long. */
-enum { USAGE_ENDED_MAX = 100, USAGE_ENDED_S = 24 * 60 * 60 };
+/* How many ended segments are kept, and for how long. A file as young as YOUNG may just be made, and have no
+ * lock yet. */
+enum { USAGE_ENDED_MAX = 100, USAGE_ENDED_S = 24 * 60 * 60, USAGE_YOUNG_S = 10 };
 
 /* A few names taken at random: each of them is as likely, so in the long run none is left out. */
 struct usage_sample {

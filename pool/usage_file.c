@@ -145,6 +145,7 @@ static void fill_header(struct usage_header *header, const char *process)
 	header->started_realtime_ns = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 	snprintf(header->name, sizeof(header->name), "%s", process);
 	usage_identify(header);
+	header->counts_end = 1;
 	header->entries_used = 1;
 	header->complete = 1;
 	__atomic_store_n(&header->magic, USAGE_MAGIC, __ATOMIC_RELEASE);

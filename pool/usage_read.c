@@ -2,7 +2,10 @@
 /* usage_read - read usage segments: is it one, and what does it say? */
 #include "usage_read.h"
 
+#include "clock.h"
 #include "kernel.h"
+#include "usage_directory.h"
+#include "usage_entry.h"
 #include "usage_identity.h"
 
 #include <errno.h>
@@ -234,6 +237,51 @@ static bool is_running(int fd, const struct usage_header *header)
 	return got <= 0 || usage_start_ticks(text) == header->start_ticks;
 }
 
+/* When did a process end that left no word of it? Nobody knows: whoever first finds it ended sets the time of
+ * the file's last change (usage_sweep.c). Until then that is when it was made. */
+static uint64_t end_found_ns(int fd, const struct stat *st, const struct usage_header *header)
+{
+	struct timespec now = { 0 };
+	int64_t made_s = (int64_t)(header->started_realtime_ns / 1000000000u);
+
+	kernel_syscall(SYS_clock_gettime, CLOCK_REALTIME, (long)&now, 0, 0, 0, 0);
+	int64_t age_s = now.tv_sec - st->st_mtim.tv_sec;
+	if (st->st_mtim.tv_sec - made_s < USAGE_YOUNG_S) {
+		if (now.tv_sec - made_s >= USAGE_YOUNG_S)
+			kernel_syscall(SYS_utimensat, fd, 0, 0, 0, 0, 0);
+		age_s = 0;
+	}
+	uint64_t now_ns = clock_ns(), age_ns = age_s > 0 ? (uint64_t)age_s * 1000000000u : 0;
+	return age_ns < now_ns ? now_ns - age_ns : 0;
+}
+
+/* What was open is closed by the kernel: TIME_WAITs from then on. That the peer had closed some of them
+ * before, or that others hold them, is not to be known any more. */
+static void end_entries(struct usage *usage, uint64_t ended_ns)
+{
+	for (unsigned i = 0; i < usage->entry_count; i++) {
+		struct usage_entry *entry = &usage->entries[i];
+		uint32_t open = entry->open;
+		if (!open)
+			continue;
+		usage_age(entry, (uint32_t)(ended_ns >> 32));
+		uint16_t *bucket = &entry->time_wait[entry->tick % USAGE_TIME_WAIT_BUCKETS];
+		uint32_t sum = *bucket + (open < UINT16_MAX ? open : UINT16_MAX);
+		*bucket = (uint16_t)(sum < UINT16_MAX ? sum : UINT16_MAX);
+		entry->closed_unseen += open;
+		entry->open = entry->reuse_parked = 0;
+	}
+}
+
+static void settle_end(int fd, const struct stat *st, struct usage *usage)
+{
+	const struct usage_header *header = &usage->header;
+
+	if (header->ended_ns && header->counts_end)
+		return;
+	end_entries(usage, header->ended_ns ? header->ended_ns : end_found_ns(fd, st, header));
+}
+
 static long read_open_file(struct arena *arena, int fd, unsigned owner, struct usage *out, char *reason)
 {
 	struct stat st;
@@ -253,9 +301,12 @@ static long read_open_file(struct arena *arena, int fd, unsigned owner, struct u
 	else
 		rc = usage_read_buffer(arena, &reading->segment, (size_t)rc, out, reason) ? 0 : -EINVAL;
 	arena_free(arena, reading, sizeof(*reading));
-	if (!rc)
-		out->running = is_running(fd, &out->header);
-	return rc;
+	if (rc)
+		return rc;
+	out->running = is_running(fd, &out->header);
+	if (!out->running)
+		settle_end(fd, &st, out);
+	return 0;
 }
 
 static long open_segment(int directory, const char *name)

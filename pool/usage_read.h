@@ -44,6 +44,9 @@ bool usage_read_header(int directory, const char *name, struct usage_header *out
  * usage_read_file() - what a segment in a directory says, and whether its process still runs
  * @directory:	fd
  * @owner:	uid the file has to belong to
+ *
+ * What a process had open when it was killed is in TIME_WAIT from then on, as far as anybody can tell: from
+ * when it was first found ended, by whoever looked.
  * Return: 0; -EAGAIN if it is only being made; -ENOENT if it has gone; -EINVAL, with @reason filled
  */
 int usage_read_file(struct arena *arena, int directory, const char *name, unsigned owner, struct usage *out,

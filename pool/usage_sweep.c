@@ -15,8 +15,6 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
-/* A file this young may just be made: it has no lock yet. */
-enum { YOUNG_S = 10 };
 /* With more names than this a part of them is as good: which one the file system decides. */
 enum { SAMPLE = sizeof(((struct usage_sample *)0)->names) / USAGE_FILE_NAME_MAX, NAMES_MOST = 1024 };
 
@@ -33,13 +31,13 @@ static bool is_to_go(int fd, const char *name, bool too_many)
 	int64_t made_s = (int64_t)strtoull(name, NULL, 16), now_s = realtime_s();
 	struct stat st;
 
-	if (kernel.fstat(fd, &st) || !S_ISREG(st.st_mode) || now_s - made_s < YOUNG_S)
+	if (kernel.fstat(fd, &st) || !S_ISREG(st.st_mode) || now_s - made_s < USAGE_YOUNG_S)
 		return false;
 	if (kernel.fcntl(fd, F_OFD_GETLK, (long)&query) || query.l_type != F_UNLCK)
 		return false;
 	if (too_many)
 		return true;
-	if (st.st_mtim.tv_sec - made_s < YOUNG_S) {
+	if (st.st_mtim.tv_sec - made_s < USAGE_YOUNG_S) {
 		kernel_syscall(SYS_utimensat, fd, 0, 0, 0, 0, 0);
 		return false;
 	}

@@ -5,6 +5,7 @@
 #include "deferred_fds.h"
 #include "fdtable.h"
 #include "hooks.h"
+#include "last_words.h"
 #include "parking.h"
 #include "process.h"
 #include "restraint.h"
@@ -107,8 +108,10 @@ void start_of_end(void)
 		parking_off(NULL, RETIRED_EXIT);
 	if (shim.settings.summary && process_is_ours_surely() && !atomic_exchange(&done, true))
 		summary_print(&shim);
-	if (process_is_ours_surely())
+	if (process_is_ours_surely() && shim.writer.state != USAGE_WITHOUT) {
+		last_words();
 		usage_ended(&shim);
+	}
 }
 
 __attribute__((destructor)) static void end(void)

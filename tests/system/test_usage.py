@@ -92,7 +92,42 @@ def killed():
         seen = process(client.pid)
         lab.equal("running, ended", (seen["running"], seen["ended"]), (False, None))
         lab.equal("opened", total(seen["spaces"], "opened"), 12)
-        lab.equal("in use: its TIME_WAITs", total(seen["spaces"], "in_use"), 5)
+        lab.equal("open", total(seen["spaces"], "open"), 0)
+        lab.equal("in use: TIME_WAITs, with those of what was open", total(seen["spaces"], "in_use"),
+                  sum(tuples(PORT).values()))
+        lab.equal("as many as there are", total(seen["spaces"], "time_wait"), 12)
+
+
+def leave(client):
+    client._stdin.write(b"leave\n")
+    client._stdin.flush()
+    client._popen.wait()
+
+
+def left_open():
+    """_exit() with connections open, some of which the peer has closed."""
+    with lab.Hold(PORT), Steered() as client:
+        client.do(f"open {PORT} 7")
+        client.do("close 2")
+        with lab.Hold(PORT + 1):
+            client.do(f"open {PORT + 1} 3")
+        leave(client)
+        spaces = process(client.pid)["spaces"]
+        lab.equal("TIME_WAIT", {s["destination"]: s["time_wait"] for s in spaces},
+                  {f"127.0.0.1:{PORT}": sum(tuples(PORT).values()), f"127.0.0.1:{PORT + 1}": 0})
+        lab.equal("closed", [(s["closed"]["by_us"], s["closed"]["by_peer"]) for s in sorted(
+            spaces, key=lambda s: s["destination"])], [(7, 0), (0, 3)])
+
+
+def left_to_a_child():
+    """What a living child still holds is open, and no TIME_WAIT."""
+    with lab.Hold(PORT), Steered() as client:
+        client.do(f"open {PORT} 5")
+        client.do(f"fork {PORT} 2")
+        leave(client)
+        spaces = process(client.pid)["spaces"]
+        lab.equal("TIME_WAIT", total(spaces, "time_wait"), 0)
+        lab.equal("closed", sum(sum(s["closed"].values()) for s in spaces), 0)
 
 
 def ended():
@@ -216,9 +251,10 @@ def many_destinations():
 # Siblings
 
 def siblings():
-    """Forty workers spread as one; the dead do not count."""
+    """Forty workers spread as one; what the dead had open are TIME_WAITs, and count as such."""
     four = "127.0.0.1-127.0.0.4"
     lab.ports(40000, 40199)
+    lab.sysctl("ipv4/tcp_tw_reuse", 0)
     with lab.Hold(PORT):
         workers = [Steered(sources="127.0.0.1-127.0.0.2" if i < 20 else "127.0.0.3-127.0.0.4") for i in range(39)]
         try:
@@ -231,9 +267,8 @@ def siblings():
             for worker in workers[:20]:
                 worker.kill()
         with Steered(sources=four) as late:
-            late.do(f"open {PORT} 20")
-            lab.equal("a worker that comes when half are dead", by_source(process(late.pid)["spaces"], "open"),
-                      {"127.0.0.1": 10, "127.0.0.2": 10})
+            late.do(f"open {PORT} 23")
+            lab.equal("with a worker that comes when half are dead", sorted(tuples(PORT).values()), [35] * 4)
         for worker in workers[20:]:
             worker.stop()
 
@@ -457,6 +492,8 @@ lab.main([
     ("a running process", live),
     ("a killed process", killed),
     ("a process that ended", ended),
+    ("_exit() with connections open", left_open),
+    ("what a child holds", left_to_a_child),
     ("no connection, no segment", none_without_connections),
     ("fork", forked),
     ("exec", execs),
