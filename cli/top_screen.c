@@ -66,7 +66,7 @@ static attr_t attribute(enum style style)
 		return A_NORMAL;
 	if (style == STYLE_BOLD || !has_colors() || (no_color && *no_color))
 		return style == STYLE_RED || style == STYLE_BOLD ? A_BOLD : A_NORMAL;
-	return (attr_t)COLOR_PAIR(style);
+	return (attr_t)COLOR_PAIR((int)style);
 }
 
 static bool start(void)

@@ -20,7 +20,8 @@ enum { REPLY_SIZE = 65536 };
 struct condition {
 	struct rtattr attribute;
 	struct inet_diag_bc_op op;
-	struct inet_diag_hostcond host;
+	/* a struct inet_diag_hostcond: no member of that type, as it ends in an array without a length */
+	uint8_t host[sizeof(struct inet_diag_hostcond)];
 	uint8_t address[16];
 };
 
@@ -59,9 +60,11 @@ static size_t fill_condition(struct condition *condition, const struct endpoint 
 						  .yes = (unsigned char)length,
 						  .no = (unsigned short)(length + 4) };
 	/* An AF_INET condition holds for IPv4-mapped sockets as well. */
-	condition->host = (struct inet_diag_hostcond){ .family = v4 ? AF_INET : AF_INET6,
-						       .prefix_len = (uint8_t)(address * 8),
-						       .port = to->port ? to->port : -1 };
+	struct inet_diag_hostcond host = { .family = v4 ? AF_INET : AF_INET6,
+					   .prefix_len = (uint8_t)(address * 8),
+					   .port = to->port ? to->port : -1 };
+
+	memcpy(condition->host, &host, sizeof(host));
 	memcpy(condition->address, v4 ? &to->ip.v6.s6_addr[12] : to->ip.v6.s6_addr, address);
 	return RTA_LENGTH(length);
 }

@@ -124,10 +124,17 @@
 ALL_HOOKS(DECLARE_HOOK)
 #undef DECLARE_HOOK
 
+/* GCC warns of a twin without the attributes that libc's headers give the other; clang knows no `copy`. */
+#if __has_attribute(copy)
+#define SAME_ATTRIBUTES(of) __attribute__((copy(of)))
+#else
+#define SAME_ATTRIBUTES(of)
+#endif
+
 /* libc has some calls under a second name; it stands beside the hook: TWIN(int, __close, (int fd), close). */
-#define TWIN(result, name, parameters, of)                           \
-	EXPORTED extern result hook_##name parameters __asm__(#name) \
-		__attribute__((alias(#of), copy(hook_##of)));
+#define TWIN(result, name, parameters, of)                                                       \
+	EXPORTED extern result hook_##name parameters __asm__(#name) __attribute__((alias(#of))) \
+	SAME_ATTRIBUTES(hook_##of);
 
 /* The real calls: libc's, or those of a library preloaded behind ours. Usable at any time. */
 #define DECLARE_POINTER(result, name, parameters, arguments) result(*name) parameters;
