@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /* blocked_released - a port is free for connect() again as soon as its explicit binder has closed
  *
- * Since Linux 6.18 ("tcp: Update bind bucket state on port release"). Before, it stayed blocked for as long
- * as any socket whose port connect() had picked kept the bucket alive.
+ * Since Linux 6.18 ("tcp: Update bind bucket state on port release"), which was queued for 6.17's stable
+ * series too. Before, it stayed blocked for as long as any socket whose port connect() had picked kept the
+ * bucket alive.
  */
 #include "netns.h"
 #include "probe.h"

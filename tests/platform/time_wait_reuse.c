@@ -62,5 +62,14 @@ int main(void)
 	need_kernel(4, 19, "tcp_tw_reuse=2");
 	netns_sysctl("ipv4/tcp_tw_reuse", "2");
 	expect_error("tcp_tw_reuse=2 on loopback: connect()", connect_by_deadline(), 0);
+	if (access("/proc/sys/net/ipv4/tcp_tw_reuse_delay", F_OK))
+		return verdict();
+	/* One port is free now; the TIME_WAITs of the others are older than a second, and younger than this.
+	 */
+	a.from = NULL;
+	netns_sysctl("ipv4/tcp_tw_reuse_delay", "60000");
+	expect_filled("tcp_tw_reuse_delay=60000", fill(a), 1);
+	netns_sysctl("ipv4/tcp_tw_reuse_delay", "1");
+	expect_filled("tcp_tw_reuse_delay=1", fill(a), 99);
 	return verdict();
 }
