@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: Apache-2.0
+"""compare - what is the same in two traces, and the few things that need not be.
+
+The masks, each with the exception of README.md ("Exceptions") that it stands for:
+
+  mask          where                        exception
+  source        with sources                 "With sources, the source IP": addresses of this host that the program did not bind
+  port-after    with sources                 "After a failed connect() from a source of ours, getsockname() shows port 0"
+  end           at the peer                  whether a connection that the program closes ends by RST depends on when bytes come
+  parity        bound without a port         bind(ip, 0) is deferred, and connect() picks the port ("What it does")
+  more          plain runs out of ports      what is asked for: with it there are more. Nothing is compared from there on
+  exhausted     plain runs out of ports      "At exhaustion, connect() fails with EADDRNOTAVAIL where bind(ip, 0) would have
+                                             failed with EADDRINUSE before it"
+  bad source    with sources, world has bad  a server that lets one source not in: 3 of the first 40 and 1 in 100 of the rest
+  stack         depth=N                      1.5 KiB more
+  log           standard error               "What it says": whole lines of a log that the program was started with; none where
+                                             standard error is a socket or a terminal
+
+What differs between two plain runs is not determined, and not compared at all.
+"""
+import re
+
+import worlds
+
+STACK_MORE = 1536
+# A loss is allowed to a world with a bad source.
+LOST_FIRST, FIRST, LOST_LATER = 3, 40, 100
+EXHAUSTED = ("EADDRNOTAVAIL", "EADDRINUSE")
+LOOPS = ("loop", "bound-loop", "bind-loop", "marked-loop")
+
+
+class Rules:
+    def __init__(self, world, program, mode):
+        self.named = mode.named
+        self.own_sources = mode.name == "own"
+        addresses = sorted(worlds.local_addresses(world), key=len, reverse=True)
+        addresses = [re.escape(address) for address in addresses] + [r"127\.\d+\.\d+\.\d+"]
+        self._source = re.compile("|".join(r"(?<![\w.:])" + address + r"(?![\w.:])" for address in addresses))
+        bad = worlds.values(world, "bad") + ([] if mode.name.startswith("auto") else worlds.values(world, "foreign"))
+        self.bad = mode.named and bool(bad)
+        self.log_allowed = "log default" in program
+        self.streams = next((line.split()[1:] for line in program if line.startswith("stdio ")), ["null", "file", "file"])
+
+    def mask(self, key, text):
+        """The text with what may differ taken out."""
+        if key[0] == "err":
+            return self._without_log(text)
+        if key[0] in ("out", "files", "ended"):
+            return text
+        text = text.replace("|port", "|any") if self.own_sources else text
+        if key[0].startswith("peer ") and ("7004" in key[0] or " got=0 " not in text):
+            # Closed before or after the server's bytes were there: FIN or RST.
+            text = re.sub(r" (fin|rst)$", " end", text)
+        if self.named and (key[0].startswith("peer ") or text.split()[1:2] in (["name"], ["accept"])):
+            text = self._source.sub("SOURCE", text.replace("::ffff:", ""))
+            if text.endswith(" failed"):
+                text = re.sub(r"\|\w+ failed", "|any failed", text)
+        if self.own_sources:
+            text = text.replace(" own|", " SOURCE|")
+        return text
+
+    def _without_log(self, text):
+        if self.streams[2] in ("socket", "pty", "closed") or not self.log_allowed:
+            return text
+        return "".join(line for line in text.splitlines(True) if not re.match(r"headroom time=\S+ level=\w+ .*event=\w+", line))
+
+    def same(self, key, plain, shim):
+        """Is what the shim's run has at a key as good as what the plain one has?"""
+        if plain == shim:
+            return True
+        words = plain.split()
+        name = words[1] if len(words) > 1 else ""
+        if name in LOOPS and shim.split()[:2] == words[:2]:
+            return self._loop(plain, shim)
+        if "depth=" in plain and "depth=" in shim and re.sub(r"depth=\d+", "", plain) == re.sub(r"depth=\d+", "", shim):
+            depths = [list(map(int, re.findall(r"depth=(\d+)", text))) for text in (plain, shim)]
+            return all(more <= less + STACK_MORE for less, more in zip(*depths))
+        return self.mask(key, plain) == self.mask(key, shim)
+
+    def _loop(self, plain, shim):
+        before, after = _tally(plain), _tally(shim)
+        odd_before, odd_after = before.pop("odd", 0), after.pop("odd", 0)
+        losses = sum(number for error, number in after.items() if error not in before and error not in ("ok", *EXHAUSTED))
+        if self.bad:
+            allowed = _losses_allowed(sum(before.values()))
+            return losses <= allowed and after.get("ok", 0) >= before.get("ok", 0) - allowed
+        if any(error in before for error in EXHAUSTED):
+            return after.get("ok", 0) >= before.get("ok", 0) and not losses
+        return before == after and not (odd_after and not odd_before)
+
+    def parts(self, plain, shim):
+        """Do the two go different ways here as they may: plain Linux has run out of ports, or a bad source was met?"""
+        words = plain.split()
+        name = words[1] if len(words) > 1 else ""
+        if name in LOOPS:
+            return (self.bad or any(error in plain for error in EXHAUSTED)) and self.same(None, plain, shim)
+        if self.bad and name in ("connect", "await", "fast-open", "talk", "get"):
+            return True
+        if name in ("connect", "bind", "listen", "fast-open", "cancelled") and any(f"e={e}" in plain for e in EXHAUSTED):
+            return "r=0" in shim or "e=EINPROGRESS" in shim or any(f"e={error}" in shim for error in EXHAUSTED)
+        return False
+
+
+def _losses_allowed(total):
+    return LOST_FIRST + max(0, total - FIRST) // LOST_LATER
+
+
+def _tally(text):
+    return {name: int(number) for name, number in re.findall(r"(\w+)=(\d+)", text)}
+
+
+def _order(trace):
+    """Keys in the order in which differences matter: the program's strands, then the rest."""
+    return sorted(trace, key=lambda key: (not key[0].startswith("main"), key[0], str(type(key[1])), key[1]))
+
+
+def differences(rules, plains, shim):
+    """The keys at which shim's trace differs from the plain ones, which agree there: [(key, plain, shim)]."""
+    first = plains[0]
+    found, parted = [], set()
+    for key in _order(set(first) | set(shim)):
+        before, after = first.get(key), shim.get(key)
+        if before == after or any(plain.get(key) != before for plain in plains[1:]):
+            continue
+        if any(key[0] == strand or key[0].startswith((strand + ".", "peer")) for strand in parted):
+            continue
+        if before is not None and after is not None:
+            if rules.parts(before, after):
+                # What comes after is about more connections, or others.
+                parted.add(key[0])
+                continue
+            if rules.same(key, before, after):
+                continue
+        found.append((key, before, after))
+    return found

@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: Apache-2.0
+"""hunt - plays programs in a world in each mode, and says which differences repeat.
+
+A difference counts if it is there three times of three, between traces that were made in turns, at a line that is the same in
+every plain run. What comes and goes is the machine's load, or the kernel's own choice.
+"""
+import collections
+import re
+
+import compare
+import modes
+
+REPEATS = 3
+Finding = collections.namedtuple("Finding", "seed mode world program differences")
+
+
+def look(theatre, world, program, mode, plains, repeats=REPEATS, known=()):
+    """plains: traces of plain runs, at least one; more are added where there is doubt. known: (mode, sign) of differences
+    that need not be repeated. Return: what differs each time."""
+    rules = compare.Rules(world, program, modes.MODES[mode])
+    shims = [theatre.run(program, mode)]
+    found = compare.differences(rules, plains, shims[0])
+    if found and (mode, sign(found)) in known:
+        return found
+    while found and len(shims) < repeats:
+        plains.append(theatre.run(program))
+        shims.append(theatre.run(program, mode))
+        each = [compare.differences(rules, plains, shim) for shim in shims]
+        always = set.intersection(*({key for key, _, _ in one} for one in each))
+        found = [one for one in each[-1] if one[0] in always]
+    return found
+
+
+def sign(differences):
+    """What differences of one cause have in common, roughly: the operation, what became what."""
+    key, plain, shim = differences[0]
+    where = "" if key[0].startswith("main") else key[0] + ": "
+    before, after = _rough(plain), _rough(shim)
+    if len(before) == len(after):
+        # One of the lines that are long: the words that differ.
+        differ = [i for i in range(len(before)) if before[i] != after[i]]
+        if differ:
+            before, after = ([words[i] for i in [*range(min(2, differ[0])), *differ]] for words in (before, after))
+    return f"{where}{' '.join(before)[:90]} -> {' '.join(after)[:90]}"
+
+
+def _rough(text):
+    """The words, without numbers and addresses."""
+    if text is None:
+        return ["nothing"]
+    return [word for word in re.sub(r"[0-9a-f:.%]*\d[0-9a-f:.%]*", "#", text).split() if word != "#"]

@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: Apache-2.0
+"""modes - the ways in which the shim is put beside a program. A mode is an environment, and what it may change.
+
+To add one: a line in MODES. named: sources of the world are used, so the masks of addresses apply (compare.py).
+"""
+import collections
+import subprocess
+
+import worlds
+
+Mode = collections.namedtuple("Mode", "name environment named rules")
+
+
+def _list(world):
+    return worlds.value(world, "sources") or "127.0.0.1"
+
+
+MODES = {mode.name: mode for mode in (
+    # Plain Linux once more: what differs here is a fault of the tester.
+    Mode("none", lambda world: {}, False, None),
+    Mode("count", lambda world: {}, False, None),
+    Mode("even", lambda world: {"HEADROOM_SOURCES": _list(world), "HEADROOM_SPREAD": "even"}, True, None),
+    Mode("spill", lambda world: {"HEADROOM_SOURCES": _list(world), "HEADROOM_SPREAD": "spill"}, True, None),
+    Mode("sticky", lambda world: {"HEADROOM_SOURCES": _list(world), "HEADROOM_SPREAD": "sticky"}, True, None),
+    Mode("auto", lambda world: {"HEADROOM_SOURCES": "auto"}, True, None),
+    Mode("auto-even", lambda world: {"HEADROOM_SOURCES": "auto", "HEADROOM_SPREAD": "even"}, True, None),
+    # Sockets that the program bound to a source, without a port, are spread too.
+    Mode("own", lambda world: {}, True,
+         lambda world: ["[to *]", f"sources = {_list(world)}", "spread = even", "explicit_source = spread"]),
+    Mode("disabled", lambda world: {"HEADROOM_SOURCES": _list(world), "HEADROOM_DISABLE": "1"}, False, None),
+)}
+# What is run unless --mode says otherwise, for each program: all would be slow, and disabled says little.
+USUAL = ("count", "even", "spill", "sticky", "auto", "own")
+
+
+def known(headroom, folder):
+    """Those that this build has: a way to spread may be newer than the shim that is looked at."""
+    found = []
+    for name in MODES:
+        spread = MODES[name].environment([]).get("HEADROOM_SPREAD")
+        if spread:
+            rules = folder / "spread.rules"
+            rules.write_text(f"[headroom]\nsources = 127.0.0.1\nspread = {spread}\n")
+            if subprocess.run([str(headroom), "config", "check", str(rules)], capture_output=True).returncode:
+                continue
+        found.append(name)
+    return found

@@ -1,0 +1,401 @@
+# SPDX-License-Identifier: Apache-2.0
+"""recipes - what programs do in a row, where chance alone would not come to it soon.
+
+Each recipe is a function of a Draft (programs.py) that gives lines for the block main; its first line says what it is about.
+The number beside its name is how often it is taken.
+"""
+
+
+def _family(d):
+    return d.random.choice((4, 4, 4, 6))
+
+
+def _kind(d, family, mptcp=0.1):
+    return ("mptcp" if d.random.random() < mptcp else "tcp") + str(family)
+
+
+def _end(d, s):
+    return d.random.choice(([f"close {s}"], [f"reset {s}"], [f"shutdown {s} w", f"drain {s}", f"close {s}"], [],
+                            [f"close {s}"]))
+
+
+def _ms(d):
+    """Milliseconds for a connect() that may be one of those that get no answer; 0: the kernel's."""
+    return 150 if d.bad else 0
+
+
+def _patience(d, s):
+    return [f"set {s} SO_SNDTIMEO 200"] if d.bad else []
+
+
+def dial(d):
+    """A client: connects, looks, talks, ends."""
+    family = _family(d)
+    s = d.slot()
+    dest = d.dest("echo", "greet", "unset", "own", family=family)
+    looks = d.random.sample([f"name {s}", f"peer {s}", f"dump {s}", f"state {s}", f"flags {s}", f"get {s} SO_ERROR"], 3)
+    talk = [f"talk {s} {d.random.randint(1, 300)}"] if d.random.random() < 0.6 else []
+    return [f"socket {s} {_kind(d, family)} -", *_patience(d, s), f"connect {s} {dest}", *looks, *talk, *_end(d, s)]
+
+
+def dial_slowly(d):
+    """A client with an event loop."""
+    family = _family(d)
+    s, e = d.slot(), d.slot()
+    dest = d.dest("echo", "close", "reset", "refused", "unset", "lost", "deny", family=family)
+    wait = [f"epoll {e}", f"epoll-ctl {e} {s} add o", f"epoll-wait {e}"] if d.random.random() < 0.4 else []
+    look = d.random.choice(([f"get {s} SO_ERROR"], [f"connect {s} {dest}"], [f"peer {s}", f"recv {s} 0 now"]))
+    before = wait if d.random.random() < 0.5 else []
+    after = [] if before else wait
+    return [f"socket {s} {_kind(d, family)} n", *before, f"connect {s} {dest}", *after, f"await {s} o 250", *look,
+            f"name {s}", f"state {s}", *_end(d, s)]
+
+
+def many(d):
+    """Loops of connections, kept or closed."""
+    dest = d.dest("echo", "mute", "unset", family=_family(d))
+    count = d.random.choice((4, 8, 12, 40 if d.bad else 20))
+    how = d.random.choice(("c", "k", "r", "t"))
+    if d.random.random() < 0.25:
+        dest = d.dest("deny")
+        how = "t"
+    if how == "t":
+        dest = d.dest("echo")
+    lines = [f"loop {count} {dest} {how} {_ms(d)}"]
+    if d.random.random() < 0.3:
+        lines.append(f"loop {count} {d.dest('echo', 'mute')} c {_ms(d)}")
+    return lines
+
+
+def exhaust(d):
+    """More than there is; then on."""
+    if d.size > 60:
+        return many(d)
+    dest = d.dest("echo", "mute", family=_family(d))
+    s = d.slot()
+    lines = [f"loop {d.size + d.random.choice((-2, 3, 10))} {dest} {d.random.choice('kkc')} {_ms(d)}"]
+    if d.random.random() < 0.3:
+        lines.append(f"bind-loop 10 {d.local()}:0")
+    if d.random.random() < 0.5:
+        lines += [f"socket {s} tcp4 -", f"connect {s} {d.dest('echo', family=4)}", f"name {s}"]
+    return lines
+
+
+def routed(d):
+    """Options on which the route depends."""
+    s = d.slot()
+    family = d.random.choice((4, 4, 6))
+    option = d.random.choice(("SO_MARK 1", "SO_MARK 1", "IP_TOS 16", "SO_MARK 2", "SO_BINDTODEVICE c0", "IP_UNICAST_IF 0x02000000",
+                              "IPV6_ADDR_PREFERENCES 1", "IPV6_TCLASS 16", "SO_BINDTODEVICE lo", "SO_DONTROUTE 1",
+                              "IPV6_UNICAST_IF 0x02000000"))
+    loops = []
+    if "marks" in d.world:
+        option = d.random.choice(("SO_MARK 1", "SO_MARK 1", "IP_TOS 16"))
+        dest = d.dest("echo", family=4)
+        if d.random.random() < 0.5 and d.size <= 60:
+            # Unmarked connections have used up what there is; the marked ones leave by the other uplink.
+            loops = [f"loop {d.size + 4} {dest} k 0", f"marked-loop {d.random.choice((5, 20))} {dest} k 300 1"]
+        else:
+            loops = [f"marked-loop 6 {dest} c 300 1"]
+    return [f"socket {s} tcp{family} -", f"set {s} {option}", f"set {s} SO_SNDTIMEO 250",
+            f"connect {s} {d.dest('echo', family=family)}", f"name {s}", f"dump {s}", *_end(d, s), *loops]
+
+
+def bound(d):
+    """A source of the program's own, without a port; who looks, and when."""
+    family = _family(d)
+    s, t = d.slot(), d.slot()
+    local = f"{d.local(family)}:0"
+    dest = d.dest("echo", "refused", family=family)
+    first = [f"socket {s} {_kind(d, family)} -", f"bind {s} {local}"]
+    look = [f"name {s}"] if d.random.random() < 0.4 else []
+    second = d.random.choice((
+        [f"connect {s} {dest}", f"name {s}", f"dump {s}"],
+        [f"listen {s} 4", f"name {s}", f"socket {t} tcp{family} -", f"state {s}"],
+        [f"bind {s} {local}", f"name {s}"],
+        [f"set {s} SO_REUSEADDR 1", f"connect {s} {dest}", f"name {s}"],
+        [f"get {s} IP_BIND_ADDRESS_NO_PORT", f"get {s} IP_LOCAL_PORT_RANGE", f"connect {s} {dest}", f"dump {s}"],
+    ))
+    return [*first, *look, *second, *_end(d, s)]
+
+
+def bound_before(d):
+    """A deferred bind() and something that makes it real: fork, exec, passing, a filter, another root."""
+    s = d.slot()
+    p, q = d.slot(), d.slot()
+    first = [f"socket {s} tcp4 -", f"bind {s} {d.local(4)}:0"]
+    r = d.slot()
+    way = d.random.randrange(6)
+    if way == 0:
+        return [*first, f"fork {d.block([f'name {s}', f'listen {s} 3', f'name {s}'])}", "wait", f"name {s}"]
+    if way == 1:
+        return [*first, f"spawn {d.block([f'name {s}', f'dump {s}'])}", "wait", f"name {s}"]
+    if way == 2:
+        return [f"pair {p} {q}", *first, f"fork {d.block([f'recvfd {r} {q}', f'name {r}', f'dump {r}'])}",
+                f"sendfd {s} {p}", "wait", f"name {s}"]
+    if way == 3:
+        call = d.random.choice(("bind", "setsockopt", "getsockopt"))
+        return [*first, f"filter {call} {d.random.choice(('errno', 'kill')) if call == 'bind' else 'errno'} "
+                        f"{d.random.choice(('prctl', 'seccomp'))}", f"name {s}", f"listen {s} 3", f"name {s}"]
+    if way == 4:
+        return [*first, "chroot", f"name {s}", f"listen {s} 3", f"name {s}"]
+    return [*first, f"exec {d.block([f'name {s}', f'dump {s}', f'listen {s} 2'])}"]
+
+
+def filtered(d):
+    """A sandbox that answers with an error, before or after the first connect()."""
+    family = _family(d)
+    s, t = d.slot(), d.slot()
+    dest = d.dest("echo", family=family)
+    call = d.random.choice(("setsockopt", "bind", "getsockopt", "openat", "getsockname", "mmap", "recvfrom", "fcntl", "ppoll"))
+    early = [f"socket {s} tcp{family} -", *_patience(d, s), f"connect {s} {dest}"] if d.random.random() < 0.5 else []
+    return [*early, f"filter {call} errno {d.random.choice(('prctl', 'seccomp'))}", f"socket {t} tcp{family} -",
+            f"connect {t} {dest}", f"peer {t}", f"talk {t} 5", f"close {t}", *([f"close {s}"] if early else [])]
+
+
+def again(d):
+    """A refusal; then the same socket is used for something else."""
+    family = _family(d)
+    s, t = d.slot(), d.slot()
+    second = d.random.choice((
+        [f"connect {s} {d.dest('echo', family=family)}", f"name {s}"],
+        [f"connect {s} {d.dest('echo', family=4)}", f"peer {s}"],
+        [f"bind {s} {'[::]' if family == 6 else '0.0.0.0'}:5005", f"listen {s} 4", f"socket {t} tcp4 -",
+         f"connect {t} 127.0.0.1:5005", f"peer {t}"],
+        [f"bind {s} {d.local(family)}:0", f"name {s}"],
+        [f"connect {s} {d.dest('refused', family=family)}", f"get {s} SO_ERROR"],
+        [f"listen {s} 2", f"name {s}"],
+        [f"connect {s} unspec:0", f"name {s}", f"connect {s} {d.dest('echo', family=family)}"],
+    ))
+    if family == 6 and d.random.random() < 0.4:
+        second = [f"connect {s} [::ffff:127.0.0.1]:7001", f"peer {s}"]
+    flags = d.random.choice(("-", "-", "n"))
+    wait = [f"await {s} o 300", f"get {s} SO_ERROR"] if flags == "n" else []
+    return [f"socket {s} {_kind(d, family, 0.05)} {flags}", f"connect {s} {d.dest('refused', family=family)}", *wait,
+            f"name {s}", f"dump {s}", *second, *_end(d, s)]
+
+
+def disconnected(d):
+    """AF_UNSPEC in connect() and bind()."""
+    family = _family(d)
+    s = d.slot()
+    dest = d.dest("echo", family=family)
+    if d.random.random() < 0.5:
+        return [f"socket {s} tcp4 -", f"bind {s} unspec:{d.random.choice((0, 5006, 5007))}", f"name {s}",
+                f"connect {s} {d.dest('echo', family=4)}", f"name {s}", f"dump {s}"]
+    return [f"socket {s} tcp{family} -", *_patience(d, s), f"connect {s} {dest}", f"connect {s} unspec:0", f"name {s}",
+            f"state {s}", f"connect {s} {dest}", f"name {s}", f"talk {s} 9"]
+
+
+def eaten(d):
+    """An error that another process waits for while this one closes."""
+    c = d.slot()
+    way = d.random.randrange(3)
+    if way == 0:
+        child = d.block(["turn 1", f"recv {c} 8 now", f"get {c} SO_ERROR", f"recv {c} 8 now"])
+        return [f"socket {c} tcp4 -", *_patience(d, c), f"connect {c} {d.dest('reset', family=4)}", f"await {c} ih 300",
+                f"fork {child}", f"close {c}", "next", "wait"]
+    if way == 1:
+        child = d.block(["turn 1", f"await {c} o 300", f"get {c} SO_ERROR", f"get {c} SO_ERROR"])
+        return [f"socket {c} tcp4 n", f"connect {c} {d.dest('refused', family=4)}", f"fork {child}", f"await {c} o 300",
+                f"close {c}", "next", "wait"]
+    copy = d.slot()
+    return [f"socket {c} tcp4 -", *_patience(d, c), f"connect {c} {d.dest('reset', family=4)}", f"dup {copy} {c}",
+            f"await {c} ih 300", f"close {c}", f"recv {copy} 8 now", f"get {copy} SO_ERROR", f"close {copy}"]
+
+
+def small_stack(d):
+    """Threads and signal handlers with as little stack as there may be."""
+    s = d.slot()
+    family = _family(d)
+    body = [f"socket {s} tcp{family} -", *_patience(d, s), f"connect {s} {d.dest('echo', family=family)}", f"close {s}"]
+    if d.random.random() < 0.3:
+        body = [f"socket {s} tcp4 -", f"bind {s} {d.local(4)}:0", f"connect {s} {d.dest('echo', family=4)}",
+                f"name {s}", f"close {s}"]
+    if d.random.random() < 0.6:
+        return [f"thread {d.block(body)} {d.random.choice((16384, 16384, 65536))}", "join"]
+    return ["alternate 8192", f"handler usr1 {d.block(body)} s", "raise usr1", "depth"]
+
+
+def networks(d):
+    """Threads in two networks, one of them used up."""
+    dest = "127.0.0.1:7001"
+    first = [f"loop {d.size + 5} {dest} k 0"] if d.size <= 60 else [f"loop 10 {dest} k 0"]
+    if "other" in d.world:
+        lines = ["setns other", "next", "turn 2", f"loop {min(d.size, 60) + 10} {dest} {d.random.choice('kc')} 0", "next"]
+    else:
+        server = d.slot()
+        lines = ["unshare net", "range 40000 40999", "next", "turn 2", f"socket {server} tcp4 -", f"bind {server} {dest}",
+                 f"listen {server} 8", f"loop 7 {dest} k 0", "next"]
+    return [f"thread {d.block(lines)} 262144", "turn 1", *first, "next", "turn 3", f"loop 3 {dest} c 0", "join"]
+
+
+def quiet_errors(d):
+    """Standard error is not a place for lines: a socket, a background job's terminal, a file at its limit."""
+    dest = d.dest("echo", "mute", family=4)
+    count = min(d.size + 3, 60)
+    d.header["log"] = "default"
+    way = d.random.randrange(3)
+    loop = [f"loop {count} {dest} k {_ms(d)}"]
+    if way == 0:
+        d.header["stdio"] = f"{d.random.choice(('null', 'socket'))} {d.random.choice(('socket', 'file'))} socket"
+        return ["write #2 12", *loop, "write #2 7"]
+    if way == 1:
+        d.header["stdio"] = "null file pty"
+        return [*loop, "blocked"]
+    d.header["stdio"] = "null file file"
+    return ["write #2 64", "limit fsize 64", *loop, "blocked", "disposition xfsz"]
+
+
+def numbers(d):
+    """At the limit of fds: none of ours is in the way."""
+    s = d.slot()
+    return [f"socket {s} tcp4 -", f"fill {d.random.choice((0, 0, 1, 2))}", f"connect {s} {d.dest('echo', 'refused', family=4)}",
+            f"name {s}", "spare", f"socket {d.slot()} tcp4 -", f"close {s}", "spare"]
+
+
+def contend(d):
+    """One spare fd, which another thread opens and closes all the time."""
+    return ["fill 2", f"contend 150 {d.random.choice(('127.0.0.1', '127.0.0.5'))}"]
+
+
+def fast(d):
+    """Fast Open, asked for by option or by a send."""
+    family = _family(d)
+    s = d.slot()
+    dest = d.dest("echo", family=family)
+    if d.random.random() < 0.5:
+        talk = d.random.choice(([], [f"talk {s} 5"], [f"send {s} 3", f"await {s} i 500"]))
+        return [f"socket {s} tcp{family} {d.random.choice(('-', '-', 'n'))}", f"set {s} TCP_FASTOPEN_CONNECT 1",
+                f"connect {s} {dest}", f"name {s}", f"state {s}", *talk, f"name {s}", f"dump {s}", *_end(d, s)]
+    return [f"socket {s} tcp{family} -", f"fast-open {s} {dest} {d.random.choice(('sendto', 'sendmsg', 'sendmmsg'))}",
+            f"name {s}", f"peer {s}", f"await {s} i 500", *_end(d, s)]
+
+
+def own_files(d):
+    """A thread that leaves the table of fds which the others share."""
+    a, z = d.slot(), d.slot()
+    child = d.block(["unshare files", "next", "turn 2", f"socket {z} tcp4 -", "next"])
+    return [f"thread {child} 65536", "turn 1", f"socket {a} tcp4 -", f"bind {a} 127.0.0.1:0", "next", "turn 3",
+            f"name {a}", "join"]
+
+
+def odd_ways(d):
+    """Flags that are refused leave everything as it is; a stream that is opened anew ends what it had."""
+    s, t = d.slot(), d.slot()
+    dest = d.dest("echo", family=4)
+    first = [f"socket {s} tcp4 -", *_patience(d, s), f"connect {s} {dest}"]
+    way = d.random.randrange(5)
+    if way == 0:
+        return [*first, f"open {t}", f"dup3 {t} {s} 0x7000", f"talk {s} 5", f"name {s}", f"close {s}"]
+    if way == 1:
+        return [*first, f"close-range {s} {s} 0x80000000", f"talk {s} 5", f"name {s}"]
+    if way == 2:
+        return [*first, f"fdopen {s}", f"freopen {s} {d.random.choice(('null', 'missing'))}", f"flags {s}", f"fclose {s}"]
+    if way == 3:
+        return [*first, f"cancelled {d.random.choice(('close', 'recv'))} {s} {dest}", f"name {s}", f"talk {s} 4", f"close {s}"]
+    return [f"socket {s} tcp4 -", f"cancelled connect {s} {dest}", f"name {s}", f"state {s}", f"connect {s} {dest}",
+            f"close-call {s}"]
+
+
+def scripts(d):
+    """Old and new versions of posix_spawn()."""
+    return [f"spawn-script {d.random.choice(('old', 'old', 'new'))}"]
+
+
+def ports(d):
+    """Ports that connect() takes: of one parity far from the knee, never that of its own destination."""
+    lines = []
+    if any(name == "odd-port" for name, _ in d.dests) and d.size <= 60:
+        lines.append(f"loop 60 {d.dest('odd-port')} c 0")
+        if d.random.random() < 0.7:
+            return lines
+    for _ in range(d.random.randint(1, 3)):
+        s = d.slot()
+        family = _family(d)
+        lines += [f"socket {s} tcp{family} -", *_patience(d, s), f"connect {s} {d.dest('echo', 'mute', family=family)}",
+                  f"name {s}"]
+    return lines
+
+
+def bound_loops(d):
+    """bind(ip, 0) and connect(), again and again: the old way."""
+    low_family = 4
+    dest = d.dest("echo", "mute", family=low_family)
+    local = "127.0.0.1" if dest.startswith("127.") else next(
+        (a for a in d.locals if a.startswith("10.1.")), "0.0.0.0")
+    count = d.random.choice((5, 10, d.size + 3 if d.size <= 60 else 12))
+    return [f"bound-loop {count} {dest} {d.random.choice('kcr')} {_ms(d)} {local}:0"]
+
+
+def shared_memory(d):
+    """Others' use of /dev/shm is none of the program's business."""
+    lines = []
+    for _ in range(d.random.choice((1, 8, 14))):
+        s = d.slot()
+        child = d.block([f"socket {s} tcp4 -", f"connect {s} {d.dest('refused', family=4)}"])
+        lines.append(f"fork {child}")
+        if d.random.random() < 0.5:
+            lines.append("wait")
+    return lines + ["shm 500"]
+
+
+def jumps(d):
+    """Signals in a call that waits, and a jump out of it."""
+    s = d.slot()
+    dest = d.dest("lost", "mute")
+    if not dest.startswith("192.0.2.9"):
+        s2 = d.slot()
+        return [f"socket {s2} tcp4 -", *_patience(d, s2), f"connect {s2} {d.dest('echo', family=4)}",
+                f"handler usr1 {d.block([f'talk {s2} 3', f'close {s2}'])} -", "raise usr1", "blocked"]
+    how = d.random.choice(("jump", "eintr", "restart"))
+    body = [f"socket {s} tcp4 -", f"set {s} SO_SNDTIMEO 300", "timer 40", f"connect {s} {dest}"]
+    if how == "jump":
+        return [f"handler alrm {d.block(['jump'])} -", f"landing {d.block(body)}", f"name {s}", f"state {s}", f"close {s}",
+                "blocked"]
+    return [f"handler alrm {d.block(['blocked'])} {'r' if how == 'restart' else '-'}", *body, f"get {s} SO_ERROR",
+            f"state {s}", f"close {s}"]
+
+
+def bare_streams(d):
+    """Standard streams are closed, or connections."""
+    s, t = d.slot(), d.slot()
+    d.header["stdio"] = d.random.choice(("closed closed closed", "null closed closed", "closed file file", "socket socket socket"))
+    d.header["log"] = d.random.choice(("default", "off"))
+    return [f"socket {s} tcp4 -", f"socket {t} tcp4 -", *_patience(d, s), f"connect {s} {d.dest('echo', family=4)}",
+            f"name {s}", *(exhaust(d) if d.random.random() < 0.4 else []), f"talk {s} 5", f"dup2 {s} #2", "write #2 4",
+            f"close {s}"]
+
+
+def handed_on(d):
+    """A connection goes through exec, vfork, passing; both ends of it are used."""
+    s, r, p, q = d.slot(), d.slot(), d.slot(), d.slot()
+    first = [f"socket {s} tcp4 -", *_patience(d, s), f"connect {s} {d.dest('echo', family=4)}"]
+    way = d.random.randrange(4)
+    if way == 0:
+        return [*first, f"vfork {s} {d.block(['spare', f'socket {r} tcp4 -'])}", "wait", f"talk {s} 5", f"close {s}"]
+    if way == 1:
+        return [f"pair {p} {q}", *first, f"fork {d.block([f'recvfd {r} {q}', f'talk {r} 4', f'close {r}'])}",
+                f"sendfd {s} {p}", f"close {s}", "wait"]
+    if way == 2:
+        return [*first, f"exec {d.block([f'talk {s} 4', f'name {s}', f'close {s}', *many(d)])}"]
+    return [*first, f"fork {d.block([f'talk {s} 3', f'close {s}', 'next'])}", f"close {s}", "wait", *many(d)]
+
+
+def datagrams(d):
+    """UDP and Unix sockets are none of ours."""
+    s = d.slot()
+    dest = d.dest("echo", family=4).rsplit(":", 1)[0] + ":7007"
+    return [f"socket {s} udp4 -", f"connect {s} {dest}", f"name {s}", f"talk {s} 9", f"connect {s} unspec:0", f"name {s}",
+            f"sendto {s} 4 {dest}", f"recv {s} 9 -", f"close {s}"]
+
+
+RECIPES = ((10, dial), (7, dial_slowly), (7, many), (5, exhaust), (6, routed), (7, bound), (6, bound_before), (4, filtered),
+           (7, again), (5, disconnected), (5, eaten), (5, small_stack), (4, networks), (5, quiet_errors), (3, numbers),
+           (2, contend), (5, fast), (3, own_files), (6, odd_ways), (2, scripts), (6, ports), (5, bound_loops),
+           (2, shared_memory), (4, jumps), (3, bare_streams), (4, handed_on), (1, datagrams))
+
+
+def draw(draft):
+    weights = [weight for weight, _ in RECIPES]
+    return draft.random.choices([recipe for _, recipe in RECIPES], weights)[0](draft)
