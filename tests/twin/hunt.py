@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """hunt - plays programs in a world in each mode, and says which differences repeat.
 
-A difference counts if it is there three times of three, between traces that were made in turns, at a line that is the same in
+A difference counts if it is there six times of six, between traces that were made in turns, at a line that is the same in
 every plain run. What comes and goes is the machine's load, or the kernel's own choice.
 """
 import collections
@@ -10,7 +10,7 @@ import re
 import compare
 import modes
 
-REPEATS = 3
+REPEATS = 6
 Finding = collections.namedtuple("Finding", "seed mode world program differences")
 
 

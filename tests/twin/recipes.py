@@ -35,7 +35,8 @@ def dial(d):
     dest = d.dest("echo", "greet", "unset", "own", family=family)
     looks = d.random.sample([f"name {s}", f"peer {s}", f"dump {s}", f"state {s}", f"flags {s}", f"get {s} SO_ERROR"], 3)
     talk = [f"talk {s} {d.random.randint(1, 300)}"] if d.random.random() < 0.6 else []
-    return [f"socket {s} {_kind(d, family)} -", *_patience(d, s), f"connect {s} {dest}", *looks, *talk, *_end(d, s)]
+    return [f"socket {s} {_kind(d, family)} -", *_patience(d, s), f"connect {s} {dest}", *d.settle(s, dest), *looks, *talk,
+            *_end(d, s)]
 
 
 def dial_slowly(d):
@@ -47,7 +48,7 @@ def dial_slowly(d):
     look = d.random.choice(([f"get {s} SO_ERROR"], [f"connect {s} {dest}"], [f"peer {s}", f"recv {s} 0 now"]))
     before = wait if d.random.random() < 0.5 else []
     after = [] if before else wait
-    return [f"socket {s} {_kind(d, family)} n", *before, f"connect {s} {dest}", *after, f"await {s} o 250", *look,
+    return [f"socket {s} {_kind(d, family)} n", *before, f"connect {s} {dest}", f"await {s} o 250", *d.settle(s, dest), *after, *look,
             f"name {s}", f"state {s}", *_end(d, s)]
 
 

@@ -157,9 +157,9 @@ def _held(random, lines):
     every = range(low, high + 1)
     what = random.random()
     if what < 0.35:
-        return [f"hold hold-listen 127.0.0.66:{random.choice(every)}" for _ in range(random.randint(1, 3))]
+        return [f"hold hold-listen 127.0.0.66:{port}" for port in random.sample(every, random.randint(1, 3))]
     if what < 0.55:
-        ports = random.sample(list(every), min(len(every), random.choice((1, 5, 10))))
+        ports = random.sample(every, min(len(every), random.choice((1, 5, 10))))
         return [f"hold hold-bind 127.0.0.66:{port}" for port in ports]
     if what < 0.75 and len(every) <= 60:
         return [f"hold hold-bind 127.0.0.66:{port}" for port in every] + ["knee"]
