@@ -33,8 +33,6 @@ static void print_pattern(const struct pattern *p)
 
 static void print_rule(const struct rule *rule)
 {
-	static const char *const ways[] = { "off", "even", "spill" };
-
 	print_pattern(&rule->to);
 	if (rule->leave_alone) {
 		printf(": left alone\n");
@@ -43,10 +41,12 @@ static void print_rule(const struct rule *rule)
 	if (rule->spread == SPREAD_OFF)
 		printf(": no spreading");
 	else if (rule->sources.automatic)
-		printf(": spread %s over auto", ways[rule->spread]);
+		printf(": spread %s over auto", spread_name(rule->spread));
 	else
-		printf(": spread %s over %u source%s", ways[rule->spread], rule->sources.count,
+		printf(": spread %s over %u source%s", spread_name(rule->spread), rule->sources.count,
 		       rule->sources.count == 1 ? "" : "s");
+	if (rule->spread != SPREAD_OFF && rule->strict)
+		printf(", strict");
 	if (rule->reuse.guard != GUARD_OFF)
 		printf(", reuse %s (max_idle %u, idle_timeout %llu ms, max_uses %u, max_age %llu s)",
 		       guard_name(rule->reuse.guard), rule->reuse.max_idle,

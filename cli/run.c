@@ -23,11 +23,14 @@ static const char usage[] =
 	"  -c, --config FILE       rules per destination; see headroom(1)\n"
 	"      --sources LIST      local addresses to spread over: 10.0.0.5, 10.0.1.0/28,\n"
 	"                          10.0.0.5-10.0.0.12, fd00:1::/120, comma-separated;\n"
-	"                          or auto; !ADDRESS takes out of the list\n"
-	"      --spread even|spill|off\n"
-	"                          even (default): the source with the most headroom;\n"
-	"                          spill: the kernel's own source until half of its\n"
-	"                          ports are in use\n"
+	"                          or auto\n"
+	"      --spread even|spill|sticky|off\n"
+	"                          even (default for named sources): the source with\n"
+	"                          the most headroom; spill (default for auto): the\n"
+	"                          kernel's own source until half of its ports are in\n"
+	"                          use; sticky: one source for each remote address\n"
+	"      --strict            never the kernel's own source when all of these are\n"
+	"                          full: EADDRNOTAVAIL\n"
 	"      --reuse off|http|http+bodies|redis|memcached|raw\n"
 	"                          keep what the program closes for its next connect()\n"
 	"                          to the same place, when this guard knows that the\n"
@@ -116,8 +119,7 @@ static int apply_value(struct run *run, unsigned index, const char *value)
 		run->settings.otherwise.sources = (struct source_list){ 0 };
 	if (!strncmp(value, "file:", 5) && value[5] && !strcmp(values[index].setting, "log"))
 		return take_log_file(value + 5);
-	if (!settings_set(&run->arena, &run->settings, values[index].setting, value, reason) ||
-	    !source_list_complete(&run->settings.otherwise.sources, reason))
+	if (!settings_set(&run->arena, &run->settings, values[index].setting, value, reason))
 		return complain(values[index].option, "%s", reason);
 	return put(values[index].variable, value);
 }
@@ -144,6 +146,8 @@ static int take_option(void *context, int option)
 		return STATUS_FINE;
 	case 's':
 		return put("HEADROOM_SUMMARY", "1");
+	case 't':
+		return put("HEADROOM_STRICT", "1");
 	default:
 		run->value[option] = optarg;
 		return STATUS_FINE;
@@ -152,13 +156,17 @@ static int take_option(void *context, int option)
 
 static int take_options(struct run *run, int argc, char **argv)
 {
-	static const struct option known[] = {
-		{ "config", required_argument, NULL, 'c' },  { "sources", required_argument, NULL, 0 },
-		{ "spread", required_argument, NULL, 1 },    { "log", required_argument, NULL, 2 },
-		{ "log-level", required_argument, NULL, 3 }, { "log-format", required_argument, NULL, 4 },
-		{ "reuse", required_argument, NULL, 5 },     { "summary", no_argument, NULL, 's' },
-		{ "help", no_argument, NULL, 'h' },          { NULL, 0, NULL, 0 }
-	};
+	static const struct option known[] = { { "config", required_argument, NULL, 'c' },
+					       { "sources", required_argument, NULL, 0 },
+					       { "spread", required_argument, NULL, 1 },
+					       { "log", required_argument, NULL, 2 },
+					       { "log-level", required_argument, NULL, 3 },
+					       { "log-format", required_argument, NULL, 4 },
+					       { "reuse", required_argument, NULL, 5 },
+					       { "summary", no_argument, NULL, 's' },
+					       { "strict", no_argument, NULL, 't' },
+					       { "help", no_argument, NULL, 'h' },
+					       { NULL, 0, NULL, 0 } };
 	static const struct verb_options all = {
 		.verb = "run", .usage = usage, .letters = "+:c:h", .known = known, .take = take_option
 	};

@@ -3,7 +3,7 @@
 
 _headroom_options() {
 	case $1 in
-	run) echo '--config --sources --spread --reuse --summary --log --log-level --log-format --help' ;;
+	run) echo '--config --sources --spread --strict --reuse --summary --log --log-level --log-format --help' ;;
 	check) echo '--all --leaks --from --probe --sample --threshold --pid --netns --json --help' ;;
 	ports) echo '--probe --pid --netns --json --help' ;;
 	report) echo '--name --to --running --sort --state-dir --json --html --help' ;;
@@ -31,7 +31,7 @@ _headroom() {
 	fi
 	case $before in
 	--reuse) mapfile -t COMPREPLY < <(compgen -W 'off http http+bodies redis memcached raw' -- "$word") ;;
-	--spread) mapfile -t COMPREPLY < <(compgen -W 'even spill off' -- "$word") ;;
+	--spread) mapfile -t COMPREPLY < <(compgen -W 'even spill sticky off' -- "$word") ;;
 	--sort)
 		local keys='headroom rate failures'
 		[[ $verb = top ]] || keys+=' peak pid'
@@ -43,7 +43,7 @@ _headroom() {
 	--log) mapfile -t COMPREPLY < <(compgen -W 'stderr syslog off file:' -- "$word") ;;
 	--log-level) mapfile -t COMPREPLY < <(compgen -W 'error warn info' -- "$word") ;;
 	--log-format) mapfile -t COMPREPLY < <(compgen -W 'logfmt json' -- "$word") ;;
-	--sources | --from) mapfile -t COMPREPLY < <(compgen -W 'auto auto,!' -- "$word") ;;
+	--sources | --from) mapfile -t COMPREPLY < <(compgen -W 'auto' -- "$word") ;;
 	--netns) mapfile -t COMPREPLY < <(compgen -W "$(ls /run/netns 2>/dev/null)" -- "$word") ;;
 	--pid) mapfile -t COMPREPLY < <(cd /proc && compgen -G "${word}*" | grep -x '[0-9]*') ;;
 	--config | -c) mapfile -t COMPREPLY < <(compgen -f -- "$word") ;;

@@ -32,9 +32,6 @@
 
 #define SECOND_NS 1000000000ull
 
-/* Each of them costs a few questions to the kernel. */
-enum { PARTED_MAX = 8 };
-
 /* Sockets whose EADDRNOTAVAIL says nothing of others: they ask for one port, a range or a device of their
  * own. */
 enum { ITS_OWN_SPACE = HAS_PORT | OWN_RANGE | PINNED };
@@ -54,10 +51,8 @@ struct attempt {
 	struct address source;           /* of `space` */
 	struct tuple_space *full;        /* the space found full in the round before */
 	unsigned candidates;
-	unsigned parted; /* sources found to be on another link */
-	bool spreading;  /* the source is ours to choose */
-	bool doubtful;   /* the chosen one may be on another link than the destination */
-	uint32_t flags;  /* the socket's, as of now; entered into its record under the lock */
+	bool spreading; /* the source is ours to choose */
+	uint32_t flags; /* the socket's, as of now; entered into its record under the lock */
 	uint64_t began_ns;
 	uint64_t asked_ns, answered_ns; /* around the program's call */
 	struct knee_aid aid;
@@ -112,28 +107,6 @@ static bool look_up(struct attempt *a)
 	return attempt_enter(a);
 }
 
-/* A socket with a traffic class is like any other, unless a routing rule sends it another way. The lock is
- * held. Return: false when it could not be had again. */
-COLD static bool look_at_class(struct attempt *a)
-{
-	uint8_t class = a->tracked->traffic_class;
-	struct destination *d = a->destination;
-	bool ordinary = true;
-
-	if (!d->far || a->flags & PINNED)
-		return true;
-	if (!traffic_classes_know(&d->classes, class, a->began_ns, &ordinary)) {
-		shim_leave(a->shim);
-		ordinary = candidates_class_is_ordinary(a->to, class);
-		if (!attempt_enter(a))
-			return false;
-		traffic_classes_enter(&d->classes, class, a->began_ns, ordinary);
-	}
-	if (!ordinary)
-		a->flags |= PINNED;
-	return true;
-}
-
 /* With the lock held. Return: false when it could not be had again after looking something up. */
 HOT static bool begin(struct attempt *a)
 {
@@ -152,10 +125,7 @@ HOT static bool begin(struct attempt *a)
 	}
 	a->destination->users++;
 	a->aid.on &= knee_helps_next(&a->destination->knee, a->began_ns) || a->flags & RANGE_BY_US;
-	if (unlikely(a->flags & HAS_CLASS) && !look_at_class(a))
-		return false;
 	a->spreading = a->rule->spread != SPREAD_OFF && !(a->flags & (HAS_PORT | PINNED)) &&
-		       likely(!a->destination->kernels_choice) &&
 		       (!(a->flags & HAS_SOURCE) || a->rule->override_bound_source);
 	if (a->spreading && likely(!a->rule->sources.automatic) &&
 	    unlikely(a->destination->sources != &a->rule->sources))
@@ -173,7 +143,8 @@ HOT static enum verdict choose_fixed(struct attempt *a)
 		a->space = ledger_space(&a->shim->ledger, d, &a->tracked->bound);
 	else if (!(a->flags & PINNED) && d->natural_until_ns > a->began_ns)
 		a->space = d->natural;
-	if (a->space && unlikely(a->space->full_until_ns > a->began_ns) && !(a->flags & ITS_OWN_SPACE))
+	if (a->space && unlikely(a->space->full_until_ns > a->began_ns) && !(a->flags & ITS_OWN_SPACE) &&
+	    spread_full_surely(a->space, &a->shim->range, a->began_ns))
 		return NONE_LEFT;
 	return CHOSEN_NATURAL;
 }
@@ -193,7 +164,10 @@ HOT static enum verdict choose(struct attempt *a)
 		return CHOSEN_NATURAL;
 	uint64_t now_ns = time_of(a);
 	if (a->spreading) {
-		verdict = spread_choose(a->shim, a->destination, a->began_ns, now_ns, &choice);
+		struct tuple_space *own = NULL;
+		if (unlikely(a->flags & HAS_SOURCE))
+			own = ledger_space(&a->shim->ledger, a->destination, &a->tracked->bound);
+		verdict = spread_choose(a->shim, a->destination, own, a->began_ns, now_ns, &choice);
 		a->space = choice.space;
 		a->candidates = choice.candidates;
 		if (unlikely(!choice.fits) && !a->destination->no_source_said) {
@@ -208,13 +182,16 @@ HOT static enum verdict choose(struct attempt *a)
 		events_failover(a->shim, a->events, a->full, now_ns);
 	}
 	a->full = NULL;
+	if (unlikely(a->destination->doubted))
+		trust_say(a->shim, a->events, a->destination, now_ns);
 	if (likely(verdict != NONE_LEFT && a->space)) {
 		uint32_t in_use = space_taken(a->space, &a->shim->range, now_ns);
 		if (a->destination->busy && knee_is_near(in_use, &a->shim->range))
 			a->aid.on = a->aid.possible;
+		if (a->spreading && unlikely((++a->space->doubt & ~TRUST_UNSERVED) > TRUST_LOOK_AFTER))
+			trust_begins_slowly(a->shim, a->space, a->fd, now_ns);
 		a->tracked->space = a->space;
 		a->source = a->space->source;
-		a->doubtful = a->space->doubtful;
 	}
 	return verdict;
 }
@@ -333,7 +310,7 @@ COLD static bool learn_source(struct attempt *a, long rc, struct address *source
 	struct endpoint local;
 
 	if (!attempt_under_way(rc))
-		return !(a->flags & PINNED) && route_source(a->to, NULL, source) == 0;
+		return route_source(a->to, NULL, source) == 0;
 	if (kernel.getsockname(a->fd, &sa, &length) || !endpoint_from_sockaddr(&sa, length, &local))
 		return false;
 	*source = local.ip;
@@ -357,6 +334,17 @@ COLD static void enter_learned(struct attempt *a, const struct address *source, 
 	a->tracked->space = a->space;
 }
 
+/* connect() has returned success. */
+static inline void trust_enter(struct attempt *a)
+{
+	struct tuple_space *space = a->space;
+
+	if (likely((space->doubt & ~TRUST_UNSERVED) <= 1 && !a->destination->doubted))
+		space->doubt &= TRUST_UNSERVED;
+	else
+		trust_connected(a->shim, space, a->fd, a->answered_ns);
+}
+
 HOT static void settle_under_way(struct attempt *a, long rc)
 {
 	struct tracked *tracked = a->tracked;
@@ -367,6 +355,10 @@ HOT static void settle_under_way(struct attempt *a, long rc)
 		return;
 	uint64_t spent_ns = a->answered_ns - a->asked_ns;
 	space_opened(a->space, spent_ns);
+	if (unlikely(a->space->full_until_ns))
+		spread_not_full(a->space);
+	if (a->spreading && rc >= 0)
+		trust_enter(a);
 	if (a->aid.possible && !a->aid.on)
 		knee_watch(&a->destination->knee, spent_ns, a->answered_ns);
 	if (unlikely(tracked->watched))
@@ -388,8 +380,11 @@ COLD static void settle_failed(struct attempt *a, long rc)
 	/* EISCONN and EALREADY: a connection nobody saw being made; nothing was tried. */
 	if (a->space && (rc == -EISCONN || rc == -EALREADY || rc == -EOPNOTSUPP))
 		space_released(a->space);
-	else if (a->space)
+	else if (a->space) {
 		space_failed(a->space, (int)-rc);
+		if (a->spreading)
+			trust_failed(a->shim, a->space, (int)-rc, time_of(a));
+	}
 }
 
 COLD static void settle_full(struct attempt *a)
@@ -544,30 +539,6 @@ COLD static bool set_aside(struct attempt *a, long rc)
 	return true;
 }
 
-/* The chosen source may be on another link than the destination. Return: true to bind to it; else the lock is
- * held again, unless it could not be had. */
-COLD static bool is_not_parted(struct attempt *a, bool *lost)
-{
-	bool parted = candidates_parted(a->to, &a->source);
-
-	*lost = !attempt_enter(a);
-	if (*lost)
-		return false;
-	if (!parted) {
-		a->space->doubtful = false;
-		shim_leave(a->shim);
-		return true;
-	}
-	space_released(a->space);
-	a->tracked->space = NULL;
-	a->destination->load_valid = false;
-	a->space->aside_until_ns = time_of(a) + SPREAD_ASIDE_S * SECOND_NS;
-	/* Of a long list all may be: this one goes without. */
-	if (++a->parted == PARTED_MAX)
-		a->spreading = false;
-	return false;
-}
-
 /* Every source is known to be full: the kernel is not asked. The lock is held; it is let go. */
 COLD static long refuse(struct attempt *a)
 {
@@ -590,16 +561,11 @@ HOT static long go_round(struct attempt *a)
 			return refuse(a);
 		shim_leave(a->shim);
 		if (verdict == CHOSEN_SOURCE) {
-			bool lost;
-			if (unlikely(a->doubtful) && !is_not_parted(a, &lost)) {
-				if (lost)
-					return a->call(a->argument);
-				continue;
-			}
 			long rc = bind_source(a);
 			if (unlikely(rc) && set_aside(a, rc))
 				continue;
-		} else if (unlikely(a->flags & (SOURCE_BY_US | NO_PORT_BY_US)) && !(a->flags & DEFERRED)) {
+		} else if (unlikely(a->flags & (SOURCE_BY_US | NO_PORT_BY_US)) &&
+			   (a->flags & SOURCE_BY_US || !(a->flags & DEFERRED))) {
 			unbind_source(a);
 		}
 		long rc = ask_kernel(a);
@@ -644,8 +610,8 @@ HOT long attempt_run(struct shim *shim, struct tracked *tracked, int fd, const s
 	a.events = &events;
 	a.destination = NULL;
 	a.space = a.full = NULL;
-	a.candidates = a.parted = 0;
-	a.spreading = a.doubtful = false;
+	a.candidates = 0;
+	a.spreading = false;
 	a.answered_ns = 0;
 	a.aid.random = 0;
 	if (unlikely(!begin(&a)))

@@ -3,11 +3,9 @@
 #include "candidates.h"
 
 #include "hot.h"
-#include "kernel.h"
 #include "route.h"
 #include "spread.h"
 
-#include <linux/rtnetlink.h>
 #include <string.h>
 
 #define SECOND_NS 1000000000ull
@@ -21,13 +19,13 @@ HOT bool candidates_age(const struct shim *shim, const struct destination *desti
 
 	age->range = capacity_matters & (shim->range_until_ns <= now_ns);
 	age->list = spreading & rule->sources.automatic & (destination->sources_until_ns <= now_ns);
-	age->natural = spreading & (rule->spread == SPREAD_SPILL) & (destination->natural_until_ns <= now_ns);
+	age->natural = spreading & ((rule->spread == SPREAD_SPILL) | destination->want_natural) &
+		       (destination->natural_until_ns <= now_ns);
 	age->segment = shim->writer.state == USAGE_NOT_TRIED;
 	age->siblings = spreading & (shim->siblings.until_ns <= now_ns) &
 			(shim->writer.state != USAGE_WITHOUT) & !shim->writer.frozen;
-	age->links =
-		spreading & destination->far & !rule->sources.automatic & (shim->links_until_ns <= now_ns);
-	return age->range | age->list | age->natural | age->segment | age->siblings | age->links;
+	age->trust = unlikely(destination->looking) && destination->trust->look_ns <= now_ns;
+	return age->range | age->list | age->natural | age->segment | age->siblings | age->trust;
 }
 
 /* The same list found for many destinations is kept once. */
@@ -58,7 +56,6 @@ COLD static void refresh_list(struct shim *shim, const struct held *held, struct
 	struct source_list found = { 0 };
 	struct endpoint to = destination->to; /* constant since it was made */
 	int rc = route_auto_sources(&scratch, &to, &found);
-	source_list_exclude(&found, &destination->rule->sources);
 
 	if (shim_enter_held(shim, held)) {
 		const struct source_list *list = found.count ? intern(shim, &found) : NULL;
@@ -87,70 +84,6 @@ COLD static void refresh_natural(struct shim *shim, const struct held *held, str
 	shim_leave(shim);
 }
 
-/* What was known of pairs is worked out anew. The lock is held. */
-static void doubt(struct shim *shim)
-{
-	for (struct destination *d = ledger_next(&shim->ledger, NULL); d; d = ledger_next(&shim->ledger, d))
-		for (struct tuple_space *s = d->spaces; s; s = s->next)
-			s->doubtful = d->far && links_part(&shim->links, &d->to.ip, &s->source);
-}
-
-COLD static void refresh_links(struct shim *shim, const struct held *held, uint64_t now_ns)
-{
-	struct arena scratch = { 0 };
-	struct links found = { 0 };
-	int rc = links_read(&scratch, &found);
-
-	if (shim_enter_held(shim, held)) {
-		size_t size = found.count * sizeof(*found.items);
-		bool same = found.count == shim->links.count &&
-			    (!size || !memcmp(found.items, shim->links.items, size));
-		struct link *items = rc || same ? NULL : arena_alloc(&shim->arena, size);
-		if (items) {
-			memcpy(items, found.items, size);
-			arena_free(&shim->arena, shim->links.items, shim->links.room * sizeof(*items));
-			shim->links =
-				(struct links){ .items = items, .count = found.count, .room = found.count };
-			doubt(shim);
-		}
-		shim->links_until_ns = now_ns + CANDIDATES_LINKS_LIFE_S * SECOND_NS;
-		shim_leave(shim);
-	}
-	arena_release(&scratch);
-}
-
-COLD bool candidates_class_is_ordinary(const struct endpoint *to, uint8_t class)
-{
-	struct route_inputs inputs = { .traffic_class = class };
-	struct route with, without;
-
-	long fd = route_open();
-	if (fd < 0)
-		return false;
-	int with_rc = route_ask((int)fd, to, &inputs, &with),
-	    without_rc = route_ask((int)fd, to, NULL, &without);
-	kernel.close((int)fd);
-	return !with_rc && !without_rc && route_equal(&with, &without);
-}
-
-COLD bool candidates_parted(const struct endpoint *to, const struct address *source)
-{
-	enum { LOOPBACK_INTERFACE = 1 }; /* net/loopback.h */
-	struct route_inputs inputs = { .from = source };
-	struct route route;
-
-	long fd = route_open();
-	if (fd < 0)
-		return true;
-	int rc = route_ask((int)fd, to, &inputs, &route);
-	uint32_t interface = route_interface_of((int)fd, source);
-	kernel.close((int)fd);
-	/* What the kernel refuses, or does not have, bind() and connect() will tell. */
-	if (rc || route.type != RTN_UNICAST || !address_is_unset(&route.gateway))
-		return false;
-	return interface && interface != LOOPBACK_INTERFACE && interface != route.interface;
-}
-
 COLD void candidates_refresh(struct shim *shim, const struct held *held, struct destination *destination,
 			     const struct candidates_age *age, struct events *events, uint64_t now_ns)
 {
@@ -162,8 +95,8 @@ COLD void candidates_refresh(struct shim *shim, const struct held *held, struct 
 		refresh_list(shim, held, destination, events, now_ns);
 	if (age->natural)
 		refresh_natural(shim, held, destination, now_ns);
-	if (age->links)
-		refresh_links(shim, held, now_ns);
+	if (age->trust)
+		trust_look(shim, held, destination, now_ns);
 	if (age->siblings)
 		siblings_refresh(shim, held, now_ns);
 }

@@ -28,6 +28,22 @@ static inline void enter(const struct tracked *tracked, const struct ending_fact
 		space_ended(tracked->space, facts->how, now_ns);
 }
 
+/* What the end tells of the source. The lock is held. */
+COLD static void enter_trust(struct shim *shim, struct tuple_space *space, const struct ending_facts *facts,
+			     bool was_connecting, uint64_t now_ns)
+{
+	if (facts->stranger)
+		return;
+	if (facts->gave_up)
+		trust_failed(shim, space, 0, now_ns);
+	else if (was_connecting && facts->error)
+		trust_failed(shim, space, facts->error, now_ns);
+	else if (facts->turned_away)
+		trust_turned_away(shim, space, now_ns);
+	else if (facts->asked || facts->how == ENDED_TIME_WAIT)
+		trust_served(shim, space, was_connecting, facts->asked, now_ns);
+}
+
 HOT void ending_enter(struct shim *shim, const struct held *held, const struct ending_facts *facts, bool put)
 {
 	struct tracked *tracked = held->tracked;
@@ -38,8 +54,12 @@ HOT void ending_enter(struct shim *shim, const struct held *held, const struct e
 	if (unlikely(!shim_enter_held(shim, held)))
 		return;
 	struct tuple_space *space = tracked->space;
+	bool was_connecting = tracked->state == SOCKET_CONNECTING;
 	if (likely(space)) {
 		enter(tracked, facts, now_ns);
+		if (unlikely((space->doubt & ~TRUST_UNSERVED) | facts->asked | facts->gave_up |
+			     (was_connecting & (facts->error != 0)) | (shim->ledger.doubted != 0)))
+			enter_trust(shim, space, facts, was_connecting, now_ns);
 		tracked->space = NULL;
 		events_use_changed(shim, &events, space, now_ns);
 	}

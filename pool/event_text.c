@@ -7,8 +7,8 @@
 
 const char *event_name(uint32_t kind)
 {
-	static const char *const names[] = { "threshold",    "recovered",   "failover", "exhausted",
-					     "source_aside", "auto_failed", "no_source" };
+	static const char *const names[] = { "threshold",    "recovered",   "failover",  "exhausted",
+					     "source_aside", "auto_failed", "no_source", "source_failing" };
 	_Static_assert(sizeof(names) / sizeof(names[0]) == USAGE_EVENT_KINDS, "a name for each kind");
 	return kind < USAGE_EVENT_KINDS ? names[kind] : "unknown";
 }
@@ -46,6 +46,13 @@ const char *event_text(const struct usage_event *event, char *out)
 	case USAGE_NO_SOURCE:
 		snprintf(out, EVENT_TEXT_MAX,
 			 "none of the sources fits this destination; the kernel chooses one");
+		break;
+	case USAGE_FAILING:
+		snprintf(out, EVENT_TEXT_MAX,
+			 "connections from this source fail (%s), from others they do not; set aside, and "
+			 "tried "
+			 "now and then",
+			 event->error ? reason(event->error) : "given up");
 		break;
 	case USAGE_AUTO_FAILED:
 		snprintf(out, EVENT_TEXT_MAX, "auto: the local addresses could not be listed (%s)",

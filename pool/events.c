@@ -125,9 +125,9 @@ COLD void events_exhausted(struct shim *shim, struct events *events, struct dest
 	if (sources > 1)
 		event->what.source = (struct address){ 0 };
 	event->what.sources = sources;
-	event->what.repeats = destination->exhausted - destination->exhausted_logged - 1;
+	event->what.repeats = (uint32_t)destination->exhausted - destination->exhausted_logged - 1;
 	note(shim, events, event, now_ns);
-	destination->exhausted_logged = destination->exhausted;
+	destination->exhausted_logged = (uint32_t)destination->exhausted;
 	destination->exhausted_logged_ns = now_ns;
 }
 
@@ -138,6 +138,16 @@ COLD void events_aside(struct shim *shim, struct events *events, const struct ad
 	event->what.source = *source;
 	if (to)
 		event->what.to = *to;
+	event->what.error = error;
+	note(shim, events, event, now_ns);
+}
+
+COLD void events_failing(struct shim *shim, struct events *events, struct tuple_space *space, int error,
+			 uint64_t now_ns)
+{
+	struct event *event = hold(shim, events, USAGE_FAILING, now_ns);
+	event->what.source = space->source;
+	event->what.to = space->destination->to;
 	event->what.error = error;
 	note(shim, events, event, now_ns);
 }

@@ -59,6 +59,13 @@ void events_aside(struct shim *shim, struct events *events, const struct address
 		  const struct endpoint *to, int error, uint64_t now_ns);
 
 /**
+ * events_failing() - a source is set aside for a destination, as it fails where others do not
+ * @error:	errno, or 0 for connections that the program gave up
+ */
+void events_failing(struct shim *shim, struct events *events, struct tuple_space *space, int error,
+		    uint64_t now_ns);
+
+/**
  * events_auto_failed() - the addresses that `auto` stands for could not be looked up
  * @error:	errno that says why
  */

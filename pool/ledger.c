@@ -74,13 +74,18 @@ static void drop(struct ledger *ledger, struct ledger_link *link)
 	ledger->last = NULL;
 	ledger->dropped_exhausted += d->exhausted;
 	ledger_add_reuse(d, &ledger->dropped_reuse);
+	ledger->doubted -= d->doubted;
 	for (struct tuple_space *s = d->spaces; s; s = next) {
 		next = s->next;
 		usage_take_back(ledger, s);
+		if (s->trust)
+			arena_free(arena, s->trust, sizeof(*s->trust));
 		arena_free(arena, s, sizeof(*s));
 	}
 	arena_free(arena, d->load, d->by_source.count * sizeof(uint32_t));
 	slots_free(&d->by_source, arena);
+	if (d->trust)
+		arena_free(arena, d->trust, sizeof(*d->trust));
 	if (d->parked)
 		arena_free(arena, d->parked, sizeof(struct parked_pool));
 	arena_free(arena, link, sizeof(*link));
@@ -127,7 +132,7 @@ static bool may_be_folded(const struct destination *d, uint64_t now_ns)
 		return false;
 	for (const struct tuple_space *s = d->spaces; s; s = s->next)
 		if (s->open || s->number || s->time_wait >= LEDGER_BUSY_FROM || s->warned_steps ||
-		    s->full_until_ns > now_ns || s->aside_until_ns > now_ns)
+		    s->full_until_ns > now_ns || s->aside_until_ns > now_ns || (s->trust && s->trust->aside))
 			return false;
 	return true;
 }
@@ -223,8 +228,6 @@ COLD static struct destination *enter_new(struct ledger *ledger, const struct en
 	if (!link)
 		return NULL;
 	link->destination = (struct destination){ .to = *to, .rule = rule, .waits = &ledger->waits };
-	link->destination.far = !address_is_loopback(&to->ip);
-	link->destination.kernels_choice = !address_is_one_host(&to->ip) || address_is_link_local(&to->ip);
 	HASH_ADD(hh, ledger->table, destination.to, sizeof(*to), link);
 	if (link->destination.users == UINT_MAX) {
 		arena_free(arena, link, sizeof(*link));
@@ -262,6 +265,7 @@ COLD struct tuple_space *ledger_space(struct ledger *ledger, struct destination 
 	space->source = *source;
 	space->destination = destination;
 	space->to_loopback = address_is_loopback(&destination->to.ip);
+	space->doubt = destination->by_source.count ? TRUST_UNTESTED | TRUST_UNSERVED : 0;
 	if (ledger->siblings)
 		space->others = siblings_in_use(ledger->siblings, &destination->to, source);
 	if (!usage_give(ledger, space)) {

@@ -12,7 +12,7 @@
 #include "port_range.h"
 #include "settings.h"
 #include "slots.h"
-#include "traffic_classes.h"
+#include "trust.h"
 #include "usage_entry.h"
 
 #include <stdbool.h>
@@ -47,13 +47,15 @@ struct tuple_space {
 	uint32_t quiet_below; /* with less in use there is no warn_at step to pass or leave; 0: not known */
 	uint8_t warned_steps; /* how many of the warn_at steps are passed */
 	bool to_loopback;     /* where tcp_tw_reuse = 2 applies */
-	bool doubtful;        /* it may be on another link than the destination: see candidates_doubt() */
 	bool apart;           /* no entry was free: what is counted is added up in `other` besides */
+	uint8_t doubt;        /* what of its connections is not known: see trust.h */
 	/* One cache line up to here. */
 	struct usage_entry *other;
-	uint32_t others; /* in use by other processes, as far as their usage segments say */
-	unsigned number; /* of the entry; 0: `use` is memory of our own */
+	uint32_t others;     /* in use by other processes, as far as their usage segments say */
+	uint16_t number;     /* of the entry; 0: `use` is memory of our own */
+	uint8_t full_in_row; /* EADDRNOTAVAIL without a success between */
 	uint64_t full_at_ns;
+	struct trust *trust;      /* NULL: nothing to know */
 	uint64_t aside_until_ns;  /* cannot be routed to this destination; not used before */
 	struct tuple_space *next; /* of the same destination */
 };
@@ -65,7 +67,6 @@ struct destination {
 	bool busy;           /* enough in use for the capacity to matter */
 	bool no_source_said; /* that none of its sources fits */
 	bool load_valid;     /* `load` tells all there is to know for a choice, within its tick */
-	bool kernels_choice; /* no list can serve it: the unset address, link-local and multicast ones */
 	const struct rule *rule;
 	struct tuple_space *natural; /* of the source the kernel would choose, once known */
 	uint64_t natural_until_ns;   /* ask again after */
@@ -74,17 +75,18 @@ struct destination {
 	struct slots by_source;            /* the tuple spaces of those candidates that were used */
 	uint32_t *load; /* ports in use, one a candidate, side by side; NULL for a long list: see spread.c */
 	uint32_t load_tick;
-	unsigned rotor;      /* where the next search among equals starts */
-	uint32_t least_load; /* none of `load` is lower, while load_valid */
-	bool far;            /* not a loopback address */
-	bool rewritten;      /* a BPF program sends its connections elsewhere: see rewriting.h */
-	struct traffic_classes classes;
-	uint64_t peer_until_ns;     /* look again whether it is rewritten after */
+	unsigned rotor;             /* where the next search among equals starts */
+	uint32_t least_load;        /* none of `load` is lower, while load_valid */
+	bool looking;               /* some source's connection is to be looked at: see trust.h */
+	bool doubted;               /* some source has failed of late */
+	bool tested;                /* some source is in test no longer */
+	bool want_natural;          /* the kernel's choice is to be known, though it is not the first */
+	struct trust_of_all *trust; /* NULL: nothing to know */
 	uint64_t sources_until_ns;  /* look `auto` up again after */
 	struct tuple_space *spaces; /* all of them */
 	uint64_t exhausted;         /* connect() calls that found every source full */
-	uint64_t exhausted_logged_ns, exhausted_logged;
-	uint64_t failover_logged_ns, failovers_unlogged;
+	uint64_t exhausted_logged_ns, failover_logged_ns;
+	uint32_t exhausted_logged, failovers_unlogged;
 	struct parked_pool *parked; /* NULL: nothing was ever to be reused */
 	struct ledger_waits *waits;
 };
@@ -107,6 +109,8 @@ struct ledger {
 	struct destination *last;  /* found by the last search: most programs have few */
 	struct ledger_link *hand;  /* where the search for an idle entry goes on */
 	unsigned count;            /* without those folded */
+	unsigned doubted;          /* destinations of which a source has failed of late */
+	uint8_t ends;              /* counts round */
 	struct folding folding;
 	struct ledger_waits waits;
 	uint64_t forgotten; /* idle destinations dropped for room, without those that were folded */
@@ -239,6 +243,14 @@ static inline uint32_t space_in_use(struct tuple_space *space, const struct port
 							   usage_reuse_ticks(port_range_reuse_ms(range)))
 				       : time_wait);
 	return unlikely((in_use > capacity) & (capacity != 0)) ? capacity : in_use;
+}
+
+/**
+ * trust_wants_to_know() - is an end by the peer to be looked into? Where no source is in doubt, one of 16 is.
+ */
+static inline bool trust_wants_to_know(struct ledger *ledger, const struct tuple_space *space)
+{
+	return space->doubt & TRUST_UNSERVED || (space->load && (ledger->doubted || !(++ledger->ends & 15)));
 }
 
 /* What reuse did with a connection of a tuple space, also where its usage segment shows it. The lock is held.

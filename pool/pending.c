@@ -2,7 +2,18 @@
 /* pending - a connection whose connect() the program was told is under way: what becomes of it later. */
 #include "pending.h"
 
+#include "clock.h"
+
 #include <errno.h>
+
+static void enter_failure(struct shim *shim, struct tracked *tracked, int error)
+{
+	if (tracked->space) {
+		space_failed(tracked->space, error);
+		trust_failed(shim, tracked->space, error, clock_ns());
+	}
+	tracked->space = NULL;
+}
 
 long pending_again(struct shim *shim, const struct held *held, int fd, real_call *call, void *argument)
 {
@@ -14,11 +25,11 @@ long pending_again(struct shim *shim, const struct held *held, int fd, real_call
 		return rc;
 	if (tracked->state != SOCKET_FRESH && !(tracked->flags & IN_CALL)) {
 		if (rc == 0 || rc == -EISCONN) {
+			if (tracked->state == SOCKET_CONNECTING && tracked->space && tracked->space->doubt)
+				trust_connected(shim, tracked->space, fd, clock_ns());
 			tracked->state = SOCKET_OPEN;
 		} else if (!attempt_under_way(rc) && rc != -EALREADY && tracked->state != SOCKET_OPEN) {
-			if (tracked->space)
-				space_failed(tracked->space, (int)-rc);
-			tracked->space = NULL;
+			enter_failure(shim, tracked, (int)-rc);
 			tracked->state = SOCKET_FRESH;
 			undo = true;
 		}
@@ -36,9 +47,7 @@ void pending_error_read(struct shim *shim, const struct held *held, int error)
 	if (!shim_enter_held(shim, held))
 		return;
 	if (tracked->state == SOCKET_CONNECTING && !(tracked->flags & IN_CALL)) {
-		if (tracked->space)
-			space_failed(tracked->space, error);
-		tracked->space = NULL;
+		enter_failure(shim, tracked, error);
 		tracked->state = SOCKET_BROKEN;
 	}
 	shim_leave(shim);

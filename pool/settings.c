@@ -13,9 +13,11 @@ struct word {
 	int value;
 };
 
-static const struct word spread_words[] = {
-	{ "off", SPREAD_OFF }, { "even", SPREAD_EVEN }, { "spill", SPREAD_SPILL }, { NULL, 0 }
-};
+static const struct word spread_words[] = { { "off", SPREAD_OFF },
+					    { "even", SPREAD_EVEN },
+					    { "spill", SPREAD_SPILL },
+					    { "sticky", SPREAD_STICKY },
+					    { NULL, 0 } };
 static const struct word level_words[] = {
 	{ "error", LOG_LEVEL_ERROR }, { "warn", LOG_LEVEL_WARN }, { "info", LOG_LEVEL_INFO }, { NULL, 0 }
 };
@@ -45,6 +47,21 @@ bool parse_spread(const char *value, enum spread *out, char *reason)
 	if (!parse_word(spread_words, value, &word, reason))
 		return false;
 	*out = (enum spread)word;
+	return true;
+}
+
+const char *spread_name(enum spread spread)
+{
+	return spread_words[spread].name;
+}
+
+bool set_strict(struct rule *rule, const char *value, char *reason)
+{
+	int word;
+	if (!parse_word(yes_words, value, &word, reason))
+		return false;
+	rule->strict = word;
+	rule->has_strict = true;
 	return true;
 }
 
@@ -167,6 +184,8 @@ bool settings_set(struct arena *arena, struct settings *settings, const char *na
 		settings->otherwise.has_spread = true;
 		return true;
 	}
+	if (!strcmp(name, "strict"))
+		return set_strict(&settings->otherwise, value, reason);
 	if (reuse_limits_known(name))
 		return reuse_limits_set(&settings->otherwise.reuse, name, value, reason);
 	snprintf(reason, REASON_MAX, "`%.40s` is not a setting of [headroom]", name);
@@ -178,13 +197,10 @@ bool settings_read_environment(struct arena *arena, struct settings *settings, s
 	static const struct {
 		const char *variable, *name;
 	} variables[] = {
-		{ "HEADROOM_SOURCES", "sources" },
-		{ "HEADROOM_SPREAD", "spread" },
-		{ "HEADROOM_LOG", "log" },
-		{ "HEADROOM_LOG_LEVEL", "log_level" },
-		{ "HEADROOM_LOG_FORMAT", "log_format" },
-		{ "HEADROOM_SUMMARY", "summary" },
-		{ "HEADROOM_REUSE", "reuse" },
+		{ "HEADROOM_SOURCES", "sources" },     { "HEADROOM_SPREAD", "spread" },
+		{ "HEADROOM_STRICT", "strict" },       { "HEADROOM_LOG", "log" },
+		{ "HEADROOM_LOG_LEVEL", "log_level" }, { "HEADROOM_LOG_FORMAT", "log_format" },
+		{ "HEADROOM_SUMMARY", "summary" },     { "HEADROOM_REUSE", "reuse" },
 		{ "HEADROOM_STATE_DIR", "state_dir" },
 	};
 	const char *runtime_dir = getenv("XDG_RUNTIME_DIR");
@@ -202,8 +218,7 @@ bool settings_read_environment(struct arena *arena, struct settings *settings, s
 		struct source_list of_file = settings->otherwise.sources;
 		if (!strcmp(variables[i].name, "sources"))
 			settings->otherwise.sources = (struct source_list){ 0 };
-		if (settings_set(arena, settings, variables[i].name, value, reason) &&
-		    source_list_complete(&settings->otherwise.sources, reason))
+		if (settings_set(arena, settings, variables[i].name, value, reason))
 			continue;
 		settings->otherwise.sources = of_file;
 		if (good) {
@@ -215,14 +230,16 @@ bool settings_read_environment(struct arena *arena, struct settings *settings, s
 	return good;
 }
 
-/* Sources without a word on spreading mean `even`; spreading without sources is none. */
+/* Spreading without sources is none. Without a word on spreading, sources that the user named are used at
+ * once: a server that does not let one in shows it in the first test, not at the peak. What `auto` finds
+ * nobody has asked the servers about, so it is used only past the knee. */
 static void settle_spread(struct rule *rule)
 {
 	bool any = rule->sources.count || rule->sources.automatic;
 	if (!any)
 		rule->spread = SPREAD_OFF;
 	else if (!rule->has_spread)
-		rule->spread = SPREAD_EVEN;
+		rule->spread = rule->sources.automatic ? SPREAD_SPILL : SPREAD_EVEN;
 }
 
 void settings_finish(struct settings *settings)
@@ -235,6 +252,8 @@ void settings_finish(struct settings *settings)
 			rule->spread = settings->otherwise.spread;
 			rule->has_spread = true;
 		}
+		if (!rule->has_strict)
+			rule->strict = settings->otherwise.strict;
 		settle_spread(rule);
 		reuse_limits_inherit(&rule->reuse, &settings->otherwise.reuse);
 		settings->reuses |= rule->reuse.guard != GUARD_OFF && !rule->leave_alone;

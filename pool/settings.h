@@ -12,7 +12,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum spread { SPREAD_OFF, SPREAD_EVEN, SPREAD_SPILL };
+enum spread { SPREAD_OFF, SPREAD_EVEN, SPREAD_SPILL, SPREAD_STICKY };
 enum log_destination { LOG_TO_STDERR, LOG_TO_SYSLOG, LOG_TO_FILE, LOG_TO_NOTHING };
 enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARN, LOG_LEVEL_INFO };
 enum log_format { LOG_FORMAT_LOGFMT, LOG_FORMAT_JSON };
@@ -29,9 +29,10 @@ struct pattern {
 
 struct rule {
 	struct pattern to;
-	bool leave_alone;             /* shim = off */
-	bool override_bound_source;   /* explicit_source = spread */
-	bool has_spread, has_sources; /* set by the rule itself, not inherited */
+	bool leave_alone;                         /* shim = off */
+	bool override_bound_source;               /* explicit_source = spread */
+	bool strict;                              /* where a source of the list fits, no other is used */
+	bool has_spread, has_sources, has_strict; /* set by the rule itself, not inherited */
 	enum spread spread;
 	struct source_list sources;
 	struct reuse_limits reuse;
@@ -67,7 +68,7 @@ void settings_default(struct settings *settings);
 
 /**
  * settings_set() - set one value by the name it has in the rule file's [headroom] section
- * @name:	log, log_level, log_format, warn_at, summary, state_dir, sources, spread, and those of
+ * @name:	log, log_level, log_format, warn_at, summary, state_dir, sources, spread, strict, and those of
  * reuse_limits_known()
  * @reason:	REASON_MAX bytes, filled on failure
  * Return: false when the name is unknown or the value bad; then nothing is changed
@@ -76,8 +77,8 @@ bool settings_set(struct arena *arena, struct settings *settings, const char *na
 		  char *reason);
 
 /**
- * settings_read_environment() - take over HEADROOM_SOURCES, _SPREAD, _LOG, _LOG_LEVEL, _LOG_FORMAT, _SUMMARY,
- *	_REUSE, _STATE_DIR, and XDG_RUNTIME_DIR
+ * settings_read_environment() - take over HEADROOM_SOURCES, _SPREAD, _STRICT, _LOG, _LOG_LEVEL, _LOG_FORMAT,
+ *	_SUMMARY, _REUSE, _STATE_DIR, and XDG_RUNTIME_DIR
  * @complaint:	filled with the first bad value
  * Return: false if one was bad; the others are taken over
  */
@@ -111,8 +112,18 @@ static inline const struct rule *settings_rule_for(const struct settings *settin
 }
 
 /**
- * parse_spread() - even, spill or off
+ * parse_spread() - even, spill, sticky or off
  */
 bool parse_spread(const char *value, enum spread *out, char *reason);
+
+/**
+ * spread_name() - the word for it
+ */
+const char *spread_name(enum spread spread);
+
+/**
+ * set_strict() - yes or no
+ */
+bool set_strict(struct rule *rule, const char *value, char *reason);
 
 #endif

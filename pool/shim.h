@@ -22,7 +22,6 @@
 
 #include "arena.h"
 #include "hot.h"
-#include "interfaces.h"
 #include "knee.h"
 #include "ledger.h"
 #include "log.h"
@@ -57,9 +56,7 @@ struct shim {
 	struct port_range range; /* all zero: not known */
 	struct knee knee;
 	uint64_t range_until_ns; /* read it again after */
-	uint64_t links_until_ns;
-	struct links links;    /* of this machine's interfaces, where sources are named */
-	struct tracked *spare; /* unused records */
+	struct tracked *spare;   /* unused records */
 	struct ledger ledger;
 	struct usage_writer writer;
 	struct siblings siblings;

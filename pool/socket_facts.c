@@ -5,9 +5,10 @@
 #include "hot.h"
 #include "kernel.h"
 #include "restraint.h"
-#include "routing_options.h"
+#include "socket_progress.h"
 
 #include <errno.h>
+#include <net/if.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 
@@ -36,12 +37,15 @@ static int number_option(int fd, int level, int name)
 	return kernel.getsockopt(fd, level, name, &value, &length) ? 0 : value;
 }
 
-uint32_t socket_class(int fd, int family, uint8_t *class)
+static bool pinned(int fd)
 {
-	uint8_t v4 = traffic_class(fd, AF_INET), v6 = family == AF_INET6 ? traffic_class(fd, AF_INET6) : 0;
+	char device[IFNAMSIZ] = "";
+	socklen_t length = sizeof(device);
 
-	*class = v4 | v6;
-	return !*class ? 0 : v4 && v6 && v4 != v6 ? HAS_CLASS | PINNED : HAS_CLASS;
+	if (number_option(fd, IPPROTO_IP, IP_TRANSPARENT))
+		return true;
+	return kernel.getsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, device, &length) == 0 && length > 0 &&
+	       *device;
 }
 
 COLD bool socket_inquire(int fd, struct tracked *out)
@@ -76,9 +80,8 @@ COLD bool socket_inquire(int fd, struct tracked *out)
 	if (!kernel.getsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, &linger_length) && linger.l_onoff &&
 	    !linger.l_linger)
 		out->flags |= ABORTS_ON_CLOSE;
-	if (routing_options_of(fd))
+	if (pinned(fd))
 		out->flags |= PINNED;
-	out->flags |= socket_class(fd, out->family, &out->traffic_class);
 	return true;
 }
 
@@ -109,7 +112,7 @@ COLD static struct ending_facts ending_by_state(int fd, uint32_t flags)
 	return facts;
 }
 
-HOT struct ending_facts socket_ending(int fd, uint8_t state, uint32_t flags)
+HOT static inline struct ending_facts ending_of(int fd, uint8_t state, uint32_t flags)
 {
 	struct ending_facts facts = { .how = ENDED_BY_RESET };
 	bool open_both_ways = state == SOCKET_OPEN && !(flags & WAS_SHUT);
@@ -138,5 +141,15 @@ HOT struct ending_facts socket_ending(int fd, uint8_t state, uint32_t flags)
 	} else {
 		facts = ending_by_state(fd, flags);
 	}
+	return facts;
+}
+
+HOT struct ending_facts socket_ending(int fd, uint8_t state, uint32_t flags)
+{
+	struct ending_facts facts = ending_of(fd, state, flags);
+
+	if (unlikely(flags & TELL_TURNED_AWAY) && !facts.error &&
+	    (facts.how == ENDED_BY_PEER || facts.how == ENDED_BY_RESET) && !facts.stranger && !facts.gave_up)
+		facts.turned_away = socket_turned_away(fd, &facts.asked);
 	return facts;
 }

@@ -28,25 +28,21 @@ unsigned socket_tcp_state(int fd);
  */
 bool socket_inquire(int fd, struct tracked *out);
 
-/**
- * socket_class() - the traffic class that a socket has, whichever family it will be used for
- * @class:	0 when it has none
- * Return: HAS_CLASS of enum socket_flag if it has one; PINNED too if that of IPv4 is not that of IPv6
- */
-uint32_t socket_class(int fd, int family, uint8_t *class);
-
 /* What close() of a socket's last fd will mean. */
 struct ending_facts {
-	bool stranger;   /* the fd is another socket than the one that was tracked */
-	bool gave_up;    /* it never was connected */
-	int error;       /* errno of an attempt that failed unseen, or 0 */
-	enum ending how; /* otherwise */
+	bool stranger;    /* the fd is another socket than the one that was tracked */
+	bool gave_up;     /* it never was connected */
+	int error;        /* errno of an attempt that failed unseen, or 0 */
+	bool asked;       /* whether the peer turned it away: */
+	bool turned_away; /* ended it at once, without a byte */
+	enum ending how;  /* otherwise */
 };
 
 /**
  * socket_ending() - look at a socket just before its last fd is closed
  * @state:	enum socket_state, SOCKET_CONNECTING or SOCKET_OPEN
- * @flags:	ABORTS_ON_CLOSE, FIN_SENT_FIRST, WAS_SHUT
+ * @flags:	ABORTS_ON_CLOSE, FIN_SENT_FIRST, WAS_SHUT, and TELL_TURNED_AWAY to have an end by the peer
+ *looked into
  *
  * One system call for a connection that is known to be open and was not shut down.
  */

@@ -18,6 +18,8 @@ static void forget_slots(struct shim *shim, struct destination *destination)
 	slots_free(&destination->by_source, &shim->arena);
 	destination->load = NULL;
 	destination->load_valid = false;
+	if (destination->trust)
+		destination->trust->sticky = 0;
 }
 
 static bool take_slot(struct shim *shim, struct destination *destination, unsigned i,
@@ -77,13 +79,11 @@ void spread_aside(struct shim *shim, const struct address *source, uint64_t now_
 }
 
 /* A source of the other family is none for this destination; nor is a loopback source for a remote one:
- * the kernel would refuse every such connection (ip_route_output_key_hash_rcu, net/ipv4/route.c). A
- * link-local one is known on its link alone (RFC 3927, section 2.7; RFC 4291, section 2.5.6), and
- * destinations there are the kernel's choice. */
+ * the kernel would refuse every such connection (ip_route_output_key_hash_rcu, net/ipv4/route.c). */
 static bool fits(const struct address *source, const struct address *to)
 {
 	return address_is_v4(source) == address_is_v4(to) &&
-	       (address_is_loopback(to) || !address_is_loopback(source)) && !address_is_link_local(source);
+	       (address_is_loopback(to) || !address_is_loopback(source));
 }
 
 static bool is_full(const struct tuple_space *space, uint64_t began_ns, uint64_t now_ns)
@@ -94,14 +94,51 @@ static bool is_full(const struct tuple_space *space, uint64_t began_ns, uint64_t
 struct search {
 	struct shim *shim;
 	struct destination *destination;
+	struct tuple_space *natural; /* the program's own source, or the kernel's choice; NULL: not known */
 	uint64_t began_ns, now_ns;
 	unsigned candidates;
-	bool fits; /* one at least */
-	int best;  /* index of the source with the most headroom; -1: none */
+	bool fits;    /* one at least */
+	bool doubted; /* there is more to know of some source than the ports it has in use */
+	bool asked;   /* the kernel found one full in this attempt */
+	bool patient; /* see trust.h */
+	int best;     /* index of the source to choose; -1: none */
 	uint32_t best_in_use;
+	int unsure;        /* of those not asked because of their pause, the one asked longest ago; or -1 */
+	uint64_t asked_ns; /* when that was */
+	int probe;         /* one set aside that may be tried; or -1 */
 };
 
-/* Return: in use, or UINT32_MAX if the source cannot be chosen now. */
+/* In use, and above that how far the source is not to be trusted: less is better. */
+enum { RANK_SHIFT = 24, IN_USE_MOST = (1 << RANK_SHIFT) - 1 };
+
+COLD static uint32_t look_closer(struct search *s, unsigned i, struct tuple_space *space, uint32_t in_use)
+{
+	enum trust_rank rank = trust_rank(s->shim, space, s->patient, s->now_ns);
+
+	s->doubted |= space->trust != NULL;
+	if (rank == TRUST_ASIDE) {
+		s->candidates--;
+		if (trust_may_try(space, s->now_ns))
+			s->probe = (int)i;
+		return UINT32_MAX;
+	}
+	in_use += trust_charge(space, s->now_ns);
+	return (in_use < IN_USE_MOST ? in_use : IN_USE_MOST) | (uint32_t)rank << RANK_SHIFT;
+}
+
+COLD static uint32_t look_at_full(struct search *s, unsigned i, struct tuple_space *space)
+{
+	if (space->full_at_ns >= s->began_ns) {
+		s->asked = true;
+	} else if ((s->unsure < 0 || space->full_at_ns < s->asked_ns) &&
+		   !spread_full_surely(space, &s->shim->range, s->now_ns)) {
+		s->unsure = (int)i;
+		s->asked_ns = space->full_at_ns;
+	}
+	return UINT32_MAX;
+}
+
+/* Return: in use, with the rank; or UINT32_MAX if the source cannot be chosen now. */
 HOT static uint32_t look_at(struct search *s, unsigned i)
 {
 	const struct address *source = &s->destination->sources->items[i];
@@ -118,8 +155,9 @@ HOT static uint32_t look_at(struct search *s, unsigned i)
 	if (!space)
 		return siblings_in_use(&s->shim->siblings, &s->destination->to, source);
 	if (is_full(space, s->began_ns, s->now_ns))
-		return UINT32_MAX;
-	return space_in_use(space, &s->shim->range, s->now_ns) + space->others;
+		return look_at_full(s, i, space);
+	uint32_t in_use = space_in_use(space, &s->shim->range, s->now_ns) + space->others;
+	return unlikely(space->trust) ? look_closer(s, i, space, in_use) : in_use;
 }
 
 COLD static struct tuple_space *fill_slot(struct search *s, unsigned i)
@@ -131,7 +169,6 @@ COLD static struct tuple_space *fill_slot(struct search *s, unsigned i)
 		return NULL;
 	if (space->load)
 		*space->load = space_in_use(space, &s->shim->range, s->now_ns) + space->others;
-	space->doubtful = d->far && links_part(&s->shim->links, &d->to.ip, &space->source);
 	return space;
 }
 
@@ -163,7 +200,9 @@ HOT static void search_even(struct search *s)
 			s->best = (int)i;
 		}
 	}
-	d->load_valid = all_usable && d->load;
+	d->load_valid = all_usable && d->load && !s->doubted;
+	/* What comes before any source has served is best sent where the kernel would send it. */
+	d->want_natural = s->doubted && !d->tested && s->best_in_use > IN_USE_MOST;
 	d->least_load = 0;
 	d->load_tick = ledger_tick(s->now_ns);
 }
@@ -188,6 +227,25 @@ HOT static void search_load(struct search *s)
 	s->fits = true;
 }
 
+/* How well the natural source would do: as look_at(). */
+static uint32_t look_at_natural(struct search *s)
+{
+	struct tuple_space *natural = s->natural;
+
+	if (!natural || is_full(natural, s->began_ns, s->now_ns))
+		return UINT32_MAX;
+	uint32_t in_use = space_in_use(natural, &s->shim->range, s->now_ns) + natural->others;
+	if (likely(!natural->trust))
+		return in_use;
+	s->patient = true;
+	s->candidates++;
+	in_use = look_closer(s, 0, natural, in_use);
+	s->candidates--;
+	s->patient = false;
+	s->probe = -1;
+	return in_use;
+}
+
 /* The natural source, then each in the order of the list, as long as it stays below the knee; when all are
  * past it, the one with the most headroom. */
 static enum verdict choose_spill(struct search *s, struct choice *choice)
@@ -195,16 +253,14 @@ static enum verdict choose_spill(struct search *s, struct choice *choice)
 	struct destination *d = s->destination;
 	uint32_t capacity = port_range_capacity(&s->shim->range);
 	uint32_t knee = capacity ? capacity / 2 : 14116;
-	uint32_t natural_in_use = UINT32_MAX;
+	uint32_t natural_in_use = look_at_natural(s);
 
-	if (d->natural && !is_full(d->natural, s->began_ns, s->now_ns))
-		natural_in_use = space_in_use(d->natural, &s->shim->range, s->now_ns) + d->natural->others;
-	if (natural_in_use < knee) {
-		choice->space = d->natural;
+	if (likely(natural_in_use < knee)) {
+		choice->space = s->natural;
 		return CHOSEN_NATURAL;
 	}
 	for (unsigned i = 0; i < d->by_source.count; i++) {
-		if (d->natural && address_equal(&d->sources->items[i], &d->natural->source))
+		if (s->natural && address_equal(&d->sources->items[i], &s->natural->source))
 			continue;
 		uint32_t in_use = look_at(s, i);
 		if (in_use < s->best_in_use) {
@@ -219,46 +275,148 @@ static enum verdict choose_spill(struct search *s, struct choice *choice)
 		choice->space = space_of(s, (unsigned)s->best);
 		return choice->space ? CHOSEN_SOURCE : CHOSEN_NATURAL;
 	}
-	choice->space = d->natural;
-	return natural_in_use == UINT32_MAX && d->natural ? NONE_LEFT : CHOSEN_NATURAL;
+	choice->space = s->natural;
+	return natural_in_use == UINT32_MAX && s->natural ? NONE_LEFT : CHOSEN_NATURAL;
 }
 
-HOT enum verdict spread_choose(struct shim *shim, struct destination *destination, uint64_t began_ns,
-			       uint64_t now_ns, struct choice *choice)
+/* Rendezvous hashing: the source with the highest number for the remote address. The same in every process,
+ * and when a source goes only its own addresses move. */
+static uint64_t affinity(const struct address *source, const struct address *to)
+{
+	const struct address *parts[] = { to, source };
+	uint64_t hash = 0xcbf29ce484222325u;
+
+	for (int part = 0; part < 2; part++)
+		for (size_t i = 0; i < sizeof(*to); i++)
+			hash = (hash ^ parts[part]->v6.s6_addr[i]) * 0x100000001b3u; /* FNV-1a */
+	/* Its last bytes stir the high bits little: the finish of splitmix64. */
+	hash = (hash ^ hash >> 30) * 0xbf58476d1ce4e5b9u;
+	hash = (hash ^ hash >> 27) * 0x94d049bb133111ebu;
+	return hash ^ hash >> 31;
+}
+
+/* The first by affinity among those of the best rank. */
+COLD static void search_by_affinity(struct search *s)
+{
+	struct destination *d = s->destination;
+	struct trust_of_all *all = trust_of_all(s->shim, d);
+	uint64_t best = 0, first = 0;
+
+	for (unsigned i = 0; i < d->by_source.count; i++) {
+		const struct address *source = &d->sources->items[i];
+		uint32_t in_use = look_at(s, i);
+		uint64_t number = affinity(source, &d->to.ip);
+		if (all && fits(source, &d->to.ip) && (!first || number > first)) {
+			first = number;
+			all->sticky = i + 1;
+		}
+		if (in_use == UINT32_MAX)
+			continue;
+		uint32_t rank = in_use >> RANK_SHIFT, best_rank = s->best_in_use >> RANK_SHIFT;
+		if (s->best < 0 || rank < best_rank || (rank == best_rank && number > best)) {
+			s->best = (int)i;
+			s->best_in_use = in_use;
+			best = number;
+		}
+	}
+}
+
+static void search_sticky(struct search *s)
+{
+	struct destination *d = s->destination;
+
+	s->patient = true;
+	if (likely(d->trust && d->trust->sticky)) {
+		uint32_t in_use = look_at(s, d->trust->sticky - 1);
+		if (likely(in_use <= IN_USE_MOST)) {
+			s->best = (int)d->trust->sticky - 1;
+			return;
+		}
+		s->candidates = 0;
+	}
+	search_by_affinity(s);
+}
+
+/* All of the list is full or aside. What the kernel would choose gets a last try, then a source that was set
+ * aside for its failures. And before a connect() is refused without the kernel, it has to be sure. */
+COLD static enum verdict last_try(struct search *s, struct choice *choice)
+{
+	struct tuple_space *natural = s->natural;
+
+	if (!s->destination->rule->strict) {
+		bool full = natural && is_full(natural, s->began_ns, s->now_ns);
+		bool sure = full && (s->asked || natural->full_at_ns >= s->began_ns ||
+				     spread_full_surely(natural, &s->shim->range, s->now_ns));
+		choice->space = natural;
+		if (!full || !sure)
+			return CHOSEN_NATURAL;
+	}
+	int i = s->asked || s->unsure < 0 ? s->probe : s->unsure;
+	choice->space = i >= 0 ? space_of(s, (unsigned)i) : NULL;
+	return choice->space ? CHOSEN_SOURCE : NONE_LEFT;
+}
+
+HOT enum verdict spread_choose(struct shim *shim, struct destination *destination, struct tuple_space *own,
+			       uint64_t began_ns, uint64_t now_ns, struct choice *choice)
 {
 	struct search s = { .shim = shim,
 			    .destination = destination,
+			    .natural = own,
 			    .began_ns = began_ns,
 			    .now_ns = now_ns,
 			    .best = -1,
-			    .best_in_use = UINT32_MAX };
+			    .best_in_use = UINT32_MAX,
+			    .unsure = -1,
+			    .probe = -1 };
 	enum spread spread = destination->by_source.count ? destination->rule->spread : SPREAD_OFF;
 	enum verdict verdict = CHOSEN_NATURAL;
 
+	if (!own && destination->natural_until_ns > now_ns)
+		s.natural = destination->natural;
 	*choice = (struct choice){ 0 };
 	if (spread == SPREAD_SPILL) {
 		verdict = choose_spill(&s, choice);
-	} else if (spread == SPREAD_EVEN) {
-		if (likely(destination->load_valid && !shim->aside_count &&
-			   destination->load_tick == ledger_tick(now_ns)))
+	} else if (spread != SPREAD_OFF) {
+		if (spread == SPREAD_STICKY)
+			search_sticky(&s);
+		else if (likely(destination->load_valid && !shim->aside_count &&
+				destination->load_tick == ledger_tick(now_ns)))
 			search_load(&s);
 		else
 			search_even(&s);
 		if (likely(s.best >= 0)) {
 			choice->space = space_of(&s, (unsigned)s.best);
 			verdict = choice->space ? CHOSEN_SOURCE : CHOSEN_NATURAL;
-		} else if (s.candidates) {
+		} else if (s.fits) {
 			verdict = NONE_LEFT;
 		}
 	}
-	choice->fits = s.fits || spread != SPREAD_EVEN;
+	choice->fits = s.fits || spread == SPREAD_SPILL || spread == SPREAD_OFF;
 	choice->candidates = s.candidates ? s.candidates : 1;
-	if (unlikely(verdict == CHOSEN_NATURAL && !choice->space && s.candidates == 0)) {
-		choice->space = destination->natural_until_ns > now_ns ? destination->natural : NULL;
-		if (choice->space && is_full(choice->space, began_ns, now_ns))
-			verdict = NONE_LEFT;
-	}
+	if (likely(choice->space))
+		return verdict;
+	if (verdict == NONE_LEFT)
+		return last_try(&s, choice);
+	/* Nothing to spread over: the natural source, of which it may be known that it is full. */
+	choice->space = s.natural;
+	if (s.natural && is_full(s.natural, began_ns, now_ns) &&
+	    (s.natural->full_at_ns >= began_ns || spread_full_surely(s.natural, &shim->range, now_ns)))
+		verdict = NONE_LEFT;
 	return verdict;
+}
+
+bool spread_full_surely(struct tuple_space *space, const struct port_range *range, uint64_t now_ns)
+{
+	uint32_t capacity = port_range_capacity(range);
+
+	return space->full_in_row >= SPREAD_FULL_SURE ||
+	       (capacity && space->open + space_time_wait(space, now_ns) == capacity);
+}
+
+COLD void spread_not_full(struct tuple_space *space)
+{
+	space->full_until_ns = 0;
+	space->full_in_row = 0;
 }
 
 void spread_full_for_one(struct tuple_space *space, uint64_t now_ns)
@@ -280,4 +438,6 @@ void spread_full(struct tuple_space *space, uint64_t cost_ns, unsigned candidate
 	space->destination->load_valid = false;
 	space->full_at_ns = now_ns;
 	space->full_until_ns = now_ns + pause_ns;
+	if (space->full_in_row < UINT8_MAX)
+		space->full_in_row++;
 }

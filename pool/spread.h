@@ -25,11 +25,13 @@ bool spread_prepare(struct shim *shim, struct destination *destination, const st
 
 /**
  * spread_choose() - choose, for one attempt
+ * @own:	the source that the program has bound the socket to, and that CHOSEN_NATURAL stands for then;
+ *or NULL
  * @began_ns:	start of the attempt: what was found full since is not chosen again
  * @choice:	filled in
  */
-enum verdict spread_choose(struct shim *shim, struct destination *destination, uint64_t began_ns,
-			   uint64_t now_ns, struct choice *choice);
+enum verdict spread_choose(struct shim *shim, struct destination *destination, struct tuple_space *own,
+			   uint64_t began_ns, uint64_t now_ns, struct choice *choice);
 
 /**
  * spread_full() - a source was found full: remember it
@@ -38,6 +40,21 @@ enum verdict spread_choose(struct shim *shim, struct destination *destination, u
  *port that another process frees is found soon.
  */
 void spread_full(struct tuple_space *space, uint64_t cost_ns, unsigned candidates, uint64_t now_ns);
+
+/**
+ * spread_full_surely() - may a connect() be refused on the ground of this, without the kernel being asked?
+ *
+ * Where the destination is one to us and several to the kernel (a service address that is rewritten), or
+ * others come and go, one refusal says little of the next. So either this process itself holds all ports
+ * there are, or SPREAD_FULL_SURE attempts in a row were refused: of calls of which half would succeed, 2 in
+ * 100 are refused wrongly.
+ */
+bool spread_full_surely(struct tuple_space *space, const struct port_range *range, uint64_t now_ns);
+
+/**
+ * spread_not_full() - a connection came through
+ */
+void spread_not_full(struct tuple_space *space);
 
 /**
  * spread_full_for_one() - a source was found full by a socket that asks for ports of its own: the attempt
@@ -50,6 +67,6 @@ void spread_full_for_one(struct tuple_space *space, uint64_t now_ns);
  */
 void spread_aside(struct shim *shim, const struct address *source, uint64_t now_ns);
 
-enum { SPREAD_FULL_COST = 16, SPREAD_ASIDE_S = 30 };
+enum { SPREAD_FULL_COST = 16, SPREAD_ASIDE_S = 30, SPREAD_FULL_SURE = 6 };
 
 #endif

@@ -112,7 +112,7 @@ static void own_entry(struct usage_writer *writer, struct tuple_space *space, un
 {
 	writer->owners[number] = space;
 	space->use = &writer->segment->entries[number];
-	space->number = number;
+	space->number = (uint16_t)number; /* below USAGE_ENTRIES */
 	space->apart = false;
 	space->other = NULL;
 }

@@ -41,6 +41,8 @@ HOT static inline bool begin(int fd, struct closing *closing, bool may_park)
 	if (unlikely(flags & IN_CALL) && tracked->fds == 0)
 		tracked->flags |= CLOSED_IN_CALL;
 	closing->ends = tracked->fds == 0 && !(flags & IN_CALL) && counted;
+	if (closing->ends && trust_wants_to_know(&shim.ledger, tracked->space))
+		flags |= TELL_TURNED_AWAY;
 	if (!closing->ends)
 		tracked_put(&shim, tracked);
 	shim_leave(&shim);

@@ -56,12 +56,36 @@ def spread_ipv4(spread, k, *options):
                     each(V4, 1, k, capacity))
 
 
-def foreign_sources():
-    """A LIST without the natural source is the whole set: the natural one is not used."""
+def foreign_sources(strict, *options):
+    """Of a LIST without the natural source the natural one is the last; with --strict it is not used."""
     capacity = lab.ports(40000, 40099)
+    expected = ["127.0.0.7", "127.1.0.0", "127.1.0.1"] + ["127.0.0.1"] * (not strict)
     with lab.Hold(PORT):
-        return fill(["127.0.0.1", str(PORT)], {"sources": "127.0.0.7,127.1.0.0/31"},
-                    {"127.0.0.7": capacity, "127.1.0.0": capacity, "127.1.0.1": capacity})
+        return fill([*options, "127.0.0.1", str(PORT)],
+                    {"sources": "127.0.0.7,127.1.0.0/31", "options": ["--strict"] * strict},
+                    dict.fromkeys(expected, capacity))
+
+
+def sticky():
+    """All connections to one address have one source, at each of its ports, until that is full."""
+    capacity = lab.ports(40000, 40099)
+    seen = {}
+    shim = {"sources": V4.format(1, 4), "spread": "sticky"}
+    for last in range(1, 9):
+        to = f"127.0.1.{last}"
+        with lab.Hold(5000), lab.Hold(5001), lab.Process(
+                [lab.client("fill"), "-c", "60", to, "5000", to, "5001"], shim, stdin=True) as process:
+            lab.wait_for(lambda p=process: "held" in p.stdout(), "120 connections", process)
+            [(source, count)] = tuples(5000, ["ESTAB"], destination=to).items()
+            lab.equal(f"at both ports of {to}", tuples(5001, ["ESTAB"], destination=to), {source: count})
+            seen[to] = source
+        lab.new_network()
+        lab.ports(40000, 40099)
+    if len(set(seen.values())) < 3:
+        raise lab.Failed(f"eight addresses share too few sources: {seen}")
+    with lab.Hold(PORT):
+        fill(["127.0.1.1", str(PORT)], shim, each(V4, 1, 4, capacity))
+    return f"8 addresses, {len(set(seen.values()))} sources; then all four to the end"
 
 
 def add_ipv6(count):
@@ -255,7 +279,10 @@ lab.main([
     ("ipv4 spill 2", of(spread_ipv4, "spill", 2)),
     ("ipv4 spill 3 non-blocking", of(spread_ipv4, "spill", 3, "-n")),
     ("ipv4 spill 3 in 8 threads", of(spread_ipv4, "spill", 3, "-t", "8")),
-    ("ipv4 a list lacking the natural source", foreign_sources),
+    ("ipv4 a list lacking the natural source", of(foreign_sources, False)),
+    ("ipv4 a list lacking the natural source, non-blocking", of(foreign_sources, False, "-n")),
+    ("ipv4 a list lacking the natural source, strict", of(foreign_sources, True)),
+    ("sticky", sticky),
     ("mapped without", of(plain_ipv4, "-m")),
     ("mapped even 3", of(spread_ipv4, "even", 3, "-m")),
     ("mapped spill 2 non-blocking", of(spread_ipv4, "spill", 2, "-m", "-n")),

@@ -127,7 +127,7 @@ def rule_file():
     """The first rule that matches decides; the rest of the destinations keep their one range."""
     rules = lab.scratch() / "rules"
     rules.write_text(f"[headroom]\nlog = off\n[to 127.0.0.1:{PORT}]\nsources = 127.0.0.1-127.0.0.2\nspread = even\n"
-                     f"[to *:{PORT + 1}]\nsources = 127.0.0.5\n")
+                     f"[to *:{PORT + 1}]\nsources = 127.0.0.5\nstrict = yes\n")
     lab.ports(40000, 40000 + CAPACITY - 1)
     fill = [lab.client("fill"), *sum((["127.0.0.1", str(PORT + i)] for i in range(3)), [])]
     with lab.Hold(PORT), lab.Hold(PORT + 1), lab.Hold(PORT + 2), \

@@ -92,6 +92,8 @@ static long tcp_info(const struct fake_fd *s, void *value, socklen_t *length)
 				 .tcpi_notsent_bytes = s->not_sent,
 				 .tcpi_rtt = s->rtt_us,
 				 .tcpi_bytes_received = s->received,
+				 .tcpi_data_segs_in = s->received != 0,
+				 .tcpi_last_data_recv = s->silent_ms,
 				 .tcpi_bytes_acked = s->connected ? s->sent + 1 : 0 };
 
 	if (!s->tcp_state)

@@ -10,6 +10,7 @@
 #include "rule_file.h"
 
 #include <errno.h>
+#include <sys/single_threaded.h>
 
 void program_start(const char *rules)
 {
@@ -29,6 +30,8 @@ void program_start(const char *rules)
 	shim.writer.state = USAGE_WITHOUT;
 	/* Not the way of the machine that runs the test. */
 	shim.knee.way = KNEE_WHOLE_RANGE;
+	/* Criterion has had threads; the program has one, until it makes another. */
+	__libc_single_threaded = 1;
 	shim.random = 4711; /* the order among equal sources is the same in each run */
 }
 
@@ -96,7 +99,10 @@ void program_close(const struct program_socket *s)
 
 	tracked->fds = 0;
 	if (ends)
-		facts = socket_ending(s->fd, tracked->state, tracked->flags);
+		facts = socket_ending(
+			s->fd, tracked->state,
+			tracked->flags |
+				(trust_wants_to_know(&shim.ledger, tracked->space) ? TELL_TURNED_AWAY : 0));
 	fake_close_socket(s->fd, ends && facts.how == ENDED_TIME_WAIT && !facts.gave_up);
 	if (ends) {
 		ending_enter(&shim, &s->held, &facts, true);

@@ -2,6 +2,7 @@
 /* test_attempt - one outgoing connect(): source, knee, failover, exhaustion, and what is left alone. */
 #include "check.h"
 #include "program.h"
+#include "spread.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -84,7 +85,7 @@ ParameterizedTestParameters(attempt, k_sources_reach_k_times_the_capacity)
 ParameterizedTest(struct family_case *c, attempt, k_sources_reach_k_times_the_capacity)
 {
 	char rules[96];
-	snprintf(rules, sizeof(rules), "[headroom]\nsources = %s\n", c->sources);
+	snprintf(rules, sizeof(rules), "[headroom]\nsources = %s\nstrict = yes\n", c->sources);
 	program_start(rules);
 	check_number(program_fills(c->family, c->to), 400);
 	struct address source = ip(c->first);
@@ -92,6 +93,38 @@ ParameterizedTest(struct family_case *c, attempt, k_sources_reach_k_times_the_ca
 		char text[ADDRESS_TEXT_MAX];
 		check_number(program_space(address_format(&source, text), c->to)->open, 100);
 	}
+}
+
+Test(attempt, at_the_end_of_the_list_the_kernel_s_choice_is_used)
+{
+	program_start("[headroom]\nsources = 10.0.0.2,10.0.0.3\n");
+	check_number(program_fills(AF_INET, TO), 300);
+	check_number(program_space("10.0.0.1", TO)->open, 100);
+	check_number(program_space("10.0.0.2", TO)->open, 100);
+	check_number(program_destination(TO)->exhausted, 1);
+}
+
+Test(attempt, at_the_end_of_the_list_the_kernel_s_choice_is_used_once)
+{
+	program_start("[headroom]\nsources = 10.0.0.1,10.0.0.2\n");
+	check_number(program_fills(AF_INET, TO), 200);
+}
+
+Test(attempt, where_the_rule_is_strict_the_list_is_all_there_is)
+{
+	program_start("[headroom]\nsources = 10.0.0.2,10.0.0.3\nstrict = yes\n");
+	check_number(program_fills(AF_INET, TO), 200);
+	check(!program_space("10.0.0.1", TO));
+	/* What the list does not serve is not its matter. */
+	check_number(program_connects(AF_INET6, "[fd00::9]:80"), 0);
+}
+
+Test(attempt, strict_holds_where_no_source_can_be_bound)
+{
+	program_start("[headroom]\nsources = 10.0.0.2,10.0.0.3\nstrict = yes\n");
+	fake.not_local[fake.not_local_count++] = ip("10.0.0.2");
+	fake.not_local[fake.not_local_count++] = ip("10.0.0.3");
+	check_number(program_connects(AF_INET, TO), -EADDRNOTAVAIL);
 }
 
 Test(attempt, spill_reaches_the_natural_source_and_the_list)
@@ -124,7 +157,7 @@ Test(attempt, windows_reach_the_whole_capacity)
 
 Test(attempt, failover_is_invisible)
 {
-	program_start("[headroom]\nsources = 10.0.0.2,10.0.0.3\n");
+	program_start("[headroom]\nsources = 10.0.0.2,10.0.0.3\nstrict = yes\n");
 	fake_limit("10.0.0.2", TO, 3);
 	check_number(program_fills(AF_INET, TO), 103);
 	struct tuple_space *full = program_space("10.0.0.2", TO);
@@ -166,11 +199,18 @@ Test(attempt, a_full_source_is_not_asked_again_while_its_pause_lasts)
 
 Test(attempt, when_all_are_full_the_kernel_is_not_asked)
 {
-	program_start("[headroom]\nsources = 10.0.0.2,10.0.0.3\n");
+	program_start("[headroom]\nsources = 10.0.0.2,10.0.0.3\nstrict = yes\n");
 	fake.connect_ns = 2000000;
 	fake_limit("10.0.0.2", TO, 1);
 	fake_limit("10.0.0.3", TO, 1);
 	check_number(program_fills(AF_INET, TO), 2);
+	/* Others hold the ports: that is believed when it was seen often enough. */
+	for (unsigned i = 0; i < 2 * (SPREAD_FULL_SURE - 1); i++) {
+		unsigned asked_before = fake.program_connects;
+		fake.now_ns++;
+		check_number(program_connects(AF_INET, TO), -EADDRNOTAVAIL);
+		check_number(fake.program_connects, asked_before + 1);
+	}
 	unsigned before = fake.program_connects, calls = fake_total_calls();
 	for (unsigned i = 0; i < 100; i++) {
 		struct program_socket s = program_socket(AF_INET);
@@ -181,7 +221,7 @@ Test(attempt, when_all_are_full_the_kernel_is_not_asked)
 	}
 	check_number(fake.program_connects, before);
 	check_number(fake_total_calls(), calls);
-	check_number(program_destination(TO)->exhausted, 101);
+	check_number(program_destination(TO)->exhausted, 101 + 2 * (SPREAD_FULL_SURE - 1));
 	check_number(program_destination(TO)->users, 0);
 }
 
@@ -210,7 +250,7 @@ Test(attempt, after_the_pause_the_kernel_is_asked_again)
 
 Test(attempt, after_the_end_of_a_connection_the_kernel_is_asked_at_once)
 {
-	program_start("[headroom]\nsources = 10.0.0.2,10.0.0.3\n");
+	program_start("[headroom]\nsources = 10.0.0.2,10.0.0.3\nstrict = yes\n");
 	fake.connect_ns = 2000000;
 	struct program_socket s = program_socket(AF_INET);
 	check_number(program_connect(&s, TO), 0);

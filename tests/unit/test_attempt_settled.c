@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <semaphore.h>
+#include <sys/single_threaded.h>
 #include <unistd.h>
 
 #define TO      "10.0.0.9:80"
@@ -76,6 +77,7 @@ ParameterizedTest(struct failure_case *c, attempt_settled,
 Test(attempt_settled, exhaustion_leaves_the_socket_as_it_was)
 {
 	program_start(SOURCES);
+	fake_limit("10.0.0.1", TO, 0);
 	fake_limit("10.0.0.2", TO, 0);
 	fake_limit("10.0.0.3", TO, 0);
 	for (unsigned i = 0; i < 3; i++) {
@@ -236,7 +238,7 @@ Test(attempt_settled, an_ipv6_destination_without_an_ipv6_source_is_no_exhaustio
 {
 	program_start("");
 	fake.connect_result = -EADDRNOTAVAIL;
-	fake.natural_v6 = (struct address){ 0 };
+	fake_fail(CALL_CONNECT, EADDRNOTAVAIL);
 	struct program_socket s = program_socket(AF_INET6);
 	check_number(program_connect(&s, "[fd00::9]:80"), -EADDRNOTAVAIL);
 	check_number(program_destination("[fd00::9]:80")->exhausted, 0);
@@ -386,6 +388,7 @@ Test(attempt_settled, a_thread_cancelled_in_connect_leaves_no_user_and_no_refere
 	sem_init(&called, 0, 0);
 	check_number(program_connects(AF_INET, TO), 0);
 	struct program_socket s = program_socket(AF_INET);
+	__libc_single_threaded = 0;
 	check(!pthread_create(&thread, NULL, connecting_thread, &s));
 	sem_wait(&called);
 	pthread_cancel(thread);

@@ -10,7 +10,7 @@
 #define TO     "10.0.0.9:80"
 #define SECOND 1000000000ull
 #define SPILL  "[headroom]\nsources = 10.0.0.2\nspread = spill\n"
-#define AUTO   "[headroom]\nsources = auto\n"
+#define AUTO   "[headroom]\nsources = auto\nspread = even\n"
 
 TestSuite(candidates, .fini = fake_stop);
 

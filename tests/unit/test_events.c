@@ -270,7 +270,7 @@ Test(events, with_the_log_off_nothing_is_held)
 
 Test(events, a_program_that_runs_full_sees_the_whole_story)
 {
-	program_start("[headroom]\nsources = 10.0.0.2,10.0.0.3\n");
+	program_start("[headroom]\nsources = 10.0.0.2,10.0.0.3\nstrict = yes\n");
 	fake.connect_ns = 1000000;
 	check_number(program_fills(AF_INET, TO), 200);
 	check_number(lines("event=threshold"), 6);

@@ -192,7 +192,7 @@ ParameterizedTestParameters(rule_file, a_bad_line_is_named_with_its_reason)
 	static struct bad_file cases[] = {
 		{ "log = off\n", "rules.conf:1", "`log` stands before any [section]" },
 		{ "\n\n[headroom]\nlog = stdout\n", "rules.conf:4", "`stdout` is none of stderr" },
-		{ "[headroom]\nspread = evil\n", "rules.conf:2", "`evil` is none of off even spill" },
+		{ "[headroom]\nspread = evil\n", "rules.conf:2", "`evil` is none of off even spill sticky" },
 		{ "[headroom]\nsources = 10.0.0.1,x\n", "rules.conf:2", "`x` is not an IP address" },
 		{ "[headroom]\nsources = 10.0.0.1,\n  x\n", "rules.conf:3", "`x` is not an IP address" },
 		{ "[headroom]\nwarn_at = 5,4\n", "rules.conf:2", "rising percentages" },
@@ -221,7 +221,7 @@ ParameterizedTestParameters(rule_file, a_bad_line_is_named_with_its_reason)
 		{ "[to [fd00::1]443]\n", "rules.conf:1", "is not a destination" },
 		{ "[to 10.0.0.9 prog=x]\n", "rules.conf:1", "something else than proc=NAME" },
 		{ "[to 10.0.0.9 proc=]\n", "rules.conf:1", "something else than proc=NAME" },
-		{ "[to 10.0.0.9]\nspread = evil\n", "rules.conf:2", "`evil` is none of off even spill" },
+		{ "[to 10.0.0.9]\nspread = evil\n", "rules.conf:2", "`evil` is none of off even spill sticky" },
 		{ "[to 10.0.0.9]\nsources = x\n", "rules.conf:2", "`x` is not an IP address" },
 		{ "[to 10.0.0.9]\nlog = off\n", "rules.conf:2", "`log` is not a setting of [to ...]" },
 		{ "[to 10.0.0.9]\nshim = maybe\n", "rules.conf:2", "`maybe` is none of on off" },

@@ -107,7 +107,7 @@ ParameterizedTestParameters(settings, a_bad_value_is_refused_and_changes_nothing
 		{ "log_level", "debug", "`debug` is none of error warn info" },
 		{ "log_format", "xml", "`xml` is none of logfmt json" },
 		{ "summary", "true", "`true` is none of yes 1 no 0" },
-		{ "spread", "evenly", "`evenly` is none of off even spill" },
+		{ "spread", "evenly", "`evenly` is none of off even spill sticky" },
 		{ "sources", "eth0", "`eth0` is not an IP address" },
 		{ "sources", "10.9.0.1,10.9.0.2,x", "`x` is not an IP address" },
 		{ "warn_at", "0", "up to 8 rising percentages from 1% to 100%" },
@@ -245,11 +245,25 @@ Test(settings, sources_alone_mean_even)
 	check_number(settings.otherwise.spread, SPREAD_EVEN);
 }
 
-Test(settings, auto_alone_means_even)
+Test(settings, auto_alone_means_spill)
 {
 	set("sources", "auto");
 	settings_finish(&settings);
+	check_number(settings.otherwise.spread, SPREAD_SPILL);
+}
+
+Test(settings, a_word_on_spreading_holds_for_auto_too)
+{
+	set("sources", "auto");
+	set("spread", "even");
+	settings_finish(&settings);
 	check_number(settings.otherwise.spread, SPREAD_EVEN);
+}
+
+Test(settings, strict_is_inherited)
+{
+	rules("[headroom]\nsources = 10.0.0.1\nstrict = yes\n[to 10.1.0.0/16]\n[to 10.2.0.0/16]\nstrict = no\n");
+	check(settings.otherwise.strict && settings.rules[0].strict && !settings.rules[1].strict);
 }
 
 Test(settings, spreading_without_sources_is_none)

@@ -38,7 +38,7 @@ TestSuite(spread, .fini = stop);
 
 static enum verdict choose(struct choice *choice)
 {
-	return spread_choose(&shim, destination, now_ns, now_ns, choice);
+	return spread_choose(&shim, destination, NULL, now_ns, now_ns, choice);
 }
 
 /* Chooses and takes a port. Return: index of the source, -1 for the natural one, -2 for none. */
@@ -224,21 +224,22 @@ Test(spread, a_full_source_is_used_again_when_a_connection_ends)
 Test(spread, what_this_attempt_found_full_is_not_chosen_again_in_it)
 {
 	struct choice choice;
-	start("10.0.0.1,10.0.0.2", "even");
+	start("10.0.0.1,10.0.0.2", "even\nstrict = yes");
 	uint64_t began_ns = now_ns, later_ns = now_ns + 100 * SECOND;
 	spread_full(space_of(0), 1, 2, began_ns + 1);
 	spread_full(space_of(1), 1, 2, began_ns + 2);
-	check_number(spread_choose(&shim, destination, began_ns, later_ns, &choice), NONE_LEFT);
+	check_number(spread_choose(&shim, destination, NULL, began_ns, later_ns, &choice), NONE_LEFT);
 	/* The next attempt may. */
-	check_number(spread_choose(&shim, destination, later_ns, later_ns, &choice), CHOSEN_SOURCE);
+	check_number(spread_choose(&shim, destination, NULL, later_ns, later_ns, &choice), CHOSEN_SOURCE);
 }
 
 Test(spread, none_is_left_when_all_are_full)
 {
 	struct choice choice;
-	start("10.0.0.1-10.0.0.3", "even");
+	start("10.0.0.1-10.0.0.3", "even\nstrict = yes");
 	for (unsigned i = 0; i < 3; i++)
-		spread_full(space_of(i), 1000000, 3, now_ns);
+		for (unsigned n = 0; n < SPREAD_FULL_SURE; n++)
+			spread_full(space_of(i), 1000000, 3, now_ns - 1);
 	check_number(choose(&choice), NONE_LEFT);
 	check_number(choice.candidates, 3);
 }
