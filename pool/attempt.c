@@ -17,12 +17,14 @@
 #include "binding.h"
 #include "candidates.h"
 #include "clock.h"
+#include "deferral.h"
 #include "events.h"
 #include "hot.h"
 #include "kernel.h"
 #include "knee.h"
 #include "route.h"
 #include "spread.h"
+#include "undo.h"
 
 #include <errno.h>
 #include <netinet/in.h>
@@ -52,6 +54,7 @@ struct attempt {
 	struct tuple_space *full;        /* the space found full in the round before */
 	unsigned candidates;
 	bool spreading; /* the source is ours to choose */
+	bool real_port; /* nothing else is left: the port that was deferred is taken after all */
 	uint32_t flags; /* the socket's, as of now; entered into its record under the lock */
 	uint64_t began_ns;
 	uint64_t asked_ns, answered_ns; /* around the program's call */
@@ -149,6 +152,20 @@ HOT static enum verdict choose_fixed(struct attempt *a)
 	return CHOSEN_NATURAL;
 }
 
+/* Enters the port as taken. */
+HOT static inline void enter_taken(struct attempt *a, uint64_t now_ns)
+{
+	if (unlikely(!a->space))
+		return;
+	uint32_t in_use = space_taken(a->space, &a->shim->range, now_ns);
+	if (a->destination->busy && knee_is_near(in_use, &a->shim->range))
+		a->aid.on = a->aid.possible;
+	if (a->spreading && unlikely((++a->space->doubt & ~TRUST_UNSERVED) > TRUST_LOOK_AFTER))
+		trust_begins_slowly(a->shim, a->space, a->fd, now_ns);
+	a->tracked->space = a->space;
+	a->source = a->space->source;
+}
+
 /* Chooses, and enters the port as taken. The lock is held. */
 HOT static enum verdict choose(struct attempt *a)
 {
@@ -184,15 +201,8 @@ HOT static enum verdict choose(struct attempt *a)
 	a->full = NULL;
 	if (unlikely(a->destination->doubted))
 		trust_say(a->shim, a->events, a->destination, now_ns);
-	if (likely(verdict != NONE_LEFT && a->space)) {
-		uint32_t in_use = space_taken(a->space, &a->shim->range, now_ns);
-		if (a->destination->busy && knee_is_near(in_use, &a->shim->range))
-			a->aid.on = a->aid.possible;
-		if (a->spreading && unlikely((++a->space->doubt & ~TRUST_UNSERVED) > TRUST_LOOK_AFTER))
-			trust_begins_slowly(a->shim, a->space, a->fd, now_ns);
-		a->tracked->space = a->space;
-		a->source = a->space->source;
-	}
+	if (likely(verdict != NONE_LEFT))
+		enter_taken(a, now_ns);
 	return verdict;
 }
 
@@ -211,35 +221,6 @@ HOT static long bind_source(struct attempt *a)
 	return rc;
 }
 
-/* Once a socket was bound to an address the kernel no longer forgets the source it chose itself when a
- * connect() fails (SOCK_BINDADDR_LOCK, net/ipv4/af_inet.c; tests/platform/rebind.c). So after every failure
- * such a socket is bound to nothing again. */
-void attempt_undo(struct shim *shim, const struct held *held, int fd)
-{
-	struct tracked *tracked = held->tracked;
-	struct address to_nothing = { 0 };
-
-	if (!shim_enter_held(shim, held))
-		return;
-	uint32_t flags = tracked->flags;
-	uint8_t family = tracked->family;
-	if (flags & HAS_SOURCE)
-		to_nothing = tracked->bound;
-	tracked->flags &= ~(uint32_t)SOURCE_BY_US;
-	if (!(flags & DEFERRED))
-		tracked->flags &= ~(uint32_t)NO_PORT_BY_US;
-	shim_leave(shim);
-	if (flags & HAS_PORT)
-		return;
-	if (flags & BOUND_ONCE) {
-		if (!(flags & (NO_PORT_BY_US | OWN_NO_PORT)))
-			binding_set_no_port(fd, 1);
-		binding_to(fd, family, &to_nothing);
-	}
-	if (flags & (NO_PORT_BY_US | BOUND_ONCE) && !(flags & (DEFERRED | OWN_NO_PORT)))
-		binding_set_no_port(fd, 0);
-}
-
 /* Takes back what an earlier round or an earlier connect() bound. */
 COLD static void unbind_source(struct attempt *a)
 {
@@ -248,7 +229,7 @@ COLD static void unbind_source(struct attempt *a)
 	if (!attempt_enter(a))
 		return;
 	shim_leave(a->shim);
-	attempt_undo(a->shim, &a->held, a->fd);
+	undo_binding(a->shim, &a->held, a->fd);
 	a->flags &= ~(uint32_t)SOURCE_BY_US;
 	if (!(a->flags & DEFERRED))
 		a->flags &= ~(uint32_t)NO_PORT_BY_US;
@@ -408,7 +389,16 @@ COLD static void end_deferral(struct attempt *a)
 		space_deferred(a->space);
 }
 
-/* No source is left: the program gets EADDRNOTAVAIL. The lock is held. */
+/* The program gets EADDRNOTAVAIL, as no source is left. */
+COLD static void enter_exhausted(struct attempt *a, struct tuple_space *space)
+{
+	a->destination->exhausted++;
+	if (space)
+		space_exhausted(space);
+	events_exhausted(a->shim, a->events, a->destination, a->candidates, time_of(a));
+}
+
+/* The same, for an attempt that took no port. The lock is held. */
 COLD static void settle_exhausted(struct attempt *a)
 {
 	struct destination *d = a->destination;
@@ -416,12 +406,8 @@ COLD static void settle_exhausted(struct attempt *a)
 
 	if (space)
 		space_refused(space, EADDRNOTAVAIL);
-	if (!(a->flags & ITS_OWN_SPACE)) {
-		d->exhausted++;
-		if (space)
-			space_exhausted(space);
-		events_exhausted(a->shim, a->events, d, a->candidates, time_of(a));
-	}
+	if (!(a->flags & ITS_OWN_SPACE))
+		enter_exhausted(a, space);
 	a->tracked->state = SOCKET_FRESH;
 	a->tracked->flags &= ~(uint32_t)IN_CALL;
 	a->tracked->space = NULL;
@@ -454,14 +440,23 @@ static bool source_to_blame(struct attempt *a, long rc)
 	       route_source(a->to, &a->source, &ignored) != 0 && route_source(a->to, NULL, &ignored) == 0;
 }
 
+/* A bind(ip, 0) that was deferred would have found a port that connect() cannot take by itself: one that a
+ * socket bound to another address holds (inet_csk_get_port() and __inet_hash_connect(), net/ipv4/). So before
+ * the program gets EADDRNOTAVAIL the port is taken as it asked. */
+static bool may_take_port(const struct attempt *a)
+{
+	return a->tracked->flags & DEFERRED && !a->real_port && !(a->spreading && a->rule->strict);
+}
+
 /* What came of the call, when it took no port. Return: true to go round again. The lock is held. */
 COLD static bool settle_refused(struct attempt *a, long rc, bool full, bool blame)
 {
 	if (a->space && full) {
 		settle_full(a);
-		if (!a->spreading)
+		a->real_port = !a->spreading && may_take_port(a);
+		if (!a->spreading && !a->real_port)
 			settle_exhausted(a);
-		return a->spreading;
+		return a->spreading || a->real_port;
 	}
 	if (a->space && blame) {
 		space_released(a->space);
@@ -472,6 +467,8 @@ COLD static bool settle_refused(struct attempt *a, long rc, bool full, bool blam
 		return true;
 	}
 	settle_failed(a, rc);
+	if (unlikely(a->real_port) && rc == -EADDRNOTAVAIL)
+		enter_exhausted(a, a->space);
 	return false;
 }
 
@@ -504,7 +501,9 @@ HOT static bool settle(struct attempt *a, long rc)
 	}
 	if (likely(a->destination && attempt_under_way(rc)))
 		settle_under_way(a, rc);
-	else if (a->destination)
+	else if (unlikely(!a->destination))
+		again = a->real_port = rc == -EADDRNOTAVAIL && may_take_port(a);
+	else
 		again = settle_refused(a, rc, full, to_blame);
 	if (unlikely(again))
 		return true;
@@ -552,13 +551,44 @@ COLD static long refuse(struct attempt *a)
 	return -EADDRNOTAVAIL;
 }
 
+/* The deferral is taken back: bind() as the program did it, and connect() once more. The lock is held; it is
+ * let go. */
+COLD static long take_port(struct attempt *a)
+{
+	a->real_port = true;
+	shim_leave(a->shim);
+	long rc = deferral_take_back(a->shim, &a->held, a->fd);
+	if (!rc)
+		a->flags &= ~(uint32_t)(SOURCE_BY_US | NO_PORT_BY_US);
+	if (!attempt_enter(a))
+		return -EADDRNOTAVAIL;
+	if (rc && a->destination)
+		return refuse(a);
+	if (rc) {
+		let_go(a, -EADDRNOTAVAIL);
+		shim_leave(a->shim);
+		return -EADDRNOTAVAIL;
+	}
+	a->flags = a->tracked->flags;
+	a->spreading = a->aid.possible = a->aid.on = false;
+	a->space = NULL;
+	if (a->destination) {
+		choose_fixed(a);
+		enter_taken(a, time_of(a));
+	}
+	shim_leave(a->shim);
+	rc = ask_kernel(a);
+	settle(a, rc);
+	return rc;
+}
+
 /* The rounds of an attempt. The lock is held at first, and let go. */
 HOT static long go_round(struct attempt *a)
 {
 	for (;;) {
-		enum verdict verdict = choose(a);
+		enum verdict verdict = unlikely(a->real_port) ? NONE_LEFT : choose(a);
 		if (unlikely(verdict == NONE_LEFT))
-			return refuse(a);
+			return a->real_port || may_take_port(a) ? take_port(a) : refuse(a);
 		shim_leave(a->shim);
 		if (verdict == CHOSEN_SOURCE) {
 			long rc = bind_source(a);
@@ -582,6 +612,10 @@ COLD static long leave_alone(struct attempt *a)
 	a->flags = a->tracked->flags;
 	shim_leave(a->shim);
 	long rc = a->call(a->argument);
+	if (rc == -EADDRNOTAVAIL && a->flags & DEFERRED && !deferral_take_back(a->shim, &a->held, a->fd)) {
+		a->flags &= ~(uint32_t)NO_PORT_BY_US;
+		rc = a->call(a->argument);
+	}
 	if (attempt_enter(a)) {
 		if (a->tracked->flags & DEFERRED && attempt_under_way(rc))
 			end_deferral(a);
@@ -611,7 +645,7 @@ HOT long attempt_run(struct shim *shim, struct tracked *tracked, int fd, const s
 	a.destination = NULL;
 	a.space = a.full = NULL;
 	a.candidates = 0;
-	a.spreading = false;
+	a.spreading = a.real_port = false;
 	a.answered_ns = 0;
 	a.aid.random = 0;
 	if (unlikely(!begin(&a)))

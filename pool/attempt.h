@@ -28,11 +28,6 @@ long attempt_run(struct shim *shim, struct tracked *tracked, int fd, const struc
 		 const struct rule *rule, real_call *call, void *argument);
 
 /**
- * attempt_undo() - take back the source we bound a socket to; it is not connected
- */
-void attempt_undo(struct shim *shim, const struct held *held, int fd);
-
-/**
  * attempt_under_way() - has the socket taken a port? So it has by a connect() that is not done yet
  * (connect(2))
  * @rc:		what the call came to

@@ -3,6 +3,7 @@
 #include "deferral.h"
 
 #include "binding.h"
+#include "hot.h"
 #include "socket_facts.h"
 
 bool deferral_applies(const struct tracked *tracked, const struct endpoint *local)
@@ -61,4 +62,27 @@ long deferral_make_real(struct shim *shim, const struct held *held, int fd)
 		return 0;
 	binding_set_no_port(fd, 0);
 	return binding_to(fd, family, &source);
+}
+
+COLD long deferral_take_back(struct shim *shim, const struct held *held, int fd)
+{
+	struct tracked *tracked = held->tracked;
+	long rc = deferral_make_real(shim, held, fd);
+
+	if (!shim_enter_held(shim, held))
+		return rc;
+	struct address source = tracked->bound;
+	int family = tracked->family;
+	tracked->flags &= ~(uint32_t)SOURCE_BY_US;
+	if (rc) {
+		tracked->flags &= ~(uint32_t)HAS_PORT;
+		tracked->flags |= DEFERRED | NO_PORT_BY_US;
+		shim->deferred_count++;
+	}
+	shim_leave(shim);
+	if (rc) {
+		binding_set_no_port(fd, 1);
+		binding_to(fd, family, &source);
+	}
+	return rc;
 }

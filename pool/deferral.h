@@ -31,4 +31,10 @@ long deferral_bind(struct shim *shim, const struct held *held, int fd, const str
  */
 long deferral_make_real(struct shim *shim, const struct held *held, int fd);
 
+/**
+ * deferral_take_back() - the same, for a socket whose connect() has found no port: what bind() would have had
+ * Return: as deferral_make_real(); on failure the port is deferred as before
+ */
+long deferral_take_back(struct shim *shim, const struct held *held, int fd);
+
 #endif

@@ -3,6 +3,7 @@
 #include "pending.h"
 
 #include "clock.h"
+#include "undo.h"
 
 #include <errno.h>
 
@@ -36,7 +37,7 @@ long pending_again(struct shim *shim, const struct held *held, int fd, real_call
 	}
 	shim_leave(shim);
 	if (undo)
-		attempt_undo(shim, held, fd);
+		undo_binding(shim, held, fd);
 	return rc;
 }
 

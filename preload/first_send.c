@@ -14,6 +14,7 @@
 #include "process.h"
 #include "reuse.h"
 #include "swap.h"
+#include "undo.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -106,7 +107,7 @@ static bool disconnect(int fd, const struct held *dead)
 	shim_leave(&shim);
 	if (gone) {
 		ending_enter(&shim, dead, &facts, false);
-		attempt_undo(&shim, dead, fd);
+		undo_binding(&shim, dead, fd);
 	}
 	return gone;
 }

@@ -12,6 +12,7 @@
 #include "process.h"
 #include "readable.h"
 #include "socket_facts.h"
+#include "undo.h"
 
 #include <errno.h>
 #include <netinet/in.h>
@@ -96,7 +97,7 @@ COLD static long disconnect(int fd, real_call *call, void *argument)
 		return rc;
 	if (rc == 0) {
 		ending_enter(&shim, &held, &facts, false);
-		attempt_undo(&shim, &held, fd);
+		undo_binding(&shim, &held, fd);
 	}
 	fdtable_release(&held);
 	return rc;

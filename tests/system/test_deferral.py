@@ -7,6 +7,7 @@ and the port is then closed to every connect() of the namespace.
 """
 import functools
 import re
+import socket
 
 import lab
 from sock_diag import tcp_sockets, tuples
@@ -35,6 +36,20 @@ def old_style(shim, expected, others, *options):
                 lab.equal(f"another program, {name}", opened(other), [(others, "connect EADDRNOTAVAIL")])
         lab.equal("exit status", process.wait().status, 0)
     return f"{expected[0][0]} and {expected[1][0]}, others {others} each"
+
+
+def range_held(shim, source, ends, *options):
+    """Another program holds every port on another address: bind(ip, 0) finds them all, connect() alone none."""
+    lab.ports(40000, 40000 + CAPACITY - 1)
+    held = [socket.socket() for _ in range(CAPACITY)]
+    for i, s in enumerate(held):
+        s.bind(("127.9.9.9", 40000 + i))
+    with lab.Hold(5000), lab.Process([lab.client("fill"), *options, "-b", "127.0.0.3", "127.0.0.1", "5000"], shim,
+                                     stdin=True) as process:
+        lab.equal("the binder", opened(process), [(CAPACITY, ends)])
+        lab.equal("the kernel's count", tuples(5000), {source: CAPACITY})
+        lab.equal("exit status", process.wait().status, 0)
+    return f"{CAPACITY} connections, then {ends}"
 
 
 WITHOUT = ([(CAPACITY, "bind EADDRINUSE"), (0, "bind EADDRINUSE")], 0)
@@ -146,4 +161,7 @@ lab.main([
     ("python3 source_address: shim", of(python_source_address, {}, f"opened {2 * CAPACITY}, errno 99 99")),
     ("bound sockets block no port", blocks_nothing),
     ("named sockets each have their own port", named_exhaustion),
+    ("range held on another address, without", of(range_held, None, "127.0.0.3", "bind EADDRINUSE")),
+    ("range held on another address", of(range_held, {}, "127.0.0.3", "connect EADDRNOTAVAIL")),
+    ("range held on another address, non-blocking", of(range_held, {}, "127.0.0.3", "connect EADDRNOTAVAIL", "-n")),
 ])

@@ -288,7 +288,9 @@ Test(attempt, an_explicit_port_of_a_full_source_is_for_the_kernel_to_judge)
 	fake_limit("10.0.0.7", TO, 0);
 	struct program_socket full = program_socket(AF_INET), s = program_socket(AF_INET);
 	check_number(program_bind(&full, "10.0.0.7:0"), 0);
+	fake_fail(CALL_BIND, EADDRINUSE);
 	check_number(program_connect(&full, TO), -EADDRNOTAVAIL);
+	fake_recover();
 	check_number(program_bind(&s, "10.0.0.7:5000"), 0);
 	s.held.tracked->flags |= HAS_SOURCE;
 	s.held.tracked->bound = ip("10.0.0.7");
@@ -315,6 +317,46 @@ Test(attempt, an_explicit_source_is_spread_if_its_rule_says_so)
 	check_number(program_bind(&s, "10.0.0.7:0"), 0);
 	check_number(program_connect(&s, TO), 0);
 	check_address(&fake_fd(s.fd)->local.ip, "10.0.0.2");
+}
+
+static long bound_connects(const char *source)
+{
+	struct program_socket s = program_socket(AF_INET);
+	check_number(program_bind(&s, source), 0);
+	return program_connect(&s, TO);
+}
+
+Test(attempt, with_spill_an_explicit_source_stays_up_to_the_knee_and_is_counted)
+{
+	program_start("[to 10.0.0.9]\nsources = 10.0.0.2\nspread = spill\nexplicit_source = spread\n");
+	for (unsigned i = 0; i < 50; i++)
+		check_number(bound_connects("10.0.0.7:0"), 0);
+	check_number(program_space("10.0.0.7", TO)->open, 50);
+	check_number(program_space("10.0.0.1", TO)->open, 0);
+	check_number(bound_connects("10.0.0.7:0"), 0);
+	check_number(program_space("10.0.0.2", TO)->open, 1);
+	check_number(shim.deferred_count, 0);
+	/* Another of the program's own has a knee of its own. */
+	check_number(bound_connects("10.0.0.8:0"), 0);
+	check_number(program_space("10.0.0.8", TO)->open, 1);
+}
+
+Test(attempt, at_the_end_of_the_list_an_explicit_source_is_used)
+{
+	program_start("[to 10.0.0.9]\nsources = 10.0.0.2\nexplicit_source = spread\n");
+	for (unsigned i = 0; i < 200; i++)
+		check_number(bound_connects("10.0.0.7:0"), 0);
+	check_number(program_space("10.0.0.2", TO)->open, 100);
+	check_number(program_space("10.0.0.7", TO)->open, 100);
+	check(!program_space("10.0.0.1", TO));
+}
+
+Test(attempt, strict_holds_for_an_explicit_source)
+{
+	program_start("[to 10.0.0.9]\nsources = 10.0.0.2\nexplicit_source = spread\nstrict = yes\n");
+	for (unsigned i = 0; i < 100; i++)
+		check_number(bound_connects("10.0.0.7:0"), 0);
+	check_number(bound_connects("10.0.0.7:0"), -EADDRNOTAVAIL);
 }
 
 Test(attempt, an_explicit_source_is_bound_again_after_a_failure)

@@ -64,9 +64,53 @@ Test(deferral, a_full_source_leaves_it_deferred)
 	struct program_socket s = program_socket(AF_INET);
 	check_number(program_bind(&s, "10.0.0.7:0"), 0);
 	fake_limit("10.0.0.7", TO, 0);
+	fake_fail_some(CALL_BIND, EADDRINUSE, 0, 1);
 	check_number(program_connect(&s, TO), -EADDRNOTAVAIL);
 	check_number(shim.deferred_count, 1);
 	check_number(fake_fd(s.fd)->no_port, 1);
+	check_address(&fake_fd(s.fd)->local.ip, "10.0.0.7");
+	check(!(s.held.tracked->flags & HAS_PORT));
+	check_number(program_destination(TO)->exhausted, 1);
+}
+
+/* Another program holds the range by ports that are bound on another address. */
+Test(deferral, before_it_fails_it_is_taken_back)
+{
+	for (unsigned i = 0; i < 3; i++) {
+		struct program_socket s = program_socket(AF_INET);
+		check_number(program_bind(&s, "10.0.0.7:0"), 0);
+		fake_limit("10.0.0.7", TO, 0);
+		check_number(program_connect(&s, TO), 0);
+		check(s.held.tracked->flags & HAS_PORT);
+		check_number(fake_fd(s.fd)->no_port, 0);
+		check_number(program_space("10.0.0.7", TO)->open, i + 1);
+	}
+	check_number(shim.deferred_count, 0);
+	check_number(shim.deferrals, 0);
+	check_number(program_destination(TO)->exhausted, 0);
+}
+
+Test(deferral, taken_back_in_vain_it_is_an_exhaustion)
+{
+	struct program_socket s = program_socket(AF_INET);
+	check_number(program_bind(&s, "10.0.0.7:0"), 0);
+	fake.connect_result = -EADDRNOTAVAIL;
+	check_number(program_connect(&s, TO), -EADDRNOTAVAIL);
+	check_number(fake.program_connects, 2);
+	check_number(program_destination(TO)->exhausted, 1);
+	check_number(program_destination(TO)->users, 0);
+	check_number(program_space("10.0.0.7", TO)->open, 0);
+	check_number(s.held.tracked->state, SOCKET_FRESH);
+}
+
+Test(deferral, it_is_taken_back_where_a_rule_leaves_the_connection_alone)
+{
+	program_start("[to 10.0.0.9]\nshim = off\n");
+	struct program_socket s = program_socket(AF_INET);
+	check_number(program_bind(&s, "10.0.0.7:0"), 0);
+	fake_limit("10.0.0.7", TO, 0);
+	check_number(program_connect(&s, TO), 0);
+	check_number(shim.deferred_count, 0);
 }
 
 Test(deferral, as_many_connect_as_the_source_has_ports)
