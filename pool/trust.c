@@ -13,7 +13,7 @@
 #define US_NS     1000ull
 
 /* How long a connection stays up that is not turned away at once, besides some round trips. */
-#define UP_FOR_NS (2 * MS_NS)
+#define UP_FOR_NS (50 * MS_NS)
 enum { UP_FOR_ROUND_TRIPS = 3 };
 /* Under way for so long, while others were answered, is a bad sign. */
 #define WAITING_NS (250 * MS_NS)
@@ -48,6 +48,12 @@ static struct trust *trust_of(struct shim *shim, struct tuple_space *space)
 	if (trust)
 		*trust = (struct trust){ .fd = -1 };
 	return space->trust = trust;
+}
+
+/* Seldom enough to cost nothing: the older a connection, the longer it may still take. */
+static uint64_t look_after(uint64_t age_ns)
+{
+	return age_ns / 4 + 50 * US_NS;
 }
 
 static void look_later(struct destination *d, uint64_t look_ns)
@@ -115,6 +121,24 @@ static void put_aside(struct trust *t, const struct trust_of_all *all, uint64_t 
 	t->probe_from = all->answers + TRUST_PROBE_AFTER;
 }
 
+/* A second thread: while one connects others may have connected, so that what shows only after connect() is
+ * shown too late. What nobody knows to have served goes into test. */
+COLD static void note_thread(struct destination *d)
+{
+	struct trust_of_all *all = d->trust;
+
+	if (!all->thread)
+		all->thread = shim_thread();
+	if (all->many_threads || all->thread == shim_thread())
+		return;
+	all->many_threads = true;
+	d->tested = d->load_valid = false;
+	for (struct tuple_space *s = d->spaces; s; s = s->next) {
+		s->doubt |= s->doubt & TRUST_UNSERVED ? TRUST_UNTESTED : 0;
+		d->tested |= !(s->doubt & TRUST_UNTESTED);
+	}
+}
+
 COLD void trust_begins_slowly(struct shim *shim, struct tuple_space *space, int fd, uint64_t now_ns)
 {
 	struct destination *d = space->destination;
@@ -129,6 +153,7 @@ COLD void trust_begins_slowly(struct shim *shim, struct tuple_space *space, int 
 		return;
 	}
 	d->load_valid = false;
+	note_thread(d);
 	if (t->aside)
 		put_aside(t, d->trust, now_ns);
 	if (t->fd < 0)
@@ -139,7 +164,7 @@ COLD void trust_begins_slowly(struct shim *shim, struct tuple_space *space, int 
 static void forgive(struct trust *t)
 {
 	t->row = t->streak = t->times_aside = 0;
-	t->aside = t->resting = t->turned_away = false;
+	t->aside = t->resting = t->over = t->turned_away = false;
 }
 
 /* Connections of it have come up. */
@@ -181,7 +206,7 @@ COLD void trust_connected(struct shim *shim, struct tuple_space *space, int fd, 
 	unsigned begun = space->doubt & TRUST_BEGUN;
 	enter_answers(space, begun ? 1 : 0);
 	space->doubt = (uint8_t)(space->doubt - (begun != 0));
-	bool shows_later = space->trust && space->trust->turned_away;
+	bool shows_later = d->trust->many_threads || (space->trust && space->trust->turned_away);
 	if (!shows_later || !(space->doubt & TRUST_UNTESTED)) {
 		space->doubt &= TRUST_UNSERVED;
 		d->tested = true;
@@ -193,7 +218,7 @@ COLD void trust_connected(struct shim *shim, struct tuple_space *space, int fd, 
 	if (!t)
 		return;
 	if (t->fd < 0 && (d->trust->turned_away || space->doubt & TRUST_UNTESTED))
-		look_at(space, fd, now_ns, now_ns + UP_FOR_NS);
+		look_at(space, fd, now_ns, now_ns + look_after(0));
 	if (t->fd == fd)
 		t->answered = true;
 	tidy(shim, space, now_ns);
@@ -264,7 +289,7 @@ COLD static void enter_failure(struct shim *shim, struct tuple_space *space, int
 	t->error = error;
 	t->rest_from = d->trust->answers;
 	t->resting = true;
-	t->waiting = false;
+	t->waiting = t->over = false;
 	t->fd = -1;
 	if (sets_aside || t->aside) {
 		t->say |= !t->aside;
@@ -287,8 +312,11 @@ COLD static void enter_failure(struct shim *shim, struct tuple_space *space, int
 
 COLD void trust_failed(struct shim *shim, struct tuple_space *space, int error, uint64_t now_ns)
 {
+	/* A refused SYN is ECONNREFUSED: this one had come up (tcp_reset(), net/ipv4/tcp_input.c). */
+	bool turned_away = error == ECONNRESET || error == EPIPE;
+
 	if (tells_of_network(error))
-		enter_failure(shim, space, error, false, now_ns);
+		enter_failure(shim, space, error, turned_away, now_ns);
 	else if (space->doubt & TRUST_BEGUN)
 		space->doubt--;
 }
@@ -329,8 +357,9 @@ COLD enum trust_rank trust_rank(struct shim *shim, struct tuple_space *space, bo
 			       ? TRUST_ASIDE
 			       : TRUST_FULL;
 	uint32_t rest = patient ? TRUST_PATIENT_REST : TRUST_REST;
-	/* An answer to connect() says little where the end comes after it. */
-	if (t->turned_away && d->trust->served - t->last_served < ANSWERS_BETWEEN)
+	/* An answer to connect() says little where the end comes after it. And what is seen to be over will
+	 * count when the program is told. */
+	if (t->over || (t->turned_away && d->trust->served - t->last_served < ANSWERS_BETWEEN))
 		rest = TRUST_PATIENT_REST;
 	if (t->resting && d->trust->answers - t->rest_from >= rest)
 		t->resting = false;
@@ -365,7 +394,7 @@ static void judge(struct shim *shim, struct tuple_space *space, const struct soc
 		return;
 	case PROGRESS_UNDER_WAY:
 		t->waiting |= age_ns >= WAITING_NS && space->destination->trust->answers != t->answers_then;
-		t->look_ns = now_ns + age_ns / 4 + 50 * US_NS;
+		t->look_ns = now_ns + look_after(age_ns);
 		return;
 	default:
 		break;
@@ -374,7 +403,7 @@ static void judge(struct shim *shim, struct tuple_space *space, const struct soc
 		/* Over, without a byte. The program will be told, and then it counts. */
 		t->fd = -1;
 		t->waiting = false;
-		t->resting = true;
+		t->resting = t->over = true;
 		t->rest_from = space->destination->trust->answers;
 		return;
 	}
@@ -387,7 +416,7 @@ static void judge(struct shim *shim, struct tuple_space *space, const struct soc
 		space->doubt &= TRUST_UNSERVED;
 		t->fd = -1;
 	} else
-		t->look_ns = now_ns + UP_FOR_NS / 16;
+		t->look_ns = now_ns + look_after(age_ns);
 }
 
 struct looked_at {

@@ -80,6 +80,7 @@ struct trust {
 	bool aside;
 	bool resting;     /* passed over until others had some answers */
 	bool waiting;     /* under way for long, while others were answered */
+	bool over;        /* its connection was seen to have failed, and the program was not told yet */
 	bool answered;    /* the connection that is looked at is up */
 	bool turned_away; /* what fails is not connect(), but the connection's life after it */
 	bool say;         /* that it was set aside is still to be logged */
@@ -91,9 +92,11 @@ struct trust_of_all {
 	uint32_t answers; /* connections that came up, as far as is known */
 	uint32_t served;  /* that brought bytes or stayed up */
 	uint32_t failures;
-	uint32_t sticky;  /* 1 + the index of the source for its address; 0: not worked out yet */
-	bool turned_away; /* some fail in the way that shows only after connect() */
-	bool say;         /* something is to be logged */
+	uint32_t sticky;    /* 1 + the index of the source for its address; 0: not worked out yet */
+	const void *thread; /* the first that came, by shim_thread() */
+	bool turned_away;   /* some fail in the way that shows only after connect() */
+	bool say;           /* something is to be logged */
+	bool many_threads;  /* others came */
 };
 
 enum trust_rank {
