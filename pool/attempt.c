@@ -53,8 +53,8 @@ struct attempt {
 	struct address source;           /* of `space` */
 	struct tuple_space *full;        /* the space found full in the round before */
 	unsigned candidates;
-	bool spreading; /* the source is ours to choose */
-	bool real_port; /* nothing else is left: the port that was deferred is taken after all */
+	bool spreading;                                       /* the source is ours to choose */
+	enum { PORT_AS_IT_IS, PORT_WANTED, PORT_TAKEN } port; /* when nothing else is left: take_port() */
 	uint32_t flags; /* the socket's, as of now; entered into its record under the lock */
 	uint64_t began_ns;
 	uint64_t asked_ns, answered_ns; /* around the program's call */
@@ -445,7 +445,15 @@ static bool source_to_blame(struct attempt *a, long rc)
  * the program gets EADDRNOTAVAIL the port is taken as it asked. */
 static bool may_take_port(const struct attempt *a)
 {
-	return a->tracked->flags & DEFERRED && !a->real_port && !(a->spreading && a->rule->strict);
+	return a->tracked->flags & DEFERRED && a->port == PORT_AS_IT_IS && !(a->spreading && a->rule->strict);
+}
+
+static bool want_port(struct attempt *a)
+{
+	if (!may_take_port(a))
+		return false;
+	a->port = PORT_WANTED;
+	return true;
 }
 
 /* What came of the call, when it took no port. Return: true to go round again. The lock is held. */
@@ -453,10 +461,10 @@ COLD static bool settle_refused(struct attempt *a, long rc, bool full, bool blam
 {
 	if (a->space && full) {
 		settle_full(a);
-		a->real_port = !a->spreading && may_take_port(a);
-		if (!a->spreading && !a->real_port)
-			settle_exhausted(a);
-		return a->spreading || a->real_port;
+		if (a->spreading || want_port(a))
+			return true;
+		settle_exhausted(a);
+		return false;
 	}
 	if (a->space && blame) {
 		space_released(a->space);
@@ -467,7 +475,7 @@ COLD static bool settle_refused(struct attempt *a, long rc, bool full, bool blam
 		return true;
 	}
 	settle_failed(a, rc);
-	if (unlikely(a->real_port) && rc == -EADDRNOTAVAIL)
+	if (unlikely(a->port == PORT_TAKEN) && rc == -EADDRNOTAVAIL)
 		enter_exhausted(a, a->space);
 	return false;
 }
@@ -502,7 +510,7 @@ HOT static bool settle(struct attempt *a, long rc)
 	if (likely(a->destination && attempt_under_way(rc)))
 		settle_under_way(a, rc);
 	else if (unlikely(!a->destination))
-		again = a->real_port = rc == -EADDRNOTAVAIL && may_take_port(a);
+		again = rc == -EADDRNOTAVAIL && want_port(a);
 	else
 		again = settle_refused(a, rc, full, to_blame);
 	if (unlikely(again))
@@ -541,7 +549,8 @@ COLD static bool set_aside(struct attempt *a, long rc)
 /* Every source is known to be full: the kernel is not asked. The lock is held; it is let go. */
 COLD static long refuse(struct attempt *a)
 {
-	settle_exhausted(a);
+	if (likely(a->destination))
+		settle_exhausted(a);
 	shim_leave(a->shim);
 	unbind_source(a);
 	if (attempt_enter(a)) {
@@ -551,54 +560,49 @@ COLD static long refuse(struct attempt *a)
 	return -EADDRNOTAVAIL;
 }
 
-/* The deferral is taken back: bind() as the program did it, and connect() once more. The lock is held; it is
- * let go. */
+/* The deferral is taken back: bind() as the program did it, for connect() once more. The lock is held.
+ * Return: 0 with the lock held, or what the program gets, with the lock let go */
 COLD static long take_port(struct attempt *a)
 {
-	a->real_port = true;
+	a->port = PORT_TAKEN;
+	a->full = NULL;
 	shim_leave(a->shim);
 	long rc = deferral_take_back(a->shim, &a->held, a->fd);
 	if (!rc)
 		a->flags &= ~(uint32_t)(SOURCE_BY_US | NO_PORT_BY_US);
 	if (!attempt_enter(a))
 		return -EADDRNOTAVAIL;
-	if (rc && a->destination)
+	if (rc)
 		return refuse(a);
-	if (rc) {
-		let_go(a, -EADDRNOTAVAIL);
-		shim_leave(a->shim);
-		return -EADDRNOTAVAIL;
-	}
 	a->flags = a->tracked->flags;
 	a->spreading = a->aid.possible = a->aid.on = false;
-	a->space = NULL;
-	if (a->destination) {
-		choose_fixed(a);
-		enter_taken(a, time_of(a));
-	}
-	shim_leave(a->shim);
-	rc = ask_kernel(a);
-	settle(a, rc);
-	return rc;
+	return 0;
 }
 
 /* The rounds of an attempt. The lock is held at first, and let go. */
 HOT static long go_round(struct attempt *a)
 {
+	long rc;
+
 	for (;;) {
-		enum verdict verdict = unlikely(a->real_port) ? NONE_LEFT : choose(a);
-		if (unlikely(verdict == NONE_LEFT))
-			return a->real_port || may_take_port(a) ? take_port(a) : refuse(a);
+		if (unlikely(a->port == PORT_WANTED) && (rc = take_port(a)))
+			return rc;
+		enum verdict verdict = choose(a);
+		if (unlikely(verdict == NONE_LEFT)) {
+			if (!want_port(a))
+				return refuse(a);
+			continue;
+		}
 		shim_leave(a->shim);
 		if (verdict == CHOSEN_SOURCE) {
-			long rc = bind_source(a);
+			rc = bind_source(a);
 			if (unlikely(rc) && set_aside(a, rc))
 				continue;
 		} else if (unlikely(a->flags & (SOURCE_BY_US | NO_PORT_BY_US)) &&
 			   (a->flags & SOURCE_BY_US || !(a->flags & DEFERRED))) {
 			unbind_source(a);
 		}
-		long rc = ask_kernel(a);
+		rc = ask_kernel(a);
 		if (likely(!settle(a, rc)))
 			return rc;
 	}
@@ -645,7 +649,8 @@ HOT long attempt_run(struct shim *shim, struct tracked *tracked, int fd, const s
 	a.destination = NULL;
 	a.space = a.full = NULL;
 	a.candidates = 0;
-	a.spreading = a.real_port = false;
+	a.spreading = false;
+	a.port = PORT_AS_IT_IS;
 	a.answered_ns = 0;
 	a.aid.random = 0;
 	if (unlikely(!begin(&a)))

@@ -14,34 +14,39 @@ void ending_unseen(struct tracked *tracked, uint64_t now_ns)
 	}
 }
 
-static inline void enter(const struct tracked *tracked, const struct ending_facts *facts, uint64_t now_ns)
-{
-	bool was_connecting = tracked->state == SOCKET_CONNECTING;
-
-	if (unlikely(facts->stranger))
-		space_ended(tracked->space, ENDED_UNSEEN, now_ns);
-	else if (unlikely(facts->gave_up))
-		space_failed(tracked->space, 0);
-	else if (unlikely(was_connecting) && facts->error)
-		space_failed(tracked->space, facts->error);
-	else
-		space_ended(tracked->space, facts->how, now_ns);
-}
-
-/* What the end tells of the source. The lock is held. */
+/* What an end that is not a failure tells of the source. */
 COLD static void enter_trust(struct shim *shim, struct tuple_space *space, const struct ending_facts *facts,
 			     bool was_connecting, uint64_t now_ns)
 {
-	if (facts->stranger)
-		return;
-	if (facts->gave_up)
-		trust_failed(shim, space, 0, now_ns);
-	else if (was_connecting && facts->error)
-		trust_failed(shim, space, facts->error, now_ns);
-	else if (facts->turned_away)
+	if (facts->turned_away)
 		trust_turned_away(shim, space, now_ns);
 	else if (facts->asked || facts->how == ENDED_TIME_WAIT)
 		trust_served(shim, space, was_connecting, facts->asked, now_ns);
+}
+
+COLD static void enter_failure(struct shim *shim, struct tuple_space *space, int error, uint64_t now_ns)
+{
+	space_failed(space, error);
+	trust_failed(shim, space, error, now_ns);
+}
+
+static inline void enter(struct shim *shim, const struct tracked *tracked, const struct ending_facts *facts,
+			 uint64_t now_ns)
+{
+	struct tuple_space *space = tracked->space;
+	bool was_connecting = tracked->state == SOCKET_CONNECTING;
+
+	if (unlikely(facts->stranger)) {
+		space_ended(space, ENDED_UNSEEN, now_ns);
+	} else if (unlikely(facts->gave_up)) {
+		enter_failure(shim, space, 0, now_ns);
+	} else if (unlikely(was_connecting) && facts->error) {
+		enter_failure(shim, space, facts->error, now_ns);
+	} else {
+		space_ended(space, facts->how, now_ns);
+		if (unlikely((space->doubt & ~TRUST_UNSERVED) | facts->asked | (int)shim->ledger.doubted))
+			enter_trust(shim, space, facts, was_connecting, now_ns);
+	}
 }
 
 HOT void ending_enter(struct shim *shim, const struct held *held, const struct ending_facts *facts, bool put)
@@ -54,12 +59,8 @@ HOT void ending_enter(struct shim *shim, const struct held *held, const struct e
 	if (unlikely(!shim_enter_held(shim, held)))
 		return;
 	struct tuple_space *space = tracked->space;
-	bool was_connecting = tracked->state == SOCKET_CONNECTING;
 	if (likely(space)) {
-		enter(tracked, facts, now_ns);
-		if (unlikely((space->doubt & ~TRUST_UNSERVED) | facts->asked | facts->gave_up |
-			     (was_connecting & (facts->error != 0)) | (shim->ledger.doubted != 0)))
-			enter_trust(shim, space, facts, was_connecting, now_ns);
+		enter(shim, tracked, facts, now_ns);
 		tracked->space = NULL;
 		events_use_changed(shim, &events, space, now_ns);
 	}
@@ -77,7 +78,7 @@ COLD void ending_with_process(struct shim *shim, const struct held *held, const 
 	if (!shim_enter_held(shim, held))
 		return;
 	if (tracked->space && !(tracked->flags & IN_CALL)) {
-		enter(tracked, facts, clock_coarse_ns());
+		enter(shim, tracked, facts, clock_coarse_ns());
 		tracked->space = NULL;
 	}
 	shim_leave(shim);

@@ -32,9 +32,9 @@ bool socket_inquire(int fd, struct tracked *out);
 struct ending_facts {
 	bool stranger;    /* the fd is another socket than the one that was tracked */
 	bool gave_up;     /* it never was connected */
-	int error;        /* errno of an attempt that failed unseen, or 0 */
 	bool asked;       /* whether the peer turned it away: */
 	bool turned_away; /* ended it at once, without a byte */
+	int error;        /* errno of an attempt that failed unseen, or 0 */
 	enum ending how;  /* otherwise */
 };
 
