@@ -215,7 +215,7 @@ HOT static long bind_source(struct attempt *a)
 			return -ENOPROTOOPT;
 	}
 	a->flags |= NO_PORT_BY_US;
-	long rc = binding_to(a->fd, a->family, &a->source);
+	long rc = binding_to_ours(a->fd, a->family, &a->source);
 	if (likely(!rc))
 		a->flags |= SOURCE_BY_US | BOUND_ONCE;
 	return rc;

@@ -19,4 +19,14 @@ long binding_set_no_port(int fd, int on);
  */
 long binding_to(int fd, int family, const struct address *source);
 
+/**
+ * binding_to_ours() - the same with a source that the program did not name
+ *
+ * Leaves IPV6_V6ONLY as it was: bind() of an IPv6 address sets it for good (__inet6_bind(),
+ * net/ipv6/af_inet6.c), and the socket may want to go to an IPv4-mapped address or to listen later. It may be
+ * set again only as long as the socket has no port (do_ipv6_setsockopt(), net/ipv6/ipv6_sockglue.c), so
+ * binding_set_no_port() comes before.
+ */
+long binding_to_ours(int fd, int family, const struct address *source);
+
 #endif

@@ -76,7 +76,7 @@ struct fake_fd {
 	bool keeps_source; /* was bound to an address once: keeps a source past a failed connect() */
 	bool connected, connecting;
 	bool time_wait; /* closed; the four values are still taken */
-	int no_port, reuse_port, transparent;
+	int no_port, reuse_port, transparent, v6only;
 	uint32_t range;
 	char device[16];
 	struct linger linger;

@@ -34,6 +34,8 @@ static void *field(struct fake_fd *s, int level, int name, size_t *size)
 		return &s->no_port;
 	if (level == IPPROTO_IP && name == IP_LOCAL_PORT_RANGE)
 		return &s->range;
+	if (level == IPPROTO_IPV6 && name == IPV6_V6ONLY && s->family == AF_INET6)
+		return &s->v6only;
 	return NULL;
 }
 
@@ -66,8 +68,9 @@ long fake_setsockopt(int fd, int level, int name, const void *value, socklen_t l
 	if (!s)
 		return -EBADF;
 	void *own = field(s, level, name, &size);
-	if (own && (level == IPPROTO_IP || name == SO_LINGER)) {
-		if (length != size)
+	if (own && (level == IPPROTO_IP || level == IPPROTO_IPV6 || name == SO_LINGER)) {
+		/* IPV6_V6ONLY is refused once there is a port (net/ipv6/ipv6_sockglue.c). */
+		if (length != size || (own == &s->v6only && s->local.port))
 			return -EINVAL;
 		memcpy(own, value, size);
 		return 0;

@@ -95,6 +95,8 @@ static long bind_socket(int fd, const struct endpoint *local)
 		return -EADDRNOTAVAIL;
 	s->local = *local;
 	s->keeps_source |= !address_is_unset(&local->ip);
+	if (!address_is_unset(&local->ip) && !address_is_v4(&local->ip))
+		s->v6only = 1;
 	if (!local->port && !s->no_port)
 		s->local.port = (uint16_t)(FIRST_BOUND_PORT + fd);
 	return 0;
