@@ -28,6 +28,7 @@ static void start_state(struct shim *shim)
 	shim->aside_count = shim->auto_count = 0;
 	shim->deferred_count = 0;
 	shim->deferrals = 0;
+	atomic_store(&shim->forks, 0);
 	shim->spare = NULL;
 	shim->parked_newest = NULL;
 	shim->blank = NULL;

@@ -22,6 +22,13 @@ uint64_t socket_cookie(int fd);
 unsigned socket_tcp_state(int fd);
 
 /**
+ * socket_is_quiet() - is the connection open both ways, with nothing of the peer's to be read?
+ *
+ * Changes nothing of the socket, for whoever holds it besides.
+ */
+bool socket_is_quiet(int fd);
+
+/**
  * socket_inquire() - all that is known of a socket whose making was not seen
  * @out:	flags, family and bound source are filled in
  * Return: false if @fd is not a TCP (or MPTCP) socket over IPv4 or IPv6
@@ -41,11 +48,13 @@ struct ending_facts {
 /**
  * socket_ending() - look at a socket just before its last fd is closed
  * @state:	enum socket_state, SOCKET_CONNECTING or SOCKET_OPEN
- * @flags:	ABORTS_ON_CLOSE, FIN_SENT_FIRST, WAS_SHUT, and TELL_TURNED_AWAY to have an end by the peer
- *looked into
+ * @flags:	ABORTS_ON_CLOSE, FIN_SENT_FIRST, WAS_SHUT, LOOK_CLOSELY, and TELL_TURNED_AWAY to have an end by
+ * the peer looked into
+ * @alone:	nobody else holds the socket, nor is in a call on it: the error it may have need not be left in
+ * it
  *
  * One system call for a connection that is known to be open and was not shut down.
  */
-struct ending_facts socket_ending(int fd, uint8_t state, uint32_t flags);
+struct ending_facts socket_ending(int fd, uint8_t state, uint32_t flags, bool alone);
 
 #endif

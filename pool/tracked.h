@@ -37,6 +37,10 @@ enum socket_flag {
 	BOUND_ONCE =
 		1u << 15, /* we did, at some time: the kernel then keeps a source past a failed connect() */
 	WAS_SHUT = 1u << 14, /* shutdown() in some direction: recv() no longer tells who closed */
+	/* TCP Fast Open: it may be told to be open before the peer has answered. Or SO_RCVLOWAT: what poll()
+	 * is silent about need not be nothing. */
+	LOOK_CLOSELY = 1u << 16,
+	HELD_ELSEWHERE = 1u << 17, /* another process may hold it: sent to it (SCM_RIGHTS), or got from it */
 	TELL_TURNED_AWAY = 1u << 31, /* of no socket: for socket_ending() */
 };
 

@@ -10,6 +10,16 @@
 #include "parking.h"
 #include "process.h"
 
+#include <pthread.h>
+#include <sys/single_threaded.h>
+
+/* A thread that is in a call on the socket holds it as well as another process does. */
+static inline bool nobody_else_has(uint32_t flags)
+{
+	return __libc_single_threaded && !(flags & HELD_ELSEWHERE) &&
+	       !atomic_load_explicit(&shim.forks, memory_order_relaxed);
+}
+
 HOT static inline bool begin(int fd, struct closing *closing, bool may_park)
 {
 	*closing = (struct closing){ 0 };
@@ -43,13 +53,13 @@ HOT static inline bool begin(int fd, struct closing *closing, bool may_park)
 	closing->ends = tracked->fds == 0 && !(flags & IN_CALL) && counted;
 	if (closing->ends && trust_wants_to_know(&shim.ledger, tracked->space))
 		flags |= TELL_TURNED_AWAY;
-	if (!closing->ends)
-		tracked_put(&shim, tracked);
 	shim_leave(&shim);
-	if (unlikely(watched) && closing->ends && may_park && parking_park(fd, &closing->held))
+	if (unlikely(watched) && closing->ends && may_park && parking_park(fd, &closing->held)) {
 		closing->ends = false;
+		closing->parked = true;
+	}
 	if (closing->ends)
-		closing->facts = socket_ending(fd, state, flags);
+		closing->facts = socket_ending(fd, state, flags, nobody_else_has(flags));
 	return true;
 }
 
@@ -65,6 +75,48 @@ bool closing_begin_unparked(int fd, struct closing *closing)
 
 HOT void closing_end(struct closing *closing)
 {
-	if (closing->ends)
+	if (likely(closing->ends))
 		ending_enter(&shim, &closing->held, &closing->facts, true);
+	else if (closing->held.tracked && !closing->parked)
+		fdtable_release(&closing->held);
+}
+
+COLD void closing_undo(int fd, struct closing *closing)
+{
+	struct tracked *tracked = closing->held.tracked;
+
+	if (!tracked || closing->parked || !shim_enter_held(&shim, &closing->held))
+		return;
+	tracked->flags &= ~(uint32_t)CLOSED_IN_CALL;
+	if (fdtable_look(fd) || !fdtable_set(fd, tracked))
+		tracked_put(&shim, tracked);
+	shim_leave(&shim);
+}
+
+struct cancelled {
+	int fd;
+	struct closing *closing;
+};
+
+/* The call was cancelled, perhaps before it began (pthreads(7)). */
+COLD static void on_cancel(void *argument)
+{
+	struct cancelled *c = argument;
+
+	if (socket_tcp_state(c->fd))
+		closing_undo(c->fd, c->closing);
+	else
+		closing_end(c->closing);
+}
+
+APART long closing_call(int fd, struct closing *closing, long (*call)(void *), void *argument)
+{
+	struct cancelled cancelled = { fd, closing };
+	long rc;
+
+	pthread_cleanup_push(on_cancel, &cancelled);
+	rc = call(argument);
+	pthread_cleanup_pop(0);
+	closing_end(closing);
+	return rc;
 }

@@ -7,9 +7,10 @@
 #include "tracked.h"
 
 struct closing {
-	struct held held;
-	bool ours; /* a parked connection has the number: for the program it is not open */
-	bool ends; /* a counted connection ends with this fd; `held` is a reference then */
+	struct held held; /* the reference that the number had */
+	bool ours;        /* a parked connection has the number: for the program it is not open */
+	bool ends;        /* a counted connection ends with this fd */
+	bool parked;      /* it was parked, and has the reference */
 	struct ending_facts facts;
 };
 
@@ -28,5 +29,18 @@ bool closing_begin_unparked(int fd, struct closing *closing);
  * closing_end() - after the real call: enter the end into the ledger
  */
 void closing_end(struct closing *closing);
+
+/**
+ * closing_undo() - instead, if the call failed: the number is open still
+ */
+void closing_undo(int fd, struct closing *closing);
+
+/**
+ * closing_call() - make the real call, which is a cancellation point, and closing_end()
+ * @call:	closes @fd
+ * @argument:	for it
+ * Return: what the call returned
+ */
+long closing_call(int fd, struct closing *closing, long (*call)(void *), void *argument);
 
 #endif

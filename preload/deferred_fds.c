@@ -6,6 +6,7 @@
 #include "fdtable.h"
 #include "parking.h"
 #include "process.h"
+#include "readable.h"
 
 #include <string.h>
 
@@ -32,11 +33,11 @@ bool fds_matter(void)
 	return atomic_load_explicit(&shim.deferred_count, memory_order_relaxed) || shim.settings.reuses;
 }
 
-void fds_in_message(const struct msghdr *message)
+/* Calls @each for the fds in a message. */
+static void walk_fds(const struct msghdr *message, void (*each)(int fd))
 {
-	if (!fds_matter() || !message || !message->msg_control)
-		return;
 	struct msghdr walk = *message; /* CMSG_NXTHDR() takes no const */
+
 	for (struct cmsghdr *c = CMSG_FIRSTHDR(&walk); c; c = CMSG_NXTHDR(&walk, c)) {
 		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS || c->cmsg_len < CMSG_LEN(0))
 			continue;
@@ -44,9 +45,45 @@ void fds_in_message(const struct msghdr *message)
 		for (size_t i = 0; i < count; i++) {
 			int fd;
 			memcpy(&fd, CMSG_DATA(c) + i * sizeof(fd), sizeof(fd));
-			deferred_fd_make_real(fd);
-			if (shim.settings.reuses)
-				parking_shared(fd);
+			each(fd);
 		}
 	}
+}
+
+static void about_to_go(int fd)
+{
+	deferred_fd_make_real(fd);
+	if (shim.settings.reuses)
+		parking_shared(fd);
+}
+
+void fds_in_message(int fd, const struct msghdr *message)
+{
+	if (fds_matter() && readable_bytes(fd, message, sizeof(*message)) && message->msg_control &&
+	    readable_bytes(fd, message->msg_control, message->msg_controllen))
+		walk_fds(message, about_to_go);
+}
+
+static void has_gone(int fd)
+{
+	struct held held;
+
+	if (!fdtable_hold(fd, &held))
+		return;
+	if (shim_enter_held(&shim, &held)) {
+		held.tracked->flags |= HELD_ELSEWHERE;
+		shim_leave(&shim);
+	}
+	fdtable_release(&held);
+}
+
+COLD void fds_were_sent(const struct msghdr *message)
+{
+	walk_fds(message, has_gone);
+}
+
+COLD void fds_were_received(const struct msghdr *message)
+{
+	if (message->msg_control)
+		walk_fds(message, fdtable_new_number);
 }

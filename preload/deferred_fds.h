@@ -17,11 +17,23 @@ void deferred_fds_make_real(void);
 void deferred_fd_make_real(int fd);
 
 /**
- * fds_in_message() - for the fds that a message passes to another process (SCM_RIGHTS, unix(7))
+ * fds_in_message() - for the fds that a message is to pass to another process (SCM_RIGHTS, unix(7))
+ * @fd:		what it is sent over
+ * @message:	the program's; need not be memory
  *
  * Their connections are never parked after that.
  */
-void fds_in_message(const struct msghdr *message);
+void fds_in_message(int fd, const struct msghdr *message);
+
+/**
+ * fds_were_sent() - the message was sent: others hold the sockets now (HELD_ELSEWHERE)
+ */
+void fds_were_sent(const struct msghdr *message);
+
+/**
+ * fds_were_received() - their numbers stand for something new
+ */
+void fds_were_received(const struct msghdr *message);
 
 /**
  * fds_matter() - has fds_in_message() anything to do at all?

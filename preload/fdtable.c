@@ -55,6 +55,14 @@ HOT struct tracked *fdtable_track(int fd, const struct tracked *facts)
 	return NULL;
 }
 
+COLD void fdtable_new_number(int fd)
+{
+	if (!fdtable_look(fd) || !process_is_ours() || !shim_enter(&shim))
+		return;
+	fdtable_track(fd, NULL);
+	shim_leave(&shim);
+}
+
 int fdtable_next(int from)
 {
 	for (int fd = from < 0 ? 0 : from; fd < FD_PAGE * FD_PAGES; fd++) {

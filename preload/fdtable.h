@@ -63,6 +63,11 @@ static inline struct tracked *fdtable_take(int fd)
 struct tracked *fdtable_track(int fd, const struct tracked *facts);
 
 /**
+ * fdtable_new_number() - forget what a number stood for: the kernel has given it out anew; takes the lock
+ */
+void fdtable_new_number(int fd);
+
+/**
  * fdtable_next() - the next number at or after @from that has an entry
  * Return: -1 if there is none
  */

@@ -13,6 +13,7 @@
 #include "parking.h"
 #include "process.h"
 #include "reuse.h"
+#include "socket_facts.h"
 #include "swap.h"
 #include "undo.h"
 
@@ -174,15 +175,13 @@ static void reconnect(int fd, const struct held *dead)
 APART void first_send_look(int fd)
 {
 	struct held held;
-	char byte;
 	int saved = errno;
 
 	if (!fdtable_hold(fd, &held))
 		return;
 	bool first = held.tracked->watched & FIRST_SEND;
 	held.tracked->watched &= (uint8_t)~FIRST_SEND;
-	if (first && held.tracked->reuse && !held.tracked->reuse->received_since &&
-	    kernel.recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) != -EAGAIN)
+	if (first && held.tracked->reuse && !held.tracked->reuse->received_since && !socket_is_quiet(fd))
 		reconnect(fd, &held);
 	fdtable_release(&held);
 	errno = saved;

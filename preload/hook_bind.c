@@ -4,6 +4,7 @@
 #include "deferred_fds.h"
 #include "fdtable.h"
 #include "hooks.h"
+#include "hot.h"
 #include "kernel.h"
 #include "process.h"
 #include "readable.h"
@@ -50,6 +51,34 @@ static long bind_tracked(const struct held *held, struct bind_call *call, const 
 	return rc;
 }
 
+/* What the kernel bound without our knowing to what. */
+static bool remember_what_is_bound(int fd, struct endpoint *local)
+{
+	struct sockaddr_storage sa;
+	socklen_t length = sizeof(sa);
+	struct held held;
+
+	if (kernel.getsockname(fd, &sa, &length) || !endpoint_from_sockaddr(&sa, length, local))
+		return false;
+	if (fdtable_hold(fd, &held)) {
+		remember(&held, local);
+		fdtable_release(&held);
+	}
+	return true;
+}
+
+/* AF_UNSPEC, of which the kernel makes AF_INET (__inet_bind(), net/ipv4/af_inet.c), or what it refuses. */
+COLD static int bind_strange(int fd, const struct sockaddr *address, socklen_t length)
+{
+	struct endpoint local;
+
+	deferred_fd_make_real(fd);
+	int rc = real.bind(fd, address, length);
+	if (rc == 0 && fdtable_look(fd))
+		remember_what_is_bound(fd, &local);
+	return rc;
+}
+
 int hook_bind(int fd, const struct sockaddr *address, socklen_t length)
 {
 	struct bind_call call = { fd, address, length };
@@ -57,8 +86,11 @@ int hook_bind(int fd, const struct sockaddr *address, socklen_t length)
 	struct held held;
 	int saved = errno;
 
-	if (!fdtable_look(fd) || !readable(fd, address, length) ||
-	    !endpoint_from_sockaddr(address, length, &local) || !fdtable_hold(fd, &held))
+	if (!fdtable_look(fd))
+		return real.bind(fd, address, length);
+	if (!readable(fd, address, length) || !endpoint_from_sockaddr(address, length, &local))
+		return bind_strange(fd, address, length);
+	if (!fdtable_hold(fd, &held))
 		return real.bind(fd, address, length);
 	long rc = bind_tracked(&held, &call, &local);
 	fdtable_release(&held);
@@ -69,18 +101,10 @@ int hook_bind(int fd, const struct sockaddr *address, socklen_t length)
 /* listen() bound what was not bound (inet_csk_listen_start(), net/ipv4/inet_connection_sock.c). */
 static void remember_listener(int fd)
 {
-	struct sockaddr_storage sa;
-	socklen_t length = sizeof(sa);
 	struct endpoint local;
-	struct held held;
 
-	if (kernel.getsockname(fd, &sa, &length) || !endpoint_from_sockaddr(&sa, length, &local))
-		return;
-	if (fdtable_hold(fd, &held)) {
-		remember(&held, &local);
-		fdtable_release(&held);
-	}
-	if (shim.settings.reuses && process_is_ours() && shim_enter(&shim)) {
+	if (remember_what_is_bound(fd, &local) && shim.settings.reuses && process_is_ours() &&
+	    shim_enter(&shim)) {
 		reuse_note_listener(&shim, &local);
 		shim_leave(&shim);
 	}

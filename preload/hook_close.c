@@ -5,6 +5,7 @@
 #include "hook_epoll.h"
 #include "hooks.h"
 #include "hot.h"
+#include "numbers.h"
 #include "parking.h"
 #include "process.h"
 #include "socket_facts.h"
@@ -13,6 +14,8 @@
 #include <limits.h>
 #include <linux/close_range.h>
 #include <netinet/tcp.h>
+#include <pthread.h>
+#include <sys/single_threaded.h>
 
 /* Where reuse is on: the number may be an epoll set's. */
 APART static int close_other(int fd)
@@ -22,17 +25,27 @@ APART static int close_other(int fd)
 	return real.close(fd);
 }
 
+static long call_close(void *argument)
+{
+	return real.close(*(const int *)argument);
+}
+
 /* Apart from hook_close(), which then needs no stack of its own for all the numbers that are not ours. */
 HOT __attribute__((noinline)) static int close_tracked(int fd)
 {
 	struct closing closing;
 
+	/* What is parked cannot be taken back. */
+	if (unlikely(shim.settings.reuses) && !__libc_single_threaded)
+		pthread_testcancel();
 	if (unlikely(!closing_begin(fd, &closing)))
 		return shim.settings.reuses ? close_other(fd) : real.close(fd);
 	if (unlikely(closing.ours)) {
 		errno = EBADF;
 		return -1;
 	}
+	if (!__libc_single_threaded)
+		return (int)closing_call(fd, &closing, call_close, &fd);
 	int rc = real.close(fd);
 	closing_end(&closing);
 	return rc;
@@ -58,17 +71,61 @@ static int number_of(FILE *stream)
 	return fd;
 }
 
-int hook_fclose(FILE *stream)
+struct stream_call {
+	FILE *stream, *result;
+	const char *path, *mode;
+	bool large;
+};
+
+static long call_fclose(void *argument)
+{
+	const struct stream_call *c = argument;
+	return real.fclose(c->stream);
+}
+
+static long call_freopen(void *argument)
+{
+	struct stream_call *c = argument;
+	c->result = (c->large ? real.freopen64 : real.freopen)(c->path, c->mode, c->stream);
+	return 0;
+}
+
+/* The stream's number is closed whatever comes of the call (fclose(3), freopen(3)). */
+static long close_stream(struct stream_call *call, long (*close_it)(void *))
 {
 	struct closing closing;
-	int fd = number_of(stream);
+	int fd = number_of(call->stream);
 
-	/* What is left in its buffer is still to be sent. */
+	/* What is left in its buffer is still to be sent: no parking. */
 	if (fd < 0 || !fdtable_look(fd) || !closing_begin_unparked(fd, &closing))
-		return real.fclose(stream);
-	int rc = real.fclose(stream);
-	closing_end(&closing);
-	return rc;
+		return close_it(call);
+	return closing_call(fd, &closing, close_it, call);
+}
+
+int hook_fclose(FILE *stream)
+{
+	struct stream_call call = { .stream = stream };
+	return (int)close_stream(&call, call_fclose);
+}
+
+FILE *hook_freopen(const char *path, const char *mode, FILE *stream)
+{
+	struct stream_call call = { .stream = stream, .path = path, .mode = mode };
+	close_stream(&call, call_freopen);
+	return call.result;
+}
+
+FILE *hook_freopen64(const char *path, const char *mode, FILE *stream)
+{
+	struct stream_call call = { .stream = stream, .path = path, .mode = mode, .large = true };
+	close_stream(&call, call_freopen);
+	return call.result;
+}
+
+static bool any_between(unsigned first, unsigned last)
+{
+	int fd = first > INT_MAX ? -1 : fdtable_next((int)first);
+	return fd >= 0 && (unsigned)fd <= last;
 }
 
 static void close_all(unsigned first, unsigned last)
@@ -111,15 +168,29 @@ static int close_between(unsigned first, unsigned last, int flags)
 	}
 }
 
+/* Is there such a call (Linux 5.9), and may the program make it? Asked of a range that no number is in. */
+static bool close_range_works(void)
+{
+	return !real.close_range(UINT_MAX, UINT_MAX, 0);
+}
+
 int hook_close_range(unsigned first, unsigned last, int flags)
 {
-	if (first <= last && !(flags & (int)CLOSE_RANGE_CLOEXEC)) {
-		close_all(first, last);
-		if (shim.settings.reuses)
-			epoll_numbers_closed(first, last);
+	int saved = errno;
+
+	if (first > last || flags & ~(int)CLOSE_RANGE_UNSHARE || !process_is_ours() ||
+	    (!shim.settings.reuses && !any_between(first, last)) || !close_range_works())
+		return real.close_range(first, last, flags);
+	errno = saved;
+	if (flags & (int)CLOSE_RANGE_UNSHARE && numbers_will_part()) {
+		int rc = real.close_range(first, last, flags);
+		numbers_parted(rc == 0);
+		return rc;
 	}
-	return first <= last && shim.parked_count ? close_between(first, last, flags)
-						  : real.close_range(first, last, flags);
+	close_all(first, last);
+	if (shim.settings.reuses)
+		epoll_numbers_closed(first, last);
+	return shim.parked_count ? close_between(first, last, flags) : real.close_range(first, last, flags);
 }
 
 void hook_closefrom(int first)

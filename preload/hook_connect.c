@@ -74,6 +74,8 @@ HOT static struct tracked *enter_for_connect(int fd)
 	if ((unlikely(!known) && !socket_inquire(fd, &facts)) || unlikely(!shim_enter(&shim)))
 		return NULL;
 	tracked = likely(known) ? fdtable_look(fd) : fdtable_track(fd, &facts);
+	if (unlikely(!known) && tracked)
+		tracked->flags |= HELD_ELSEWHERE;
 	/* What was set on it, and who has it besides, is not known. */
 	if (unlikely(shim.settings.reuses) && tracked && !known) {
 		struct reuse *reuse = reuse_of(&shim, tracked);
@@ -133,6 +135,8 @@ HOT static long connect_to(int fd, const struct endpoint *to, real_call *call, v
 	struct tracked *tracked = enter_for_connect(fd);
 	if (unlikely(!tracked))
 		return call(argument);
+	if (unlikely(call != call_connect))
+		tracked->flags |= LOOK_CLOSELY;
 	if (likely(tracked->state == SOCKET_FRESH && !(tracked->flags & IN_CALL))) {
 		if (unlikely(shim.settings.reuses))
 			reuse_begin(&shim, tracked, to, rule);
@@ -186,21 +190,32 @@ HOT int hook_connect(int fd, const struct sockaddr *address, socklen_t length)
 
 TWIN(int, __connect, (int fd, const struct sockaddr *address, socklen_t length), connect)
 
+/* sendto(), sendmsg() or sendmmsg(): the other two have no messages, or no array of them. */
 struct send_call {
 	int fd, flags;
-	const void *data; /* of sendto() */
+	const void *data;
 	size_t size;
 	const struct sockaddr *address;
 	socklen_t length;
-	const struct msghdr *message; /* of sendmsg(), or NULL */
+	const struct msghdr *message;
+	struct mmsghdr *messages;
+	unsigned count;
 };
 
 static long call_send(void *argument)
 {
 	const struct send_call *c = argument;
-	ssize_t rc = c->message ? real.sendmsg(c->fd, c->message, c->flags)
-				: real.sendto(c->fd, c->data, c->size, c->flags, c->address, c->length);
+	ssize_t rc = c->messages  ? real.sendmmsg(c->fd, c->messages, c->count, c->flags)
+		     : c->message ? real.sendmsg(c->fd, c->message, c->flags)
+				  : real.sendto(c->fd, c->data, c->size, c->flags, c->address, c->length);
 	return rc < 0 ? -errno : rc;
+}
+
+/* Does the call connect? @message: the first, or NULL */
+static bool connects(int fd, int flags, const struct msghdr *message)
+{
+	return unlikely(flags & MSG_FASTOPEN) && process_is_ours() &&
+	       readable_bytes(fd, message, sizeof(*message)) && message->msg_name;
 }
 
 ssize_t hook_sendto(int fd, const void *data, size_t size, int flags, const struct sockaddr *address,
@@ -219,16 +234,47 @@ ssize_t hook_sendto(int fd, const void *data, size_t size, int flags, const stru
 	return outgoing(fd, address, length, call_send, &call);
 }
 
+static ssize_t send_message(int fd, const struct msghdr *message, int flags)
+{
+	struct held held;
+
+	if (!watched(fd) || !message || !sending_begins(fd, &held))
+		return real.sendmsg(fd, message, flags);
+	ssize_t rc = real.sendmsg(fd, message, flags);
+	return sent(&held, rc >= 0 && message->msg_iovlen ? message->msg_iov : NULL, flags, rc);
+}
+
 ssize_t hook_sendmsg(int fd, const struct msghdr *message, int flags)
 {
 	struct send_call call = { .fd = fd, .flags = flags, .message = message };
-	struct held held;
-	fds_in_message(message);
-	if (!(flags & MSG_FASTOPEN) || !message || !message->msg_name || !process_is_ours()) {
-		if (!watched(fd) || !message || !sending_begins(fd, &held))
-			return real.sendmsg(fd, message, flags);
-		return sent(&held, message->msg_iovlen ? message->msg_iov : NULL, flags,
-			    real.sendmsg(fd, message, flags));
-	}
-	return outgoing(fd, message->msg_name, message->msg_namelen, call_send, &call);
+
+	fds_in_message(fd, message);
+	if (connects(fd, flags, message))
+		return outgoing(fd, message->msg_name, message->msg_namelen, call_send, &call);
+	ssize_t rc = send_message(fd, message, flags);
+	if (unlikely(rc >= 0 && message->msg_control))
+		fds_were_sent(message);
+	return rc;
 }
+
+/* The first message connects, the others go the way it went. */
+int hook_sendmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags)
+{
+	struct send_call call = { .fd = fd, .flags = flags, .messages = messages, .count = count };
+
+	for (unsigned i = 0; fds_matter() && i < count && i < UIO_MAXIOV; i++) {
+		if (!readable_bytes(fd, &messages[i], sizeof(messages[i])))
+			break;
+		fds_in_message(fd, &messages[i].msg_hdr);
+	}
+	if (count && connects(fd, flags, &messages->msg_hdr))
+		return (int)outgoing(fd, messages->msg_hdr.msg_name, messages->msg_hdr.msg_namelen, call_send,
+				     &call);
+	int rc = send_messages(fd, messages, count, flags);
+	for (int i = 0; i < rc; i++)
+		if (unlikely(messages[i].msg_hdr.msg_control))
+			fds_were_sent(&messages[i].msg_hdr);
+	return rc;
+}
+
+TWIN(int, __sendmmsg, (int fd, struct mmsghdr *messages, unsigned count, int flags), sendmmsg)

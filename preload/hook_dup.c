@@ -10,6 +10,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
 
 /* @copy is a new number of the socket behind @fd. */
 static void share(int fd, int copy)
@@ -50,16 +52,32 @@ int hook_dup(int fd)
 	return copy;
 }
 
+/* Will the kernel close @target? It does nothing if the call fails (do_dup2(), ksys_dup3(), fs/file.c). What
+ * is taken out of the table can be put back; what is parked can not, so more is asked then. */
+static bool will_replace(int fd, int target, int flags)
+{
+	struct rlimit files;
+
+	if (fd == target || flags & ~O_CLOEXEC || kernel.fcntl(fd, F_GETFD, 0) < 0)
+		return false;
+	return !shim.settings.reuses ||
+	       kernel_syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, 0, (long)&files, 0, 0) ||
+	       (rlim_t)target < files.rlim_cur;
+}
+
 /* The number @target is closed first: that may end a connection (Java closes a socket so). */
 static int dup_onto(int fd, int target, int flags, bool plain)
 {
 	struct closing closing;
-	bool closes = fd != target && kernel.fcntl(fd, F_GETFD, 0) >= 0 && closing_begin(target, &closing);
+	bool closes =
+		fdtable_look(target) && will_replace(fd, target, flags) && closing_begin(target, &closing);
 	if (closes && closing.ours)
 		parking_give_way(target);
 	int copy = plain ? real.dup2(fd, target) : real.dup3(fd, target, flags);
 
-	if (closes)
+	if (closes && copy < 0)
+		closing_undo(target, &closing);
+	else if (closes)
 		closing_end(&closing);
 	if (copy >= 0 && fd != target && shim.settings.reuses)
 		epoll_number_closed(target);

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /* hook_files - calls that make fds: when there is none left for the program, parked connections go. */
+#include "fdtable.h"
 #include "hooks.h"
+#include "hot.h"
 #include "parking.h"
 
 #include <errno.h>
@@ -9,11 +11,35 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 
-#define RETRY(call)                \
+/* A number that the kernel gives out was closed, if not where a hook could see it. */
+static inline int new_number(int fd)
+{
+	if (unlikely(fd >= 0 && fdtable_look(fd)))
+		fdtable_new_number(fd);
+	return fd;
+}
+
+static inline int new_numbers(int rc, const int *fds)
+{
+	if (rc == 0) {
+		new_number(fds[0]);
+		new_number(fds[1]);
+	}
+	return rc;
+}
+
+#define RETRY_CALL(call)           \
 	int rc = (call);           \
 	if (parking_made_room(rc)) \
-		rc = (call);       \
-	return rc
+		rc = (call);
+
+#define RETRY(call)      \
+	RETRY_CALL(call) \
+	return new_number(rc)
+
+#define RETRY_PAIR(call, fds) \
+	RETRY_CALL(call)      \
+	return new_numbers(rc, fds)
 
 int hook_accept(int fd, struct sockaddr *address, socklen_t *length)
 {
@@ -27,19 +53,19 @@ int hook_accept4(int fd, struct sockaddr *address, socklen_t *length, int flags)
 
 int hook_pipe(int *fds)
 {
-	RETRY(real.pipe(fds));
+	RETRY_PAIR(real.pipe(fds), fds);
 }
 
 TWIN(int, __pipe, (int *fds), pipe)
 
 int hook_pipe2(int *fds, int flags)
 {
-	RETRY(real.pipe2(fds, flags));
+	RETRY_PAIR(real.pipe2(fds, flags), fds);
 }
 
 int hook_socketpair(int family, int type, int protocol, int *fds)
 {
-	RETRY(real.socketpair(family, type, protocol, fds));
+	RETRY_PAIR(real.socketpair(family, type, protocol, fds), fds);
 }
 
 int hook_epoll_create(int size)

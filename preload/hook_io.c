@@ -171,7 +171,7 @@ ssize_t hook___recvfrom_chk(int fd, void *data, size_t size, size_t room, int fl
 		    real.__recvfrom_chk(fd, data, size, room, flags, address, length));
 }
 
-ssize_t hook_recvmsg(int fd, struct msghdr *message, int flags)
+static ssize_t receive_message(int fd, struct msghdr *message, int flags)
 {
 	struct held held;
 
@@ -179,6 +179,15 @@ ssize_t hook_recvmsg(int fd, struct msghdr *message, int flags)
 		return real.recvmsg(fd, message, flags);
 	ssize_t rc = real.recvmsg(fd, message, flags);
 	return took(&held, rc >= 0 && message->msg_iovlen ? message->msg_iov : NULL, flags, rc);
+}
+
+ssize_t hook_recvmsg(int fd, struct msghdr *message, int flags)
+{
+	ssize_t rc = receive_message(fd, message, flags);
+
+	if (unlikely(rc >= 0 && message->msg_controllen))
+		fds_were_received(message);
+	return rc;
 }
 
 int hook_recvmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags, struct timespec *timeout)
@@ -198,12 +207,10 @@ int hook_recvmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags, s
 	return rc;
 }
 
-int hook_sendmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags)
+int send_messages(int fd, struct mmsghdr *messages, unsigned count, int flags)
 {
 	struct held held;
 
-	for (unsigned i = 0; fds_matter() && i < count; i++)
-		fds_in_message(&messages[i].msg_hdr);
 	if (!watched(fd) || !sending_begins(fd, &held))
 		return real.sendmmsg(fd, messages, count, flags);
 	int rc = real.sendmmsg(fd, messages, count, flags);
@@ -216,8 +223,6 @@ int hook_sendmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags)
 	errno = saved;
 	return rc;
 }
-
-TWIN(int, __sendmmsg, (int fd, struct mmsghdr *messages, unsigned count, int flags), sendmmsg)
 
 __attribute__((noinline)) static ssize_t write_watched(int fd, const void *data, size_t size)
 {

@@ -6,6 +6,7 @@
 #include "fdtable.h"
 #include "process.h"
 
+#include <sys/socket.h>
 #include <sys/types.h>
 #include <sys/uio.h>
 
@@ -39,5 +40,10 @@ bool sending_begins(int fd, struct held *held);
  */
 ssize_t sent(const struct held *held, const struct iovec *pieces, int flags, ssize_t rc);
 ssize_t took(const struct held *held, const struct iovec *pieces, int flags, ssize_t rc);
+
+/**
+ * send_messages() - sendmmsg() on a socket that is connected, or need not be
+ */
+int send_messages(int fd, struct mmsghdr *messages, unsigned count, int flags);
 
 #endif

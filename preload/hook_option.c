@@ -10,6 +10,7 @@
 #include "reuse.h"
 
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <string.h>
 
 /* Options that bear on which port a bind() may get: the port is chosen before they are set. */
@@ -60,9 +61,16 @@ static uint32_t flag_of(int level, int name, const void *value, socklen_t length
 	if ((level == IPPROTO_IP && name == IP_TRANSPARENT) ||
 	    (level == IPPROTO_IPV6 && name == IPV6_TRANSPARENT))
 		return PINNED;
+	if (level == IPPROTO_TCP && name == TCP_FASTOPEN_CONNECT) {
+		*set = true;
+		return LOOK_CLOSELY;
+	}
 	if (level != SOL_SOCKET)
 		return 0;
 	switch (name) {
+	case SO_RCVLOWAT:
+		*set = true;
+		return LOOK_CLOSELY;
 	case SO_REUSEPORT:
 		return REUSES_PORT;
 	case SO_BINDTODEVICE:

@@ -13,6 +13,7 @@
 #include <sched.h>
 #include <stdarg.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 static void others_will_see(void)
@@ -88,6 +89,36 @@ int hook_posix_spawnp(pid_t *pid, const char *file, const posix_spawn_file_actio
 	return real.posix_spawnp(pid, file, actions, attributes, argv, envp);
 }
 
+#if defined(__x86_64__)
+/* Programs linked before glibc 2.15 have a file without `#!` run by /bin/sh (posix/spawn.c,
+ * SPAWN_XFLAGS_TRY_SHELL). trampoline_x86_64.S gives these two their names and versions. */
+typedef int spawn(pid_t *pid, const char *path, const posix_spawn_file_actions_t *actions,
+		  const posix_spawnattr_t *attributes, char *const argv[], char *const envp[]);
+spawn hook_posix_spawn_old, hook_posix_spawnp_old;
+
+static spawn *old(const char *name)
+{
+	spawn *found;
+	void *symbol = dlvsym(RTLD_NEXT, name, "GLIBC_2.2.5");
+	memcpy(&found, &symbol, sizeof(found));
+	return found;
+}
+
+int hook_posix_spawn_old(pid_t *pid, const char *path, const posix_spawn_file_actions_t *actions,
+			 const posix_spawnattr_t *attributes, char *const argv[], char *const envp[])
+{
+	others_will_see();
+	return old("posix_spawn")(pid, path, actions, attributes, argv, envp);
+}
+
+int hook_posix_spawnp_old(pid_t *pid, const char *file, const posix_spawn_file_actions_t *actions,
+			  const posix_spawnattr_t *attributes, char *const argv[], char *const envp[])
+{
+	others_will_see();
+	return old("posix_spawnp")(pid, file, actions, attributes, argv, envp);
+}
+#endif
+
 int hook_system(const char *command)
 {
 	others_will_see();
@@ -159,6 +190,16 @@ int hook_execle(const char *path, const char *first, ...)
 	return hook_execve(path, argv, environment);
 }
 
+static void before_clone(unsigned long flags)
+{
+	if (flags & CLONE_THREAD)
+		return;
+	others_will_see();
+	leave_nothing_parked();
+	if (flags & CLONE_VM)
+		process_mark_shared_memory();
+}
+
 EXPORTED int hook_clone(int (*function)(void *), void *stack, int flags, void *argument,
 			...) __asm__("clone");
 
@@ -170,12 +211,7 @@ int hook_clone(int (*function)(void *), void *stack, int flags, void *argument, 
 	void *parent_tid = va_arg(rest, void *), *tls = va_arg(rest, void *),
 	     *child_tid = va_arg(rest, void *);
 	va_end(rest);
-	if (!(flags & CLONE_THREAD)) {
-		others_will_see();
-		leave_nothing_parked();
-		if (flags & CLONE_VM)
-			process_mark_shared_memory();
-	}
+	before_clone((unsigned long)flags);
 	if (!real.clone) {
 		void *found = dlsym(RTLD_NEXT, "clone");
 		memcpy(&real.clone, &found, sizeof(found));
@@ -186,7 +222,15 @@ int hook_clone(int (*function)(void *), void *stack, int flags, void *argument, 
 TWIN(int, __clone, (int (*function)(void *), void *stack, int flags, void *argument, ...), clone)
 
 #if defined(__x86_64__)
-void *before_vfork(void); /* called by trampoline_x86_64.S */
+/* Called by trampoline_x86_64.S. */
+void *before_vfork(void);
+void before_raw_fork(long number, unsigned long a);
+
+/* syscall() with SYS_fork, SYS_clone, SYS_clone3, whose flags are in memory that need not be there. */
+void before_raw_fork(long number, unsigned long a)
+{
+	before_clone(number == SYS_clone ? a : 0);
+}
 
 /* Return: the real vfork(), to be jumped to: a function that returns twice must not have a caller's frame. */
 void *before_vfork(void)

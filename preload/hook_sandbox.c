@@ -6,6 +6,7 @@
 
 #include "deferred_fds.h"
 #include "hooks.h"
+#include "numbers.h"
 #include "parking.h"
 #include "process.h"
 #include "restraint.h"
@@ -78,7 +79,10 @@ static void network_changed(int rc)
 
 int hook_unshare(int flags)
 {
+	bool apart = flags & CLONE_FILES && numbers_will_part();
 	int rc = real.unshare(flags);
+	if (apart)
+		numbers_parted(rc == 0);
 	if (flags & CLONE_NEWNET)
 		network_changed(rc);
 	return rc;

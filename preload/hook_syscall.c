@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* hook_syscall - syscall() of libc: the closes that libuv makes by it, seccomp(),
- * landlock_restrict_self(), io_uring_setup().
+ * landlock_restrict_self(), io_uring_setup(), unshare().
  * trampoline_x86_64.S comes here. */
 #include "hooks.h"
 
@@ -18,13 +18,16 @@ long syscall_on_fds(long number, long a, long b, long c);
 long syscall_seccomp(long number, long a, long b, long c);
 long syscall_landlock(long number, long a, long b, long c);
 long syscall_io_uring(long number, long a, long b, long c);
+long syscall_unshare(long number, long a);
 
 static long raw_close(int fd)
 {
 	struct closing closing;
 	bool seen = fdtable_look(fd) && closing_begin(fd, &closing);
-	long rc = kernel_syscall(SYS_close, fd, 0, 0, 0, 0, 0);
 
+	if (seen && closing.ours)
+		return -EBADF;
+	long rc = kernel_syscall(SYS_close, fd, 0, 0, 0, 0, 0);
 	if (seen)
 		closing_end(&closing);
 	return rc;
@@ -86,4 +89,10 @@ long syscall_io_uring(long number, long a, long b, long c)
 	else
 		errno = (int)-rc;
 	return rc < 0 ? -1 : rc;
+}
+
+long syscall_unshare(long number, long a)
+{
+	(void)number;
+	return hook_unshare((int)a);
 }

@@ -91,6 +91,8 @@
 	HOOK(int, fcntl64, (int fd, int command, long argument), (fd, command, argument))                   \
 	HOOK(void, closefrom, (int first), (first))                                                         \
 	HOOK(int, fclose, (FILE * stream), (stream))                                                        \
+	HOOK(FILE *, freopen, (const char *path, const char *mode, FILE *stream), (path, mode, stream))     \
+	HOOK(FILE *, freopen64, (const char *path, const char *mode, FILE *stream), (path, mode, stream))   \
 	HOOK(int, execve, (const char *path, char *const argv[], char *const envp[]), (path, argv, envp))   \
 	HOOK(int, execv, (const char *path, char *const argv[]), (path, argv))                              \
 	HOOK(int, execvp, (const char *file, char *const argv[]), (file, argv))                             \

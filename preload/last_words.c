@@ -41,7 +41,7 @@ static void end(int fd)
 		shim_leave(&shim);
 	}
 	if (counted) {
-		struct ending_facts facts = socket_ending(fd, state, flags);
+		struct ending_facts facts = socket_ending(fd, state, flags, false);
 		ending_with_process(&shim, &held, &facts);
 	}
 	fdtable_release(&held);

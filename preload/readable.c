@@ -51,3 +51,15 @@ HOT bool readable(int fd, const void *address, socklen_t length)
 	return page_readable(fd, first) &&
 	       (likely(first >> PAGE_BITS == last >> PAGE_BITS) || page_readable(fd, last));
 }
+
+bool readable_bytes(int fd, const void *bytes, size_t size)
+{
+	uintptr_t at = (uintptr_t)bytes >> PAGE_BITS, last = ((uintptr_t)bytes + size - 1) >> PAGE_BITS;
+
+	if (!size || size > READABLE_MOST)
+		return false;
+	for (; at <= last; at++)
+		if (!page_readable(fd, at << PAGE_BITS))
+			return false;
+	return true;
+}

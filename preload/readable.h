@@ -4,6 +4,7 @@
 #define HEADROOM_PRELOAD_READABLE_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <sys/socket.h>
 
 /**
@@ -16,5 +17,12 @@
  * each page, and the last pages are remembered.
  */
 bool readable(int fd, const void *address, socklen_t length);
+
+/**
+ * readable_bytes() - the same of a message and what goes with it, which may be larger (struct msghdr)
+ * @size:	bytes; more than READABLE_MOST are not looked through
+ */
+bool readable_bytes(int fd, const void *bytes, size_t size);
+enum { READABLE_MOST = 65536 };
 
 #endif

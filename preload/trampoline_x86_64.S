@@ -46,6 +46,29 @@ syscall:
 	je	syscall_landlock
 	cmpq	$SYS_io_uring_setup, %rdi
 	je	syscall_io_uring
+	cmpq	$SYS_unshare, %rdi
+	je	syscall_unshare
+	cmpq	$SYS_fork, %rdi
+	je	1f
+	cmpq	$SYS_clone, %rdi
+	je	1f
+	cmpq	$SYS_clone3, %rdi
+	je	1f
+	jmp	*real_syscall(%rip)
+	/* The child comes back here too, perhaps on another stack: nothing of ours may be on it. */
+1:	.irp	register, rdi, rsi, rdx, rcx, r8, r9
+	pushq	%\register
+	.cfi_adjust_cfa_offset 8
+	.endr
+	subq	$8, %rsp
+	.cfi_adjust_cfa_offset 8
+	call	before_raw_fork
+	addq	$8, %rsp
+	.cfi_adjust_cfa_offset -8
+	.irp	register, r9, r8, rcx, rdx, rsi, rdi
+	popq	%\register
+	.cfi_adjust_cfa_offset -8
+	.endr
 	jmp	*real_syscall(%rip)
 	.cfi_endproc
 	.size	syscall, .-syscall
@@ -73,5 +96,26 @@ early_syscall:
 	jmp	syscall_failed
 	.cfi_endproc
 	.size	early_syscall, .-early_syscall
+
+	/* The versions that glibc has of these calls besides the default ones (versions_x86_64.map). */
+	.globl	posix_spawn_old
+	.type	posix_spawn_old, @function
+posix_spawn_old:
+	.cfi_startproc
+	endbr64
+	jmp	hook_posix_spawn_old
+	.cfi_endproc
+	.size	posix_spawn_old, .-posix_spawn_old
+	.symver	posix_spawn_old, posix_spawn@GLIBC_2.2.5, remove
+
+	.globl	posix_spawnp_old
+	.type	posix_spawnp_old, @function
+posix_spawnp_old:
+	.cfi_startproc
+	endbr64
+	jmp	hook_posix_spawnp_old
+	.cfi_endproc
+	.size	posix_spawnp_old, .-posix_spawnp_old
+	.symver	posix_spawnp_old, posix_spawnp@GLIBC_2.2.5, remove
 
 	.section .note.GNU-stack, "", @progbits

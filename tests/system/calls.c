@@ -175,5 +175,7 @@ int main(int argc, char **argv)
 	bool found = run(connect_cases, wanted);
 	found = found || run(bind_cases, wanted);
 	found = found || run(fd_cases, wanted);
+	found = found || run(held_cases, wanted);
+	found = found || run(number_cases, wanted);
 	return wanted && !found ? 2 : 0;
 }

@@ -19,7 +19,7 @@ struct call_case {
 	void (*run)(void);
 };
 
-extern const struct call_case connect_cases[], bind_cases[], fd_cases[];
+extern const struct call_case connect_cases[], bind_cases[], fd_cases[], held_cases[], number_cases[];
 
 void prepare(void);
 long report(const char *text, long value);

@@ -117,7 +117,7 @@ int main(int argc, char **argv)
 	sigaddset(&end, SIGTERM);
 	sigprocmask(SIG_BLOCK, &end, NULL);
 	if (argc < 2 || (!run(fork_cases, argv) && !run(signal_cases, argv) && !run(file_cases, argv) &&
-			 !run(sandbox_cases, argv)))
+			 !run(sandbox_cases, argv) && !run(number_cases, argv)))
 		return 2;
 	say("held");
 	sigwait(&end, &number);

@@ -14,7 +14,7 @@ struct process_case {
 	void (*run)(char **arguments);
 };
 
-extern const struct process_case fork_cases[], signal_cases[], file_cases[], sandbox_cases[];
+extern const struct process_case fork_cases[], signal_cases[], file_cases[], sandbox_cases[], number_cases[];
 
 /** say() - one line on standard output, or appended to the file that PROCESS_OUT names */
 void say(const char *format, ...) __attribute__((format(printf, 1, 2)));

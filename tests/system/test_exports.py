@@ -33,8 +33,9 @@ def hooked():
         code = file.read_text()
         names |= set(re.findall(r"^TWIN\(\w+, (\w+),", code, re.MULTILINE))
         names |= set(re.findall(r'__asm__\("(\w+)"\)', code))
-    names |= set(re.findall(r"\.globl\s+(\w+)", (SOURCES / "trampoline_x86_64.S").read_text()))
-    return names - set(re.findall(r"\.hidden\s+(\w+)", (SOURCES / "trampoline_x86_64.S").read_text()))
+    assembler = (SOURCES / "trampoline_x86_64.S").read_text()
+    names |= set(re.findall(r"\.globl\s+(\w+)", assembler))
+    return names - set(re.findall(r"\.(?:hidden|symver)\s+(\w+)", assembler))
 
 
 def exports():
@@ -45,12 +46,27 @@ def exports():
     return f"{len(found)} names"
 
 
+def libc():
+    return next(line.split()[2] for line in lines("ldd", "/bin/sh") if "libc.so" in line)
+
+
+def versions():
+    """A call that libc has in several versions, of which a program gets the one it was linked with, is hooked in each."""
+    of_libc, ours = {}, {}
+    for found, library in (of_libc, libc()), (ours, SHIM):
+        for name, version in dynamic_symbols(library, "TWi"):
+            found.setdefault(name, set()).add(version)
+    several = {name: versions for name, versions in of_libc.items() if len(versions) > 1 and name in hooked()}
+    lab.equal("versions", {name: ours[name] for name in several}, several)
+    lab.equal("versions of what libc has in one", {n: v for n, v in ours.items() if v != {""} and n not in several}, {})
+    return ", ".join(sorted(several))
+
+
 def twins():
     """Every second name that libc has for a hooked call is hooked too."""
     names = hooked()
-    libc = next(line.split()[2] for line in lines("ldd", "/bin/sh") if "libc.so" in line)
     missing = []
-    for name, version in dynamic_symbols(libc, "TWi"):
+    for name, version in dynamic_symbols(libc(), "TWi"):
         plain = re.sub(r"^(__libc_|__)", "", name)
         if name != plain and plain in names and name not in names | {"__vfork"} and version != "GLIBC_PRIVATE":
             missing.append(name)
@@ -77,5 +93,5 @@ def hardened():
     return "no executable stack, RELRO, bound at load, no text relocations"
 
 
-lab.main([("only the hooked names", exports), ("twins of libc", twins), ("needs libc only", needed),
+lab.main([("only the hooked names", exports), ("twins of libc", twins), ("versions of libc", versions), ("needs libc only", needed),
           ("hardened", hardened)])

@@ -333,6 +333,11 @@ lab.main([
         beside, installed("libexec/coreutils/libstdbuf.so", "lib/*/coreutils/libstdbuf.so"), {"_STDBUF_O": "L"})),
     *((f"daemon closes all: {how}", of(f"close-all {how}", {MAIN: (8, 3, 5)}))
       for how in ("loop", "closefrom", "close_range", "syscall")),
+    ("a number that is not replaced after all", of("not-replacing", {MAIN: (5, 4, 1)})),
+    ("freopen", of("reopening", {MAIN: (3, 1, 2)})),
+    ("pthread_cancel in close", of("cancelling", {MAIN: (4, 3, 1)})),
+    ("Fast Open", of("opening-fast", {MAIN: (6, 2, 4)})),
+    ("numbers given out anew after a close that no hook saw", of("taking-over", {MAIN: (6, 1, 0)})),
     ("fds 0 to 2 closed at start", starts_closed),
     ("fds 0 to 2 closed at start, and none of ours there", moved_away),
     ("the program's data file is fd 2", data_file),

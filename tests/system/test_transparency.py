@@ -17,6 +17,8 @@ SHIMS = {
     "spread off": {"sources": "127.0.0.1-127.0.0.3", "spread": "off"},
     "disabled": {"sources": "127.0.0.1-127.0.0.3", "env": {"HEADROOM_DISABLE": "1"}},
 }
+IPV6 = {"even 3 of IPv6": {"sources": "fd00::1-fd00::3", "spread": "even"}}
+WITH_IPV6 = {"connect-v6only"}
 # Listed in README.md: after a failed connect() from a source of the shim's, the kernel has no released port to show.
 EXCEPTIONS = {("connect-name-afterwards", "even 3"): lambda line: line.replace(", a port", ", no port")}
 # AddressSanitizer wants more stack and more file numbers than these leave it.
@@ -25,13 +27,15 @@ NOT_UNDER_SANITIZER = {"connect-smallest-stack", "fd-no-more-files"}
 
 def names():
     """The cases that calls.c has, by its tables: asking the program would need a namespace first."""
-    for file in ("calls_connect.c", "calls_bind.c", "calls_fd.c"):
+    for file in ("calls_connect.c", "calls_bind.c", "calls_fd.c", "calls_held.c", "calls_number.c"):
         table = (lab.HERE / file).read_text().rpartition("[] = {")[2]
         yield from (line.split('"')[1] for line in table.splitlines() if '"' in line)
 
 
 def outcome(name, shim):
     lab.new_network()
+    for i in range(1, 4) if name in WITH_IPV6 else ():
+        lab.ip("addr", "add", f"fd00::{i}/128", "dev", "lo", "nodad")
     done = lab.run([lab.client("calls"), name], shim)
     # What the shim has to say it says on stderr; what the program says there is its own.
     return done.status, done.stdout.splitlines(), done.stderr
@@ -43,7 +47,7 @@ def same(name):
     plain = outcome(name, None)
     # Twice, to tell what the shim changes from what changes by itself.
     lab.equal("a second run without", outcome(name, None), plain)
-    for which, shim in SHIMS.items():
+    for which, shim in {**SHIMS, **(IPV6 if name in WITH_IPV6 else {})}.items():
         status, stdout, stderr = outcome(name, shim)
         expected = list(map(EXCEPTIONS.get((name, which), str), plain[1]))
         if (status, stdout) != (plain[0], expected):

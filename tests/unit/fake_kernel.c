@@ -6,9 +6,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/sockios.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 
 /* Files are read in pieces, as a reader has to allow for. */
 enum { READ_PIECE = 24, CALLS_WITHOUT_END = 1000000 };
@@ -44,9 +46,12 @@ static long fake_socket(int family, int type, int protocol)
 
 static long fake_ioctl(int fd, unsigned long request, void *value)
 {
+	const struct fake_fd *s = fake_look_socket(fd);
 	long rc = fake_enter(CALL_IOCTL, 0);
-	(void)fd, (void)request, (void)value;
-	return rc ? rc : -ENOTTY;
+	if (rc || !s || request != SIOCINQ)
+		return rc ? rc : -ENOTTY;
+	*(int *)value = s->to_recv > 0 ? (int)s->to_recv : 0;
+	return 0;
 }
 
 static void append(char *to, const void *data, size_t size)
@@ -134,11 +139,16 @@ static long fake_fstat(int fd, struct stat *out)
 static long fake_ppoll(struct pollfd *fds, unsigned count, const struct timespec *timeout)
 {
 	long rc = fake_enter(CALL_PPOLL, 0);
+	const struct fake_fd *s = fake_look_socket(fds[0].fd);
 	(void)count, (void)timeout;
 	if (rc)
 		return rc;
 	fds[0].revents = fake.stderr_ready;
-	return fake.stderr_ready != 0;
+	if (s)
+		fds[0].revents = (short)((s->to_recv != -EAGAIN ? POLLIN : 0) | (s->error ? POLLERR : 0));
+	else if (fds[0].fd != 2)
+		fds[0].revents = POLLNVAL;
+	return fds[0].revents != 0;
 }
 
 static long fake_getpid(void)

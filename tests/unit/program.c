@@ -102,7 +102,8 @@ void program_close(const struct program_socket *s)
 		facts = socket_ending(
 			s->fd, tracked->state,
 			tracked->flags |
-				(trust_wants_to_know(&shim.ledger, tracked->space) ? TELL_TURNED_AWAY : 0));
+				(trust_wants_to_know(&shim.ledger, tracked->space) ? TELL_TURNED_AWAY : 0),
+			true);
 	fake_close_socket(s->fd, ends && facts.how == ENDED_TIME_WAIT && !facts.gave_up);
 	if (ends) {
 		ending_enter(&shim, &s->held, &facts, true);

@@ -310,13 +310,13 @@ Test(parked, only_the_first_send_looks)
 	reusing_parked(TO);
 	int fd = reusing_opened(TO);
 	uint64_t cookie = fake_fd(fd)->cookie;
-	unsigned looked = fake.calls[CALL_RECV];
+	unsigned looked = fake.calls[CALL_PPOLL];
 	reusing_send(fd, "*1\r\n");
-	check_number(fake.calls[CALL_RECV], looked + 1);
+	check_number(fake.calls[CALL_PPOLL], looked + 1);
 	fake_fd(fd)->to_recv = 0;
 	reusing_send(fd, "$4\r\nPING\r\n");
 	check_number(fake_fd(fd)->cookie, cookie);
-	check_number(fake.calls[CALL_RECV], looked + 1);
+	check_number(fake.calls[CALL_PPOLL], looked + 1);
 }
 
 Test(parked, a_dead_one_is_connected_itself_where_no_other_can_be_had)

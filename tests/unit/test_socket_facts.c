@@ -147,7 +147,7 @@ struct ending_case {
 		__VA_ARGS__ \
 	}
 
-ParameterizedTestParameters(socket_facts, the_end_is_seen_before_the_close)
+static struct criterion_test_params all_endings(void)
 {
 	static struct ending_case cases[] = {
 		{ "we close first", SOCKET_OPEN, 0, -EAGAIN, TCP_ESTABLISHED, 0, WANT(.how = ENDED_TIME_WAIT),
@@ -169,9 +169,9 @@ ParameterizedTestParameters(socket_facts, the_end_is_seen_before_the_close)
 		{ "shutdown by us, then by the peer", SOCKET_OPEN, WAS_SHUT | FIN_SENT_FIRST, 0, TCP_CLOSE, 0,
 		  WANT(.how = ENDED_TIME_WAIT), 3 },
 		{ "shutdown by us, then by the peer, unread data", SOCKET_OPEN, WAS_SHUT | FIN_SENT_FIRST, 1,
-		  TCP_CLOSE, 0, WANT(.how = ENDED_TIME_WAIT), 4 },
+		  TCP_CLOSE, 0, WANT(.how = ENDED_TIME_WAIT), 3 },
 		{ "shutdown by us, then reset, unread data", SOCKET_OPEN, WAS_SHUT | FIN_SENT_FIRST, 1,
-		  TCP_CLOSE, ECONNRESET, WANT(.how = ENDED_BY_RESET, .error = ECONNRESET), 4 },
+		  TCP_CLOSE, ECONNRESET, WANT(.how = ENDED_BY_RESET, .error = ECONNRESET), 3 },
 		{ "shutdown by us, unread data", SOCKET_OPEN, WAS_SHUT | FIN_SENT_FIRST, 1, TCP_FIN_WAIT2, 0,
 		  WANT(.how = ENDED_BY_RESET), 2 },
 		{ "shutdown after the peer's", SOCKET_OPEN, WAS_SHUT, 0, TCP_CLOSE, 0,
@@ -204,13 +204,18 @@ ParameterizedTestParameters(socket_facts, the_end_is_seen_before_the_close)
 	return cr_make_param_array(struct ending_case, cases, sizeof(cases) / sizeof(cases[0]));
 }
 
+ParameterizedTestParameters(socket_facts, the_end_is_seen_before_the_close)
+{
+	return all_endings();
+}
+
 ParameterizedTest(struct ending_case *c, socket_facts, the_end_is_seen_before_the_close)
 {
 	struct fake_fd *s = fake_fd(fd);
 	s->to_recv = c->to_recv;
 	s->tcp_state = c->tcp_state;
 	s->error = c->so_error;
-	struct ending_facts got = socket_ending(fd, c->state, c->flags);
+	struct ending_facts got = socket_ending(fd, c->state, c->flags, true);
 	cr_assert(got.how == c->want.how, "%s: ended %d, not %d", c->name, got.how, c->want.how);
 	cr_assert(got.gave_up == c->want.gave_up && got.error == c->want.error &&
 			  got.stranger == c->want.stranger,
@@ -219,8 +224,102 @@ ParameterizedTest(struct ending_case *c, socket_facts, the_end_is_seen_before_th
 		  c->calls);
 }
 
+/* The error that others who hold the socket are to be told. */
+static int error_of(const struct ending_case *c)
+{
+	bool of_recv = c->to_recv < 0 && c->to_recv != -EAGAIN && c->to_recv != -ENOTCONN;
+	return of_recv ? (int)-c->to_recv : c->so_error;
+}
+
+ParameterizedTestParameters(socket_facts, the_look_takes_nothing_from_others)
+{
+	return all_endings();
+}
+
+ParameterizedTest(struct ending_case *c, socket_facts, the_look_takes_nothing_from_others)
+{
+	struct fake_fd *s = fake_fd(fd);
+	s->to_recv = c->to_recv;
+	s->tcp_state = c->tcp_state;
+	s->error = error_of(c);
+	struct ending_facts got = socket_ending(fd, c->state, c->flags, false);
+	cr_assert(got.how == c->want.how, "%s: ended %d, not %d", c->name, got.how, c->want.how);
+	bool failed = c->state == SOCKET_CONNECTING && c->want.error;
+	cr_assert(got.gave_up == (c->want.gave_up || failed) && got.stranger == c->want.stranger,
+		  "%s: gave up %d, stranger %d", c->name, got.gave_up, got.stranger);
+	cr_assert(s->error == error_of(c), "%s: the error was taken", c->name);
+	check_number(fake.calls[CALL_RECV], 0);
+}
+
+Test(socket_facts, a_connection_open_both_ways_is_one_look)
+{
+	fake_fd(fd)->to_recv = -EAGAIN;
+	fake_fd(fd)->tcp_state = TCP_ESTABLISHED;
+	socket_ending(fd, SOCKET_OPEN, 0, true);
+	check_number(fake_total_calls(), 1);
+	socket_ending(fd, SOCKET_OPEN, 0, false);
+	check_number(fake_total_calls(), 2);
+}
+
+Test(socket_facts, where_poll_is_refused_the_state_tells)
+{
+	fake_fail(CALL_PPOLL, EPERM);
+	fake_fd(fd)->to_recv = -EAGAIN;
+	fake_fd(fd)->tcp_state = TCP_ESTABLISHED;
+	check_number(socket_ending(fd, SOCKET_OPEN, 0, false).how, ENDED_TIME_WAIT);
+	fake_fd(fd)->to_recv = 1;
+	check_number(socket_ending(fd, SOCKET_OPEN, 0, false).how, ENDED_BY_RESET);
+	fake_fd(fd)->to_recv = 0;
+	fake_fd(fd)->tcp_state = TCP_CLOSE_WAIT;
+	check_number(socket_ending(fd, SOCKET_OPEN, 0, false).how, ENDED_BY_PEER);
+}
+
+/* TCP_FASTOPEN_CONNECT: connect() says 0 before there is a SYN. */
+Test(socket_facts, fast_open_is_asked_how_it_stands)
+{
+	fake_fd(fd)->to_recv = -EAGAIN;
+	fake_fd(fd)->tcp_state = TCP_SYN_SENT;
+	check(socket_ending(fd, SOCKET_OPEN, LOOK_CLOSELY, true).gave_up);
+	check(socket_ending(fd, SOCKET_OPEN, LOOK_CLOSELY, false).gave_up);
+	fake_fd(fd)->tcp_state = TCP_ESTABLISHED;
+	check_number(socket_ending(fd, SOCKET_OPEN, LOOK_CLOSELY, true).how, ENDED_TIME_WAIT);
+}
+
+Test(socket_facts, a_connection_that_was_open_and_reset_did_not_give_up)
+{
+	struct fake_fd *s = fake_fd(fd);
+	s->to_recv = -ECONNRESET;
+	s->error = ECONNRESET;
+	s->tcp_state = TCP_CLOSE;
+	s->connected = true;
+	check(!socket_ending(fd, SOCKET_CONNECTING, 0, false).gave_up);
+	fake.tcp_info_size = 104; /* of a kernel that does not count the bytes, before 4.1 */
+	s->connected = false;
+	check(!socket_ending(fd, SOCKET_CONNECTING, 0, false).gave_up);
+}
+
+Test(socket_facts, quiet_is_open_both_ways_and_read)
+{
+	struct fake_fd *s = fake_fd(fd);
+	s->to_recv = -EAGAIN;
+	s->tcp_state = TCP_ESTABLISHED;
+	check(socket_is_quiet(fd));
+	s->to_recv = 3;
+	check(!socket_is_quiet(fd));
+	s->to_recv = 0;
+	s->tcp_state = TCP_CLOSE_WAIT;
+	check(!socket_is_quiet(fd));
+	check(!socket_is_quiet(5));
+	fake_fail(CALL_PPOLL, EPERM);
+	check(!socket_is_quiet(fd));
+	s->to_recv = -EAGAIN;
+	s->tcp_state = TCP_ESTABLISHED;
+	check(socket_is_quiet(fd));
+	check_number(fake.calls[CALL_RECV], 0);
+}
+
 Test(socket_facts, a_closed_fd_is_a_stranger)
 {
-	struct ending_facts facts = socket_ending(5, SOCKET_OPEN, 0);
-	check(facts.stranger);
+	check(socket_ending(5, SOCKET_OPEN, 0, true).stranger);
+	check(socket_ending(5, SOCKET_OPEN, 0, false).stranger);
 }

@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: Apache-2.0
+/* process_number - fd numbers that are closed, or are not, in uncommon ways: what is counted afterwards is what is open */
+#include "process.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/close_range.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+static void not_replacing(char **arguments)
+{
+	struct rlimit files;
+	int fds[5];
+
+	(void)arguments;
+	open_some(fds, 5, MAIN_PORT);
+	int high = dup2(fds[4], 50);
+	close(fds[4]);
+	say("dup3 %d", dup3(0, fds[0], 0x7ff));
+	say("dup2 %d", dup2(99, fds[1]));
+	say("close_range %d", close_range((unsigned)fds[2], (unsigned)fds[2], 8));
+	getrlimit(RLIMIT_NOFILE, &files);
+	setrlimit(RLIMIT_NOFILE, &(struct rlimit){ .rlim_cur = 20, .rlim_max = files.rlim_max });
+	int refused = dup2(0, high);
+	setrlimit(RLIMIT_NOFILE, &files);
+	say("beyond the limit %d", refused);
+	close(fds[3]);
+}
+
+static void reopening(char **arguments)
+{
+	int fds[3];
+
+	(void)arguments;
+	open_some(fds, 3, MAIN_PORT);
+	say("a file is there now: %d", freopen("/dev/null", "r", fdopen(fds[0], "r")) != NULL);
+	say("nothing is there now: %d", freopen("/nonexistent", "r", fdopen(fds[1], "r")) != NULL);
+	close(fds[0]);
+}
+
+static void *close_cancelled(void *argument)
+{
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, NULL);
+	pthread_cancel(pthread_self());
+	pthread_setcancelstate(PTHREAD_CANCEL_ENABLE, NULL);
+	close(*(int *)argument);
+	return NULL;
+}
+
+static void cancelling(char **arguments)
+{
+	pthread_t thread;
+	void *result;
+	int fds[4];
+
+	(void)arguments;
+	open_some(fds, 4, MAIN_PORT);
+	for (int i = 0; i < 3; i++) {
+		pthread_create(&thread, NULL, close_cancelled, &fds[i]);
+		pthread_join(thread, &result);
+		say("cancelled %d, still open %d", result == PTHREAD_CANCELED, fcntl(fds[i], F_GETFD) >= 0);
+	}
+	say("closed at last %d", close(fds[0]));
+}
+
+static void opening_fast(char **arguments)
+{
+	struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons(MAIN_PORT) };
+	struct iovec piece = { (char[]){ "ab" }, 2 };
+	struct mmsghdr messages[2] = { { .msg_hdr = { .msg_iov = &piece, .msg_iovlen = 1 } },
+				       { .msg_hdr = { .msg_iov = &piece, .msg_iovlen = 1 } } };
+	int on = 1, fd;
+
+	(void)arguments;
+	to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	messages[0].msg_hdr.msg_name = &to;
+	messages[0].msg_hdr.msg_namelen = sizeof(to);
+	for (int i = 0; i < 3; i++) {
+		fd = socket(AF_INET, SOCK_STREAM, 0);
+		say("sendmmsg %d", sendmmsg(fd, messages, 2, MSG_FASTOPEN));
+		if (i)
+			close(fd);
+	}
+	for (int i = 0; i < 3; i++) {
+		fd = socket(AF_INET, SOCK_STREAM, 0);
+		setsockopt(fd, IPPROTO_TCP, TCP_FASTOPEN_CONNECT, &on, sizeof(on));
+		say("connect %d, errno %d", connect(fd, (const struct sockaddr *)&to, sizeof(to)), errno);
+		if (i)
+			close(fd);
+	}
+}
+
+/* As what has no libc in between does: no hook sees it. */
+static void close_unseen(int fd)
+{
+#if defined(__x86_64__)
+	long rc = SYS_close;
+	__asm__ volatile("syscall" : "+a"(rc) : "D"((long)fd) : "rcx", "r11", "memory");
+#else
+	close(fd);
+#endif
+}
+
+static void taking_over(char **arguments)
+{
+	int fds[6], taken[2];
+
+	(void)arguments;
+	open_some(fds, 6, MAIN_PORT);
+	for (int i = 0; i < 5; i++) {
+		reset_on_close(fds[i]);
+		close_unseen(fds[i]);
+	}
+	say("pipe %d: %d", pipe(taken), taken[0] == fds[0] && taken[1] == fds[1]);
+	say("socketpair %d: %d", socketpair(AF_UNIX, SOCK_STREAM, 0, taken), taken[0] == fds[2]);
+	say("open %d", open("/dev/null", O_RDONLY) == fds[4]);
+}
+
+const struct process_case number_cases[] = {
+	{ "not-replacing", not_replacing },
+	{ "reopening", reopening },
+	{ "cancelling", cancelling },
+	{ "opening-fast", opening_fast },
+	{ "taking-over", taking_over },
+	{ NULL, NULL },
+};
