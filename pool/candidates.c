@@ -3,6 +3,7 @@
 #include "candidates.h"
 
 #include "hot.h"
+#include "own_stack.h"
 #include "route.h"
 #include "spread.h"
 
@@ -84,19 +85,41 @@ COLD static void refresh_natural(struct shim *shim, const struct held *held, str
 	shim_leave(shim);
 }
 
+struct refresh {
+	struct shim *shim;
+	const struct held *held;
+	struct destination *destination;
+	const struct candidates_age *age;
+	struct events *events;
+	uint64_t now_ns;
+};
+
+static void refresh(void *argument)
+{
+	const struct refresh *r = argument;
+
+	if (r->age->segment)
+		usage_start(r->shim, r->held);
+	if (r->age->range)
+		shim_refresh_range(r->shim, r->now_ns);
+	if (r->age->list)
+		refresh_list(r->shim, r->held, r->destination, r->events, r->now_ns);
+	if (r->age->natural)
+		refresh_natural(r->shim, r->held, r->destination, r->now_ns);
+	if (r->age->trust)
+		trust_look(r->shim, r->held, r->destination, r->now_ns);
+	if (r->age->siblings)
+		siblings_refresh(r->shim, r->held, r->now_ns);
+}
+
 COLD void candidates_refresh(struct shim *shim, const struct held *held, struct destination *destination,
 			     const struct candidates_age *age, struct events *events, uint64_t now_ns)
 {
-	if (age->segment)
-		usage_start(shim, held);
-	if (age->range)
-		shim_refresh_range(shim, now_ns);
-	if (age->list)
-		refresh_list(shim, held, destination, events, now_ns);
-	if (age->natural)
-		refresh_natural(shim, held, destination, now_ns);
-	if (age->trust)
-		trust_look(shim, held, destination, now_ns);
-	if (age->siblings)
-		siblings_refresh(shim, held, now_ns);
+	struct refresh r = { .shim = shim,
+			     .held = held,
+			     .destination = destination,
+			     .age = age,
+			     .events = events,
+			     .now_ns = now_ns };
+	own_stack_run(refresh, &r);
 }

@@ -4,6 +4,7 @@
 #include "clock.h"
 #include "event_text.h"
 #include "hot.h"
+#include "own_stack.h"
 
 #include <string.h>
 
@@ -26,12 +27,15 @@ static enum log_level level_of(uint32_t kind)
 /* A place for an event; note() follows when it is filled in. */
 COLD static struct event *hold(struct shim *shim, struct events *events, uint32_t kind, uint64_t now_ns)
 {
-	struct event *event = &events->held[events->count];
+	struct event_queue *queue = &shim->events;
+	bool room = events->count < EVENTS_HELD && queue->count < EVENTS_WAITING;
+	struct event *event =
+		room ? &queue->waiting[(queue->first + queue->count) % EVENTS_WAITING] : &queue->unlogged;
 	uint64_t suppressed = 0;
 
 	*event = (struct event){ .what.kind = kind };
 	event->to_log = shim->settings.log_to != LOG_TO_NOTHING &&
-			level_of(kind) <= shim->settings.log_level && events->count < EVENTS_HELD &&
+			level_of(kind) <= shim->settings.log_level && room &&
 			log_allow(&shim->log, now_ns, &suppressed);
 	event->suppressed = suppressed;
 	return event;
@@ -40,8 +44,10 @@ COLD static struct event *hold(struct shim *shim, struct events *events, uint32_
 COLD static void note(struct shim *shim, struct events *events, const struct event *event, uint64_t now_ns)
 {
 	usage_note(&shim->writer, &event->what, now_ns);
-	if (event->to_log)
-		events->count++;
+	if (!event->to_log)
+		return;
+	shim->events.count++;
+	events->count++;
 }
 
 static void describe(struct shim *shim, struct usage_event *event, struct tuple_space *space, uint64_t now_ns)
@@ -211,9 +217,32 @@ COLD static void write_event(struct shim *shim, const struct event *held)
 	log_end(&shim->log, &line);
 }
 
-HOT void events_write(struct shim *shim, struct events *events)
+static bool take_first(struct shim *shim, struct event *out)
 {
-	for (unsigned i = 0; i < events->count; i++)
-		write_event(shim, &events->held[i]);
-	events->count = 0;
+	struct event_queue *queue = &shim->events;
+
+	if (!shim_enter(shim))
+		return false;
+	bool any = queue->count;
+	if (any) {
+		*out = queue->waiting[queue->first];
+		queue->first = (queue->first + 1) % EVENTS_WAITING;
+		queue->count--;
+	}
+	shim_leave(shim);
+	return any;
+}
+
+static void write_waiting(void *argument)
+{
+	struct shim *shim = argument;
+	struct event event;
+
+	while (take_first(shim, &event))
+		write_event(shim, &event);
+}
+
+COLD void events_write_now(struct shim *shim)
+{
+	own_stack_run(write_waiting, shim);
 }

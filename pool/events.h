@@ -6,18 +6,13 @@
 
 #include "shim.h"
 
-struct event {
-	struct usage_event what;
-	bool to_log;
-	uint64_t suppressed; /* lines of any kind left out by the rate limit before this one */
-};
-
+/* Of one hook. */
 enum { EVENTS_HELD = 6 };
 
-/* Only `count` needs to be set at first. */
+/* How many of those that wait in struct shim are this hook's to write. They are kept there, and not on its
+ * stack, as many kilobytes of text come after them. */
 struct events {
 	unsigned count;
-	struct event held[EVENTS_HELD + 1]; /* the last for one that is not logged */
 };
 
 /**
@@ -78,8 +73,19 @@ void events_auto_failed(struct shim *shim, struct events *events, const struct e
 void events_no_source(struct shim *shim, struct events *events, const struct endpoint *to, uint64_t now_ns);
 
 /**
- * events_write() - write what is held; call without the lock
+ * events_write_now() - the rest of events_write()
  */
-void events_write(struct shim *shim, struct events *events);
+void events_write_now(struct shim *shim);
+
+/**
+ * events_write() - write what waits, if the hook has noted any; call without the lock
+ */
+static inline void events_write(struct shim *shim, struct events *events)
+{
+	if (likely(!events->count))
+		return;
+	events->count = 0;
+	events_write_now(shim);
+}
 
 #endif

@@ -201,15 +201,16 @@ static void unfold(struct ledger *ledger, struct destination *destination, uint6
 		struct tuple_space *space = ledger_space(ledger, destination, &folded.source);
 		if (!space)
 			continue;
-		struct usage_entry was = { .opened = folded.opened,
-					   .failed = folded.failed,
-					   .failovers = folded.failovers,
-					   .connect_ns = folded.connect_us * 1000ull,
-					   .peak = folded.peak,
-					   .tick = folded.tick };
+		struct usage_entry *was = &ledger->unfolding;
+		*was = (struct usage_entry){ .opened = folded.opened,
+					     .failed = folded.failed,
+					     .failovers = folded.failovers,
+					     .connect_ns = folded.connect_us * 1000ull,
+					     .peak = folded.peak,
+					     .tick = folded.tick };
 		for (unsigned i = 0; i < USAGE_TIME_WAIT_BUCKETS; i++)
-			was.time_wait[i] = folded.time_wait[i];
-		usage_unfold(ledger, space, &was);
+			was->time_wait[i] = folded.time_wait[i];
+		usage_unfold(ledger, space, was);
 		space->time_wait = folded_time_wait(&folded, now_ns);
 		space_time_wait(space, now_ns);
 	}

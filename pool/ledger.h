@@ -118,6 +118,7 @@ struct ledger {
 	/* What was counted at destinations that are no longer there, and at no tuple space. */
 	uint64_t dropped_exhausted;
 	struct reuse_counts dropped_reuse;
+	struct usage_entry unfolding; /* while a tuple space is made again: no stack is taken for it */
 };
 
 /**

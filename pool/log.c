@@ -3,7 +3,9 @@
 #include "log.h"
 
 #include "clock.h"
+#include "hot.h"
 #include "kernel.h"
+#include "own_stack.h"
 #include "printable.h"
 
 #include <errno.h>
@@ -259,11 +261,25 @@ void log_end(const struct log *log, struct log_line *line)
 	}
 }
 
-void log_message(const struct log *log, enum log_level level, const char *event, const char *message)
+struct message {
+	const struct log *log;
+	enum log_level level;
+	const char *event, *text;
+};
+
+static void write_message(void *argument)
 {
+	const struct message *m = argument;
 	struct log_line line;
 
-	log_begin(log, &line, level, event);
-	log_text(&line, "msg", message);
-	log_end(log, &line);
+	log_begin(m->log, &line, m->level, m->event);
+	log_text(&line, "msg", m->text);
+	log_end(m->log, &line);
+}
+
+COLD void log_message(const struct log *log, enum log_level level, const char *event, const char *message)
+{
+	struct message m = { .log = log, .level = level, .event = event, .text = message };
+	if (level <= log->settings->log_level)
+		own_stack_run(write_message, &m);
 }

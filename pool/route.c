@@ -5,6 +5,7 @@
 #include "binding.h"
 #include "hot.h"
 #include "kernel.h"
+#include "own_stack.h"
 #include "restraint.h"
 
 #include <arpa/inet.h>
@@ -24,7 +25,7 @@ static struct endpoint lookup_target(const struct endpoint *to)
 	return target;
 }
 
-COLD int route_source(const struct endpoint *to, const struct address *from, struct address *source)
+static int ask_source(const struct endpoint *to, const struct address *from, struct address *source)
 {
 	int family = address_is_v4(&to->ip) ? AF_INET : AF_INET6;
 	struct endpoint target = lookup_target(to), local;
@@ -45,6 +46,26 @@ COLD int route_source(const struct endpoint *to, const struct address *from, str
 	if (!rc)
 		*source = local.ip;
 	return (int)rc;
+}
+
+struct question {
+	const struct endpoint *to;
+	const struct address *from;
+	struct address *source;
+	int rc;
+};
+
+static void ask(void *argument)
+{
+	struct question *q = argument;
+	q->rc = ask_source(q->to, q->from, q->source);
+}
+
+COLD int route_source(const struct endpoint *to, const struct address *from, struct address *source)
+{
+	struct question q = { .to = to, .from = from, .source = source, .rc = -ENOMEM };
+	own_stack_run(ask, &q);
+	return q.rc;
 }
 
 struct scan {

@@ -5,6 +5,7 @@
 #include "clock.h"
 #include "hot.h"
 #include "kernel.h"
+#include "own_stack.h"
 #include "reuse.h"
 
 #include <linux/futex.h>
@@ -26,6 +27,7 @@ static void start_state(struct shim *shim)
 	knee_start(&shim->knee);
 	shim->siblings = (struct siblings){ 0 };
 	shim->aside_count = shim->auto_count = 0;
+	shim->events.count = 0;
 	shim->deferred_count = 0;
 	shim->deferrals = 0;
 	atomic_store(&shim->forks, 0);
@@ -59,6 +61,7 @@ void shim_restart(struct shim *shim)
 		return;
 	}
 	atomic_store(&shim->lock, 0);
+	own_stack_in_child();
 	arena_release(&shim->arena);
 	start_state(shim);
 }
@@ -108,8 +111,15 @@ COLD void shim_wake(struct shim *shim)
 	kernel_syscall(SYS_futex, (long)&shim->lock, FUTEX_WAKE_PRIVATE, 1, 0, 0, 0);
 }
 
-COLD void shim_refresh_range(struct shim *shim, uint64_t now_ns)
+struct range_refresh {
+	struct shim *shim;
+	uint64_t now_ns;
+};
+
+static void refresh_range(void *argument)
 {
+	const struct range_refresh *refresh = argument;
+	struct shim *shim = refresh->shim;
 	struct port_range range = { 0 };
 
 	port_range_read(&range);
@@ -121,8 +131,14 @@ COLD void shim_refresh_range(struct shim *shim, uint64_t now_ns)
 		ledger_capacity_changed(&shim->ledger, &range);
 		usage_note_range(&shim->writer, &range);
 	}
-	shim->range_until_ns = now_ns + RANGE_LIFE_S * 1000000000ull;
+	shim->range_until_ns = refresh->now_ns + RANGE_LIFE_S * 1000000000ull;
 	shim_leave(shim);
+}
+
+COLD void shim_refresh_range(struct shim *shim, uint64_t now_ns)
+{
+	struct range_refresh refresh = { .shim = shim, .now_ns = now_ns };
+	own_stack_run(refresh_range, &refresh);
 }
 
 /* xorshift64*, Vigna 2016. */

@@ -36,6 +36,22 @@
 
 enum { ASIDE_MAX = 64, AUTO_LISTS_MAX = 16, LISTENERS_MAX = 64 };
 
+enum { EVENTS_WAITING = 16 };
+
+/* One that is worth a line: events.h. */
+struct event {
+	struct usage_event what;
+	bool to_log;
+	uint64_t suppressed; /* lines of any kind left out by the rate limit before this one */
+};
+
+/* Those that wait to be written, the first that was noted first. */
+struct event_queue {
+	unsigned first, count;
+	struct event waiting[EVENTS_WAITING];
+	struct event unlogged; /* a place for one that is not logged */
+};
+
 /* A source that cannot be bound, and when it may be tried again. */
 struct aside {
 	struct address source;
@@ -70,6 +86,7 @@ struct shim {
 	uint64_t parked_look_ns; /* when the first of them is idle for too long */
 	atomic_uint forks;       /* processes that may hold our fds were made */
 	uint64_t started_ns;
+	struct event_queue events;
 	struct aside aside[ASIDE_MAX];
 	struct source_list auto_lists[AUTO_LISTS_MAX]; /* what `auto` found, each distinct list once */
 

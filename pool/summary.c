@@ -4,6 +4,7 @@
 
 #include "clock.h"
 #include "kernel.h"
+#include "own_stack.h"
 #include "printable.h"
 #include "reuse.h"
 
@@ -202,8 +203,9 @@ static void print_reuse(const struct log *log, const struct table *t)
 			       (unsigned long long)c->first_use_failures, (unsigned long long)c->replaced));
 }
 
-void summary_print(struct shim *shim)
+static void print_all(void *argument)
 {
+	struct shim *shim = argument;
 	struct table table = { 0 };
 	uint64_t now_ns = clock_ns();
 
@@ -219,4 +221,9 @@ void summary_print(struct shim *shim)
 	print_notes(&shim->log, &table);
 	if (table.reuse.hits || table.reuse.misses)
 		print_reuse(&shim->log, &table);
+}
+
+void summary_print(struct shim *shim)
+{
+	own_stack_run(print_all, shim);
 }

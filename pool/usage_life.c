@@ -5,6 +5,7 @@
 #include "clock.h"
 #include "hot.h"
 #include "kernel.h"
+#include "own_stack.h"
 #include "shim.h"
 
 #include <stdio.h>
@@ -72,10 +73,15 @@ COLD void usage_start(struct shim *shim, const struct held *held)
 	arena_release(&scratch);
 }
 
+static void start_here(void *argument)
+{
+	usage_start(argument, NULL);
+}
+
 COLD void usage_freeze(struct shim *shim)
 {
 	if (shim->writer.state == USAGE_NOT_TRIED)
-		usage_start(shim, NULL);
+		own_stack_run(start_here, shim);
 	if (!shim_enter(shim))
 		return;
 	shim->writer.frozen = true;

@@ -157,19 +157,25 @@ static bool connect_another(int fd, const struct held *dead, const struct tracke
 
 static void reconnect(int fd, const struct held *dead)
 {
-	struct fresh fresh;
+	struct fresh *fresh; /* too large for the stack of a small thread */
 	struct tracked like;
 	struct endpoint to;
 
 	if (!shim_enter_held(&shim, dead))
 		return;
 	like = *dead->tracked;
-	bool known = like.space && swap_look(fd, like.reuse, &fresh);
+	fresh = arena_alloc(&shim.arena, sizeof(*fresh));
+	bool known = fresh && like.space && swap_look(fd, like.reuse, fresh);
 	if (like.space)
 		to = like.space->destination->to;
 	shim_leave(&shim);
-	if (like.space && (!known || !connect_another(fd, dead, &like, &to, &fresh)))
+	if (like.space && (!known || !connect_another(fd, dead, &like, &to, fresh)))
 		connect_itself(fd, dead, &like, &to);
+	/* In a child that a signal handler forked meanwhile it is gone with all others of its parent. */
+	if (shim_enter_held(&shim, dead)) {
+		arena_free(&shim.arena, fresh, sizeof(*fresh));
+		shim_leave(&shim);
+	}
 }
 
 APART void first_send_look(int fd)

@@ -167,7 +167,7 @@ static bool may_be_swapped(const struct tracked *fresh)
 static bool try_all(int fd, struct tracked *tracked, struct parked_pool *pool, uint64_t now_ns, long *result,
 		    struct retired *retired)
 {
-	struct fresh fresh;
+	static struct fresh fresh; /* by the lock: too large for the stack of a small thread */
 	struct reuse *reuse;
 
 	if (!swap_look(fd, tracked->reuse, &fresh))

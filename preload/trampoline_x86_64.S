@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /* trampoline_x86_64 - the two hooks that C cannot be: vfork() returns twice, and syscall() passes on
  * whatever it was given, with no frame between its caller and the kernel. */
+#include "branch_marks.h"
+
 #include <sys/syscall.h>
 
 #ifndef SYS_landlock_restrict_self
@@ -119,3 +121,4 @@ posix_spawnp_old:
 	.symver	posix_spawnp_old, posix_spawnp@GLIBC_2.2.5, remove
 
 	.section .note.GNU-stack, "", @progbits
+	BRANCH_MARKS
