@@ -80,6 +80,29 @@ static const struct entry entries[] = {
 	    "of its own to each destination.",
 	    "To add one: ip address add 10.0.0.6/24 dev eth0. To use several without changing the program: "
 	    "headroom run --sources auto -- COMMAND." } },
+	{ "sources",
+	  "every source must be let in by the server",
+	  { "A server that tells its clients apart by their address has to know each source: PostgreSQL's "
+	    "pg_hba.conf, MySQL's "
+	    "grants (user@host), Redis' protected mode, Oracle's invited nodes, allow-lists of proxies and "
+	    "cloud firewalls, hosts "
+	    "that resolve the address backwards. Limits per client address (rate limits, connections per IP, "
+	    "fail2ban) count each "
+	    "source by itself. And a packet to each source must find its way back.",
+	    "even, the default for named sources, uses all of them from the first connection on: what is not "
+	    "let in shows in the "
+	    "first test. spill, the default with auto, uses the kernel's own choice until half of its ports "
+	    "are in use. sticky uses "
+	    "one source for each remote address, for servers that know a client by it: FTP, SIP, sessions "
+	    "per "
+	    "IP.",
+	    "A source that fails where others do not is set aside for that destination, with a log line "
+	    "(source_failing), and tried "
+	    "again by single connections. What a server says in its own words before it closes (Redis' "
+	    "-DENIED, PostgreSQL's FATAL) "
+	    "is an answer to the shim: only the program can know that it was refused.",
+	    "When all sources are full, the kernel's own choice gets a last try; strict = yes forbids "
+	    "it." } },
 	{ "close-wait",
 	  "the peer closed, the program did not",
 	  { "A connection in CLOSE_WAIT has got the end of the peer's data, and waits for its own program to "

@@ -17,7 +17,7 @@ _headroom_options() {
 
 _headroom_words() {
 	case $1 in
-	explain) echo 'headroom capacity blocked knee time-wait reserved source close-wait probe' ;;
+	explain) echo 'headroom capacity blocked knee time-wait reserved source sources close-wait probe' ;;
 	config) echo 'check' ;;
 	esac
 }

@@ -51,9 +51,10 @@ struct tuple_space {
 	uint8_t doubt;        /* what of its connections is not known: see trust.h */
 	/* One cache line up to here. */
 	struct usage_entry *other;
-	uint32_t others;     /* in use by other processes, as far as their usage segments say */
-	uint16_t number;     /* of the entry; 0: `use` is memory of our own */
-	uint8_t full_in_row; /* EADDRNOTAVAIL without a success between */
+	uint32_t others;       /* in use by other processes, as far as their usage segments say */
+	uint16_t number;       /* of the entry; 0: `use` is memory of our own */
+	uint8_t full_in_row;   /* EADDRNOTAVAIL without a success between */
+	uint8_t refusals_left; /* on the ground of that: see spread_full_surely() */
 	uint64_t full_at_ns;
 	struct trust *trust;      /* NULL: nothing to know */
 	uint64_t aside_until_ns;  /* cannot be routed to this destination; not used before */

@@ -7,6 +7,7 @@
 
 /* Of a long list a part is looked at, from a random place on: as good as all, at a bounded cost. */
 enum { LOOK_AT = 64 };
+enum { REFUSALS_SHIFT_MOST = 7 };
 #define FULL_AT_LEAST_NS 100000ull
 #define FULL_AT_MOST_NS  500000000ull
 
@@ -405,18 +406,22 @@ HOT enum verdict spread_choose(struct shim *shim, struct destination *destinatio
 	return verdict;
 }
 
-bool spread_full_surely(struct tuple_space *space, const struct port_range *range, uint64_t now_ns)
+COLD bool spread_full_surely(struct tuple_space *space, const struct port_range *range, uint64_t now_ns)
 {
 	uint32_t capacity = port_range_capacity(range);
 
-	return space->full_in_row >= SPREAD_FULL_SURE ||
-	       (capacity && space->open + space_time_wait(space, now_ns) == capacity);
+	if (capacity && space->open + space_time_wait(space, now_ns) == capacity)
+		return true;
+	if (!space->refusals_left)
+		return false;
+	space->refusals_left--;
+	return true;
 }
 
 COLD void spread_not_full(struct tuple_space *space)
 {
 	space->full_until_ns = 0;
-	space->full_in_row = 0;
+	space->full_in_row = space->refusals_left = 0;
 }
 
 void spread_full_for_one(struct tuple_space *space, uint64_t now_ns)
@@ -438,6 +443,8 @@ void spread_full(struct tuple_space *space, uint64_t cost_ns, unsigned candidate
 	space->destination->load_valid = false;
 	space->full_at_ns = now_ns;
 	space->full_until_ns = now_ns + pause_ns;
-	if (space->full_in_row < UINT8_MAX)
+	if (space->full_in_row < SPREAD_FULL_SURE + REFUSALS_SHIFT_MOST)
 		space->full_in_row++;
+	if (space->full_in_row >= SPREAD_FULL_SURE)
+		space->refusals_left = (uint8_t)(1u << (space->full_in_row - SPREAD_FULL_SURE));
 }

@@ -119,8 +119,7 @@ Test(spread, what_is_remembered_of_a_source_is_what_it_has_in_use)
 		for (unsigned n = 0; n < 8; n++) {
 			space = slots_get(&destination->by_source, n);
 			if (space && space->load)
-				check_number(destination->load[n],
-					     space_in_use(space, &shim.range, now_ns));
+				check_number(destination->load[n], space_in_use(space, &shim.range, now_ns));
 		}
 		remembered++;
 	}
@@ -238,7 +237,7 @@ Test(spread, none_is_left_when_all_are_full)
 	struct choice choice;
 	start("10.0.0.1-10.0.0.3", "even\nstrict = yes");
 	for (unsigned i = 0; i < 3; i++)
-		for (unsigned n = 0; n < SPREAD_FULL_SURE; n++)
+		for (unsigned n = 0; n < SPREAD_FULL_SURE + 4; n++)
 			spread_full(space_of(i), 1000000, 3, now_ns - 1);
 	check_number(choose(&choice), NONE_LEFT);
 	check_number(choice.candidates, 3);
@@ -452,4 +451,104 @@ Test(spread, many_destinations_with_a_long_list_take_memory_for_what_they_use)
 	/* A place in the ledger, one tuple space and its counts, but nothing for each of the 4,096 sources.
 	 */
 	check(shim.arena.mapped - before < 1000 * 2048);
+}
+
+/* A service address with two backends, of which one is full: half of the calls that reach the kernel fail. */
+Test(spread, where_half_would_succeed_few_are_refused_unasked)
+{
+	unsigned unasked = 0, calls = 100000;
+	start("10.0.0.1", "off");
+	know_natural("10.0.0.1");
+	for (unsigned i = 0; i < calls; i++) {
+		struct choice choice;
+		uint64_t began_ns = now_ns += 1000;
+		if (spread_choose(&shim, destination, NULL, began_ns, now_ns, &choice) == NONE_LEFT)
+			unasked++;
+		else if (shim_random(&shim) % 2)
+			spread_full(choice.space, 2500000, 1, now_ns += 500);
+		else
+			spread_not_full(choice.space);
+	}
+	cr_assert(unasked < calls / 40, "%u of %u", unasked, calls);
+}
+
+Test(spread, where_none_succeeds_few_are_asked)
+{
+	unsigned asked = 0;
+	start("10.0.0.1", "off");
+	know_natural("10.0.0.1");
+	for (unsigned i = 0; i < 100000; i++) {
+		struct choice choice;
+		uint64_t began_ns = now_ns += 1000;
+		if (spread_choose(&shim, destination, NULL, began_ns, now_ns, &choice) == NONE_LEFT)
+			continue;
+		spread_full(choice.space, 2500000, 1, now_ns += 500);
+		asked++;
+	}
+	cr_assert(asked < 1000, "%u", asked);
+}
+
+static struct address picked(const char *to)
+{
+	struct choice choice;
+	prepare(to);
+	check_number(choose(&choice), CHOSEN_SOURCE);
+	return choice.space->source;
+}
+
+Test(spread, sticky_is_the_same_for_each_port_and_in_each_process)
+{
+	unsigned used[16] = { 0 }, distinct = 0;
+	for (unsigned i = 0; i < 200; i++) {
+		char to[32];
+		start("10.0.0.1-10.0.0.16", "sticky");
+		shim.random = i;
+		snprintf(to, sizeof(to), "10.7.0.%u:80", i + 1);
+		struct address source = picked(to);
+		snprintf(to, sizeof(to), "10.7.0.%u:443", i + 1);
+		struct address again = picked(to);
+		check(address_equal(&source, &again));
+		used[source.v6.s6_addr[15] - 1]++;
+	}
+	for (unsigned i = 0; i < 16; i++)
+		distinct += used[i] > 2 && used[i] < 40;
+	check_number(distinct, 16);
+}
+
+Test(spread, sticky_moves_only_what_a_source_that_goes_had)
+{
+	unsigned moved = 0, had = 0;
+	struct address gone = ip("10.0.0.16");
+	for (unsigned i = 0; i < 200; i++) {
+		char to[32];
+		snprintf(to, sizeof(to), "10.7.0.%u:80", i + 1);
+		start("10.0.0.1-10.0.0.16", "sticky");
+		struct address before = picked(to);
+		start("10.0.0.1-10.0.0.15", "sticky");
+		struct address after = picked(to);
+		had += address_equal(&before, &gone);
+		moved += !address_equal(&before, &after);
+	}
+	check_number(moved, had);
+}
+
+Test(spread, sticky_fails_over_and_comes_back)
+{
+	struct choice choice;
+	start("10.0.0.1-10.0.0.4", "sticky");
+	for (unsigned i = 0; i < 10; i++)
+		check(take() >= 0);
+	check_number(choose(&choice), CHOSEN_SOURCE);
+	struct tuple_space *first = choice.space;
+	check_number(first->open, 10);
+	spread_full(first, 1000000, 4, now_ns);
+	now_ns++;
+	check_number(choose(&choice), CHOSEN_SOURCE);
+	struct tuple_space *second = choice.space;
+	check(second != first);
+	check_number(choose(&choice), CHOSEN_SOURCE);
+	check(choice.space == second);
+	now_ns = first->full_until_ns;
+	check_number(choose(&choice), CHOSEN_SOURCE);
+	check(choice.space == first);
 }
