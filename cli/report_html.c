@@ -97,7 +97,7 @@ static void put_bar(const struct report_row *row, FILE *out)
 {
 	const struct usage_figures *f = &row->figures;
 	char to[ENDPOINT_TEXT_MAX], source[ADDRESS_TEXT_MAX];
-	double scale = BAR_WIDTH / (double)f->capacity;
+	double scale = (double)BAR_WIDTH / (double)f->capacity;
 	double peak = row->entry->peak < f->capacity ? row->entry->peak : f->capacity;
 	const char *style = f->headroom == 0 ? "gone" : f->in_use > f->capacity / 2 ? "late" : "used";
 
@@ -178,7 +178,7 @@ static void put_bound(unsigned bucket, FILE *out)
 static void put_latency(const struct report_process *process, FILE *out)
 {
 	uint64_t count[USAGE_LATENCY_BUCKETS] = { 0 }, most = 0;
-	double step = (double)PLOT_WIDTH / USAGE_LATENCY_BUCKETS;
+	double step = (double)PLOT_WIDTH / (int)USAGE_LATENCY_BUCKETS;
 
 	for (unsigned i = 0; i < USAGE_LATENCY_BUCKETS; i++) {
 		for (unsigned k = 0; k < process->row_count; k++)
@@ -197,10 +197,10 @@ static void put_latency(const struct report_process *process, FILE *out)
 		if (count[i] && height < 1)
 			height = 1;
 		fprintf(out, "<rect class=\"used\" x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%.1f\"/>",
-			i * step + 1, PLOT_BASE - height, step - 2, height);
+			i * step + 1, (int)PLOT_BASE - height, step - 2, height);
 		if (count[i])
 			fprintf(out, "<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"middle\">%llu</text>",
-				(i + 0.5) * step, PLOT_BASE - height - 2, (unsigned long long)count[i]);
+				(i + 0.5) * step, (int)PLOT_BASE - height - 2, (unsigned long long)count[i]);
 		if (i % 3 == 2 && i < USAGE_LATENCY_BUCKETS - 1) {
 			fprintf(out, "<text x=\"%.1f\" y=\"%d\" text-anchor=\"middle\">", (i + 1) * step,
 				PLOT_BASE + 12);
