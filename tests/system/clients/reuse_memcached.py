@@ -6,6 +6,10 @@ import sys
 port, count = int(sys.argv[1]), int(sys.argv[2])
 for number in range(count):
     with socket.create_connection(("127.0.0.1", port), 20) as s:
+        # What a server without a password file alone answers: a connection that begins with `set` is not reused.
+        s.sendall(b"get none\r\n")
+        if s.recv(100) != b"END\r\n":
+            sys.exit("not empty")
         s.sendall(b"set k 0 0 %d\r\n%d\r\n" % (len(str(number)), number))
         if s.recv(100) != b"STORED\r\n":
             sys.exit("not stored")
