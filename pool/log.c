@@ -12,8 +12,13 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
+#include <termios.h>
 #include <time.h>
+#include <unistd.h>
 
 static const char *const level_names[] = { "error", "warn", "info" };
 
@@ -167,6 +172,44 @@ void log_begin(const struct log *log, struct log_line *line, enum log_level leve
 	log_text(line, "event", event);
 }
 
+/* Without O_APPEND it is the offset that counts, which may lie past the end. */
+static bool end_is_within(int fd, size_t length, rlim_t limit)
+{
+	long at = kernel_syscall(SYS_lseek, fd, 0, SEEK_CUR, 0, 0, 0);
+	return at >= 0 && (rlim_t)at + length <= limit;
+}
+
+/* A write may raise a signal, which stops or kills a program that was to write nothing: SIGXFSZ past
+ * RLIMIT_FSIZE (setrlimit(2)), SIGTTOU in the background of a terminal with TOSTOP (termios(3)). Only what
+ * cannot is written; blocking the signal would let the line through where the program's own is held back. */
+static bool may_write(int fd, const struct stat *st, size_t length)
+{
+	struct rlimit limit;
+	struct termios terminal = { 0 };
+	int group = 0;
+
+	if (S_ISREG(st->st_mode))
+		return kernel_syscall(SYS_prlimit64, 0, RLIMIT_FSIZE, 0, (long)&limit, 0, 0) == 0 &&
+		       (limit.rlim_cur == RLIM_INFINITY || ((rlim_t)st->st_size + length <= limit.rlim_cur &&
+							    end_is_within(fd, length, limit.rlim_cur)));
+	/* No terminal, one without TOSTOP, or not ours: no SIGTTOU (n_tty_write(), __tty_check_change()). */
+	return !S_ISCHR(st->st_mode) || kernel.ioctl(fd, TCGETS, &terminal) || !(terminal.c_lflag & TOSTOP) ||
+	       kernel.ioctl(fd, TIOCGPGRP, &group) ||
+	       group == (int)kernel_syscall(SYS_getpgid, 0, 0, 0, 0, 0, 0);
+}
+
+/* Under inetd(8) standard error is the client's connection. A socket of systemd's journal is where a
+ * service's lines belong: JOURNAL_STREAM names it (systemd.exec(5)). Others get lines if HEADROOM_LOG=stderr
+ * or a rule file says so. */
+static bool socket_is_meant(const struct log *log, const struct stat *st)
+{
+	const struct settings *settings = log->settings;
+
+	return settings->log_asked ||
+	       (settings->journal_inode && settings->journal_device == (uint64_t)st->st_dev &&
+		settings->journal_inode == (uint64_t)st->st_ino);
+}
+
 void log_stderr(const struct log *log, const char *text, size_t length)
 {
 	struct stat st;
@@ -175,6 +218,8 @@ void log_stderr(const struct log *log, const char *text, size_t length)
 
 	if (!log->stderr_known || kernel.fstat(2, &st) || st.st_dev != log->stderr_device ||
 	    st.st_ino != log->stderr_inode)
+		return;
+	if ((S_ISSOCK(st.st_mode) && !socket_is_meant(log, &st)) || !may_write(2, &st, length))
 		return;
 	for (int interrupted = 0; length;) {
 		/* A pipe without a reader raises SIGPIPE, a full one blocks: write to neither. */
@@ -214,11 +259,13 @@ long log_open_file(const char *path)
 
 static void write_file(const char *path, const char *text, size_t length)
 {
+	struct stat st;
 	long fd = log_open_file(path);
 
 	if (fd < 0)
 		return;
-	kernel.write((int)fd, text, length);
+	if (kernel.fstat((int)fd, &st) == 0 && may_write((int)fd, &st, length))
+		kernel.write((int)fd, text, length);
 	kernel.close((int)fd);
 }
 

@@ -94,6 +94,7 @@ static bool set_log(struct settings *settings, const char *value, char *reason)
 		snprintf(reason, REASON_MAX, "`%.60s` is none of stderr syslog off file:PATH", value);
 		return false;
 	}
+	settings->log_asked = true;
 	return true;
 }
 
@@ -192,6 +193,20 @@ bool settings_set(struct arena *arena, struct settings *settings, const char *na
 	return false;
 }
 
+/* DEVICE:INODE, decimal (systemd.exec(5)). */
+static void read_journal_stream(struct settings *settings, const char *text)
+{
+	char *end;
+
+	if (!text || *text < '0' || *text > '9')
+		return;
+	uint64_t device = strtoull(text, &end, 10);
+	if (*end != ':')
+		return;
+	settings->journal_device = device;
+	settings->journal_inode = strtoull(end + 1, NULL, 10);
+}
+
 bool settings_read_environment(struct arena *arena, struct settings *settings, struct complaint *complaint)
 {
 	static const struct {
@@ -209,6 +224,7 @@ bool settings_read_environment(struct arena *arena, struct settings *settings, s
 
 	if (runtime_dir && strlen(runtime_dir) < sizeof(settings->runtime_dir))
 		strcpy(settings->runtime_dir, runtime_dir);
+	read_journal_stream(settings, getenv("JOURNAL_STREAM"));
 
 	for (size_t i = 0; i < sizeof(variables) / sizeof(variables[0]); i++) {
 		const char *value = getenv(variables[i].variable);

@@ -44,6 +44,9 @@ struct settings {
 	struct rule otherwise; /* for destinations that no rule matches */
 	enum log_destination log_to;
 	char log_path[SETTING_PATH_MAX];
+	bool log_asked; /* `log` was set: then standard error may be any socket */
+	/* The socket of systemd's journal, by JOURNAL_STREAM; inode 0: none */
+	uint64_t journal_device, journal_inode;
 	enum log_level log_level;
 	enum log_format log_format;
 	bool summary;

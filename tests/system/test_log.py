@@ -1,6 +1,12 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
 """test_log - the 50, 80 and 95 % lines, failover, exhaustion and recovery are reported, and never on stdout."""
+import contextlib
+import os
+import pty
+import socket
+import subprocess
+import termios
 import functools
 import json
 import re
@@ -139,6 +145,80 @@ def time_wait():
     return "40 open and 60 TIME_WAIT"
 
 
+EXHAUST = "import socket\nheld, failed = [], 0\n" \
+          "for _ in range(12):\n" \
+          "    try: held.append(socket.create_connection(('127.0.0.1', 5000)))\n" \
+          "    except OSError as why: failed += why.errno == 99\n" \
+          "print(len(held), failed, flush=True)\n"
+
+
+def preloaded(**more):
+    return lab.environment({"LD_PRELOAD": f"{lab.SANITIZER}:{lab.BUILD}/libheadroom.so".strip(":"), **more})
+
+
+def file_limit():
+    """A line past RLIMIT_FSIZE would raise SIGXFSZ, which kills."""
+    lab.ports(40000, 40009)
+    log = lab.scratch() / "log"
+    for to in ({}, {"HEADROOM_LOG": f"file:{log}"}):
+        program = "import os, resource\nos.write(2, b'x' * 1024); resource.setrlimit(resource.RLIMIT_FSIZE, (1024, 1024))\n" \
+                  f"open({str(log)!r}, 'w').write('x' * 1000)\n" \
+                  "import signal; signal.signal(signal.SIGXFSZ, signal.SIG_DFL)\n" + EXHAUST
+        with lab.Hold(PORT), open(lab.scratch() / "err", "wb") as error:
+            done = subprocess.run([lab.PYTHON, "-c", program], env=preloaded(**to), stdout=subprocess.PIPE,
+                                  stderr=error, text=True)
+        lab.equal(f"{to}: status and stdout", (done.returncode, done.stdout), (0, "10 2\n"))
+        lab.equal("standard error", (lab.scratch() / "err").read_bytes(), b"x" * 1024)
+        lab.new_network()
+        lab.ports(40000, 40009)
+    return "no line, no signal"
+
+
+def in_the_background(tostop):
+    """A job in the background of a terminal: with TOSTOP it would be stopped for a line."""
+    lab.ports(40000, 40009)
+    with lab.Hold(PORT):
+        child, terminal = pty.fork()
+        if not child:
+            attributes = termios.tcgetattr(2)
+            attributes[3] = attributes[3] | termios.TOSTOP if tostop else attributes[3] & ~termios.TOSTOP
+            termios.tcsetattr(2, termios.TCSANOW, attributes)
+            job = subprocess.Popen([lab.PYTHON, "-c", EXHAUST], env=preloaded(), stdout=subprocess.DEVNULL, process_group=0)
+            _, status = os.waitpid(job.pid, os.WUNTRACED)
+            job.kill()
+            os._exit(100 if os.WIFSTOPPED(status) else os.waitstatus_to_exitcode(status))
+        said = b""
+        with contextlib.suppress(OSError):
+            while part := os.read(terminal, 4096):
+                said += part
+        status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        os.close(terminal)
+    lab.equal("exit status; 100: stopped", status, 0)
+    lab.equal("a line on the terminal", b"event=exhausted" in said, not tostop)
+    return "no line" if tostop else "a line"
+
+
+def socket_as_stderr():
+    """Under inetd standard error is the client's connection; under systemd it may be the journal's socket."""
+    lab.ports(40000, 40009)
+    for which, lines in (("plain", False), ("journal", True), ("other journal", False), ("asked", True)):
+        ours, theirs = socket.socketpair()
+        st = os.fstat(theirs.fileno())
+        more = {"journal": {"JOURNAL_STREAM": f"{st.st_dev}:{st.st_ino}"},
+                "other journal": {"JOURNAL_STREAM": f"{st.st_dev}:{st.st_ino + 1}"},
+                "asked": {"HEADROOM_LOG": "stderr"}}.get(which, {})
+        with lab.Hold(PORT), ours, theirs:
+            done = subprocess.run([lab.PYTHON, "-c", EXHAUST], env=preloaded(**more), stdout=subprocess.PIPE,
+                                  stderr=theirs, text=True)
+            theirs.close()
+            got = ours.recv(65536)
+        lab.equal(f"{which}: stdout", done.stdout, "10 2\n")
+        lab.equal(f"{which}: lines", b"event=exhausted" in got, lines)
+        lab.new_network()
+        lab.ports(40000, 40009)
+    return "only the journal's, or as asked"
+
+
 def not_flooded():
     """A program that keeps trying is told each time by errno; the log stays short and counts the rest."""
     lab.ports(40000, 40000 + CAPACITY - 1)
@@ -202,6 +282,10 @@ def none_when_quiet():
 
 
 lab.main([
+    ("a line past the limit of file sizes", file_limit),
+    ("a job in the background, TOSTOP", lambda: in_the_background(True)),
+    ("a job in the background", lambda: in_the_background(False)),
+    ("standard error is a socket", socket_as_stderr),
     ("stderr", to_stderr),
     ("json", json_format),
     ("file by --log", functools.partial(to_file, True)),

@@ -455,6 +455,7 @@ Test(log_for_real, a_pipe_without_a_reader_raises_no_signal)
 Test(log_for_real, a_socket_without_a_reader_raises_no_signal)
 {
 	int ends[2];
+	settings.log_asked = true;
 	check(!socketpair(AF_UNIX, SOCK_STREAM, 0, ends));
 	stderr_is(ends[1]);
 	close(ends[0]);
@@ -465,6 +466,7 @@ Test(log_for_real, a_full_socket_does_not_block)
 {
 	int ends[2];
 	char bytes[1024] = { 0 };
+	settings.log_asked = true;
 	check(!socketpair(AF_UNIX, SOCK_STREAM, 0, ends));
 	stderr_is(ends[1]);
 	fcntl(ends[1], F_SETFL, O_NONBLOCK);
