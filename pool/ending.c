@@ -44,7 +44,8 @@ static inline void enter(struct shim *shim, const struct tracked *tracked, const
 		enter_failure(shim, space, facts->error, now_ns);
 	} else {
 		space_ended(space, facts->how, now_ns);
-		if (unlikely((space->doubt & ~TRUST_UNSERVED) | facts->asked | (int)shim->ledger.doubted))
+		if (unlikely(((space->doubt & ~TRUST_UNSERVED) | facts->asked) ||
+			     space_is_doubted(&shim->ledger, space)))
 			enter_trust(shim, space, facts, was_connecting, now_ns);
 	}
 }

@@ -248,11 +248,20 @@ static inline uint32_t space_in_use(struct tuple_space *space, const struct port
 }
 
 /**
+ * space_is_doubted() - has a source of its destination failed of late? Costs nothing where none has at any.
+ */
+static inline bool space_is_doubted(const struct ledger *ledger, const struct tuple_space *space)
+{
+	return unlikely(ledger->doubted) && space->destination->doubted;
+}
+
+/**
  * trust_wants_to_know() - is an end by the peer to be looked into? Where no source is in doubt, one of 16 is.
  */
 static inline bool trust_wants_to_know(struct ledger *ledger, const struct tuple_space *space)
 {
-	return space->doubt & TRUST_UNSERVED || (space->load && (ledger->doubted || !(++ledger->ends & 15)));
+	return space->doubt & TRUST_UNSERVED ||
+	       (space->load && (space_is_doubted(ledger, space) || !(++ledger->ends & 15)));
 }
 
 /* What reuse did with a connection of a tuple space, also where its usage segment shows it. The lock is held.

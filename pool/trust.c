@@ -19,7 +19,7 @@ enum { UP_FOR_ROUND_TRIPS = 3 };
 #define WAITING_NS (250 * MS_NS)
 /* So many answers of others between two failures make a row of them; the row sets aside at this length, and
  * at the other where others failed as well. */
-enum { ANSWERS_BETWEEN = 2, ROW_AMONG_FEW = 2, ROW_AMONG_MANY = 4, LOOK_AT = 16 };
+enum { ANSWERS_BETWEEN = 2, ROW_AMONG_FEW = 2, ROW_AMONG_MANY = 4, LOOK_AT = 8 };
 
 /* Is there another source to choose? */
 static bool has_others(const struct destination *d)
@@ -45,8 +45,10 @@ static struct trust *trust_of(struct shim *shim, struct tuple_space *space)
 	if (!trust_of_all(shim, space->destination))
 		return NULL;
 	struct trust *trust = arena_alloc(&shim->arena, sizeof(*trust));
-	if (trust)
+	if (trust) {
 		*trust = (struct trust){ .fd = -1 };
+		space->destination->trust->known++;
+	}
 	return space->trust = trust;
 }
 
@@ -94,6 +96,7 @@ static void count_doubts(struct ledger *ledger, struct destination *d)
 /* Nothing is left to know. */
 static void tidy(struct shim *shim, struct tuple_space *space, uint64_t now_ns)
 {
+	struct destination *d = space->destination;
 	struct trust *t = space->trust;
 
 	if (!trust_charge(space, now_ns))
@@ -102,8 +105,13 @@ static void tidy(struct shim *shim, struct tuple_space *space, uint64_t now_ns)
 		return;
 	arena_free(&shim->arena, t, sizeof(*t));
 	space->trust = NULL;
-	if (space->destination->doubted)
-		count_doubts(&shim->ledger, space->destination);
+	if (d->doubted)
+		count_doubts(&shim->ledger, d);
+	if (--d->trust->known || d->trust->sticky || d->trust->many_threads)
+		return;
+	arena_free(&shim->arena, d->trust, sizeof(*d->trust));
+	d->trust = NULL;
+	d->looking = false;
 }
 
 static uint64_t aside_ns(const struct trust *t)
@@ -201,8 +209,10 @@ COLD void trust_connected(struct shim *shim, struct tuple_space *space, int fd, 
 {
 	struct destination *d = space->destination;
 
-	if (!has_others(d) || !trust_of_all(shim, d))
+	if (!d->trust) {
+		space->doubt &= TRUST_UNSERVED;
 		return;
+	}
 	unsigned begun = space->doubt & TRUST_BEGUN;
 	enter_answers(space, begun ? 1 : 0);
 	space->doubt = (uint8_t)(space->doubt - (begun != 0));
@@ -328,8 +338,10 @@ COLD void trust_turned_away(struct shim *shim, struct tuple_space *space, uint64
 
 COLD void trust_served(struct shim *shim, struct tuple_space *space, bool news, bool data, uint64_t now_ns)
 {
-	if (!has_others(space->destination) || !trust_of_all(shim, space->destination))
+	if (!space->destination->trust) {
+		space->doubt = data ? 0 : space->doubt & TRUST_UNSERVED;
 		return;
+	}
 	if (news)
 		enter_answers(space, (space->doubt & TRUST_BEGUN) != 0);
 	enter_served(shim, space, data, now_ns);
@@ -459,7 +471,7 @@ COLD void trust_look(struct shim *shim, const struct held *held, struct destinat
 COLD void trust_say(struct shim *shim, struct events *events, struct destination *destination,
 		    uint64_t now_ns)
 {
-	if (!destination->trust->say)
+	if (!destination->trust || !destination->trust->say)
 		return;
 	destination->trust->say = false;
 	for (struct tuple_space *s = destination->spaces; s; s = s->next)

@@ -86,12 +86,13 @@ struct trust {
 	bool say;         /* that it was set aside is still to be logged */
 };
 
-/* Of a destination, from the first doubt on. */
+/* Of a destination, while one of its sources has a struct trust, and for `sticky`. */
 struct trust_of_all {
 	uint64_t look_ns; /* when to look at one of its sources' connections, while `looking` */
 	uint32_t answers; /* connections that came up, as far as is known */
 	uint32_t served;  /* that brought bytes or stayed up */
 	uint32_t failures;
+	uint32_t known;     /* sources that have a struct trust; without any this goes, too */
 	uint32_t sticky;    /* 1 + the index of the source for its address; 0: not worked out yet */
 	const void *thread; /* the first that came, by shim_thread() */
 	bool turned_away;   /* some fail in the way that shows only after connect() */
