@@ -80,9 +80,12 @@ static void put_title(const struct report_process *process, FILE *out)
 	const struct usage_header *header = &process->usage.header;
 	char time[32];
 
-	fputs("<h2>", out);
+	fputs(process->usage.merged ? "<h2>Short-lived processes of " : "<h2>", out);
 	escaped(out, header->name);
-	fprintf(out, " [%u]%s</h2>\n", header->pid, process->usage.running ? "" : ", ended");
+	if (process->usage.merged)
+		fprintf(out, ", %u of them</h2>\n", process->usage.merged);
+	else
+		fprintf(out, " [%u]%s</h2>\n", header->pid, process->usage.running ? "" : ", ended");
 	put_command(header, out);
 	fprintf(out, "<p>Counted from %s", report_time(header, header->started_ns, time));
 	if (header->ended_ns)

@@ -196,8 +196,12 @@ static void put_header(struct json *json, const struct report_process *process)
 	const struct usage_header *header = &process->usage.header;
 	char time[32];
 
-	json_number(json, "pid", header->pid);
+	if (process->usage.merged)
+		json_null(json, "pid");
+	else
+		json_number(json, "pid", header->pid);
 	json_text(json, "name", header->name);
+	json_number(json, "processes", process->usage.merged ? process->usage.merged : 1);
 	put_command(json, header);
 	json_number(json, "uid", header->uid);
 	json_bool(json, "running", process->usage.running);
@@ -208,6 +212,7 @@ static void put_header(struct json *json, const struct report_process *process)
 		json_null(json, "ended");
 	json_number(json, "pid_namespace", header->pid_namespace);
 	json_number(json, "network_namespace", header->network_namespace);
+	json_number(json, "network_cookie", header->network_cookie);
 	json_open(json, "range", '{');
 	json_number(json, "low", header->range_low);
 	json_number(json, "high", header->range_high);

@@ -23,9 +23,15 @@ static void print_process(const struct report_process *process, const struct rep
 	char time[32], duration[32];
 
 	terminal_style(out, STYLE_BOLD);
-	fprintf(out, "%s[%u]", header->name, header->pid);
+	if (process->usage.merged)
+		fprintf(out, "short-lived processes of %s", header->name);
+	else
+		fprintf(out, "%s[%u]", header->name, header->pid);
 	terminal_style(out, STYLE_NONE);
-	if (process->usage.running)
+	if (process->usage.merged)
+		fprintf(out, ", %u of them, the last ended %s", process->usage.merged,
+			report_time(header, header->ended_ns, time));
+	else if (process->usage.running)
 		fprintf(out, " for %s",
 			terminal_duration((double)(until_ns - header->started_ns) / 1e9, duration,
 					  sizeof(duration)));

@@ -13,7 +13,7 @@
 struct looking {
 	struct spaces *spaces;
 	const struct spaces_options *options;
-	uint64_t own_network;
+	uint64_t own_network, own_cookie;
 	bool no_memory;
 };
 
@@ -28,13 +28,23 @@ int spaces_state_dir(const char **state_dir)
 	return STATUS_FINE;
 }
 
+/* The inode of a namespace that is gone comes again, a cookie does not. */
+static bool is_elsewhere(const struct looking *looking, const struct usage_header *header)
+{
+	if (header->network_cookie && looking->own_cookie)
+		return header->network_cookie != looking->own_cookie;
+	return header->network_namespace && header->network_namespace != looking->own_network;
+}
+
 static struct space *space_of(const struct looking *looking, const struct usage_header *header,
 			      const struct usage_entry *entry)
 {
 	struct space_key key = { .source = entry->source, .destination = entry->to };
 
-	if (header->network_namespace && header->network_namespace != looking->own_network)
-		key.network = header->network_namespace;
+	if (is_elsewhere(looking, header))
+		key.network = header->network_namespace && header->network_namespace != looking->own_network
+				      ? header->network_namespace
+				      : header->network_cookie;
 	return spaces_find(looking->spaces, &key);
 }
 
@@ -119,10 +129,9 @@ static void add_up(struct spaces *spaces)
 
 int spaces_look(struct spaces *spaces, const struct spaces_options *options)
 {
-	struct looking looking = { .spaces = spaces,
-				   .options = options,
-				   .own_network = usage_namespace("/proc/self/ns/net") };
+	struct looking looking = { .spaces = spaces, .options = options };
 
+	usage_identify_network(&looking.own_network, &looking.own_cookie);
 	*spaces = (struct spaces){ .now_ns = clock_ns() };
 	usage_walk(&spaces->arena, options->state_dir, getenv("XDG_RUNTIME_DIR"), visit, skipped, &looking);
 	if (looking.no_memory)

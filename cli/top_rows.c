@@ -26,8 +26,11 @@ const char *top_sort_name(enum top_sort sort)
 
 static void name_process(const struct usage *usage, char *out)
 {
-	snprintf(out, TOP_PROCESS_MAX, usage->running ? "%s[%u]" : "(%s[%u])", usage->header.name,
-		 usage->header.pid);
+	if (usage->merged)
+		snprintf(out, TOP_PROCESS_MAX, "(%s*%u)", usage->header.name, usage->merged);
+	else
+		snprintf(out, TOP_PROCESS_MAX, usage->running ? "%s[%u]" : "(%s[%u])", usage->header.name,
+			 usage->header.pid);
 }
 
 static void take_own(struct top_row *row, const struct spaces *spaces, const struct space_row *from)

@@ -22,9 +22,10 @@ HOT bool candidates_age(const struct shim *shim, const struct destination *desti
 	age->list = spreading & rule->sources.automatic & (destination->sources_until_ns <= now_ns);
 	age->natural = spreading & ((rule->spread == SPREAD_SPILL) | destination->want_natural) &
 		       (destination->natural_until_ns <= now_ns);
-	age->segment = shim->writer.state == USAGE_NOT_TRIED;
+	age->segment = shim->writer.state <= USAGE_WAITING;
 	age->siblings = spreading & (shim->siblings.until_ns <= now_ns) &
-			(shim->writer.state != USAGE_WITHOUT) & !shim->writer.frozen;
+			(shim->writer.state != USAGE_WITHOUT) & (shim->writer.state != USAGE_WAITING) &
+			!shim->writer.frozen;
 	age->trust = unlikely(destination->looking) && destination->trust->look_ns <= now_ns;
 	return age->range | age->list | age->natural | age->segment | age->siblings | age->trust;
 }

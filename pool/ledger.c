@@ -181,7 +181,7 @@ static bool fold(struct ledger *ledger, struct ledger_link *link, uint64_t now_n
 COLD static void fold_some(struct ledger *ledger, uint64_t now_ns)
 {
 	/* Before there is a segment nothing is in its sum. */
-	if (ledger->writer && ledger->writer->state == USAGE_NOT_TRIED)
+	if (ledger->writer && ledger->writer->state <= USAGE_WAITING)
 		return;
 	for (unsigned looked = 0, folded = 0; looked < FOLD_LOOK_AT && folded < 2; looked++) {
 		if (ledger->count < LEDGER_UNFOLDED_MAX)

@@ -121,13 +121,21 @@ COLD void usage_file_replace(struct usage_segment *segment)
 		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
 }
 
+COLD void usage_file_remove(const char *place, const char *name)
+{
+	int flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
+	long directory = kernel_private_fd(kernel.openat(AT_FDCWD, place, flags, 0));
+
+	if (directory < 0)
+		return;
+	kernel_syscall(SYS_unlinkat, directory, (long)name, 0, 0, 0, 0);
+	kernel.close((int)directory);
+}
+
 COLD void usage_file_discard(const struct usage_file *file)
 {
-	char path[sizeof(file->place) + sizeof(file->name) + 1];
-
 	usage_file_unmap(file->segment);
-	snprintf(path, sizeof(path), "%s/%s", file->place, file->name);
-	kernel_syscall(SYS_unlinkat, AT_FDCWD, (long)path, 0, 0, 0, 0);
+	usage_file_remove(file->place, file->name);
 }
 
 static void fill_header(struct usage_header *header, const char *process)

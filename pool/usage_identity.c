@@ -67,6 +67,12 @@ static uint64_t network_cookie(void)
 	return cookie;
 }
 
+void usage_identify_network(uint64_t *inode, uint64_t *cookie)
+{
+	*inode = usage_namespace("/proc/self/ns/net");
+	*cookie = network_cookie();
+}
+
 void usage_identify(struct usage_header *header)
 {
 	char text[1024];
@@ -77,8 +83,7 @@ void usage_identify(struct usage_header *header)
 	if (kernel_read_file("/proc/self/stat", text, sizeof(text)) > 0)
 		header->start_ticks = usage_start_ticks(text);
 	header->pid_namespace = usage_namespace("/proc/self/ns/pid");
-	header->network_namespace = usage_namespace("/proc/self/ns/net");
-	header->network_cookie = network_cookie();
+	usage_identify_network(&header->network_namespace, &header->network_cookie);
 	read_boot_id(header->boot_id);
 	long got = kernel_read_file("/proc/self/cmdline", header->command, sizeof(header->command));
 	if (got < 0)

@@ -13,6 +13,11 @@
 void usage_identify(struct usage_header *header);
 
 /**
+ * usage_identify_network() - the network namespace of this thread: its inode, and its cookie
+ */
+void usage_identify_network(uint64_t *inode, uint64_t *cookie);
+
+/**
  * usage_start_ticks() - when a process began, in clock ticks since boot
  * @stat:	text of /proc/PID/stat (proc(5), field 22)
  * Return: 0 if it does not say

@@ -7,6 +7,7 @@
 #include "kernel.h"
 #include "own_stack.h"
 #include "shim.h"
+#include "usage_short.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -32,7 +33,7 @@ static bool adopt(struct shim *shim, const struct held *held, const struct usage
 
 	if (!(held ? shim_enter_held(shim, held) : shim_enter(shim)))
 		return false;
-	bool ours = writer->state == USAGE_NOT_TRIED;
+	bool ours = writer->state <= USAGE_WAITING;
 	if (ours) {
 		writer->state = USAGE_WITHOUT;
 		*complains = !file->segment && !writer->complained;
@@ -40,7 +41,8 @@ static bool adopt(struct shim *shim, const struct held *held, const struct usage
 		writer->owners = file->segment
 					 ? arena_alloc(&shim->arena, USAGE_ENTRIES * sizeof(*writer->owners))
 					 : NULL;
-		writer->place = file->segment ? arena_alloc(&shim->arena, sizeof(file->place)) : NULL;
+		if (!writer->place && file->segment)
+			writer->place = arena_alloc(&shim->arena, sizeof(file->place));
 	}
 	ours = ours && writer->owners && writer->place;
 	if (ours) {
@@ -57,7 +59,7 @@ static bool adopt(struct shim *shim, const struct held *held, const struct usage
 	return ours;
 }
 
-COLD void usage_start(struct shim *shim, const struct held *held)
+static void start(struct shim *shim, const struct held *held)
 {
 	struct arena scratch = { 0 };
 	struct usage_file *file = arena_alloc(&scratch, sizeof(*file));
@@ -73,19 +75,25 @@ COLD void usage_start(struct shim *shim, const struct held *held)
 	arena_release(&scratch);
 }
 
+COLD void usage_start(struct shim *shim, const struct held *held)
+{
+	if (!usage_waits(shim, held))
+		start(shim, held);
+}
+
 static void start_here(void *argument)
 {
-	usage_start(argument, NULL);
+	start(argument, NULL);
 }
 
 COLD void usage_freeze(struct shim *shim)
 {
-	if (shim->writer.state == USAGE_NOT_TRIED)
+	if (shim->writer.state <= USAGE_WAITING)
 		own_stack_run(start_here, shim);
 	if (!shim_enter(shim))
 		return;
 	shim->writer.frozen = true;
-	if (shim->writer.state == USAGE_NOT_TRIED)
+	if (shim->writer.state <= USAGE_WAITING)
 		shim->writer.state = USAGE_WITHOUT;
 	shim_leave(shim);
 }
@@ -102,7 +110,7 @@ COLD void usage_restart(struct usage_writer *writer, bool interrupted)
 					 .frozen = writer->frozen,
 					 .complained = writer->complained };
 	/* The child makes its own at its first connect(), if it still may. */
-	if (writer->state == USAGE_WRITING)
+	if (writer->state == USAGE_WRITING || writer->state == USAGE_WAITING)
 		writer->state = writer->frozen || interrupted ? USAGE_WITHOUT : USAGE_NOT_TRIED;
 }
 
@@ -112,4 +120,5 @@ COLD void usage_ended(struct shim *shim)
 
 	if (segment)
 		USAGE_PUT(segment->header.ended_ns, clock_ns());
+	usage_hand_over(shim);
 }

@@ -20,6 +20,7 @@ struct usage {
 	struct usage_entry *entries; /* those in use; the one added up, if used, has port 0 in `to` */
 	unsigned entry_count;
 	bool running;
+	unsigned merged; /* so many short-lived processes, added up: see recent.h; 0: it is one process */
 	unsigned torn; /* entries that were being written all the time: some of their numbers may be off by
 			  one */
 };

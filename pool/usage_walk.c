@@ -3,6 +3,7 @@
 #include "usage_read.h"
 
 #include "kernel.h"
+#include "recent_read.h"
 #include "usage_directory.h"
 
 #include <ctype.h>
@@ -62,6 +63,12 @@ static void visit_directory(const struct walk *walk, const char *folder, long ow
 	while ((name = usage_names_next(&names)))
 		visit_file(walk, (int)directory, folder, name, (unsigned)owner);
 	kernel.close((int)directory);
+	if (recent_read(walk->arena, folder, (unsigned)owner, walk->visit, walk->argument, reason) ==
+	    -EINVAL) {
+		char path[USAGE_PATH_MAX + USAGE_FILE_NAME_MAX];
+		snprintf(path, sizeof(path), "%s/%s", folder, RECENT_NAME);
+		skip(walk, path, reason);
+	}
 }
 
 /* The directories of all users, but for the caller's: PARENT/PREFIXuidSUFFIX, each if that user owns it. */

@@ -6,7 +6,8 @@
  * it does when no entry is free; then all it counts is entered in the segment's first entry too, the sum of
  * those. So the sum over the segment is what the process counted, whoever has an entry.
  *
- * The file is made at the first connect(), so a program that makes none leaves none; or before the program
+ * The file is made at the first connect(), so a program that makes none leaves none, but later where most
+ * processes of its name end after one (recent.h); or before the program
  * takes the right to open files from itself, by seccomp(2) or chroot(2). From then on no such call is made.
  * The segment never shrinks under the program: its file is mode 0400, on a memory file system, and a page is
  * asked for (fallocate(2), MADV_POPULATE_WRITE) before it is written to. Only who could kill the process as
@@ -29,6 +30,7 @@ struct held;
 
 enum usage_state {
 	USAGE_NOT_TRIED,
+	USAGE_WAITING, /* most processes of this name live for a connection: see recent.h */
 	USAGE_WRITING,
 	USAGE_WITHOUT, /* it could not be made, or is not wanted */
 };
@@ -39,11 +41,14 @@ struct usage_writer {
 	bool frozen;     /* the program has shut itself in: no file is opened any more */
 	bool complained; /* that none could be made */
 	struct usage_segment *segment;
-	struct tuple_space **owners; /* of the entries, by number */
-	unsigned hand;               /* where the search for an idle entry goes on */
-	unsigned ready;              /* entries below have their memory */
-	uint64_t no_room_until_ns;   /* for more of them: ask again after */
-	char *place;                 /* directory of the segment's file */
+	struct tuple_space **owners;                /* of the entries, by number */
+	unsigned hand;                              /* where the search for an idle entry goes on */
+	unsigned ready;                             /* entries below have their memory */
+	uint64_t no_room_until_ns;                  /* for more of them: ask again after */
+	bool handed_over;                           /* what was counted is added to that of its kind */
+	unsigned waited;                            /* connect() calls while WAITING */
+	uint64_t network_namespace, network_cookie; /* while WAITING; else the segment says it */
+	char *place; /* directory of the segment's file, or where it would be */
 	char name[USAGE_FILE_NAME_MAX];
 };
 
@@ -80,6 +85,11 @@ void usage_file_extend(struct usage_writer *writer, struct arena *arena, uint64_
  * usage_file_unmap() - let go of the memory; the file stays
  */
 void usage_file_unmap(struct usage_segment *segment);
+
+/**
+ * usage_file_remove() - remove a segment's file, and not its memory
+ */
+void usage_file_remove(const char *place, const char *name);
 
 /**
  * usage_file_discard() - unmap and remove a file that was made for nothing

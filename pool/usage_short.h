@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0
+/* usage_short - does this process make a segment yet, and does it leave one? See recent.h. */
+#ifndef HEADROOM_POOL_USAGE_SHORT_H
+#define HEADROOM_POOL_USAGE_SHORT_H
+
+#include <stdbool.h>
+
+struct shim;
+struct held;
+
+/**
+ * usage_waits() - at a connect() of a process without a segment: is it to go on without?
+ * @held:	the socket it is for
+ *
+ * Yes, if most of its name live for a connection or two, and this one has neither lived long nor connected
+ * often.
+ */
+bool usage_waits(struct shim *shim, const struct held *held);
+
+/**
+ * usage_hand_over() - at the end of a process that lived for a few connections: add what it counted to that
+ * of its kind, and leave no segment
+ */
+void usage_hand_over(struct shim *shim);
+
+#endif

@@ -1,0 +1,148 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""test_usage_short - processes that live for one connection leave few files, and nothing they counted is lost."""
+import json
+import os
+import random
+
+import lab
+from sock_diag import tuples
+
+PORT, COUNT = 5000, 300
+KEPT = 8  # of a name that keep a segment of their own
+
+
+def state():
+    if not lab.state():
+        raise lab.Skipped("no memory file system at /dev/shm")
+    return lab.state()
+
+
+def report():
+    done = lab.run([str(lab.HEADROOM), "report", "--json"], env={"HEADROOM_STATE_DIR": str(state())})
+    lab.equal("exit status", (done.status, done.stderr), (0, ""))
+    return json.loads(done.stdout)["processes"]
+
+
+def spaces():
+    return [s for p in report() for s in p["spaces"]]
+
+
+def total(name):
+    return sum(s[name] for s in spaces())
+
+
+def run(*arguments, shim=None):
+    done = lab.run([lab.client("short"), *arguments], shim or {}, limit_s=120)
+    lab.equal("all connected", done.stdout, "done, 0 failed\n")
+
+
+def files():
+    return [f for f in state().iterdir()]
+
+
+def counted():
+    """Some end by exit(), some by _exit() with the connection open."""
+    lab.ports(30000, 39999)
+    with lab.Hold(PORT):
+        run("-k", str(PORT), str(COUNT))
+        lab.equal("opened, TIME_WAIT", (total("opened"), total("time_wait")), (COUNT, sum(tuples(PORT).values())))
+        lab.equal("TIME_WAIT", total("time_wait"), COUNT)
+        lab.equal("files", len(files()), KEPT + 1)
+        lab.equal("KiB", sum(f.stat().st_blocks // 2 for f in files()) < 128, True)
+        merged = [p for p in report() if p["pid"] is None]
+        lab.equal("added up", [(p["name"], p["processes"], p["running"]) for p in merged],
+                  [("short", COUNT - KEPT, False)])
+        text = lab.run([str(lab.HEADROOM), "report"], env={"HEADROOM_STATE_DIR": str(state())}).stdout
+        lab.equal("a line for them", f"short-lived processes of short, {COUNT - KEPT} of them" in text, True)
+
+
+def by_source():
+    lab.ports(30000, 39999)
+    with lab.Hold(PORT):
+        run(str(PORT), str(COUNT), "3", shim={"sources": "127.0.0.1-127.0.0.8"})
+        seen = {}
+        for s in spaces():
+            if s["source"]:
+                seen[s["source"]] = seen.get(s["source"], 0) + s["time_wait"]
+        kernel = {}
+        for source, count in tuples(PORT).items():
+            kernel[source] = kernel.get(source, 0) + count
+        lab.equal("TIME_WAIT by source", seen, kernel)
+        lab.equal("files", len(files()), KEPT + 1)
+
+
+def at_once():
+    """Many add to it at the same time; some are killed while they do."""
+    lab.ports(30000, 39999)
+    with lab.Hold(PORT):
+        run(str(PORT), "20")
+        many = [lab.Process([lab.client("short"), str(PORT), "60"], {}) for _ in range(6)]
+        for one in many:
+            lab.equal("all connected", one.wait().stdout, "done, 0 failed\n")
+        lab.equal("opened", total("opened"), 20 + 6 * 60)
+        lab.equal("TIME_WAIT", total("time_wait"), sum(tuples(PORT).values()))
+
+
+def long_life():
+    """One of them that goes on gets a segment after all."""
+    lab.ports(30000, 39999)
+    with lab.Hold(PORT):
+        run(str(PORT), "40")
+        (lab.scratch() / "short").symlink_to(lab.PYTHON)
+        script = ("import socket, time\n"
+                  f"held = [socket.create_connection(('127.0.0.1', {PORT}))]\n"
+                  "time.sleep(.2)\n"
+                  f"held.append(socket.create_connection(('127.0.0.1', {PORT})))\n"
+                  "print('held', flush=True); input()\n")
+        with lab.Process([str(lab.scratch() / "short"), "-c", script], {}, stdin=True) as process:
+            lab.wait_for(lambda: "held" in process.stdout(), "two connections", process)
+            running = [p for p in report() if p["running"]]
+            lab.equal("running", [(p["pid"], sum(s["open"] for s in p["spaces"])) for p in running],
+                      [(process.pid, 2)])
+
+
+def planted():
+    """What is no such file, or not trusted, changes nothing for programs, and is told by the report."""
+    target = state() / "recent.1"
+    size = 0
+    lab.ports(30000, 39999)
+    with lab.Hold(PORT):
+        run(str(PORT), "20")
+        size, good = target.stat().st_size, target.read_bytes()
+        victim = lab.scratch() / "victim"
+        victim.write_bytes(b"x" * size)
+        seed = random.Random(1)
+        for name, put in (("link", lambda: target.symlink_to(victim)),
+                          ("short", lambda: target.write_bytes(good[:1000])),
+                          ("noise", lambda: target.write_bytes(seed.randbytes(size))),
+                          ("used", lambda: target.write_bytes(good[:20] + b"\xff\xff\xff\xff" + good[24:])),
+                          ("pipe", lambda: os.mkfifo(target, 0o600)),
+                          ("directory", lambda: target.mkdir())):
+            target.unlink()
+            put()
+            if not target.is_symlink():
+                target.chmod(0o600 if name != "directory" else 0o700)
+            run(str(PORT), "20")
+            done = lab.run([str(lab.HEADROOM), "report", "--json"], env={"HEADROOM_STATE_DIR": str(state())})
+            skipped = [s["path"] for s in json.loads(done.stdout)["skipped"]]
+            lab.equal(f"{name}: skipped", (done.status, skipped), (0, [str(target)]))
+            if name == "directory":
+                target.rmdir()
+                target.write_bytes(b"")
+        lab.equal("the victim", set(victim.read_bytes()), {ord("x")})
+        target.unlink()
+        # Others may look into it: not ours to write.
+        target.write_bytes(good)
+        target.chmod(0o666)
+        run(str(PORT), "20")
+        lab.equal("not written", target.read_bytes() == good, True)
+
+
+lab.main([
+    ("counted", counted),
+    ("by source", by_source),
+    ("at once", at_once),
+    ("one that goes on", long_life),
+    ("planted files", planted),
+])
