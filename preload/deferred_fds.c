@@ -10,14 +10,16 @@
 
 #include <string.h>
 
-void deferred_fd_make_real(int fd)
+bool deferred_fd_make_real(int fd)
 {
 	struct held held;
 
 	if (!atomic_load_explicit(&shim.deferred_count, memory_order_relaxed) || !fdtable_hold(fd, &held))
-		return;
+		return false;
+	bool deferred = held.tracked->flags & DEFERRED;
 	deferral_make_real(&shim, &held, fd);
 	fdtable_release(&held);
+	return deferred;
 }
 
 void deferred_fds_make_real(void)

@@ -13,8 +13,9 @@ void deferred_fds_make_real(void);
 
 /**
  * deferred_fd_make_real() - for one fd
+ * Return: true if it had a deferred port
  */
-void deferred_fd_make_real(int fd);
+bool deferred_fd_make_real(int fd);
 
 /**
  * fds_in_message() - for the fds that a message is to pass to another process (SCM_RIGHTS, unix(7))

@@ -11,6 +11,7 @@
 #include "reuse.h"
 
 #include <errno.h>
+#include <stdatomic.h>
 
 struct bind_call {
 	int fd;
@@ -119,8 +120,23 @@ int hook_listen(int fd, int backlog)
 	return rc;
 }
 
+/* Once: such a program does so each time (Java, Erlang). */
+COLD static void say_undone(void)
+{
+	static atomic_bool said;
+	int saved = errno;
+
+	if (!atomic_exchange(&said, true))
+		log_message(
+			&shim.log, LOG_LEVEL_INFO, "undeferred",
+			"the program asks for the port of bind(ip, 0) before connect(): it gets one, which "
+			"is then taken for all destinations");
+	errno = saved;
+}
+
 int hook_getsockname(int fd, struct sockaddr *address, socklen_t *length)
 {
-	deferred_fd_make_real(fd);
+	if (unlikely(deferred_fd_make_real(fd)))
+		say_undone();
 	return real.getsockname(fd, address, length);
 }

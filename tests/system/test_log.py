@@ -281,12 +281,24 @@ def none_when_quiet():
     return "40 connections, no line"
 
 
+def undeferred():
+    """Two sockets whose port the program asks for before connect(): one line, and none at the usual level."""
+    program = [lab.PYTHON, "-c", "import socket\n"
+               "for i in range(2): s = socket.socket(); s.bind(('127.0.0.1', 0)); assert s.getsockname()[1]"]
+    lab.equal("stderr", lab.run(program, {}).stderr, "")
+    done = lab.run(program, {"env": {"HEADROOM_LOG_LEVEL": "info"}})
+    lab.equal("status", done.status, 0)
+    lab.equal("lines", [logfmt(line)["event"] for line in done.stderr.splitlines()].count("undeferred"), 1)
+    return "1 line"
+
+
 lab.main([
     ("a line past the limit of file sizes", file_limit),
     ("a job in the background, TOSTOP", lambda: in_the_background(True)),
     ("a job in the background", lambda: in_the_background(False)),
     ("standard error is a socket", socket_as_stderr),
     ("stderr", to_stderr),
+    ("a port that is asked for", undeferred),
     ("json", json_format),
     ("file by --log", functools.partial(to_file, True)),
     ("file by HEADROOM_LOG", functools.partial(to_file, False)),
