@@ -173,17 +173,20 @@ static void on_sources(struct advisor *a)
 	if (!tight(a))
 		return;
 	int rc = route_auto_sources(&arena, &key->destination, &list);
-	if (address_is_loopback(&key->destination.ip) && address_is_v4(&key->destination.ip))
+	unsigned count = list.count;
+	if (address_is_loopback(&key->destination.ip) && address_is_v4(&key->destination.ip)) {
 		snprintf(sources, sizeof(sources), "127.0.0.1-127.0.0.8");
-	else
+		count = 8;
+	} else {
 		snprintf(sources, sizeof(sources), "auto");
+	}
 	snprintf(command, sizeof(command), "headroom run --sources %s -- %s", sources, a->program);
-	if (!rc && list.count > 1) {
+	if (!rc && count > 1) {
 		add(a, command,
 		    "Use more sources: each gives %u ports more to this destination. This host has %u that "
 		    "lead "
 		    "there:",
-		    a->space->count.capacity, list.count);
+		    a->space->count.capacity, count);
 	} else if (interface_of(&key->source, name, sizeof(name), &prefix)) {
 		add(a, command,
 		    "Add a source: each gives %u ports more to this destination. After `ip address add "

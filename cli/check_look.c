@@ -53,6 +53,7 @@ static int add_sources(struct check *check, const struct target *target, bool ma
 
 	if (list.automatic) {
 		int rc = route_auto_sources(&check->arena, to, &list);
+		source_list_exclude(&list, &check->from);
 		if (rc && !list.count)
 			return complain(target->name, "no route to %s: %s", endpoint_format(to, place),
 					strerror(-rc));

@@ -23,7 +23,7 @@ static const char usage[] =
 	"  -c, --config FILE       rules per destination; see headroom(1)\n"
 	"      --sources LIST      local addresses to spread over: 10.0.0.5, 10.0.1.0/28,\n"
 	"                          10.0.0.5-10.0.0.12, fd00:1::/120, comma-separated;\n"
-	"                          or auto\n"
+	"                          or auto; !ADDRESS takes out of the list\n"
 	"      --spread even|spill|sticky|off\n"
 	"                          even (default for named sources): the source with\n"
 	"                          the most headroom; spill (default for auto): the\n"
@@ -119,7 +119,8 @@ static int apply_value(struct run *run, unsigned index, const char *value)
 		run->settings.otherwise.sources = (struct source_list){ 0 };
 	if (!strncmp(value, "file:", 5) && value[5] && !strcmp(values[index].setting, "log"))
 		return take_log_file(value + 5);
-	if (!settings_set(&run->arena, &run->settings, values[index].setting, value, reason))
+	if (!settings_set(&run->arena, &run->settings, values[index].setting, value, reason) ||
+	    !source_list_complete(&run->settings.otherwise.sources, reason))
 		return complain(values[index].option, "%s", reason);
 	return put(values[index].variable, value);
 }

@@ -43,7 +43,7 @@ _headroom() {
 	--log) mapfile -t COMPREPLY < <(compgen -W 'stderr syslog off file:' -- "$word") ;;
 	--log-level) mapfile -t COMPREPLY < <(compgen -W 'error warn info' -- "$word") ;;
 	--log-format) mapfile -t COMPREPLY < <(compgen -W 'logfmt json' -- "$word") ;;
-	--sources | --from) mapfile -t COMPREPLY < <(compgen -W 'auto' -- "$word") ;;
+	--sources | --from) mapfile -t COMPREPLY < <(compgen -W 'auto auto,!' -- "$word") ;;
 	--netns) mapfile -t COMPREPLY < <(compgen -W "$(ls /run/netns 2>/dev/null)" -- "$word") ;;
 	--pid) mapfile -t COMPREPLY < <(cd /proc && compgen -G "${word}*" | grep -x '[0-9]*') ;;
 	--config | -c) mapfile -t COMPREPLY < <(compgen -f -- "$word") ;;

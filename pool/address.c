@@ -14,6 +14,20 @@ bool address_is_loopback(const struct address *a)
 	return IN6_IS_ADDR_LOOPBACK(&a->v6);
 }
 
+bool address_is_link_local(const struct address *a)
+{
+	if (address_is_v4(a))
+		return a->v6.s6_addr[12] == 169 && a->v6.s6_addr[13] == 254;
+	return IN6_IS_ADDR_LINKLOCAL(&a->v6);
+}
+
+bool address_is_one_host(const struct address *a)
+{
+	if (address_is_v4(a))
+		return a->v6.s6_addr[12] && a->v6.s6_addr[12] < 224;
+	return !address_is_unset(a) && !IN6_IS_ADDR_MULTICAST(&a->v6);
+}
+
 struct address address_from_v4(uint32_t v4_be)
 {
 	struct address a = { .words_be = { 0, 0, htonl(0xffff), v4_be } };

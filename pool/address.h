@@ -72,6 +72,17 @@ static inline bool address_is_unset(const struct address *a)
 bool address_is_loopback(const struct address *a);
 
 /**
+ * address_is_link_local() - is it in 169.254.0.0/16 or fe80::/10?
+ */
+bool address_is_link_local(const struct address *a);
+
+/**
+ * address_is_one_host() - can a connection be made to it, from a source that is ours to choose? Not so to the
+ * unset address, which means this host (inet(7), tcp_v4_connect()), nor to multicast and broadcast ones
+ */
+bool address_is_one_host(const struct address *a);
+
+/**
  * address_from_v4() - the address for an IPv4 one
  * @v4_be:	address in network byte order
  */

@@ -34,6 +34,9 @@
 
 #define SECOND_NS 1000000000ull
 
+/* Each of them costs a few questions to the kernel. */
+enum { PARTED_MAX = 8 };
+
 /* Sockets whose EADDRNOTAVAIL says nothing of others: they ask for one port, a range or a device of their
  * own. */
 enum { ITS_OWN_SPACE = HAS_PORT | OWN_RANGE | PINNED };
@@ -53,7 +56,9 @@ struct attempt {
 	struct address source;           /* of `space` */
 	struct tuple_space *full;        /* the space found full in the round before */
 	unsigned candidates;
-	bool spreading;                                       /* the source is ours to choose */
+	unsigned parted; /* sources found to be on another link */
+	bool spreading;  /* the source is ours to choose */
+	bool doubtful;   /* the chosen one may be on another link than the destination */
 	enum { PORT_AS_IT_IS, PORT_WANTED, PORT_TAKEN } port; /* when nothing else is left: take_port() */
 	uint32_t flags; /* the socket's, as of now; entered into its record under the lock */
 	uint64_t began_ns;
@@ -110,6 +115,28 @@ static bool look_up(struct attempt *a)
 	return attempt_enter(a);
 }
 
+/* A socket with a traffic class is like any other, unless a routing rule sends it another way. The lock is
+ * held. Return: false when it could not be had again. */
+COLD static bool look_at_class(struct attempt *a)
+{
+	uint8_t class = a->tracked->traffic_class;
+	struct destination *d = a->destination;
+	bool ordinary = true;
+
+	if (!d->far || a->flags & PINNED)
+		return true;
+	if (!traffic_classes_know(&d->classes, class, a->began_ns, &ordinary)) {
+		shim_leave(a->shim);
+		ordinary = candidates_class_is_ordinary(a->to, class);
+		if (!attempt_enter(a))
+			return false;
+		traffic_classes_enter(&d->classes, class, a->began_ns, ordinary);
+	}
+	if (!ordinary)
+		a->flags |= PINNED;
+	return true;
+}
+
 /* With the lock held. Return: false when it could not be had again after looking something up. */
 HOT static bool begin(struct attempt *a)
 {
@@ -128,7 +155,10 @@ HOT static bool begin(struct attempt *a)
 	}
 	a->destination->users++;
 	a->aid.on &= knee_helps_next(&a->destination->knee, a->began_ns) || a->flags & RANGE_BY_US;
+	if (unlikely(a->flags & HAS_CLASS) && !look_at_class(a))
+		return false;
 	a->spreading = a->rule->spread != SPREAD_OFF && !(a->flags & (HAS_PORT | PINNED)) &&
+		       likely(!a->destination->kernels_choice) &&
 		       (!(a->flags & HAS_SOURCE) || a->rule->override_bound_source);
 	if (a->spreading && likely(!a->rule->sources.automatic) &&
 	    unlikely(a->destination->sources != &a->rule->sources))
@@ -164,6 +194,7 @@ HOT static inline void enter_taken(struct attempt *a, uint64_t now_ns)
 		trust_begins_slowly(a->shim, a->space, a->fd, now_ns);
 	a->tracked->space = a->space;
 	a->source = a->space->source;
+	a->doubtful = a->space->doubtful;
 }
 
 /* Chooses, and enters the port as taken. The lock is held. */
@@ -291,7 +322,7 @@ COLD static bool learn_source(struct attempt *a, long rc, struct address *source
 	struct endpoint local;
 
 	if (!attempt_under_way(rc))
-		return route_source(a->to, NULL, source) == 0;
+		return !(a->flags & PINNED) && route_source(a->to, NULL, source) == 0;
 	if (kernel.getsockname(a->fd, &sa, &length) || !endpoint_from_sockaddr(&sa, length, &local))
 		return false;
 	*source = local.ip;
@@ -546,6 +577,30 @@ COLD static bool set_aside(struct attempt *a, long rc)
 	return true;
 }
 
+/* The chosen source may be on another link than the destination. Return: true to bind to it; else the lock is
+ * held again, unless it could not be had. */
+COLD static bool is_not_parted(struct attempt *a, bool *lost)
+{
+	bool parted = candidates_parted(a->to, &a->source);
+
+	*lost = !attempt_enter(a);
+	if (*lost)
+		return false;
+	if (!parted) {
+		a->space->doubtful = false;
+		shim_leave(a->shim);
+		return true;
+	}
+	space_released(a->space);
+	a->tracked->space = NULL;
+	a->destination->load_valid = false;
+	a->space->aside_until_ns = time_of(a) + SPREAD_ASIDE_S * SECOND_NS;
+	/* Of a long list all may be: this one goes without. */
+	if (++a->parted == PARTED_MAX)
+		a->spreading = false;
+	return false;
+}
+
 /* Every source is known to be full: the kernel is not asked. The lock is held; it is let go. */
 COLD static long refuse(struct attempt *a)
 {
@@ -595,6 +650,12 @@ HOT static long go_round(struct attempt *a)
 		}
 		shim_leave(a->shim);
 		if (verdict == CHOSEN_SOURCE) {
+			bool lost;
+			if (unlikely(a->doubtful) && !is_not_parted(a, &lost)) {
+				if (lost)
+					return a->call(a->argument);
+				continue;
+			}
 			rc = bind_source(a);
 			if (unlikely(rc) && set_aside(a, rc))
 				continue;
@@ -648,8 +709,8 @@ HOT long attempt_run(struct shim *shim, struct tracked *tracked, int fd, const s
 	a.events = &events;
 	a.destination = NULL;
 	a.space = a.full = NULL;
-	a.candidates = 0;
-	a.spreading = false;
+	a.candidates = a.parted = 0;
+	a.spreading = a.doubtful = false;
 	a.port = PORT_AS_IT_IS;
 	a.answered_ns = 0;
 	a.aid.random = 0;

@@ -3,10 +3,12 @@
 #include "candidates.h"
 
 #include "hot.h"
+#include "kernel.h"
 #include "own_stack.h"
 #include "route.h"
 #include "spread.h"
 
+#include <linux/rtnetlink.h>
 #include <string.h>
 
 #define SECOND_NS 1000000000ull
@@ -27,7 +29,9 @@ HOT bool candidates_age(const struct shim *shim, const struct destination *desti
 			(shim->writer.state != USAGE_WITHOUT) & (shim->writer.state != USAGE_WAITING) &
 			!shim->writer.frozen;
 	age->trust = unlikely(destination->looking) && destination->trust->look_ns <= now_ns;
-	return age->range | age->list | age->natural | age->segment | age->siblings | age->trust;
+	age->links =
+		spreading & destination->far & !rule->sources.automatic & (shim->links_until_ns <= now_ns);
+	return age->range | age->list | age->natural | age->segment | age->siblings | age->trust | age->links;
 }
 
 /* The same list found for many destinations is kept once. */
@@ -58,6 +62,7 @@ COLD static void refresh_list(struct shim *shim, const struct held *held, struct
 	struct source_list found = { 0 };
 	struct endpoint to = destination->to; /* constant since it was made */
 	int rc = route_auto_sources(&scratch, &to, &found);
+	source_list_exclude(&found, &destination->rule->sources);
 
 	if (shim_enter_held(shim, held)) {
 		const struct source_list *list = found.count ? intern(shim, &found) : NULL;
@@ -86,6 +91,93 @@ COLD static void refresh_natural(struct shim *shim, const struct held *held, str
 	shim_leave(shim);
 }
 
+/* What was known of pairs is worked out anew. The lock is held. */
+static void doubt(struct shim *shim)
+{
+	for (struct destination *d = ledger_next(&shim->ledger, NULL); d; d = ledger_next(&shim->ledger, d))
+		for (struct tuple_space *s = d->spaces; s; s = s->next)
+			s->doubtful = d->far && links_part(&shim->links, &d->to.ip, &s->source);
+}
+
+COLD static void refresh_links(struct shim *shim, const struct held *held, uint64_t now_ns)
+{
+	struct arena scratch = { 0 };
+	struct links found = { 0 };
+	int rc = links_read(&scratch, &found);
+
+	if (shim_enter_held(shim, held)) {
+		size_t size = found.count * sizeof(*found.items);
+		bool same = found.count == shim->links.count &&
+			    (!size || !memcmp(found.items, shim->links.items, size));
+		struct link *items = rc || same ? NULL : arena_alloc(&shim->arena, size);
+		if (items) {
+			memcpy(items, found.items, size);
+			arena_free(&shim->arena, shim->links.items, shim->links.room * sizeof(*items));
+			shim->links =
+				(struct links){ .items = items, .count = found.count, .room = found.count };
+			doubt(shim);
+		}
+		shim->links_until_ns = now_ns + CANDIDATES_LINKS_LIFE_S * SECOND_NS;
+		shim_leave(shim);
+	}
+	arena_release(&scratch);
+}
+
+/* What is asked about a destination: the answers need more stack than a hook may have. */
+struct question {
+	const struct endpoint *to;
+	const struct address *source;
+	uint8_t class;
+	bool answer;
+};
+
+static void ask_class(void *argument)
+{
+	struct question *q = argument;
+	struct route_inputs inputs = { .traffic_class = q->class };
+	struct route with, without;
+
+	long fd = route_open();
+	if (fd < 0)
+		return;
+	int with_rc = route_ask((int)fd, q->to, &inputs, &with),
+	    without_rc = route_ask((int)fd, q->to, NULL, &without);
+	kernel.close((int)fd);
+	q->answer = !with_rc && !without_rc && route_equal(&with, &without);
+}
+
+COLD bool candidates_class_is_ordinary(const struct endpoint *to, uint8_t class)
+{
+	struct question q = { .to = to, .class = class };
+	own_stack_run(ask_class, &q);
+	return q.answer;
+}
+
+static void ask_parted(void *argument)
+{
+	enum { LOOPBACK_INTERFACE = 1 }; /* net/loopback.h */
+	struct question *q = argument;
+	struct route_inputs inputs = { .from = q->source };
+	struct route route;
+
+	long fd = route_open();
+	if (fd < 0)
+		return;
+	int rc = route_ask((int)fd, q->to, &inputs, &route);
+	uint32_t interface = route_interface_of((int)fd, q->source);
+	kernel.close((int)fd);
+	/* What the kernel refuses, or does not have, bind() and connect() will tell. */
+	bool elsewhere = interface && interface != LOOPBACK_INTERFACE && interface != route.interface;
+	q->answer = !rc && route.type == RTN_UNICAST && address_is_unset(&route.gateway) && elsewhere;
+}
+
+COLD bool candidates_parted(const struct endpoint *to, const struct address *source)
+{
+	struct question q = { .to = to, .source = source, .answer = true };
+	own_stack_run(ask_parted, &q);
+	return q.answer;
+}
+
 struct refresh {
 	struct shim *shim;
 	const struct held *held;
@@ -109,6 +201,8 @@ static void refresh(void *argument)
 		refresh_natural(r->shim, r->held, r->destination, r->now_ns);
 	if (r->age->trust)
 		trust_look(r->shim, r->held, r->destination, r->now_ns);
+	if (r->age->links)
+		refresh_links(r->shim, r->held, r->now_ns);
 	if (r->age->siblings)
 		siblings_refresh(r->shim, r->held, r->now_ns);
 }

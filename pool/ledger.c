@@ -229,6 +229,8 @@ COLD static struct destination *enter_new(struct ledger *ledger, const struct en
 	if (!link)
 		return NULL;
 	link->destination = (struct destination){ .to = *to, .rule = rule, .waits = &ledger->waits };
+	link->destination.far = !address_is_loopback(&to->ip);
+	link->destination.kernels_choice = !address_is_one_host(&to->ip) || address_is_link_local(&to->ip);
 	HASH_ADD(hh, ledger->table, destination.to, sizeof(*to), link);
 	if (link->destination.users == UINT_MAX) {
 		arena_free(arena, link, sizeof(*link));

@@ -12,6 +12,7 @@
 #include "port_range.h"
 #include "settings.h"
 #include "slots.h"
+#include "traffic_classes.h"
 #include "trust.h"
 #include "usage_entry.h"
 
@@ -47,7 +48,8 @@ struct tuple_space {
 	uint32_t quiet_below; /* with less in use there is no warn_at step to pass or leave; 0: not known */
 	uint8_t warned_steps; /* how many of the warn_at steps are passed */
 	bool to_loopback;     /* where tcp_tw_reuse = 2 applies */
-	bool apart;           /* no entry was free: what is counted is added up in `other` besides */
+	bool doubtful : 1;    /* it may be on another link than the destination: see candidates_parted() */
+	bool apart : 1;       /* no entry was free: what is counted is added up in `other` besides */
 	uint8_t doubt;        /* what of its connections is not known: see trust.h */
 	/* One cache line up to here. */
 	struct usage_entry *other;
@@ -68,6 +70,7 @@ struct destination {
 	bool busy;           /* enough in use for the capacity to matter */
 	bool no_source_said; /* that none of its sources fits */
 	bool load_valid;     /* `load` tells all there is to know for a choice, within its tick */
+	bool kernels_choice; /* no list can serve it: the unset address, link-local and multicast ones */
 	const struct rule *rule;
 	struct tuple_space *natural; /* of the source the kernel would choose, once known */
 	uint64_t natural_until_ns;   /* ask again after */
@@ -83,6 +86,10 @@ struct destination {
 	bool tested;                /* some source is in test no longer */
 	bool want_natural;          /* the kernel's choice is to be known, though it is not the first */
 	struct trust_of_all *trust; /* NULL: nothing to know */
+	bool far;                   /* not a loopback address */
+	bool rewritten;             /* a BPF program sends its connections elsewhere: see rewriting.h */
+	struct traffic_classes classes;
+	uint64_t peer_until_ns;     /* look again whether it is rewritten after */
 	uint64_t sources_until_ns;  /* look `auto` up again after */
 	struct tuple_space *spaces; /* all of them */
 	uint64_t exhausted;         /* connect() calls that found every source full */

@@ -297,6 +297,22 @@ static void cut_after_line(char *text, int number)
 		*text = '\0';
 }
 
+/* A list may be given in several lines: only at the end is it known whether something is left of it. */
+static bool all_complete(const struct settings *settings, const char *name, struct complaint *complaint)
+{
+	char reason[REASON_MAX], whole[REASON_MAX];
+
+	if (!source_list_complete(&settings->otherwise.sources, reason))
+		return complain(complaint, name, 0, reason);
+	for (unsigned i = 0; i < settings->rule_count; i++) {
+		if (source_list_complete(&settings->rules[i].sources, reason))
+			continue;
+		snprintf(whole, sizeof(whole), "%.120s ([to ...] number %u)", reason, i + 1);
+		return complain(complaint, name, 0, whole);
+	}
+	return true;
+}
+
 bool rule_file_parse(struct arena *arena, struct settings *settings, char *text, size_t length,
 		     const char *name, struct complaint *complaint)
 {
@@ -334,7 +350,7 @@ bool rule_file_parse(struct arena *arena, struct settings *settings, char *text,
 	if (bad_line > 0)
 		return complain(complaint, name, (unsigned)bad_line,
 				*reading.reason ? reading.reason : "is neither [section] nor NAME = VALUE");
-	return true;
+	return all_complete(settings, name, complaint);
 }
 
 /* Opens without waiting for a writer, as a FIFO would, and takes nothing but a regular file. */

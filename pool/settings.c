@@ -234,7 +234,8 @@ bool settings_read_environment(struct arena *arena, struct settings *settings, s
 		struct source_list of_file = settings->otherwise.sources;
 		if (!strcmp(variables[i].name, "sources"))
 			settings->otherwise.sources = (struct source_list){ 0 };
-		if (settings_set(arena, settings, variables[i].name, value, reason))
+		if (settings_set(arena, settings, variables[i].name, value, reason) &&
+		    source_list_complete(&settings->otherwise.sources, reason))
 			continue;
 		settings->otherwise.sources = of_file;
 		if (good) {

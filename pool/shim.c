@@ -23,7 +23,8 @@ static void start_state(struct shim *shim)
 					.writer = &shim->writer,
 					.siblings = &shim->siblings };
 	shim->range = (struct port_range){ 0 };
-	shim->range_until_ns = 0;
+	shim->range_until_ns = shim->links_until_ns = 0;
+	shim->links = (struct links){ 0 };
 	knee_start(&shim->knee);
 	shim->siblings = (struct siblings){ 0 };
 	shim->aside_count = shim->auto_count = 0;

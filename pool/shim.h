@@ -22,6 +22,7 @@
 
 #include "arena.h"
 #include "hot.h"
+#include "interfaces.h"
 #include "knee.h"
 #include "ledger.h"
 #include "log.h"
@@ -72,7 +73,9 @@ struct shim {
 	struct port_range range; /* all zero: not known */
 	struct knee knee;
 	uint64_t range_until_ns; /* read it again after */
-	struct tracked *spare;   /* unused records */
+	uint64_t links_until_ns;
+	struct links links;    /* of this machine's interfaces, where sources are named */
+	struct tracked *spare; /* unused records */
 	struct ledger ledger;
 	struct usage_writer writer;
 	struct siblings siblings;

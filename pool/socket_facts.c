@@ -5,11 +5,11 @@
 #include "hot.h"
 #include "kernel.h"
 #include "restraint.h"
+#include "routing_options.h"
 #include "socket_progress.h"
 
 #include <errno.h>
 #include <linux/sockios.h>
-#include <net/if.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <string.h>
@@ -40,15 +40,12 @@ static int number_option(int fd, int level, int name)
 	return kernel.getsockopt(fd, level, name, &value, &length) ? 0 : value;
 }
 
-static bool pinned(int fd)
+uint32_t socket_class(int fd, int family, uint8_t *class)
 {
-	char device[IFNAMSIZ] = "";
-	socklen_t length = sizeof(device);
+	uint8_t v4 = traffic_class(fd, AF_INET), v6 = family == AF_INET6 ? traffic_class(fd, AF_INET6) : 0;
 
-	if (number_option(fd, IPPROTO_IP, IP_TRANSPARENT))
-		return true;
-	return kernel.getsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, device, &length) == 0 && length > 0 &&
-	       *device;
+	*class = v4 | v6;
+	return !*class ? 0 : v4 && v6 && v4 != v6 ? HAS_CLASS | PINNED : HAS_CLASS;
 }
 
 COLD bool socket_inquire(int fd, struct tracked *out)
@@ -83,8 +80,9 @@ COLD bool socket_inquire(int fd, struct tracked *out)
 	if (!kernel.getsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, &linger_length) && linger.l_onoff &&
 	    !linger.l_linger)
 		out->flags |= ABORTS_ON_CLOSE;
-	if (pinned(fd))
+	if (routing_options_of(fd))
 		out->flags |= PINNED;
+	out->flags |= socket_class(fd, out->family, &out->traffic_class);
 	return true;
 }
 

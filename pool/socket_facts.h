@@ -35,6 +35,13 @@ bool socket_is_quiet(int fd);
  */
 bool socket_inquire(int fd, struct tracked *out);
 
+/**
+ * socket_class() - the traffic class that a socket has, whichever family it will be used for
+ * @class:	0 when it has none
+ * Return: HAS_CLASS of enum socket_flag if it has one; PINNED too if that of IPv4 is not that of IPv6
+ */
+uint32_t socket_class(int fd, int family, uint8_t *class);
+
 /* What close() of a socket's last fd will mean. */
 struct ending_facts {
 	bool stranger;    /* the fd is another socket than the one that was tracked */

@@ -41,6 +41,57 @@ static bool refuse(char *reason, const char *text, size_t length, const char *wh
 	return false;
 }
 
+static bool exclude_span(struct arena *arena, struct source_list *list, const struct source_span *span,
+			 const char *text, size_t length, char *reason)
+{
+	if (list->excluded_count == SOURCE_SPANS_MAX)
+		return refuse(reason, text, length, "is one `!` too many: there may be 256");
+	if (list->excluded_count == list->excluded_room) {
+		unsigned room = list->excluded_room ? list->excluded_room * 2 : 4;
+		struct source_span *spans = arena_alloc(arena, room * sizeof(*spans));
+		if (!spans)
+			return refuse(reason, text, length, "does not fit into memory");
+		if (list->excluded_count)
+			memcpy(spans, list->excluded, list->excluded_count * sizeof(*spans));
+		arena_free(arena, list->excluded, list->excluded_room * sizeof(*spans));
+		list->excluded = spans;
+		list->excluded_room = room;
+	}
+	list->excluded[list->excluded_count++] = *span;
+	return true;
+}
+
+static bool excluded(const struct source_list *by, const struct address *address)
+{
+	for (unsigned i = 0; i < by->excluded_count; i++)
+		if (memcmp(&by->excluded[i].first, address, sizeof(*address)) <= 0 &&
+		    memcmp(&by->excluded[i].last, address, sizeof(*address)) >= 0)
+			return true;
+	return false;
+}
+
+void source_list_exclude(struct source_list *list, const struct source_list *by)
+{
+	unsigned kept = 0;
+
+	if (!by->excluded_count)
+		return;
+	for (unsigned i = 0; i < list->count; i++)
+		if (!excluded(by, &list->items[i]))
+			list->items[kept++] = list->items[i];
+	list->count = kept;
+}
+
+bool source_list_complete(const struct source_list *list, char *reason)
+{
+	if (list->count || list->automatic || !list->excluded_count)
+		return true;
+	snprintf(reason, REASON_MAX, "%s",
+		 list->named ? "`!` takes every address out of the list again"
+			     : "`!` takes addresses out of a list, and there are none in it");
+	return false;
+}
+
 /* Adds first, first + 1, ... last. The caller knows that last is not below first. */
 static bool add_span(struct arena *arena, struct source_list *list, struct address first,
 		     const struct address *last, const char *text, size_t length, char *reason)
@@ -65,57 +116,70 @@ static bool usable_source(const struct address *a)
 	       !(address_is_v4(a) ? a->v6.s6_addr[12] >= 224 : IN6_IS_ADDR_MULTICAST(&a->v6));
 }
 
-static bool parse_range(struct arena *arena, struct source_list *list, const char *text, size_t length,
-			const char *dash, char *reason)
+static bool parse_range(const char *text, size_t length, const char *dash, struct source_span *span,
+			char *reason)
 {
-	struct address first, last;
 	size_t head = (size_t)(dash - text);
 
-	if (!address_parse(text, head, &first) || !address_parse(dash + 1, length - head - 1, &last))
+	if (!address_parse(text, head, &span->first) ||
+	    !address_parse(dash + 1, length - head - 1, &span->last))
 		return refuse(reason, text, length, "is not a range of addresses (FIRST-LAST)");
-	if (address_is_v4(&first) != address_is_v4(&last))
+	if (address_is_v4(&span->first) != address_is_v4(&span->last))
 		return refuse(reason, text, length, "mixes IPv4 and IPv6");
-	if (memcmp(&first, &last, sizeof(first)) > 0)
+	if (memcmp(&span->first, &span->last, sizeof(span->first)) > 0)
 		return refuse(reason, text, length, "is a range whose end is before its start");
-	if (!usable_source(&first) || !usable_source(&last))
-		return refuse(reason, text, length, "holds addresses no connection can leave from");
-	return add_span(arena, list, first, &last, text, length, reason);
+	return true;
 }
 
-static bool parse_prefix(struct arena *arena, struct source_list *list, const char *text, size_t length,
-			 const char *slash, char *reason)
+/* @host_bits_most: of how many addresses at most */
+static bool parse_prefix(const char *text, size_t length, const char *slash, unsigned host_bits_most,
+			 struct source_span *span, char *reason)
 {
-	struct address first, last;
 	size_t head = (size_t)(slash - text);
 	char digits[5] = "";
 	char *end;
 
-	if (!address_parse(text, head, &first))
+	if (!address_parse(text, head, &span->first))
 		return refuse(reason, text, length, "is not a prefix (ADDRESS/BITS)");
 	size_t digit_count = length - head - 1;
 	if (digit_count && digit_count < sizeof(digits))
 		memcpy(digits, slash + 1, digit_count);
 	unsigned long bits = strtoul(digits, &end, 10);
-	unsigned long most = address_is_v4(&first) ? 32 : 128;
+	unsigned long most = address_is_v4(&span->first) ? 32 : 128;
 	if (!*digits || *digits < '0' || *digits > '9' || *end || bits > most)
 		return refuse(reason, text, length, "has a prefix length that is not a number of bits");
-	if (most - bits > 12)
+	if (most - bits > host_bits_most)
 		return refuse(reason, text, length, "holds more than 4096 addresses");
-	last = first;
+	span->last = span->first;
 	for (unsigned i = 0; i < most - bits; i++) {
-		first.v6.s6_addr[15 - i / 8] &= (uint8_t) ~(1u << (i % 8));
-		last.v6.s6_addr[15 - i / 8] |= (uint8_t)(1u << (i % 8));
+		span->first.v6.s6_addr[15 - i / 8] &= (uint8_t) ~(1u << (i % 8));
+		span->last.v6.s6_addr[15 - i / 8] |= (uint8_t)(1u << (i % 8));
 	}
-	if (!usable_source(&first) || !usable_source(&last))
-		return refuse(reason, text, length, "holds addresses no connection can leave from");
-	return add_span(arena, list, first, &last, text, length, reason);
+	return true;
+}
+
+static bool parse_span(const char *text, size_t length, unsigned host_bits_most, struct source_span *span,
+		       char *reason)
+{
+	const char *mark;
+
+	if ((mark = memchr(text, '/', length)))
+		return parse_prefix(text, length, mark, host_bits_most, span, reason);
+	if ((mark = memchr(text, '-', length)))
+		return parse_range(text, length, mark, span, reason);
+	if (!address_parse(text, length, &span->first))
+		return refuse(reason, text, length, "is not an IP address, range, prefix or `auto`");
+	span->last = span->first;
+	return true;
 }
 
 static bool parse_item(struct arena *arena, struct source_list *list, const char *text, size_t length,
 		       char *reason)
 {
-	struct address one;
-	const char *mark;
+	enum { LISTED_HOST_BITS = 12, ANY_HOST_BITS = 128 };
+	bool out = length && *text == '!';
+	size_t mark = out ? 1 + strspn(text + 1, " \t") : 0;
+	struct source_span span;
 
 	if (!length) {
 		snprintf(reason, REASON_MAX, "an entry of the list is empty");
@@ -125,15 +189,21 @@ static bool parse_item(struct arena *arena, struct source_list *list, const char
 		list->automatic = true;
 		return true;
 	}
-	if ((mark = memchr(text, '/', length)))
-		return parse_prefix(arena, list, text, length, mark, reason);
-	if ((mark = memchr(text, '-', length)))
-		return parse_range(arena, list, text, length, mark, reason);
-	if (!address_parse(text, length, &one))
-		return refuse(reason, text, length, "is not an IP address, range, prefix or `auto`");
-	if (!usable_source(&one))
-		return refuse(reason, text, length, "is an address no connection can leave from");
-	return add_span(arena, list, one, &one, text, length, reason);
+	if (mark >= length && out)
+		return refuse(reason, text, length,
+			      "takes nothing out: an address, range or prefix is to follow");
+	if (out && length - mark == 4 && !memcmp(text + mark, "auto", 4))
+		return refuse(reason, text, length, "cannot be taken out: name addresses");
+	if (!parse_span(text + mark, length - mark, out ? ANY_HOST_BITS : LISTED_HOST_BITS, &span, reason))
+		return false;
+	if (out)
+		return exclude_span(arena, list, &span, text, length, reason);
+	if (!usable_source(&span.first) || !usable_source(&span.last))
+		return refuse(reason, text, length,
+			      address_equal(&span.first, &span.last)
+				      ? "is an address no connection can leave from"
+				      : "holds addresses no connection can leave from");
+	return add_span(arena, list, span.first, &span.last, text, length, reason);
 }
 
 bool source_list_parse(struct arena *arena, struct source_list *list, const char *text, char *reason)
@@ -151,6 +221,7 @@ bool source_list_parse(struct arena *arena, struct source_list *list, const char
 			break;
 		text += length + 1;
 	}
+	source_list_exclude(list, list);
 	if (list->automatic && list->count) {
 		snprintf(reason, REASON_MAX, "`auto` stands alone: it cannot be mixed with addresses");
 		return false;
@@ -168,5 +239,6 @@ bool source_list_extend(struct arena *arena, struct source_list *list, const cha
 	list->count = before.count;
 	list->named = before.named;
 	list->automatic = before.automatic;
+	list->excluded_count = before.excluded_count;
 	return false;
 }

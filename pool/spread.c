@@ -80,11 +80,13 @@ void spread_aside(struct shim *shim, const struct address *source, uint64_t now_
 }
 
 /* A source of the other family is none for this destination; nor is a loopback source for a remote one:
- * the kernel would refuse every such connection (ip_route_output_key_hash_rcu, net/ipv4/route.c). */
+ * the kernel would refuse every such connection (ip_route_output_key_hash_rcu, net/ipv4/route.c). A
+ * link-local one is known on its link alone (RFC 3927, section 2.7; RFC 4291, section 2.5.6), and
+ * destinations there are the kernel's choice. */
 static bool fits(const struct address *source, const struct address *to)
 {
 	return address_is_v4(source) == address_is_v4(to) &&
-	       (address_is_loopback(to) || !address_is_loopback(source));
+	       (address_is_loopback(to) || !address_is_loopback(source)) && !address_is_link_local(source);
 }
 
 static bool is_full(const struct tuple_space *space, uint64_t began_ns, uint64_t now_ns)
@@ -170,6 +172,7 @@ COLD static struct tuple_space *fill_slot(struct search *s, unsigned i)
 		return NULL;
 	if (space->load)
 		*space->load = space_in_use(space, &s->shim->range, s->now_ns) + space->others;
+	space->doubtful = d->far && links_part(&s->shim->links, &d->to.ip, &space->source);
 	return space;
 }
 

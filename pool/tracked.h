@@ -24,7 +24,7 @@ enum socket_flag {
 	HAS_SOURCE = 1u << 1,      /* bound to a source by the program; `bound` holds it */
 	OWN_NO_PORT = 1u << 2,     /* the program set IP_BIND_ADDRESS_NO_PORT */
 	OWN_RANGE = 1u << 3,       /* the program set IP_LOCAL_PORT_RANGE */
-	PINNED = 1u << 4,          /* SO_BINDTODEVICE or IP_TRANSPARENT: its source is not ours to choose */
+	PINNED = 1u << 4,          /* a routing option: its source is not ours to choose (routing_options.h) */
 	REUSES_PORT = 1u << 5,     /* SO_REUSEPORT: bind(ip, 0) is not deferred */
 	ABORTS_ON_CLOSE = 1u << 6, /* SO_LINGER with time 0: close() sends RST */
 	FIN_SENT_FIRST = 1u << 7,  /* shutdown() by us while the peer had not closed */
@@ -42,6 +42,7 @@ enum socket_flag {
 	LOOK_CLOSELY = 1u << 16,
 	HELD_ELSEWHERE = 1u << 17, /* another process may hold it: sent to it (SCM_RIGHTS), or got from it */
 	TELL_TURNED_AWAY = 1u << 31, /* of no socket: for socket_ending() */
+	HAS_CLASS = 1u << 20, /* IP_TOS or IPV6_TCLASS: `traffic_class` holds it; it may bear on the route */
 };
 
 /* What the calls that send and receive have to do: see reuse.h. */
@@ -66,6 +67,7 @@ struct tracked {
 	uint8_t state;
 	uint8_t family;  /* AF_INET or AF_INET6 */
 	uint8_t watched; /* enum watching: read without the lock */
+	uint8_t traffic_class; /* see routing_options.h */
 };
 _Static_assert(sizeof(struct tracked) == 64, "one cache line");
 

@@ -49,6 +49,7 @@ HOT struct tracked *fdtable_track(int fd, const struct tracked *facts)
 		return NULL;
 	tracked->flags = facts->flags;
 	tracked->bound = facts->bound;
+	tracked->traffic_class = facts->traffic_class;
 	if (likely(fdtable_set(fd, tracked)))
 		return tracked;
 	tracked_put(&shim, tracked);

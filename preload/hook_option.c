@@ -8,6 +8,8 @@
 #include "pending.h"
 #include "process.h"
 #include "reuse.h"
+#include "routing_options.h"
+#include "socket_facts.h"
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -37,11 +39,6 @@ static bool is_on(const void *value, socklen_t length)
 	return number != 0;
 }
 
-static bool device_named(const void *value, socklen_t length)
-{
-	return value && length && *(const char *)value;
-}
-
 static bool aborts(const void *value, socklen_t length)
 {
 	struct linger linger = { 0 };
@@ -58,9 +55,6 @@ static uint32_t flag_of(int level, int name, const void *value, socklen_t length
 		return OWN_NO_PORT;
 	if (level == IPPROTO_IP && name == IP_LOCAL_PORT_RANGE)
 		return OWN_RANGE;
-	if ((level == IPPROTO_IP && name == IP_TRANSPARENT) ||
-	    (level == IPPROTO_IPV6 && name == IPV6_TRANSPARENT))
-		return PINNED;
 	if (level == IPPROTO_TCP && name == TCP_FASTOPEN_CONNECT) {
 		*set = true;
 		return LOOK_CLOSELY;
@@ -73,11 +67,6 @@ static uint32_t flag_of(int level, int name, const void *value, socklen_t length
 		return LOOK_CLOSELY;
 	case SO_REUSEPORT:
 		return REUSES_PORT;
-	case SO_BINDTODEVICE:
-		*set = device_named(value, length);
-		return PINNED;
-	case SO_BINDTOIFINDEX:
-		return PINNED;
 	case SO_LINGER:
 		*set = aborts(value, length);
 		return ABORTS_ON_CLOSE;
@@ -111,6 +100,31 @@ static void remember(int fd, uint32_t flag, bool set)
 	shim_leave(&shim);
 }
 
+/* What bears on the route. Where the new value is none, another option may still be set: the kernel is asked.
+ */
+COLD static void remember_routing(int fd, int level, int name, const void *value, socklen_t length)
+{
+	struct held held;
+	uint32_t flags = PINNED, mask = PINNED;
+	uint8_t class = 0;
+
+	if (!fdtable_hold(fd, &held))
+		return;
+	if (traffic_class_option(level, name)) {
+		flags = socket_class(fd, held.tracked->family, &class);
+		mask = HAS_CLASS;
+	} else if (!routing_option_set(level, name, value, length)) {
+		flags = held.tracked->flags & PINNED && routing_options_of(fd) ? PINNED : 0;
+	}
+	if (shim_enter_held(&shim, &held)) {
+		held.tracked->flags = (held.tracked->flags & ~mask) | flags;
+		if (mask == HAS_CLASS)
+			held.tracked->traffic_class = class;
+		shim_leave(&shim);
+	}
+	fdtable_release(&held);
+}
+
 int hook_setsockopt(int fd, int level, int name, const void *value, socklen_t length)
 {
 	bool set;
@@ -124,6 +138,8 @@ int hook_setsockopt(int fd, int level, int name, const void *value, socklen_t le
 		uint32_t flag = flag_of(level, name, value, length, &set);
 		if (flag)
 			remember(fd, flag, set);
+		else if (unlikely(routing_option(level, name) || traffic_class_option(level, name)))
+			remember_routing(fd, level, name, value, length);
 		if (shim.settings.reuses)
 			note_option(fd, level, name, value, length);
 	}

@@ -29,6 +29,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		list = (struct source_list){ 0 };
 	}
 	check_items(&list);
+	*reason = '\0';
+	fuzz_must(source_list_complete(&list, reason) || *reason);
 	/* "auto" stands alone. */
 	bool takes_more = !list.automatic && list.named < SOURCE_LIST_MAX;
 	fuzz_must(source_list_extend(&arena, &list, "192.0.2.1", reason) || !takes_more);

@@ -114,7 +114,7 @@ lab.main([
     ("utimensat fails", functools.partial(sweep, "utimensat", 9 * DAY_S)),
     ("unlinkat of an old segment fails", functools.partial(sweep, "unlinkat", 2 * DAY_S)),
     ("clock_gettime fails", inject.of("clock_gettime", only=("no sources", "spill"))),
-    ("recvfrom for a look at addresses fails", inject.of("recvfrom", only=("auto",), host="10.9.0.1")),
+    ("recvfrom for a look at routes fails", inject.of("recvfrom", only=("even", "spill", "auto"), host="10.9.0.1")),
     ("sendto to syslog fails", inject.of("sendto", ways=to_syslog)),
     ("write to a log file fails", inject.of("write", ways=to_file)),
     *((f"each {call} fails", each(call, "keeps", to_file)) for call in ("close", "openat", "read", "fstat", "mmap")),

@@ -30,6 +30,19 @@ int fake_new_fd(int from, const struct fake_fd *what);
  */
 long fake_answer(void *value, socklen_t *length, const void *from, size_t size);
 
+/**
+ * fake_route_of() - the source that the kernel takes
+ * @from:	what the socket is bound to; unset: nothing
+ * Return: 0 or a negative errno
+ */
+long fake_route_of(const struct address *from, const struct endpoint *to, struct address *source);
+
+/**
+ * fake_netlink_send() / fake_netlink_recv() - a request, and a part of its answer
+ */
+void fake_netlink_send(struct fake_fd *s, const void *data, size_t size);
+long fake_netlink_recv(struct fake_fd *s, void *data, size_t size);
+
 /* The calls themselves, for the table. */
 long fake_close(int fd);
 long fake_bind(int fd, const void *sa, socklen_t length);

@@ -74,6 +74,8 @@ static long fake_sendto(int fd, const void *data, size_t size, int flags, const 
 		return -EBADF;
 	if (s->family == AF_UNIX)
 		append(fake.syslog, data, size);
+	if (s->family == AF_NETLINK)
+		fake_netlink_send(s, data, size);
 	return (long)size;
 }
 

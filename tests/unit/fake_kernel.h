@@ -42,6 +42,7 @@ enum {
 	FAKE_OPTIONS = 4,
 	FAKE_WATCHES = 16,
 	FAKE_ADDRESSES = 128,
+	FAKE_ROUTES = 8,
 	FAKE_OUTPUT = 16384,
 	FAKE_PID = 4711,
 };
@@ -85,9 +86,10 @@ struct fake_fd {
 	uint32_t silent_ms; /* tcpi_last_data_recv */
 	uint64_t sent, received; /* of TCP_INFO: bytes acknowledged, bytes received */
 	uint32_t unacked, not_sent, rtt_us;
-	int error;    /* SO_ERROR */
-	long to_recv; /* what recv() answers: bytes there, or a negative errno */
-	bool in_dump; /* netlink: the reply is out, the end mark is due */
+	int error;         /* SO_ERROR */
+	long to_recv;      /* what recv() answers: bytes there, or a negative errno */
+	char request[192]; /* netlink: what was asked last */
+	bool in_dump;      /* and the reply is out, the end mark is due */
 };
 
 /* Makes a call fail. */
@@ -119,6 +121,18 @@ struct fake_interface_address {
 	struct address address;
 	unsigned interface;
 	uint8_t scope, flags;
+	uint8_t bits;        /* of the prefix; 0: 24, or 64 of IPv6 */
+	struct address peer; /* of a point-to-point link */
+};
+
+/* What RTM_GETROUTE tells; the first that matches. Where none does: on the link of interface 2. */
+struct fake_route {
+	struct address net;
+	unsigned bits;         /* of the 128-bit form */
+	struct address from;   /* unset: any source */
+	uint8_t traffic_class; /* 0: any */
+	struct address source, gateway;
+	unsigned interface;
 };
 
 struct fake_kernel {
@@ -145,6 +159,8 @@ struct fake_kernel {
 	unsigned limit_count;
 	struct fake_interface_address addresses[FAKE_ADDRESSES];
 	unsigned address_count;
+	struct fake_route routes[FAKE_ROUTES];
+	unsigned route_count, routes_asked;
 
 	long connect_result;       /* of the program's connect() once it has a port: 0 or a negative errno */
 	uint64_t connect_ns;       /* what each takes */

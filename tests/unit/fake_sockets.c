@@ -4,8 +4,6 @@
 #include "fake_calls.h"
 
 #include <errno.h>
-#include <linux/netlink.h>
-#include <linux/rtnetlink.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdlib.h>
@@ -65,13 +63,13 @@ static uint16_t pick_port(const struct fake_fd *s, const struct address *source,
 	return 0;
 }
 
-static long route(const struct fake_fd *s, const struct endpoint *to, struct address *source)
+long fake_route_of(const struct address *from, const struct endpoint *to, struct address *source)
 {
 	bool local = address_is_loopback(&to->ip);
 
 	if (fake.no_route)
 		return -fake.no_route;
-	*source = s->local.ip;
+	*source = *from;
 	if (address_is_unset(source) && local)
 		*source = address_is_v4(&to->ip) ? ip("127.0.0.1") : to->ip;
 	else if (address_is_unset(source))
@@ -120,7 +118,7 @@ static long connect_socket(struct fake_fd *s, const struct endpoint *to)
 		return -EISCONN;
 	if (s->connecting)
 		return -EALREADY;
-	long rc = route(s, to, &source);
+	long rc = fake_route_of(&s->local.ip, to, &source);
 	if (rc)
 		return rc;
 	uint16_t port = port_for(s, &source, to);
@@ -203,43 +201,6 @@ long fake_getsockname(int fd, void *sa, socklen_t *length)
 	return fake_answer(sa, length, &local, endpoint_to_sockaddr(&s->local, s->family, &local));
 }
 
-/* One RTM_NEWADDR for each address, all in one message; then NLMSG_DONE in another. */
-static long dump_addresses(struct fake_fd *s, char *out, size_t size)
-{
-	size_t used = 0;
-
-	for (unsigned i = 0; i < fake.address_count && !s->in_dump; i++) {
-		const struct fake_interface_address *a = &fake.addresses[i];
-		bool v4 = address_is_v4(&a->address);
-		size_t length = v4 ? 4 : 16;
-		struct {
-			struct nlmsghdr header;
-			struct ifaddrmsg info;
-			struct rtattr attribute;
-			char address[16];
-		} m = { .header.nlmsg_type = RTM_NEWADDR,
-			.info = { .ifa_family = v4 ? AF_INET : AF_INET6,
-				  .ifa_index = a->interface,
-				  .ifa_scope = a->scope,
-				  .ifa_flags = a->flags },
-			.attribute = { .rta_type = v4 ? IFA_LOCAL : IFA_ADDRESS } };
-		m.attribute.rta_len = (unsigned short)RTA_LENGTH(length);
-		m.header.nlmsg_len = (uint32_t)(sizeof(m) - sizeof(m.address) + length);
-		memcpy(m.address, v4 ? &a->address.v6.s6_addr[12] : a->address.v6.s6_addr, length);
-		if (used + m.header.nlmsg_len > size)
-			abort();
-		memcpy(out + used, &m, m.header.nlmsg_len);
-		used += m.header.nlmsg_len;
-	}
-	if (!used) {
-		struct nlmsghdr done = { .nlmsg_len = sizeof(done), .nlmsg_type = NLMSG_DONE };
-		memcpy(out, &done, sizeof(done));
-		used = sizeof(done);
-	}
-	s->in_dump = true;
-	return (long)used;
-}
-
 long fake_recv(int fd, void *data, size_t size, int flags)
 {
 	struct fake_fd *s = fake_look(fd);
@@ -251,7 +212,7 @@ long fake_recv(int fd, void *data, size_t size, int flags)
 		return -EBADF;
 	if (s->file || s->log_file)
 		return -ENOTSOCK;
-	return s->family == AF_NETLINK ? dump_addresses(s, data, size) : s->to_recv;
+	return s->family == AF_NETLINK ? fake_netlink_recv(s, data, size) : s->to_recv;
 }
 
 void fake_limit(const char *source, const char *to, unsigned ports)

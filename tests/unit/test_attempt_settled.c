@@ -238,7 +238,7 @@ Test(attempt_settled, an_ipv6_destination_without_an_ipv6_source_is_no_exhaustio
 {
 	program_start("");
 	fake.connect_result = -EADDRNOTAVAIL;
-	fake_fail(CALL_CONNECT, EADDRNOTAVAIL);
+	fake.natural_v6 = (struct address){ 0 };
 	struct program_socket s = program_socket(AF_INET6);
 	check_number(program_connect(&s, "[fd00::9]:80"), -EADDRNOTAVAIL);
 	check_number(program_destination("[fd00::9]:80")->exhausted, 0);

@@ -40,6 +40,43 @@ Test(route, the_source_is_the_kernel_s)
 	check_number(fake_open_fds(), 0);
 }
 
+Test(route, what_may_bear_on_it_is_asked_for)
+{
+	struct endpoint to = at("10.0.0.9:80");
+	struct address gateway = ip("10.0.0.254"), from = ip("10.0.0.5");
+	struct route route, other;
+	struct route_inputs inputs = { .traffic_class = 0x10 }, source = { .from = &from };
+
+	fake.routes[fake.route_count++] = (struct fake_route){
+		.net = ip("10.0.0.0"), .bits = 104, .traffic_class = 0x10, .gateway = gateway, .interface = 3
+	};
+	fake.routes[fake.route_count++] =
+		(struct fake_route){ .net = ip("10.0.0.0"), .bits = 104, .from = from, .interface = 4 };
+	int fd = (int)route_open();
+	check_number(route_ask(fd, &to, NULL, &route), 0);
+	check_number(route.interface, 2);
+	check(address_is_unset(&route.gateway));
+	check_number(route_ask(fd, &to, &inputs, &other), 0);
+	check_number(other.interface, 3);
+	check_address(&other.gateway, "10.0.0.254");
+	check(!route_equal(&route, &other));
+	check_number(route_ask(fd, &to, &source, &other), 0);
+	check_number(other.interface, 4);
+	check_address(&other.source, "10.0.0.5");
+	check_number(route_ask(fd, &to, NULL, &other), 0);
+	check(route_equal(&route, &other));
+}
+
+Test(route, an_address_has_an_interface)
+{
+	struct address own = ip("10.0.0.1"), other = ip("10.0.0.2");
+	has("10.0.0.1", 7, RT_SCOPE_UNIVERSE, 0);
+	int fd = (int)route_open();
+	check_number(route_interface_of(fd, &own), 7);
+	fake.not_local[fake.not_local_count++] = other;
+	check_number(route_interface_of(fd, &other), 0);
+}
+
 Test(route, a_refusal_is_the_kernel_s)
 {
 	struct endpoint to = at("10.0.0.9:80");
@@ -53,7 +90,17 @@ Test(route, a_refusal_is_the_kernel_s)
 	check_number(fake_open_fds(), 0);
 }
 
-static const enum fake_call calls[] = { CALL_SOCKET, CALL_CONNECT, CALL_GETSOCKNAME };
+Test(route, without_an_address_there_is_no_source)
+{
+	struct endpoint to = at("[fd00::9]:80");
+	struct address source;
+	fake.natural_v6 = (struct address){ 0 };
+	check_number(route_source(&to, NULL, &source), -EADDRNOTAVAIL);
+	check_number(automatic("[fd00::9]:80"), -EADDRNOTAVAIL);
+	check_number(list.count, 0);
+}
+
+static const enum fake_call calls[] = { CALL_SOCKET, CALL_SENDTO, CALL_RECV };
 
 Test(route, any_call_may_fail)
 {
@@ -69,13 +116,15 @@ Test(route, any_call_may_fail)
 	}
 }
 
-Test(route, auto_is_every_address_of_the_interface_the_kernel_s_choice_first)
+Test(route, auto_is_what_serves_as_the_kernel_s_choice_does_that_first)
 {
 	has("10.0.0.5", 2, RT_SCOPE_UNIVERSE, 0);
 	has("10.0.0.1", 2, RT_SCOPE_UNIVERSE, 0);
 	has("10.0.0.6", 2, RT_SCOPE_UNIVERSE, IFA_F_SECONDARY);
-	has("10.1.0.1", 3, RT_SCOPE_UNIVERSE, 0);
-	has("169.254.0.1", 2, RT_SCOPE_LINK, 0);
+	has("10.0.1.1", 2, RT_SCOPE_UNIVERSE, 0);
+	has("10.0.0.7", 3, RT_SCOPE_UNIVERSE, 0);
+	has("10.0.0.8", 2, RT_SCOPE_LINK, 0);
+	has("10.0.0.3", 2, RT_SCOPE_UNIVERSE, IFA_F_DEPRECATED);
 	has("127.0.0.1", 1, RT_SCOPE_HOST, 0);
 	check_number(automatic("10.0.0.9:80"), 0);
 	check_number(list.count, 3);
@@ -95,32 +144,65 @@ Test(route, auto_leaves_out_addresses_that_come_or_go)
 	has("fd00::3", 2, RT_SCOPE_UNIVERSE, IFA_F_DEPRECATED);
 	has("fd00::4", 2, RT_SCOPE_UNIVERSE, IFA_F_DADFAILED);
 	has("fd00::5", 2, RT_SCOPE_UNIVERSE, IFA_F_TEMPORARY);
+	has("fd00::6", 2, RT_SCOPE_UNIVERSE, 0);
+	has("fd00:0:0:1::7", 2, RT_SCOPE_UNIVERSE, IFA_F_PERMANENT);
 	has("fe80::1", 2, RT_SCOPE_LINK, IFA_F_PERMANENT);
+	check_number(automatic("[fd00::9]:80"), 0);
+	check_number(list.count, 2);
+	check_address(&list.items[1], "fd00::6");
+}
+
+Test(route, auto_with_a_temporary_choice_takes_temporary_ones)
+{
+	has("fd00::1", 2, RT_SCOPE_UNIVERSE, IFA_F_TEMPORARY);
+	has("fd00::5", 2, RT_SCOPE_UNIVERSE, IFA_F_TEMPORARY);
+	has("fd00::6", 2, RT_SCOPE_UNIVERSE, IFA_F_PERMANENT);
 	check_number(automatic("[fd00::9]:80"), 0);
 	check_number(list.count, 2);
 	check_address(&list.items[1], "fd00::5");
 }
 
-Test(route, auto_towards_the_loopback_is_sixteen_of_its_addresses)
+Test(route, auto_takes_no_other_label)
 {
-	check_number(automatic("127.0.0.1:80"), 0);
-	check_number(list.count, 16);
-	check_address(&list.items[0], "127.0.0.1");
-	check_address(&list.items[15], "127.0.0.16");
+	fake.natural_v6 = ip("2003::1");
+	fake.addresses[fake.address_count++] =
+		(struct fake_interface_address){ .address = ip("2003::1"), .interface = 2, .bits = 8 };
+	has("2003::2", 2, RT_SCOPE_UNIVERSE, 0);
+	has("2002::2", 2, RT_SCOPE_UNIVERSE, 0);
+	has("2001::2", 2, RT_SCOPE_UNIVERSE, 0);
+	check_number(automatic("[2003::9]:80"), 0);
+	check_number(list.count, 2);
+	check_address(&list.items[1], "2003::2");
 }
 
-Test(route, auto_without_netlink_is_the_kernel_s_choice)
+Test(route, auto_towards_the_loopback_and_on_a_link_is_the_kernel_s_choice)
+{
+	has("127.0.0.1", 1, RT_SCOPE_HOST, 0);
+	has("127.0.0.2", 1, RT_SCOPE_HOST, 0);
+	check_number(automatic("127.0.0.1:80"), 0);
+	check_number(list.count, 1);
+	check_address(&list.items[0], "127.0.0.1");
+	list = (struct source_list){ 0 };
+	has("10.0.0.1", 2, RT_SCOPE_UNIVERSE, 0);
+	has("10.0.0.2", 2, RT_SCOPE_UNIVERSE, 0);
+	check_number(automatic("169.254.1.1:80"), 0);
+	check_number(list.count, 1);
+}
+
+Test(route, auto_whose_list_fails_is_the_kernel_s_choice)
 {
 	has("10.0.0.1", 2, RT_SCOPE_UNIVERSE, 0);
-	fake_fail(CALL_SENDTO, EPERM);
+	has("10.0.0.2", 2, RT_SCOPE_UNIVERSE, 0);
+	fake_fail_some(CALL_SENDTO, EPERM, 1, 9);
 	check_number(automatic("10.0.0.9:80"), -EPERM);
 	check_number(list.count, 1);
 	fake_recover();
-	fake_fail(CALL_RECV, ENOBUFS);
+	fake_fail_some(CALL_RECV, ENOBUFS, 1, 9);
 	check(automatic("10.0.0.9:80") < 0);
 	check_number(list.count, 1);
 	fake_recover();
-	fake_fail_some(CALL_RECV, EINTR, 0, 2);
+	fake_fail_some(CALL_RECV, EINTR, 1, 2);
 	check_number(automatic("10.0.0.9:80"), 0);
+	check_number(list.count, 2);
 	check_number(fake_open_fds(), 0);
 }

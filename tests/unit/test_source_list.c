@@ -38,6 +38,13 @@ ParameterizedTestParameters(source_list, lists_are_read)
 		{ "::ffff:10.0.0.1,10.0.0.1", 1, "10.0.0.1", "10.0.0.1" },
 		{ "10.0.0.2,10.0.0.1,10.0.0.2,10.0.0.1-10.0.0.3", 3, "10.0.0.2", "10.0.0.3" },
 		{ "127.0.0.2-127.0.0.9", 8, "127.0.0.2", "127.0.0.9" },
+		{ "10.0.0.5-10.0.0.8,!10.0.0.7", 3, "10.0.0.5", "10.0.0.8" },
+		{ "!10.0.0.5, 10.0.0.5-10.0.0.8", 3, "10.0.0.6", "10.0.0.8" },
+		{ "10.0.0.5-10.0.0.8,! 10.0.0.7-10.0.0.9,10.0.0.9,10.0.0.1", 3, "10.0.0.5", "10.0.0.1" },
+		{ "10.0.1.0/28,!10.0.1.0/29", 8, "10.0.1.8", "10.0.1.15" },
+		{ "10.0.0.1,fd00::1,!10.0.0.0/8", 1, "fd00::1", "fd00::1" },
+		{ "10.0.0.1,fd00::1,!::/0,10.0.0.2", 0, "", "" },
+		{ "10.0.0.1,!0.0.0.0-9.255.255.255,!fd00::/8", 1, "10.0.0.1", "10.0.0.1" },
 		{ "223.255.255.255", 1, "223.255.255.255", "223.255.255.255" },
 	};
 	return cr_make_param_array(struct good_list, cases, sizeof(cases) / sizeof(cases[0]));
@@ -47,8 +54,10 @@ ParameterizedTest(struct good_list *c, source_list, lists_are_read)
 {
 	cr_assert(source_list_parse(&arena, &list, c->text, reason), "%s: %s", c->text, reason);
 	check_number(list.count, c->count);
-	check_address(&list.items[0], c->first);
-	check_address(&list.items[list.count - 1], c->last);
+	if (list.count) {
+		check_address(&list.items[0], c->first);
+		check_address(&list.items[list.count - 1], c->last);
+	}
 	check(!list.automatic);
 }
 
@@ -93,6 +102,13 @@ ParameterizedTestParameters(source_list, a_bad_list_is_refused_with_its_bad_part
 		{ "ff02::1", "`ff02::1`", "no connection can leave from" },
 		{ "223.255.255.250-224.0.0.2", "`223.255.255.250-224.0.0.2`", "no connection can leave" },
 		{ "239.0.0.0/28", "`239.0.0.0/28`", "no connection can leave from" },
+		{ "10.0.0.1,!", "`!`", "takes nothing out" },
+		{ "10.0.0.1,! ", "`!`", "takes nothing out" },
+		{ "auto,!auto", "`!auto`", "cannot be taken out" },
+		{ "10.0.0.1,!eth0", "`eth0`", "is not an IP address" },
+		{ "10.0.0.1,!!10.0.0.1", "`!10.0.0.1`", "is not an IP address" },
+		{ "10.0.0.1,!10.0.0.9-10.0.0.5", "`10.0.0.9-10.0.0.5`", "end is before its start" },
+		{ "10.0.0.1,!10.0.0.0/33", "`10.0.0.0/33`", "not a number of bits" },
 		{ "auto,10.0.0.1", "`auto`", "stands alone" },
 		{ "10.0.0.1,auto", "`auto`", "stands alone" },
 	};
@@ -111,6 +127,46 @@ Test(source_list, auto_stands_alone)
 	check(source_list_parse(&arena, &list, " auto ", reason));
 	check(list.automatic);
 	check_number(list.count, 0);
+}
+
+Test(source_list, what_is_taken_out_of_auto_is_so_when_it_is_found)
+{
+	struct source_list found = { 0 };
+	check(source_list_parse(&arena, &list, "!10.0.0.2,auto,!10.0.0.8/30", reason));
+	check(list.automatic && !list.count && source_list_complete(&list, reason));
+	check(source_list_parse(&arena, &found, "10.0.0.1-10.0.0.12", reason));
+	source_list_exclude(&found, &list);
+	check_number(found.count, 7);
+	check_address(&found.items[1], "10.0.0.3");
+	check_address(&found.items[6], "10.0.0.12");
+}
+
+Test(source_list, what_one_line_takes_out_the_next_does_not_bring_back)
+{
+	check(source_list_extend(&arena, &list, "!10.0.0.2,", reason));
+	check(!source_list_complete(&list, reason));
+	check_contains(reason, "there are none in it");
+	check(source_list_extend(&arena, &list, "10.0.0.2", reason));
+	check(!source_list_complete(&list, reason));
+	check_contains(reason, "takes every address out");
+	check(source_list_extend(&arena, &list, "10.0.0.1-10.0.0.3", reason));
+	check(source_list_complete(&list, reason));
+	check_number(list.count, 2);
+	check(!source_list_extend(&arena, &list, "!10.0.0.1,nonsense", reason));
+	check_number(list.count, 2);
+	check(source_list_extend(&arena, &list, "10.0.0.4", reason));
+	check_number(list.count, 3);
+}
+
+Test(source_list, there_is_room_for_so_many_that_take_out)
+{
+	char text[32];
+	for (unsigned i = 0; i < SOURCE_SPANS_MAX; i++) {
+		snprintf(text, sizeof(text), "!10.%u.0.0/16", i);
+		check(source_list_extend(&arena, &list, text, reason));
+	}
+	check(!source_list_extend(&arena, &list, "!11.0.0.0/8", reason));
+	check_contains(reason, "too many");
 }
 
 Test(source_list, a_second_line_adds_to_the_first)
