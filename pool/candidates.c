@@ -4,6 +4,7 @@
 
 #include "hot.h"
 #include "kernel.h"
+#include "network.h"
 #include "own_stack.h"
 #include "route.h"
 #include "spread.h"
@@ -191,7 +192,8 @@ static void refresh(void *argument)
 {
 	const struct refresh *r = argument;
 
-	if (r->age->segment)
+	/* The segment says which namespace it is of, and siblings are those of the same. */
+	if (r->age->segment && network_thread_is_home())
 		usage_start(r->shim, r->held);
 	if (r->age->range)
 		shim_refresh_range(r->shim, r->now_ns);

@@ -6,6 +6,7 @@
 #include "hot.h"
 #include "interfaces.h"
 #include "kernel.h"
+#include "network.h"
 #include "own_stack.h"
 #include "restraint.h"
 
@@ -37,7 +38,12 @@ COLD long route_open(void)
 {
 	if (restraint_filtered())
 		return -EPERM;
-	return kernel_private_fd(kernel.socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE));
+	long fd = kernel_private_fd(kernel.socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE));
+	if (fd >= 0 && network_left() && !network_is_home((int)fd)) {
+		kernel.close((int)fd);
+		return -EXDEV;
+	}
+	return fd;
 }
 
 static void put(struct request *request, unsigned short type, const void *value, size_t size)

@@ -28,7 +28,8 @@ struct route_inputs {
 
 /**
  * route_open() - a netlink socket to ask by
- * Return: fd, for kernel.close(), or a negative errno: EAFNOSUPPORT where a sandbox has none
+ * Return: fd, for kernel.close(), or a negative errno: EPERM where a seccomp filter may kill for it, EXDEV if this
+ *	thread is in another network namespace than the process's sockets
  */
 long route_open(void);
 

@@ -5,6 +5,7 @@
 #include "clock.h"
 #include "hot.h"
 #include "kernel.h"
+#include "network.h"
 #include "own_stack.h"
 #include "reuse.h"
 
@@ -25,6 +26,7 @@ static void start_state(struct shim *shim)
 	shim->range = (struct port_range){ 0 };
 	shim->range_until_ns = shim->links_until_ns = 0;
 	shim->links = (struct links){ 0 };
+	network_restart();
 	knee_start(&shim->knee);
 	shim->siblings = (struct siblings){ 0 };
 	shim->aside_count = shim->auto_count = 0;
@@ -123,7 +125,9 @@ static void refresh_range(void *argument)
 	struct shim *shim = refresh->shim;
 	struct port_range range = { 0 };
 
-	port_range_read(&range);
+	/* /proc/sys/net is that of the thread's namespace. */
+	if (network_thread_is_home())
+		port_range_read(&range);
 	if (!shim_enter(shim))
 		return;
 	/* A /proc that is gone (chroot) takes nothing away from what was known. */

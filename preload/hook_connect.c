@@ -7,6 +7,7 @@
 #include "hook_io.h"
 #include "hooks.h"
 #include "hot.h"
+#include "network.h"
 #include "parking.h"
 #include "pending.h"
 #include "process.h"
@@ -32,6 +33,8 @@ HOT static void socket_made(int fd, int family, int protocol, bool tcp)
 {
 	struct tracked facts = { .family = (uint8_t)family };
 
+	if (unlikely(network_left()) && tcp)
+		tcp = network_is_home(fd);
 	if (unlikely((!tcp && !fdtable_look(fd)) || !process_is_ours() || !shim_enter(&shim)))
 		return;
 	struct tracked *tracked = fdtable_track(fd, tcp ? &facts : NULL);
@@ -62,6 +65,12 @@ HOT int hook_socket(int family, int type, int protocol)
 
 TWIN(int, __socket, (int family, int type, int protocol), socket)
 
+/* One whose making was not seen may have come from another network namespace. */
+COLD static bool may_be_tracked(int fd, struct tracked *facts)
+{
+	return socket_inquire(fd, facts) && network_is_home(fd);
+}
+
 /* The record of a socket that is to be connected, made now if its making was not seen. Return: with the lock
  * held, or NULL. */
 HOT static struct tracked *enter_for_connect(int fd)
@@ -71,7 +80,7 @@ HOT static struct tracked *enter_for_connect(int fd)
 	if (unlikely(!process_is_ours()))
 		return NULL;
 	bool known = fdtable_look(fd);
-	if ((unlikely(!known) && !socket_inquire(fd, &facts)) || unlikely(!shim_enter(&shim)))
+	if ((unlikely(!known) && !may_be_tracked(fd, &facts)) || unlikely(!shim_enter(&shim)))
 		return NULL;
 	tracked = likely(known) ? fdtable_look(fd) : fdtable_track(fd, &facts);
 	if (unlikely(!known) && tracked)

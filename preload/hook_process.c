@@ -3,7 +3,9 @@
  *
  * What they have in common: somebody else is about to see our sockets, so deferred ports are made real. */
 #include "deferred_fds.h"
+#include "hook_sandbox.h"
 #include "hooks.h"
+#include "network.h"
 #include "parking.h"
 #include "process.h"
 #include "start.h"
@@ -192,6 +194,10 @@ int hook_execle(const char *path, const char *first, ...)
 
 static void before_clone(unsigned long flags)
 {
+	if (flags & CLONE_NEWNET && process_is_ours_surely()) {
+		network_begins();
+		network_leave();
+	}
 	if (flags & CLONE_THREAD)
 		return;
 	others_will_see();
@@ -226,10 +232,11 @@ TWIN(int, __clone, (int (*function)(void *), void *stack, int flags, void *argum
 void *before_vfork(void);
 void before_raw_fork(long number, unsigned long a);
 
-/* syscall() with SYS_fork, SYS_clone, SYS_clone3, whose flags are in memory that need not be there. */
+/* syscall() with SYS_fork, SYS_clone, SYS_clone3, whose flags are in memory that need not be there: it may go
+ * to another network. */
 void before_raw_fork(long number, unsigned long a)
 {
-	before_clone(number == SYS_clone ? a : 0);
+	before_clone(number == SYS_clone ? a : number == SYS_clone3 ? CLONE_NEWNET : 0);
 }
 
 /* Return: the real vfork(), to be jumped to: a function that returns twice must not have a caller's frame. */

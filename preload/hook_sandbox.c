@@ -5,7 +5,9 @@
 #include "hook_sandbox.h"
 
 #include "deferred_fds.h"
+#include "fdtable.h"
 #include "hooks.h"
+#include "network.h"
 #include "numbers.h"
 #include "parking.h"
 #include "process.h"
@@ -14,6 +16,7 @@
 #include <errno.h>
 #include <sched.h>
 #include <sys/prctl.h>
+#include <sys/single_threaded.h>
 
 static void finish(void)
 {
@@ -68,30 +71,55 @@ int hook_chroot(const char *path)
 	return real.chroot(path);
 }
 
-/* Other threads may stay in the network that this one leaves: a destination is no longer one place. */
-static void network_changed(int rc)
+/* Nothing is known of the network that the process began in, and nobody is left behind there. */
+static bool nothing_stays(void)
 {
-	if (rc == 0)
-		parking_off("the program changed its network namespace: connections are no longer reused in "
-			    "this process",
-			    RETIRED_ROOM);
+	return __libc_single_threaded && !shim.ledger.count && shim.writer.state == USAGE_NOT_TRIED &&
+	       fdtable_next(0) < 0;
+}
+
+void network_begins(void)
+{
+	int saved = errno;
+	if (process_is_ours_surely())
+		network_leaving();
+	errno = saved;
+}
+
+/* Other threads may stay in the network that this one leaves: a destination is no longer one place. */
+void network_began(void)
+{
+	network_leave();
+	parking_off(
+		"the program changed its network namespace: connections are no longer reused in this process",
+		RETIRED_ROOM);
 }
 
 int hook_unshare(int flags)
 {
 	bool apart = flags & CLONE_FILES && numbers_will_part();
+	bool leaves = flags & CLONE_NEWNET && process_is_ours_surely();
+	/* It goes to stay: its sockets are all of the new one. */
+	bool moves = leaves && nothing_stays();
+	if (leaves && !moves)
+		network_begins();
 	int rc = real.unshare(flags);
 	if (apart)
 		numbers_parted(rc == 0);
-	if (flags & CLONE_NEWNET)
-		network_changed(rc);
+	if (rc == 0 && moves)
+		network_restart();
+	else if (rc == 0 && leaves)
+		network_began();
 	return rc;
 }
 
 int hook_setns(int fd, int kind)
 {
+	if ((kind && !(kind & CLONE_NEWNET)) || !process_is_ours_surely())
+		return real.setns(fd, kind);
+	network_begins();
 	int rc = real.setns(fd, kind);
-	if (kind == 0 || kind & CLONE_NEWNET)
-		network_changed(rc);
+	if (rc == 0)
+		network_began();
 	return rc;
 }

@@ -26,4 +26,14 @@ bool filter_begins(void);
  */
 void filter_began(bool begun, bool failed);
 
+/**
+ * network_begins() - the calling thread, or a process it makes, is about to go to another network namespace
+ */
+void network_begins(void);
+
+/**
+ * network_began() - it has gone, or is about to
+ */
+void network_began(void);
+
 #endif

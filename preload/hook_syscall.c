@@ -19,6 +19,7 @@ long syscall_seccomp(long number, long a, long b, long c);
 long syscall_landlock(long number, long a, long b, long c);
 long syscall_io_uring(long number, long a, long b, long c);
 long syscall_unshare(long number, long a);
+long syscall_setns(long number, long a, long b);
 
 static long raw_close(int fd)
 {
@@ -77,6 +78,12 @@ long syscall_landlock(long number, long a, long b, long c)
 {
 	before_sandbox();
 	return to_errno(kernel_syscall(number, a, b, c, 0, 0, 0));
+}
+
+long syscall_setns(long number, long a, long b)
+{
+	(void)number;
+	return hook_setns((int)a, (int)b);
 }
 
 /* What goes over a ring no hook sees: neither bytes, nor epoll_ctl(), nor a recv() that waits (libuv). */

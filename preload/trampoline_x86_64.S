@@ -5,6 +5,9 @@
 
 #include <sys/syscall.h>
 
+#ifndef SYS_clone3
+#define SYS_clone3 435 /* from Linux 5.3 */
+#endif
 #ifndef SYS_landlock_restrict_self
 #define SYS_landlock_restrict_self 446 /* from Linux 5.13 */
 #endif
@@ -50,6 +53,8 @@ syscall:
 	je	syscall_io_uring
 	cmpq	$SYS_unshare, %rdi
 	je	syscall_unshare
+	cmpq	$SYS_setns, %rdi
+	je	syscall_setns
 	cmpq	$SYS_fork, %rdi
 	je	1f
 	cmpq	$SYS_clone, %rdi

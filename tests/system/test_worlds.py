@@ -266,6 +266,153 @@ def unset():
     return "the loopback, as without"
 
 
+
+# One that lives in two networks. Both have a server on 127.0.0.1, the other has a range of its own.
+TWO_NETWORKS = """
+import array, collections, ctypes, os, socket, sys, threading
+how, elsewhere = sys.argv[1], f"/proc/{sys.argv[2]}/ns/net"
+libc = ctypes.CDLL(None, use_errno=True)
+home, there = os.open("/proc/self/ns/net", os.O_RDONLY), os.open(elsewhere, os.O_RDONLY)
+NEWNET, SYS_setns, SYS_unshare = 0x40000000, 308, 272
+
+def go(fd):
+    done = libc.syscall(SYS_setns, fd, NEWNET) if how == "raw" else libc.setns(fd, NEWNET)
+    if done:
+        raise OSError(ctypes.get_errno(), "setns")
+
+def connects(count, make=socket.socket):
+    seen = collections.Counter()
+    for n in range(count):
+        s = make()
+        code = s.connect_ex(("127.0.0.1", 7060))
+        seen[s.getsockname()[0] if not code else os.strerror(code)] += 1
+        kept.append(s)
+    return dict(sorted(seen.items()))
+
+def made_there():
+    go(there)
+    s = socket.socket()
+    go(home)
+    return s
+
+def received():
+    ours, theirs = socket.socketpair()
+    if not os.fork():
+        go(there)
+        s = socket.socket()
+        theirs.sendmsg([b"."], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [s.fileno()]))])
+        os._exit(0)
+    fd = array.array("i", ours.recvmsg(1, socket.CMSG_SPACE(4))[1][0][2])[0]
+    os.wait()
+    return socket.socket(fileno=fd)
+
+def thread_there():
+    go(there)
+    said.append(connects(200))
+
+kept, said = [], []
+if how == "exchange":
+    said = [connects(6), connects(6, made_there), connects(6)]
+elif how == "received":
+    said = [connects(120), connects(6, received)]
+elif how == "child":
+    said = [connects(3)]
+    if not os.fork():
+        go(there)
+        print(connects(20), flush=True)
+        os._exit(0)
+    os.wait()
+else:
+    said.append(connects(120))
+    stop = threading.Event()
+    def hammer():
+        while not stop.is_set():
+            with socket.socket() as s:
+                s.connect_ex(("127.0.0.1", 7060))
+    threads = [threading.Thread(target=hammer), threading.Thread(target=thread_there)]
+    for thread in threads:
+        thread.start()
+    threads[1].join()
+    stop.set()
+    threads[0].join()
+print(*said)
+"""
+
+
+def two_networks(how, shim, expected):
+    """In another network this process's counts, sources and pauses say nothing."""
+    with lab.far_network(["10.1.0.2/24"], "10.1.0.1/24") as far, lab.Hold(PORT), lab.Hold(PORT, inside=far):
+        lab.run(["sysctl", "-q", "-w", "net.ipv4.ip_local_port_range=41000 41999"], inside=far)
+        seen = lab.run([lab.PYTHON, "-c", TWO_NETWORKS, how, str(far)], shim)
+        lab.equal(f"seen {seen.stderr}", seen.stdout, expected)
+
+
+OWN, FULL = "127.0.0.1", "Cannot assign requested address"
+LOOPBACK = {"sources": "127.0.0.2,127.0.0.3"}
+
+
+def networks(how, plain, even=None):
+    """Without the shim, without sources, and with two."""
+    for shim, expected in ((None, plain), ({}, plain), (LOOPBACK, even or plain)):
+        lab.new_network()
+        two_networks(how, shim, " ".join(map(str, expected)) + "\n")
+
+
+def thread_in_another():
+    full = {OWN: 100, FULL: 20}
+    for how in ("thread", "raw"):
+        networks(how, [full, {OWN: 200}], [{"127.0.0.2": 60, "127.0.0.3": 60}, {OWN: 200}])
+    return "200 of 200"
+
+
+def sockets_of_another():
+    for shim in (None, {}, LOOPBACK):
+        lab.new_network()
+        with lab.far_network(["10.1.0.2/24"], "10.1.0.1/24") as far, lab.Hold(PORT), lab.Hold(PORT, inside=far):
+            done = lab.run([lab.PYTHON, "-c", TWO_NETWORKS, "exchange", str(far)], shim)
+            first, other, last = re.findall(r"{[^}]*}", done.stdout)
+            lab.equal("made there", other, str({OWN: 6}))
+            if shim == LOOPBACK:
+                lab.equal("those of home", [sorted(eval(s).values()) for s in (first, last)], [[3, 3], [3, 3]])
+    return "left to the kernel"
+
+
+def received_from_another():
+    networks("received", [{OWN: 100, FULL: 20}, {OWN: 6}], [{"127.0.0.2": 60, "127.0.0.3": 60}, {OWN: 6}])
+
+
+def child_in_another():
+    """A child is at home where it began: what it makes elsewhere is left alone."""
+    for shim in (None, {}, LOOPBACK):
+        lab.new_network()
+        with lab.far_network(["10.1.0.2/24"], "10.1.0.1/24") as far, lab.Hold(PORT), lab.Hold(PORT, inside=far):
+            done = lab.run([lab.PYTHON, "-c", TWO_NETWORKS, "child", str(far)], shim)
+            lab.equal("the child", done.stdout.splitlines()[0], str({OWN: 20}))
+
+
+MOVES = """
+import collections, ctypes, os, socket, subprocess
+libc = ctypes.CDLL(None, use_errno=True)
+assert libc.unshare(0x40000000) == 0
+subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+l = socket.socket()
+l.bind(("127.0.0.1", 7060))
+l.listen(100)
+seen, kept = collections.Counter(), []
+for n in range(6):
+    s = socket.create_connection(("127.0.0.1", 7060))
+    seen[s.getsockname()[0]] += 1
+    kept.append(s)
+print(sorted(seen.items()))
+"""
+
+
+def moves_for_good():
+    """A program that goes to a network of its own before it has done anything is at home there."""
+    lab.equal("sources", lab.run([lab.PYTHON, "-c", MOVES], LOOPBACK).stdout,
+              str([("127.0.0.2", 3), ("127.0.0.3", 3)]) + "\n")
+
+
 lab.main([
     ("a mark", mark),
     ("a mark taken back", mark_taken_back),
@@ -280,4 +427,9 @@ lab.main([
     ("auto", automatic),
     ("a link-local peer", link_local),
     ("the unset address", unset),
+    ("a thread in another network", thread_in_another),
+    ("sockets made in another network", sockets_of_another),
+    ("sockets received from another network", received_from_another),
+    ("a child in another network", child_in_another),
+    ("a network of its own", moves_for_good),
 ])

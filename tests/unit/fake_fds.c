@@ -37,8 +37,10 @@ int fake_new_fd(int from, const struct fake_fd *what)
 		if (!fake.fds[i].used && !fake.fds[i].time_wait) {
 			fake.fds[i] = *what;
 			fake.fds[i].used = true;
-			if (!what->cookie)
+			if (!what->cookie) {
 				fake.fds[i].cookie = ++fake.last_cookie;
+				fake.fds[i].network = fake.network;
+			}
 			return FAKE_FIRST_FD + i;
 		}
 	return -EMFILE;

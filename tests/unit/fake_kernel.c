@@ -225,6 +225,7 @@ void fake_start(void)
 	memset(&fake, 0, sizeof(fake));
 	fake.natural_v4 = ip("10.0.0.1");
 	fake.natural_v6 = ip("fd00::1");
+	fake.network = 1;
 	fake.log_mode = S_IFREG | 0640;
 	fake.log_names = 1;
 	fake.stderr_inode = 7;

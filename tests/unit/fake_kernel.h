@@ -45,6 +45,7 @@ enum {
 	FAKE_ROUTES = 8,
 	FAKE_OUTPUT = 16384,
 	FAKE_PID = 4711,
+	FAKE_SO_NETNS_COOKIE = 71, /* asm-generic/socket.h */
 };
 
 struct fake_file {
@@ -71,8 +72,8 @@ struct fake_fd {
 	size_t offset;
 
 	int family, type, protocol;
-	uint64_t cookie;
-	struct endpoint local; /* port 0: none yet */
+	uint64_t cookie, network; /* SO_COOKIE, SO_NETNS_COOKIE */
+	struct endpoint local;    /* port 0: none yet */
 	struct endpoint peer;
 	bool keeps_source; /* was bound to an address once: keeps a source past a failed connect() */
 	bool connected, connecting;
@@ -141,6 +142,7 @@ struct fake_kernel {
 	unsigned fault_count;
 	struct fake_fd fds[FAKE_FDS];
 	uint64_t last_cookie;
+	uint64_t network; /* the namespace of sockets to come; 0: a kernel that does not tell */
 	struct fake_watch watches[FAKE_WATCHES];
 	unsigned watch_count;
 	unsigned resets;      /* connections closed with SO_LINGER of 0 */

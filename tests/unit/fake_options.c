@@ -22,6 +22,8 @@ static void *field(struct fake_fd *s, int level, int name, size_t *size)
 	*size = sizeof(int);
 	if (level == SOL_SOCKET && name == SO_COOKIE)
 		return *size = sizeof(s->cookie), &s->cookie;
+	if (level == SOL_SOCKET && name == FAKE_SO_NETNS_COOKIE)
+		return *size = sizeof(s->network), &s->network;
 	if (level == SOL_SOCKET && name == SO_PROTOCOL)
 		return &s->protocol;
 	if (level == SOL_SOCKET && name == SO_REUSEPORT)
