@@ -35,17 +35,15 @@ def sign(differences):
     """What differences of one cause have in common, roughly: the operation, what became what."""
     key, plain, shim = differences[0]
     where = "" if key[0].startswith("main") else key[0] + ": "
-    before, after = _rough(plain), _rough(shim)
-    if len(before) == len(after):
-        # One of the lines that are long: the words that differ.
+    before, after = ((text or "nothing").split() for text in (plain, shim))
+    if len(before) == len(after) > 12:
+        # Of long lines the words that differ.
         differ = [i for i in range(len(before)) if before[i] != after[i]]
-        if differ:
-            before, after = ([words[i] for i in [*range(min(2, differ[0])), *differ]] for words in (before, after))
-    return f"{where}{' '.join(before)[:90]} -> {' '.join(after)[:90]}"
+        before, after = ([words[i] for i in (1, *differ)] for words in (before, after))
+    return f"{where}{_rough(before)} -> {_rough(after)}"
 
 
-def _rough(text):
-    """The words, without numbers and addresses."""
-    if text is None:
-        return ["nothing"]
-    return [word for word in re.sub(r"[0-9a-f:.%]*\d[0-9a-f:.%]*", "#", text).split() if word != "#"]
+def _rough(words):
+    """Without numbers and addresses."""
+    words = (re.sub(r"(?<![A-Z0-9_])[0-9a-f:.%]*\d[0-9a-f:.%]*", "#", word) for word in words)
+    return " ".join(word for word in words if word != "#")[:90]
