@@ -11,6 +11,7 @@ The masks, each with the exception of README.md ("Exceptions") that it stands fo
   more          plain runs out of ports      what is asked for: with it there are more. Nothing is compared from there on
   exhausted     plain runs out of ports      "At exhaustion, connect() fails with EADDRNOTAVAIL where bind(ip, 0) would have
                                              failed with EADDRINUSE before it"
+  own source    explicit_source = spread     "also spread sockets that the program bound to a source": what that source could not reach
   bad source    with sources, world has bad  a server that lets one source not in: 3 of the first 40 and 1 in 100 of the rest
   stack         depth=N                      1.5 KiB more
   log           standard error               "What it says": whole lines of a log that the program was started with; none where
@@ -94,6 +95,9 @@ class Rules:
         name = words[1] if len(words) > 1 else ""
         if name in LOOPS:
             return (self.bad or any(error in plain for error in EXHAUSTED)) and self.same(None, plain, shim)
+        if self.own_sources and name == "connect" and " e=" in plain:
+            # A source of the program's own that does not lead there is replaced, as was asked for.
+            return "r=0" in shim or "e=EINPROGRESS" in shim
         if self.bad and name in ("connect", "await", "fast-open", "talk", "get"):
             return True
         if name in ("connect", "bind", "listen", "fast-open", "cancelled") and any(f"e={e}" in plain for e in EXHAUSTED):

@@ -158,8 +158,17 @@ class Draft:
     def text(self):
         lines = [f"{key} {value}" for key, value in self.header.items()]
         for name, block in self.blocks.items():
-            lines += [f"block {name}", *block]
+            lines += [f"block {name}", *(self._patient(block) if self.bad else block)]
         return lines
+
+    @staticmethod
+    def _patient(block):
+        """Where a source gets no answer no connect() waits for long."""
+        for line in block:
+            yield line
+            words = line.split()
+            if words[0] == "socket" and words[2].startswith(("tcp", "mptcp")) and "n" not in words[3]:
+                yield f"set {words[1]} SO_SNDTIMEO 200"
 
 
 def draw(random, world, grammar):

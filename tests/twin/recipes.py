@@ -24,10 +24,6 @@ def _ms(d):
     return 150 if d.bad else 0
 
 
-def _patience(d, s):
-    return [f"set {s} SO_SNDTIMEO 200"] if d.bad else []
-
-
 def dial(d):
     """A client: connects, looks, talks, ends."""
     family = _family(d)
@@ -35,7 +31,7 @@ def dial(d):
     dest = d.dest("echo", "greet", "unset", "own", family=family)
     looks = d.random.sample([f"name {s}", f"peer {s}", f"dump {s}", f"state {s}", f"flags {s}", f"get {s} SO_ERROR"], 3)
     talk = [f"talk {s} {d.random.randint(1, 300)}"] if d.random.random() < 0.6 else []
-    return [f"socket {s} {_kind(d, family)} -", *_patience(d, s), f"connect {s} {dest}", *d.settle(s, dest), *looks, *talk,
+    return [f"socket {s} {_kind(d, family)} -", f"connect {s} {dest}", *d.settle(s, dest), *looks, *talk,
             *_end(d, s)]
 
 
@@ -149,7 +145,7 @@ def filtered(d):
     s, t = d.slot(), d.slot()
     dest = d.dest("echo", family=family)
     call = d.random.choice(("setsockopt", "bind", "getsockopt", "openat", "getsockname", "mmap", "recvfrom", "fcntl", "ppoll"))
-    early = [f"socket {s} tcp{family} -", *_patience(d, s), f"connect {s} {dest}"] if d.random.random() < 0.5 else []
+    early = [f"socket {s} tcp{family} -", f"connect {s} {dest}"] if d.random.random() < 0.5 else []
     return [*early, f"filter {call} errno {d.random.choice(('prctl', 'seccomp'))}", f"socket {t} tcp{family} -",
             f"connect {t} {dest}", f"peer {t}", f"talk {t} 5", f"close {t}", *([f"close {s}"] if early else [])]
 
@@ -184,7 +180,7 @@ def disconnected(d):
     if d.random.random() < 0.5:
         return [f"socket {s} tcp4 -", f"bind {s} unspec:{d.random.choice((0, 5006, 5007))}", f"name {s}",
                 f"connect {s} {d.dest('echo', family=4)}", f"name {s}", f"dump {s}"]
-    return [f"socket {s} tcp{family} -", *_patience(d, s), f"connect {s} {dest}", f"connect {s} unspec:0", f"name {s}",
+    return [f"socket {s} tcp{family} -", f"connect {s} {dest}", f"connect {s} unspec:0", f"name {s}",
             f"state {s}", f"connect {s} {dest}", f"name {s}", f"talk {s} 9"]
 
 
@@ -194,14 +190,14 @@ def eaten(d):
     way = d.random.randrange(3)
     if way == 0:
         child = d.block(["turn 1", f"recv {c} 8 now", f"get {c} SO_ERROR", f"recv {c} 8 now"])
-        return [f"socket {c} tcp4 -", *_patience(d, c), f"connect {c} {d.dest('reset', family=4)}", f"await {c} ih 300",
+        return [f"socket {c} tcp4 -", f"connect {c} {d.dest('reset', family=4)}", f"await {c} ih 300",
                 f"fork {child}", f"close {c}", "next", "wait"]
     if way == 1:
         child = d.block(["turn 1", f"await {c} o 300", f"get {c} SO_ERROR", f"get {c} SO_ERROR"])
         return [f"socket {c} tcp4 n", f"connect {c} {d.dest('refused', family=4)}", f"fork {child}", f"await {c} o 300",
                 f"close {c}", "next", "wait"]
     copy = d.slot()
-    return [f"socket {c} tcp4 -", *_patience(d, c), f"connect {c} {d.dest('reset', family=4)}", f"dup {copy} {c}",
+    return [f"socket {c} tcp4 -", f"connect {c} {d.dest('reset', family=4)}", f"dup {copy} {c}",
             f"await {c} ih 300", f"close {c}", f"recv {copy} 8 now", f"get {copy} SO_ERROR", f"close {copy}"]
 
 
@@ -209,7 +205,7 @@ def small_stack(d):
     """Threads and signal handlers with as little stack as there may be."""
     s = d.slot()
     family = _family(d)
-    body = [f"socket {s} tcp{family} -", *_patience(d, s), f"connect {s} {d.dest('echo', family=family)}", f"close {s}"]
+    body = [f"socket {s} tcp{family} -", f"connect {s} {d.dest('echo', family=family)}", f"close {s}"]
     if d.random.random() < 0.3:
         body = [f"socket {s} tcp4 -", f"bind {s} {d.local(4)}:0", f"connect {s} {d.dest('echo', family=4)}",
                 f"name {s}", f"close {s}"]
@@ -285,7 +281,7 @@ def odd_ways(d):
     """Flags that are refused leave everything as it is; a stream that is opened anew ends what it had."""
     s, t = d.slot(), d.slot()
     dest = d.dest("echo", family=4)
-    first = [f"socket {s} tcp4 -", *_patience(d, s), f"connect {s} {dest}"]
+    first = [f"socket {s} tcp4 -", f"connect {s} {dest}"]
     way = d.random.randrange(5)
     if way == 0:
         return [*first, f"open {t}", f"dup3 {t} {s} 0x7000", f"talk {s} 5", f"name {s}", f"close {s}"]
@@ -314,7 +310,7 @@ def ports(d):
     for _ in range(d.random.randint(1, 3)):
         s = d.slot()
         family = _family(d)
-        lines += [f"socket {s} tcp{family} -", *_patience(d, s), f"connect {s} {d.dest('echo', 'mute', family=family)}",
+        lines += [f"socket {s} tcp{family} -", f"connect {s} {d.dest('echo', 'mute', family=family)}",
                   f"name {s}"]
     return lines
 
@@ -347,7 +343,7 @@ def jumps(d):
     dest = d.dest("lost", "mute")
     if not dest.startswith("192.0.2.9"):
         s2 = d.slot()
-        return [f"socket {s2} tcp4 -", *_patience(d, s2), f"connect {s2} {d.dest('echo', family=4)}",
+        return [f"socket {s2} tcp4 -", f"connect {s2} {d.dest('echo', family=4)}",
                 f"handler usr1 {d.block([f'talk {s2} 3', f'close {s2}'])} -", "raise usr1", "blocked"]
     how = d.random.choice(("jump", "eintr", "restart"))
     body = [f"socket {s} tcp4 -", f"set {s} SO_SNDTIMEO 300", "timer 40", f"connect {s} {dest}"]
@@ -363,7 +359,7 @@ def bare_streams(d):
     s, t = d.slot(), d.slot()
     d.header["stdio"] = d.random.choice(("closed closed closed", "null closed closed", "closed file file", "socket socket socket"))
     d.header["log"] = d.random.choice(("default", "off"))
-    return [f"socket {s} tcp4 -", f"socket {t} tcp4 -", *_patience(d, s), f"connect {s} {d.dest('echo', family=4)}",
+    return [f"socket {s} tcp4 -", f"socket {t} tcp4 -", f"connect {s} {d.dest('echo', family=4)}",
             f"name {s}", *(exhaust(d) if d.random.random() < 0.4 else []), f"talk {s} 5", f"dup2 {s} #2", "write #2 4",
             f"close {s}"]
 
@@ -371,7 +367,7 @@ def bare_streams(d):
 def handed_on(d):
     """A connection goes through exec, vfork, passing; both ends of it are used."""
     s, r, p, q = d.slot(), d.slot(), d.slot(), d.slot()
-    first = [f"socket {s} tcp4 -", *_patience(d, s), f"connect {s} {d.dest('echo', family=4)}"]
+    first = [f"socket {s} tcp4 -", f"connect {s} {d.dest('echo', family=4)}"]
     way = d.random.randrange(4)
     if way == 0:
         return [*first, f"vfork {s} {d.block(['spare', f'socket {r} tcp4 -'])}", "wait", f"talk {s} 5", f"close {s}"]
