@@ -22,7 +22,9 @@
 #include "hot.h"
 #include "kernel.h"
 #include "knee.h"
+#include "pace.h"
 #include "route.h"
+#include "slowness.h"
 #include "spread.h"
 #include "undo.h"
 
@@ -64,6 +66,11 @@ struct attempt {
 	uint64_t began_ns;
 	uint64_t asked_ns, answered_ns; /* around the program's call */
 	struct knee_aid aid;
+	struct slowness slowness;
+	uint64_t walked_ns;     /* processor time of the call, where it was measured */
+	uint64_t past_until_ns; /* the tuple space was found past the knee: tell others; 0: it was not */
+	unsigned turn;          /* pace_turn() */
+	bool paced;             /* no port was left once already, and it was waited for one */
 	struct events *events;
 };
 
@@ -73,7 +80,7 @@ static uint64_t time_of(const struct attempt *a)
 	return a->answered_ns ? a->answered_ns : a->began_ns;
 }
 
-enum { FLAGS_OF_ATTEMPT = SOURCE_BY_US | RANGE_BY_US | NO_PORT_BY_US | BOUND_ONCE };
+enum { FLAGS_OF_ATTEMPT = SOURCE_BY_US | RANGE_BY_US | PART_BY_US | NO_PORT_BY_US | BOUND_ONCE };
 
 static inline bool attempt_enter(struct attempt *a)
 {
@@ -145,7 +152,7 @@ HOT static bool begin(struct attempt *a)
 	hold(a);
 	a->began_ns = clock_ns();
 	mark_under_way(a);
-	a->aid.possible = a->aid.on = !(a->flags & (HAS_PORT | OWN_RANGE));
+	a->aid.possible = !(a->flags & (HAS_PORT | OWN_RANGE));
 	a->destination = ledger_find(&shim->ledger, a->to, a->rule, a->began_ns);
 	if (unlikely(!a->destination)) {
 		shim->ledger.untracked++;
@@ -154,7 +161,6 @@ HOT static bool begin(struct attempt *a)
 		return true;
 	}
 	a->destination->users++;
-	a->aid.on &= knee_helps_next(&a->destination->knee, a->began_ns) || a->flags & RANGE_BY_US;
 	if (unlikely(a->flags & HAS_CLASS) && !look_at_class(a))
 		return false;
 	a->spreading = a->rule->spread != SPREAD_OFF && !(a->flags & (HAS_PORT | PINNED)) &&
@@ -182,14 +188,42 @@ HOT static enum verdict choose_fixed(struct attempt *a)
 	return CHOSEN_NATURAL;
 }
 
+/* Is this connect() to be helped past the knee? */
+static inline void help(struct attempt *a, uint32_t in_use, uint64_t now_ns)
+{
+	struct destination *d = a->destination;
+	struct tuple_space *space = a->space;
+	const struct port_range *range = &a->shim->range;
+
+	a->slowness = (struct slowness){ 0 };
+	a->aid.on = false;
+	if (unlikely(!a->aid.possible))
+		return;
+	if (unlikely(!space || space->knee || d->knee_past))
+		slowness_look(a->shim, d, space, in_use, now_ns, &a->slowness);
+	a->aid.on = a->slowness.helps || a->flags & RANGE_BY_US ||
+		    (space && d->busy && knee_is_near(in_use, range));
+	/* How long a refusal takes without help is what it costs others, and no port is left out. */
+	if (unlikely(space && space->full_until_ns) && range->high && (range->high - range->low) % 2)
+		a->aid.on = a->flags & RANGE_BY_US;
+	if (likely(!a->aid.on))
+		return;
+	a->aid.last = knee_keeps_for_last(a->to, space ? &space->source : NULL, range);
+	/* Without the range the port cannot be left out. */
+	if (!range->high && !(a->flags & RANGE_BY_US) &&
+	    knee_may_be_local(a->to, space ? &space->source : NULL))
+		a->aid.on = false;
+}
+
 /* Enters the port as taken. */
 HOT static inline void enter_taken(struct attempt *a, uint64_t now_ns)
 {
-	if (unlikely(!a->space))
+	if (unlikely(!a->space)) {
+		help(a, 0, now_ns);
 		return;
+	}
 	uint32_t in_use = space_taken(a->space, &a->shim->range, now_ns);
-	if (a->destination->busy && knee_is_near(in_use, &a->shim->range))
-		a->aid.on = a->aid.possible;
+	help(a, in_use, now_ns);
 	if (a->spreading && unlikely((++a->space->doubt & ~TRUST_UNSERVED) > TRUST_LOOK_AFTER))
 		trust_begins_slowly(a->shim, a->space, a->fd, now_ns);
 	a->tracked->space = a->space;
@@ -206,6 +240,8 @@ HOT static enum verdict choose(struct attempt *a)
 	a->space = NULL;
 	a->aid.range = a->shim->range;
 	a->aid.tried = 0;
+	a->aid.last = 0;
+	a->aid.on = a->aid.possible && a->flags & RANGE_BY_US;
 	if (unlikely(a->shim->knee.way == KNEE_WINDOW))
 		a->aid.random = shim_random(a->shim);
 	if (unlikely(!a->destination))
@@ -232,7 +268,9 @@ HOT static enum verdict choose(struct attempt *a)
 	a->full = NULL;
 	if (unlikely(a->destination->doubted))
 		trust_say(a->shim, a->events, a->destination, now_ns);
-	if (likely(verdict != NONE_LEFT))
+	if (unlikely(verdict == NONE_LEFT))
+		a->turn = pace_turn();
+	else
 		enter_taken(a, now_ns);
 	return verdict;
 }
@@ -291,20 +329,43 @@ COLD static long call_cancellable(struct attempt *a)
 	return rc;
 }
 
+/* The option stays on a socket whose connect() failed. */
+COLD static void set_range(struct attempt *a)
+{
+	if ((a->flags & (RANGE_BY_US | PART_BY_US)) == RANGE_BY_US && knee_is_whole(&a->shim->knee, &a->aid))
+		return;
+	if (!knee_remove(&a->shim->knee, a->fd, &a->aid))
+		return;
+	a->flags = (a->flags & ~(uint32_t)PART_BY_US) | RANGE_BY_US;
+	if (!knee_is_whole(&a->shim->knee, &a->aid))
+		a->flags |= PART_BY_US;
+}
+
+/* May there be a port that was not tried? */
+COLD static bool has_more(struct attempt *a)
+{
+	if (!a->aid.on)
+		a->aid.last = knee_keeps_for_last(a->to, a->space ? &a->source : NULL, &a->aid.range);
+	return knee_has_more(&a->shim->knee, &a->aid);
+}
+
 /* Makes the program's call; on a kernel that needs it, once for each window of the range. */
 HOT static long ask_kernel(struct attempt *a)
 {
 	long rc;
 
+	/* The first round's setting up counts as part of connect(): a look at the clock less. */
+	a->asked_ns = unlikely(a->answered_ns) ? clock_ns() : a->began_ns;
 	do {
-		bool set_before = a->flags & RANGE_BY_US && a->shim->knee.way == KNEE_WHOLE_RANGE;
-		if (a->aid.on && !set_before && knee_remove(&a->shim->knee, a->fd, &a->aid))
-			a->flags |= RANGE_BY_US;
-		/* The first round's setting up counts as part of connect(): a look at the clock less. */
-		a->asked_ns = unlikely(a->answered_ns) ? clock_ns() : a->began_ns;
+		if (unlikely(a->aid.on))
+			set_range(a);
+		if (unlikely(a->slowness.measures))
+			a->walked_ns = clock_thread_ns();
 		rc = __libc_single_threaded ? a->call(a->argument) : call_cancellable(a);
 		a->answered_ns = clock_ns();
-	} while (unlikely(rc == -EADDRNOTAVAIL) && knee_has_more(&a->shim->knee, &a->aid));
+		if (unlikely(a->slowness.measures))
+			a->walked_ns = clock_thread_ns() - a->walked_ns;
+	} while (unlikely(rc == -EADDRNOTAVAIL) && has_more(a));
 	return rc;
 }
 
@@ -344,6 +405,7 @@ COLD static void enter_learned(struct attempt *a, const struct address *source, 
 	}
 	space_taken(a->space, &a->shim->range, a->answered_ns);
 	a->tracked->space = a->space;
+	a->source = a->space->source;
 }
 
 /* connect() has returned success. */
@@ -371,8 +433,10 @@ HOT static void settle_under_way(struct attempt *a, long rc)
 		spread_not_full(a->space);
 	if (a->spreading && rc >= 0)
 		trust_enter(a);
-	if (a->aid.possible && !a->aid.on)
-		knee_watch(&a->destination->knee, spent_ns, a->answered_ns);
+	if (unlikely(spent_ns > KNEE_SLOW_NS || a->slowness.measures || a->space->knee) && a->aid.possible &&
+	    !a->aid.on)
+		a->past_until_ns = slowness_enter(a->space, &a->shim->range, spent_ns, a->walked_ns,
+						  &a->slowness, a->answered_ns);
 	if (unlikely(tracked->watched))
 		SPACE_REUSE_ADD(a->space, reuse_misses, 1);
 	if (unlikely(a->space->apart))
@@ -404,10 +468,13 @@ COLD static void settle_full(struct attempt *a)
 	space_released(a->space);
 	a->tracked->space = NULL;
 	a->full = a->space;
-	if (a->flags & ITS_OWN_SPACE)
+	if (a->flags & ITS_OWN_SPACE) {
 		spread_full_for_one(a->space, a->answered_ns);
-	else
-		spread_full(a->space, a->answered_ns - a->asked_ns, a->candidates, a->answered_ns);
+		return;
+	}
+	uint64_t took_ns = a->answered_ns - a->asked_ns;
+	a->destination->refusal_ns = pace_cost(a->destination->refusal_ns, took_ns);
+	spread_full(a->space, took_ns, a->candidates, a->answered_ns);
 }
 
 /* connect() has given the socket its port: nothing is deferred any longer. */
@@ -612,6 +679,8 @@ COLD static long refuse(struct attempt *a)
 		let_go(a, -EADDRNOTAVAIL);
 		shim_leave(a->shim);
 	}
+	/* connect() is a cancellation point, and the program's own call was not made. */
+	pthread_testcancel();
 	return -EADDRNOTAVAIL;
 }
 
@@ -634,6 +703,20 @@ COLD static long take_port(struct attempt *a)
 	return 0;
 }
 
+/* Every source is known to be full: a port may come free yet. Return: true to look again, once, without the
+ * lock. */
+COLD static bool waits_for_one(struct attempt *a)
+{
+	uint64_t cost_ns = a->destination->refusal_ns;
+
+	if (a->paced || !cost_ns)
+		return false;
+	a->paced = true;
+	shim_leave(a->shim);
+	pace_refusal(a->fd, a->turn, cost_ns, a->began_ns);
+	return true;
+}
+
 /* The rounds of an attempt. The lock is held at first, and let go. */
 HOT static long go_round(struct attempt *a)
 {
@@ -644,8 +727,12 @@ HOT static long go_round(struct attempt *a)
 			return rc;
 		enum verdict verdict = choose(a);
 		if (unlikely(verdict == NONE_LEFT)) {
-			if (!want_port(a))
+			if (want_port(a))
+				continue;
+			if (!waits_for_one(a))
 				return refuse(a);
+			if (!attempt_enter(a))
+				return -EADDRNOTAVAIL;
 			continue;
 		}
 		shim_leave(a->shim);
@@ -712,11 +799,16 @@ HOT long attempt_run(struct shim *shim, struct tracked *tracked, int fd, const s
 	a.candidates = a.parted = 0;
 	a.spreading = a.doubtful = false;
 	a.port = PORT_AS_IT_IS;
-	a.answered_ns = 0;
+	a.answered_ns = a.walked_ns = a.past_until_ns = 0;
+	a.paced = false;
 	a.aid.random = 0;
+	a.aid.on = a.aid.possible = false;
+	a.slowness = (struct slowness){ 0 };
 	if (unlikely(!begin(&a)))
 		return call(argument);
 	long rc = go_round(&a);
+	if (unlikely(a.past_until_ns))
+		board_put(shim, &a.held, to, &a.source, a.past_until_ns, a.answered_ns);
 	events_write(shim, &events);
 	return rc;
 }

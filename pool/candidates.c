@@ -18,7 +18,8 @@ HOT bool candidates_age(const struct shim *shim, const struct destination *desti
 			uint64_t now_ns, struct candidates_age *age)
 {
 	/* Without branches: each of these is cheaper worked out than jumped over. */
-	bool capacity_matters = spreading | destination->busy | (shim->knee.way == KNEE_WINDOW);
+	bool capacity_matters =
+		spreading | destination->busy | destination->knee_past | (shim->knee.way == KNEE_WINDOW);
 	const struct rule *rule = destination->rule;
 
 	age->range = capacity_matters & (shim->range_until_ns <= now_ns);
@@ -32,7 +33,10 @@ HOT bool candidates_age(const struct shim *shim, const struct destination *desti
 	age->trust = unlikely(destination->looking) && destination->trust->look_ns <= now_ns;
 	age->links =
 		spreading & destination->far & !rule->sources.automatic & (shim->links_until_ns <= now_ns);
-	return age->range | age->list | age->natural | age->segment | age->siblings | age->trust | age->links;
+	age->board = !destination->spaces & (shim->board.until_ns <= now_ns) &
+		     (shim->writer.state != USAGE_WITHOUT) & !shim->writer.frozen;
+	return age->board | age->range | age->list | age->natural | age->segment | age->siblings | age->trust |
+	       age->links;
 }
 
 /* The same list found for many destinations is kept once. */
@@ -195,7 +199,10 @@ static void refresh(void *argument)
 	/* The segment says which namespace it is of, and siblings are those of the same. */
 	if (r->age->segment && network_thread_is_home())
 		usage_start(r->shim, r->held);
-	if (r->age->range)
+	if (r->age->board)
+		board_refresh(r->shim, r->held, r->now_ns);
+	/* Whoever is helped has to know it: see knee_keeps_for_last(). */
+	if (r->age->range || (r->age->board && r->shim->board.filled && r->shim->range_until_ns <= r->now_ns))
 		shim_refresh_range(r->shim, r->now_ns);
 	if (r->age->list)
 		refresh_list(r->shim, r->held, r->destination, r->events, r->now_ns);

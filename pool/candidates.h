@@ -14,6 +14,7 @@ struct candidates_age {
 	bool list;     /* what `auto` stands for */
 	bool natural;  /* the source the kernel would choose, where `spill` starts with it */
 	bool segment;  /* the usage segment is not made yet */
+	bool board;    /* what other processes found out, where the destination is new */
 	bool siblings; /* what other processes have in use */
 	bool trust;    /* how a connection under way is doing, where that matters */
 	bool links;    /* the prefixes on this machine's links, where sources are named */

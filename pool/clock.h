@@ -27,6 +27,16 @@ static inline uint64_t clock_coarse_ns(void)
 }
 
 /**
+ * clock_thread_ns() - processor time of the calling thread
+ */
+static inline uint64_t clock_thread_ns(void)
+{
+	struct timespec t = { 0 };
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+/**
  * clock_since() - time from @then to @now; 0 if another thread's @then is later
  */
 static inline uint64_t clock_since(uint64_t then_ns, uint64_t now_ns)

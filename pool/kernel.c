@@ -5,6 +5,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <linux/futex.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -141,6 +143,18 @@ static long real_getpid(void)
 	return kernel_syscall(SYS_getpid, 0, 0, 0, 0, 0, 0);
 }
 
+static long real_futex_wait(void *word, unsigned value, uint64_t most_ns)
+{
+	struct timespec most = { .tv_sec = (time_t)(most_ns / 1000000000),
+				 .tv_nsec = (long)(most_ns % 1000000000) };
+	return kernel_syscall(SYS_futex, ARG(word), FUTEX_WAIT | FUTEX_PRIVATE_FLAG, value, ARG(&most), 0, 0);
+}
+
+static long real_futex_wake(void *word)
+{
+	return kernel_syscall(SYS_futex, ARG(word), FUTEX_WAKE | FUTEX_PRIVATE_FLAG, INT_MAX, 0, 0, 0);
+}
+
 #define REAL_CALLS                                                                                        \
 	{                                                                                                 \
 		.socket = real_socket, .close = real_close, .bind = real_bind, .connect = real_connect,   \
@@ -148,7 +162,8 @@ static long real_getpid(void)
 		.getsockname = real_getsockname, .ioctl = real_ioctl, .sendto = real_sendto,              \
 		.recv = real_recv, .openat = real_openat, .read = real_read, .write = real_write,         \
 		.fstat = real_fstat, .fcntl = real_fcntl, .dup3 = real_dup3, .epoll_ctl = real_epoll_ctl, \
-		.ppoll = real_ppoll, .getpid = real_getpid,                                               \
+		.ppoll = real_ppoll, .getpid = real_getpid, .futex_wait = real_futex_wait,                \
+		.futex_wake = real_futex_wake,                                                            \
 	}
 
 struct kernel_calls kernel = REAL_CALLS;

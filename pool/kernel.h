@@ -51,6 +51,9 @@ struct kernel_calls {
 	long (*epoll_ctl)(int epoll, int operation, int fd, void *event);
 	long (*ppoll)(struct pollfd *fds, unsigned count, const struct timespec *timeout);
 	long (*getpid)(void);
+	/* futex(2) of this process alone: wait while *word is @value, for @most_ns; wake all who wait. */
+	long (*futex_wait)(void *word, unsigned value, uint64_t most_ns);
+	long (*futex_wake)(void *word);
 };
 
 /* The table in use. Set at rest to the real calls; a test puts its own functions in. */

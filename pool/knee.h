@@ -7,13 +7,16 @@
  * range, as each end outside of it is ignored. From 6.3 to 6.7, and from 6.1.37 on in 6.1, the option is
  * there, but the parity is kept; a small window of the range, moved when it is full, keeps the walk short.
  *
- * Far from the knee the option gains nothing and costs a system call. So a connect() goes without it while
- * this process has little in use; what others have in use shows when some take long, and then those that
- * follow are helped for a while. */
+ * Far from the knee the option gains nothing, costs a system call, and takes the odd ports that the kernel
+ * keeps for bind(0). So it is set near the knee only: see slowness.h.
+ *
+ * A connection to an address of this host may meet itself: the kernel picks the port that it is to connect
+ * to, and where nobody listens the two ends are one (RFC 9293, 3.5). Of a port of the other parity that
+ * cannot be while half of the range is free, so with the option that port is left for the last. */
 #ifndef HEADROOM_POOL_KNEE_H
 #define HEADROOM_POOL_KNEE_H
 
-#include "hot.h"
+#include "address.h"
 #include "port_range.h"
 
 #include <stdatomic.h>
@@ -27,32 +30,13 @@ struct knee {
 	atomic_int way; /* enum knee_way; the kernel may refuse the option at any connect() */
 };
 
-enum {
-	/* So many are helped anyway: nobody knows how full a new destination is, and many make no more. */
-	KNEE_FIRST = 16,
-	/* An unhelped connect() that takes longer may have walked. (Or it took a round trip, but then the
-	 * option is too cheap to be noticed.) One may have lost the processor; so many in a row, with no fast
-	 * one between, have walked. */
-	KNEE_SLOW_NS = 100000,
-	KNEE_SLOW_ONES = 4,
-	/* Then all are helped for so many times as long, and one more slow one is enough to go on: where
-	 * others are past the knee, finding that out costs one part in so many. */
-	KNEE_HELPED_FOR = 128,
-};
-
-/* How connect() to a destination went without help. */
-struct knee_watch {
-	uint64_t helped_until_ns;
-	uint8_t first; /* made so far, up to KNEE_FIRST */
-	uint8_t slow;  /* in a row, less than KNEE_SLOW_ONES */
-};
-
 /* What one connect() is given. Through windows it walks from a random one on. */
 struct knee_aid {
 	bool possible; /* the option is ours to set */
 	bool on;
 	unsigned tried; /* windows; with the whole range there is one */
 	uint32_t random;
+	uint16_t last;           /* port to be tried after all others; 0: none is */
 	struct port_range range; /* of the namespace */
 };
 
@@ -76,30 +60,22 @@ static inline bool knee_is_near(uint32_t in_use, const struct port_range *range)
 }
 
 /**
- * knee_helps_next() - count the next connect(); is it to be helped, though this process has little in use?
- * @now_ns:	clock_ns()
+ * knee_keeps_for_last() - the port that a connection could meet itself on, or 0
+ * @source:	that it leaves from; NULL: not known
  */
-static inline bool knee_helps_next(struct knee_watch *watch, uint64_t now_ns)
-{
-	if (likely(watch->first == KNEE_FIRST))
-		return unlikely(watch->helped_until_ns > now_ns);
-	watch->first++;
-	return true;
-}
+uint16_t knee_keeps_for_last(const struct endpoint *to, const struct address *source,
+			     const struct port_range *range);
 
 /**
- * knee_watch() - enter how long an unhelped connect() took
- * @now_ns:	clock_ns()
+ * knee_is_whole() - does one window stand for the whole range?
  */
-static inline void knee_watch(struct knee_watch *watch, uint64_t spent_ns, uint64_t now_ns)
-{
-	if (likely(spent_ns <= KNEE_SLOW_NS))
-		watch->slow = 0;
-	else if (watch->slow + 1 >= KNEE_SLOW_ONES)
-		watch->helped_until_ns = now_ns + KNEE_HELPED_FOR * spent_ns;
-	else
-		watch->slow++;
-}
+bool knee_is_whole(const struct knee *knee, const struct knee_aid *aid);
+
+/**
+ * knee_may_be_local() - can a connection have the same address at both ends?
+ * @source:	NULL: not known
+ */
+bool knee_may_be_local(const struct endpoint *to, const struct address *source);
 
 /**
  * knee_remove() - set the option before a connect(); each call moves on to the next window

@@ -2,7 +2,9 @@
 /* ledger - what this process has open, per destination and source. */
 #include "ledger.h"
 #include "hot.h"
+#include "pace.h"
 #include "siblings.h"
+#include "slowness.h"
 #include "usage_write.h"
 
 #include <limits.h>
@@ -267,6 +269,7 @@ COLD struct tuple_space *ledger_space(struct ledger *ledger, struct destination 
 		return NULL;
 	space->source = *source;
 	space->destination = destination;
+	space->knee = KNEE_NEW;
 	space->to_loopback = address_is_loopback(&destination->to.ip);
 	space->doubt = destination->by_source.count ? TRUST_UNTESTED | TRUST_UNSERVED : 0;
 	if (ledger->siblings)
@@ -462,7 +465,10 @@ HOT void space_ended(struct tuple_space *space, enum ending how, uint64_t now_ns
 	if (waits)
 		return;
 	unload(space);
-	space->full_until_ns = 0;
+	if (unlikely(space->full_until_ns)) {
+		space->full_until_ns = 0;
+		pace_freed();
+	}
 }
 
 #define COUNT_ONE(space, field)                              \

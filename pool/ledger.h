@@ -7,7 +7,6 @@
 #include "arena.h"
 #include "folding.h"
 #include "hot.h"
-#include "knee.h"
 #include "parked_pool.h"
 #include "port_range.h"
 #include "settings.h"
@@ -47,9 +46,10 @@ struct tuple_space {
 	uint64_t full_until_ns;  /* EADDRNOTAVAIL seen; do not ask the kernel again before */
 	uint32_t quiet_below; /* with less in use there is no warn_at step to pass or leave; 0: not known */
 	uint8_t warned_steps; /* how many of the warn_at steps are passed */
-	bool to_loopback;     /* where tcp_tw_reuse = 2 applies */
+	bool to_loopback : 1; /* where tcp_tw_reuse = 2 applies */
 	bool doubtful : 1;    /* it may be on another link than the destination: see candidates_parted() */
 	bool apart : 1;       /* no entry was free: what is counted is added up in `other` besides */
+	uint8_t knee;         /* what is marked against it: see slowness.h */
 	uint8_t doubt;        /* what of its connections is not known: see trust.h */
 	/* One cache line up to here. */
 	struct usage_entry *other;
@@ -69,12 +69,13 @@ struct destination {
 	unsigned users;      /* attempts under way that point here */
 	bool busy;           /* enough in use for the capacity to matter */
 	bool no_source_said; /* that none of its sources fits */
+	bool knee_past;      /* one of its tuple spaces is past the knee: see slowness.h */
 	bool load_valid;     /* `load` tells all there is to know for a choice, within its tick */
 	bool kernels_choice; /* no list can serve it: the unset address, link-local and multicast ones */
 	const struct rule *rule;
-	struct tuple_space *natural; /* of the source the kernel would choose, once known */
-	uint64_t natural_until_ns;   /* ask again after */
-	struct knee_watch knee;
+	struct tuple_space *natural;       /* of the source the kernel would choose, once known */
+	uint64_t natural_until_ns;         /* ask again after */
+	uint64_t knee_retest_ns;           /* those past the knee are helped until then; next one finds out */
 	const struct source_list *sources; /* candidates: the rule's, or what `auto` found */
 	struct slots by_source;            /* the tuple spaces of those candidates that were used */
 	uint32_t *load; /* ports in use, one a candidate, side by side; NULL for a long list: see spread.c */
@@ -95,6 +96,7 @@ struct destination {
 	uint64_t exhausted;         /* connect() calls that found every source full */
 	uint64_t exhausted_logged_ns, failover_logged_ns;
 	uint32_t exhausted_logged, failovers_unlogged;
+	uint32_t refusal_ns;        /* what the kernel takes to refuse for want of a port; 0: not known */
 	struct parked_pool *parked; /* NULL: nothing was ever to be reused */
 	struct ledger_waits *waits;
 };

@@ -29,6 +29,7 @@ static void start_state(struct shim *shim)
 	network_restart();
 	knee_start(&shim->knee);
 	shim->siblings = (struct siblings){ 0 };
+	shim->board = (struct board){ 0 };
 	shim->aside_count = shim->auto_count = 0;
 	shim->events.count = 0;
 	shim->deferred_count = 0;

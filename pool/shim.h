@@ -21,6 +21,7 @@
 #define HEADROOM_POOL_SHIM_H
 
 #include "arena.h"
+#include "board.h"
 #include "hot.h"
 #include "interfaces.h"
 #include "knee.h"
@@ -79,6 +80,7 @@ struct shim {
 	struct ledger ledger;
 	struct usage_writer writer;
 	struct siblings siblings;
+	struct board board;
 	struct arena arena;
 	uint64_t deferrals;
 	struct reuse *parked_newest; /* all parked connections of the process */

@@ -2,6 +2,7 @@
 /* spread - which source the next connection to a destination leaves from. */
 #include "spread.h"
 #include "hot.h"
+#include "slowness.h"
 
 #include <string.h>
 
@@ -141,6 +142,12 @@ COLD static uint32_t look_at_full(struct search *s, unsigned i, struct tuple_spa
 	return UINT32_MAX;
 }
 
+static inline uint32_t in_use_by_all(const struct search *s, struct tuple_space *space)
+{
+	uint32_t in_use = space_in_use(space, &s->shim->range, s->now_ns);
+	return in_use + slowness_others(space, &s->shim->range, in_use, s->now_ns);
+}
+
 /* Return: in use, with the rank; or UINT32_MAX if the source cannot be chosen now. */
 HOT static uint32_t look_at(struct search *s, unsigned i)
 {
@@ -159,7 +166,7 @@ HOT static uint32_t look_at(struct search *s, unsigned i)
 		return siblings_in_use(&s->shim->siblings, &s->destination->to, source);
 	if (is_full(space, s->began_ns, s->now_ns))
 		return look_at_full(s, i, space);
-	uint32_t in_use = space_in_use(space, &s->shim->range, s->now_ns) + space->others;
+	uint32_t in_use = in_use_by_all(s, space);
 	return unlikely(space->trust) ? look_closer(s, i, space, in_use) : in_use;
 }
 
@@ -171,7 +178,7 @@ COLD static struct tuple_space *fill_slot(struct search *s, unsigned i)
 	if (!space || !take_slot(s->shim, d, i, space))
 		return NULL;
 	if (space->load)
-		*space->load = space_in_use(space, &s->shim->range, s->now_ns) + space->others;
+		*space->load = in_use_by_all(s, space);
 	space->doubtful = d->far && links_part(&s->shim->links, &d->to.ip, &space->source);
 	return space;
 }
@@ -238,7 +245,7 @@ static uint32_t look_at_natural(struct search *s)
 
 	if (!natural || is_full(natural, s->began_ns, s->now_ns))
 		return UINT32_MAX;
-	uint32_t in_use = space_in_use(natural, &s->shim->range, s->now_ns) + natural->others;
+	uint32_t in_use = in_use_by_all(s, natural);
 	if (likely(!natural->trust))
 		return in_use;
 	s->patient = true;

@@ -18,6 +18,8 @@ int __wrap_clock_gettime(clockid_t clock, struct timespec *out)
 		*out = (struct timespec){ .tv_sec = fake.realtime_s, .tv_nsec = 123456789 };
 		return 0;
 	}
+	if (clock == CLOCK_THREAD_CPUTIME_ID)
+		ns -= fake.waited_ns;
 	if (clock == CLOCK_MONOTONIC_COARSE)
 		ns -= fake.coarse_lag_ns;
 	*out = (struct timespec){ .tv_sec = (time_t)(ns / 1000000000), .tv_nsec = (long)(ns % 1000000000) };

@@ -153,6 +153,24 @@ static long fake_ppoll(struct pollfd *fds, unsigned count, const struct timespec
 	return fds[0].revents != 0;
 }
 
+static long fake_futex_wait(void *word, unsigned value, uint64_t most_ns)
+{
+	long rc = fake_enter(CALL_FUTEX_WAIT, 0);
+	(void)word;
+	(void)value;
+	if (fake.while_waiting)
+		fake.while_waiting(fake.while_waiting_argument);
+	fake.now_ns += most_ns;
+	fake.waited_ns += most_ns;
+	return rc ? rc : -ETIMEDOUT;
+}
+
+static long fake_futex_wake(void *word)
+{
+	(void)word;
+	return fake_enter(CALL_FUTEX_WAKE, 0);
+}
+
 static long fake_getpid(void)
 {
 	long rc = fake_enter(CALL_GETPID, 0);
@@ -254,6 +272,8 @@ void fake_start(void)
 		.epoll_ctl = fake_epoll_ctl,
 		.ppoll = fake_ppoll,
 		.getpid = fake_getpid,
+		.futex_wait = fake_futex_wait,
+		.futex_wake = fake_futex_wake,
 	};
 }
 

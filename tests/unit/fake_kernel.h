@@ -30,6 +30,8 @@ enum fake_call {
 	CALL_EPOLL_CTL,
 	CALL_PPOLL,
 	CALL_GETPID,
+	CALL_FUTEX_WAIT,
+	CALL_FUTEX_WAKE,
 	FAKE_CALLS,
 };
 
@@ -164,8 +166,12 @@ struct fake_kernel {
 	struct fake_route routes[FAKE_ROUTES];
 	unsigned route_count, routes_asked;
 
-	long connect_result;       /* of the program's connect() once it has a port: 0 or a negative errno */
-	uint64_t connect_ns;       /* what each takes */
+	long connect_result; /* of the program's connect() once it has a port: 0 or a negative errno */
+	uint64_t connect_ns; /* what each takes */
+	bool connect_waits;  /* and that is no processor time */
+	uint64_t waited_ns;  /* so much of the time was none, and with futex_wait() */
+	void (*while_waiting)(void *); /* runs inside futex_wait() */
+	void *while_waiting_argument;
 	unsigned program_connects; /* how many were made */
 	void (*meanwhile)(void *); /* runs inside the program's connect() */
 	void *meanwhile_argument;

@@ -148,6 +148,8 @@ long fake_program_connect(void *argument)
 	if (fake.meanwhile)
 		fake.meanwhile(fake.meanwhile_argument);
 	fake.now_ns += fake.connect_ns;
+	if (fake.connect_waits)
+		fake.waited_ns += fake.connect_ns;
 	return s ? connect_socket(s, &c->to) : -EBADF;
 }
 

@@ -242,9 +242,10 @@ Test(attempt_settled, an_ipv6_destination_without_an_ipv6_source_is_no_exhaustio
 	struct program_socket s = program_socket(AF_INET6);
 	check_number(program_connect(&s, "[fd00::9]:80"), -EADDRNOTAVAIL);
 	check_number(program_destination("[fd00::9]:80")->exhausted, 0);
-	check_number(fake.program_connects, 1);
-	check_number(program_connect(&s, "[fd00::9]:80"), -EADDRNOTAVAIL);
+	/* Without and with the option, as a port of an odd range may be left. */
 	check_number(fake.program_connects, 2);
+	check_number(program_connect(&s, "[fd00::9]:80"), -EADDRNOTAVAIL);
+	check_number(fake.program_connects, 3);
 }
 
 Test(attempt_settled, an_interrupted_connect_goes_on_in_the_kernel)

@@ -96,7 +96,8 @@ Test(deferral, taken_back_in_vain_it_is_an_exhaustion)
 	check_number(program_bind(&s, "10.0.0.7:0"), 0);
 	fake.connect_result = -EADDRNOTAVAIL;
 	check_number(program_connect(&s, TO), -EADDRNOTAVAIL);
-	check_number(fake.program_connects, 2);
+	/* Without and with the option, as a port of an odd range may be left; and with the port. */
+	check_number(fake.program_connects, 3);
 	check_number(program_destination(TO)->exhausted, 1);
 	check_number(program_destination(TO)->users, 0);
 	check_number(program_space("10.0.0.7", TO)->open, 0);
