@@ -703,18 +703,18 @@ COLD static long take_port(struct attempt *a)
 	return 0;
 }
 
-/* Every source is known to be full: a port may come free yet. Return: true to look again, once, without the
- * lock. */
-COLD static bool waits_for_one(struct attempt *a)
+/* Every source is known to be full: a port may come free yet. The lock is held.
+ * Return: 1 to look again, once, 0 to refuse; -1 if the lock could not be had again */
+COLD static int wait_for_one(struct attempt *a)
 {
 	uint64_t cost_ns = a->destination->refusal_ns;
 
 	if (a->paced || !cost_ns)
-		return false;
+		return 0;
 	a->paced = true;
 	shim_leave(a->shim);
 	pace_refusal(a->fd, a->turn, cost_ns, a->began_ns);
-	return true;
+	return !attempt_enter(a) ? -1 : pace_turn() != a->turn;
 }
 
 /* The rounds of an attempt. The lock is held at first, and let go. */
@@ -729,10 +729,9 @@ HOT static long go_round(struct attempt *a)
 		if (unlikely(verdict == NONE_LEFT)) {
 			if (want_port(a))
 				continue;
-			if (!waits_for_one(a))
-				return refuse(a);
-			if (!attempt_enter(a))
-				return -EADDRNOTAVAIL;
+			int waited = wait_for_one(a);
+			if (waited <= 0)
+				return waited ? -EADDRNOTAVAIL : refuse(a);
 			continue;
 		}
 		shim_leave(a->shim);
