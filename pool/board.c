@@ -15,9 +15,17 @@
 
 enum { FILE_SIZE = BOARD_ROWS * sizeof(struct board_row) };
 
+static uint64_t network_of(const struct usage_writer *writer)
+{
+	return writer->segment ? writer->segment->header.network_cookie : writer->network_cookie;
+}
+
 bool board_is_there(const struct shim *shim)
 {
-	return shim->writer.segment && !shim->writer.frozen && shim->writer.segment->header.network_cookie;
+	const struct usage_writer *writer = &shim->writer;
+
+	return writer->place && !writer->frozen &&
+	       (writer->state == USAGE_WRITING || writer->state == USAGE_WAITING) && network_of(writer);
 }
 
 /* FNV-1a, by words. */
@@ -144,7 +152,7 @@ COLD void board_refresh(struct shim *shim, const struct held *held, uint64_t now
 	shim->board.reading = false;
 	if (got < FILE_SIZE)
 		memset((char *)rows + (got > 0 ? got : 0), 0, (size_t)(FILE_SIZE - (got > 0 ? got : 0)));
-	shim->board.filled = take_rows(rows, shim->writer.segment->header.network_cookie, now_ns);
+	shim->board.filled = take_rows(rows, network_of(&shim->writer), now_ns);
 	shim_leave(shim);
 }
 
@@ -177,7 +185,7 @@ COLD void board_put(struct shim *shim, const struct held *held, const struct end
 		return;
 	if (board_is_there(shim) && has_room(shim)) {
 		rows = shim->board.rows;
-		row.network = shim->writer.segment->header.network_cookie;
+		row.network = network_of(&shim->writer);
 	}
 	shim_leave(shim);
 	if (!rows || !may_be_written())

@@ -5,7 +5,8 @@
  * slowness.h) writes a row into a small file beside the usage segments, and a process that meets a
  * destination for the first time reads it: one file of 2 KB, not the segments of all, and what others than
  * processes of this user hold is in it too. A row names a network namespace by its cookie, has an end, and a
- * sum over it: a torn, old or foreign one is none. Without a usage segment there is no board. */
+ * sum over it: a torn, old or foreign one is none. Where no usage segments are
+ * kept there is no board. */
 #ifndef HEADROOM_POOL_BOARD_H
 #define HEADROOM_POOL_BOARD_H
 

@@ -35,8 +35,8 @@ HOT bool candidates_age(const struct shim *shim, const struct destination *desti
 		spreading & destination->far & !rule->sources.automatic & (shim->links_until_ns <= now_ns);
 	age->board = !destination->spaces & (shim->board.until_ns <= now_ns) &
 		     (shim->writer.state != USAGE_WITHOUT) & !shim->writer.frozen;
-	return age->board | age->range | age->list | age->natural | age->segment | age->siblings | age->trust |
-	       age->links;
+	return age->board | age->range | age->list | age->natural | age->segment | age->siblings |
+	       age->trust | age->links;
 }
 
 /* The same list found for many destinations is kept once. */
