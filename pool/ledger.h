@@ -88,9 +88,7 @@ struct destination {
 	bool want_natural;          /* the kernel's choice is to be known, though it is not the first */
 	struct trust_of_all *trust; /* NULL: nothing to know */
 	bool far;                   /* not a loopback address */
-	bool rewritten;             /* a BPF program sends its connections elsewhere: see rewriting.h */
 	struct traffic_classes classes;
-	uint64_t peer_until_ns;     /* look again whether it is rewritten after */
 	uint64_t sources_until_ns;  /* look `auto` up again after */
 	struct tuple_space *spaces; /* all of them */
 	uint64_t exhausted;         /* connect() calls that found every source full */
