@@ -15,7 +15,7 @@ The masks, each with the exception of README.md ("Exceptions") that it stands fo
   bad source    with sources, world has bad  a server that lets one source not in: 3 of the first 40 and 1 in 100 of the rest
   stack         depth=N                      1.5 KiB more
   log           standard error               "What it says": whole lines of a log that the program was started with; none where
-                                             standard error is a socket or a terminal
+                                             standard error is a socket
 
 What differs between two plain runs is not determined, and not compared at all.
 """
@@ -61,9 +61,9 @@ class Rules:
         return text
 
     def _without_log(self, text):
-        if self.streams[2] in ("socket", "pty", "closed") or not self.log_allowed:
+        if self.streams[2] in ("socket", "closed") or not self.log_allowed:
             return text
-        return "".join(line for line in text.splitlines(True) if not re.match(r"headroom time=\S+ level=\w+ .*event=\w+", line))
+        return "".join(line for line in text.replace("\r\n", "\n").splitlines(True) if not re.match(r"headroom time=\S+ level=\w+ .*event=\w+", line))
 
     def same(self, key, plain, shim):
         """Is what the shim's run has at a key as good as what the plain one has?"""
