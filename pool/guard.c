@@ -146,3 +146,16 @@ enum guard_verdict guard_verdict(const struct guard *guard)
 		return GUARD_REFUSED;
 	return clean(guard) ? GUARD_CLEAN : GUARD_OPEN;
 }
+
+bool guard_repeats(const struct guard *guard)
+{
+	return guard->kind == GUARD_HTTP || guard->kind == GUARD_HTTP_BODIES || guard->kind == GUARD_RAW;
+}
+
+bool guard_may_repeat(const struct guard *guard)
+{
+	bool http = guard->kind == GUARD_HTTP || guard->kind == GUARD_HTTP_BODIES ||
+		    (guard->kind == GUARD_RAW && guard->raw_http);
+
+	return http && guard->asked && !guard->answered && guard_http_may_repeat(guard);
+}

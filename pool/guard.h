@@ -71,6 +71,17 @@ void guard_received(struct guard *guard, const void *bytes, size_t size);
 enum guard_verdict guard_verdict(const struct guard *guard);
 
 /**
+ * guard_repeats() - does its protocol have requests that may be sent once more?
+ */
+bool guard_repeats(const struct guard *guard);
+
+/**
+ * guard_may_repeat() - is all that was sent in this use one request, or the begin of one, that may be sent
+ * once more, as it has the same effect (RFC 9110, 9.2.2), and was nothing of an answer received?
+ */
+bool guard_may_repeat(const struct guard *guard);
+
+/**
  * guard_refusal() - the reason of GUARD_REFUSED, else GUARD_REASON_NONE
  */
 static inline enum guard_reason guard_refusal(const struct guard *guard)

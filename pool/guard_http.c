@@ -100,6 +100,8 @@ static void request_head_end(struct guard *guard, struct http_stream *stream)
 	bool has_length = stream->parser.flags & (F_CHUNKED | F_CONTENTLENGTH);
 	bool body = stream->parser.flags & F_CHUNKED || (has_length && stream->parser.content_length);
 
+	guard->http.repeatable = !guard->http.heads && !body && (method == HTTP_GET || method == HTTP_HEAD);
+	guard->http.heads = true;
 	/* SOURCE is Icecast's: its body ends with the connection. */
 	if (method == HTTP_CONNECT || method == HTTP_SOURCE)
 		guard_refuse(guard, GUARD_REASON_UPGRADE);
@@ -402,7 +404,7 @@ void guard_http_start(struct guard *guard)
 	message_start(&guard->http.request, HTTP_REQUEST);
 	message_start(&guard->http.reply, HTTP_RESPONSE);
 	guard->http.waiting = (struct request_queue){ 0 };
-	guard->http.understood = false;
+	guard->http.understood = guard->http.heads = guard->http.repeatable = false;
 	guard->http.bodies = guard->kind == GUARD_HTTP_BODIES;
 }
 
@@ -422,4 +424,16 @@ bool guard_http_clean(const struct guard *guard)
 
 	return request->place == PLACE_HEAD && !request->lines_size && reply->place == PLACE_HEAD &&
 	       !reply->lines_size && !requests_waiting(&guard->http.waiting);
+}
+
+/* A head that is not whole was not acted upon, whatever its method. */
+bool guard_http_may_repeat(const struct guard *guard)
+{
+	const struct http_stream *request = &guard->http.request;
+
+	if (!guard->http.heads)
+		return !guard->reason && request->lines_size >= sizeof("HEAD ") - 1 &&
+		       (request->parser.method == HTTP_GET || request->parser.method == HTTP_HEAD);
+	return guard->http.repeatable &&
+	       (guard->reason || (request->place == PLACE_HEAD && !request->lines_size));
 }

@@ -16,7 +16,10 @@ struct guard_http {
 	struct http_stream request, reply;
 	struct request_queue waiting;
 	bool understood; /* a whole request head */
+	bool heads;      /* the same, also if it was refused */
 	bool bodies;     /* requests may have them */
+	bool repeatable; /* the first head is that of a GET or HEAD without a body, and nothing came after it
+			  */
 };
 
 /* Arrays within arrays that are followed; the longest name or start of an error that is looked at. */

@@ -130,7 +130,8 @@ static bool may_be_folded(const struct destination *d, uint64_t now_ns)
 {
 	if (d->users || d->no_source_said || !d->to.port)
 		return false;
-	if (d->parked && (d->parked->paused_until_ns > now_ns || d->parked->idle_limit_until_ns > now_ns))
+	if (d->parked && (d->parked->conduct.paused_until_ns > now_ns || d->parked->conduct.idle_limit_until_ns > now_ns ||
+			  d->parked->conduct.late_until_ns > now_ns))
 		return false;
 	for (const struct tuple_space *s = d->spaces; s; s = s->next)
 		if (s->open || s->number || s->time_wait >= LEDGER_BUSY_FROM || s->warned_steps ||

@@ -20,7 +20,7 @@ static const struct row {
 	bool final; /* once set, only a socket with the same value is alike */
 } rows[] = {
 	{ SOL_SOCKET, SO_KEEPALIVE, false },
-	{ SOL_SOCKET, SO_LINGER, false },
+	{ SOL_SOCKET, SO_LINGER, true }, /* off, it still shows the time it had (sock_setsockopt()) */
 	{ SOL_SOCKET, SO_RCVTIMEO, false },
 	{ SOL_SOCKET, SO_SNDTIMEO, false },
 	{ SOL_SOCKET, SO_RCVLOWAT, false },
@@ -41,7 +41,7 @@ static const struct row {
 	{ IPPROTO_TCP, TCP_WINDOW_CLAMP, true },
 	{ IPPROTO_TCP, TCP_CONGESTION, true },
 	{ IPPROTO_TCP, TCP_NOTSENT_LOWAT, false },
-	{ IPPROTO_IP, IP_TOS, false },
+	{ IPPROTO_IP, IP_TOS, true }, /* sets SO_PRIORITY, too (__ip_sock_set_tos()) */
 	{ IPPROTO_IPV6, IPV6_TCLASS, false },
 	{ IPPROTO_IPV6, IPV6_V6ONLY, true },
 };
@@ -71,6 +71,14 @@ static bool same(const struct option_log *a, const struct option_log *b, unsigne
 {
 	return a->set >> i & 1 && b->set >> i & 1 && a->length[i] == b->length[i] &&
 	       !memcmp(a->value[i], b->value[i], a->length[i]);
+}
+
+bool option_log_has(const struct option_log *log, int level, int name)
+{
+	for (unsigned i = 0; i < OPTIONS_KNOWN; i++)
+		if (rows[i].level == level && rows[i].name == name)
+			return log->set >> i & 1;
+	return false;
 }
 
 bool option_log_can_become(const struct option_log *from, const struct option_log *to)

@@ -23,6 +23,11 @@ struct option_log {
 void option_log_note(struct option_log *log, int level, int name, const void *value, socklen_t length);
 
 /**
+ * option_log_has() - was this option set, if it is one that is known?
+ */
+bool option_log_has(const struct option_log *log, int level, int name);
+
+/**
  * option_log_can_become() - can a socket with the options of @from be given those of @to?
  *
  * No where an option differs that the kernel does not let go back (SO_RCVBUF ends automatic sizing), or

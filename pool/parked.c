@@ -2,8 +2,10 @@
 /* parked - the connections a program closed that are kept open for its next connect(). */
 #include "parked.h"
 
+#include "clock.h"
 #include "hot.h"
 #include "kernel.h"
+#include "leaving.h"
 #include "restraint.h"
 #include "socket_facts.h"
 
@@ -20,14 +22,6 @@ enum { ESTABLISHED = 1 };
 /* A share of the fds a process may have, and never more than this. The kernel's table of them has room up to
  * the highest number, and each fork copies it. */
 enum { PARKED_MOST = 1024, SHARE_OF_FILES = 8, NUMBERS_FROM = 8192 };
-
-/* What a server sends after the end of its reply is on its way for a moment; so is a close that it did not
- * announce. But it need not be waited for as long as with `raw`, where nothing else tells the end of a reply.
- */
-enum { QUIET_ROUND_TRIPS = 2, QUIET_MOST_US = 5000 };
-
-/* What was learned of a server holds for so long. */
-enum { IDLE_LIMIT_LIFE_S = 60 };
 
 /* A program that connects seldom is not to have a socket more for long. */
 enum { BLANK_IDLE_MS = 1000 };
@@ -50,6 +44,12 @@ void parked_refused(struct reuse *reuse, enum reuse_refusal refusal)
 		return;
 	pool->counts.refused[refusal]++;
 	SPACE_REUSE_ADD(reuse->tracked->space, reuse_refused[refusal], 1);
+}
+
+/* What the rule says of it; 0: nothing. */
+static uint64_t idle_said_ns(const struct reuse *reuse)
+{
+	return reuse->limits->given & REUSE_IDLE_TIMEOUT ? reuse->limits->idle_timeout_ns : 0;
 }
 
 static int first_refusal(struct shim *shim, const struct reuse *reuse, const struct parked_pool *pool,
@@ -78,8 +78,10 @@ static int first_refusal(struct shim *shim, const struct reuse *reuse, const str
 	}
 	if (tracked->flags & UNLIKE_OTHERS || reuse->options.others || reuse->watches_unknown)
 		return REFUSED_OPTION;
-	if (pool->paused_until_ns > now_ns)
+	if (pool->conduct.paused_until_ns > now_ns)
 		return REFUSED_PAUSED;
+	if (!idle_said_ns(reuse) && !conduct_is_worth_it(&pool->conduct))
+		return REFUSED_ROOM;
 	if (reuse->uses >= reuse->limits->max_uses || now_ns - reuse->opened_ns >= reuse->limits->max_age_ns)
 		return REFUSED_USED_UP;
 	return -1;
@@ -142,20 +144,21 @@ static uint64_t share_of(uint64_t ns)
 /* How long it may be idle: not quite as long as the server was seen, or promised, to keep it open. */
 static uint64_t idle_most(const struct reuse *reuse, const struct parked_pool *pool, uint64_t now_ns)
 {
-	uint64_t most = reuse->limits->idle_timeout_ns;
-	uint64_t learned = now_ns < pool->idle_limit_until_ns ? share_of(pool->idle_limit_ns) : 0;
+	uint64_t most = conduct_idle_ns(&pool->conduct, idle_said_ns(reuse), now_ns);
 	uint64_t promised = share_of(reuse->guard.promised_idle_s * 1000000000ull);
 
-	if (learned && learned < most)
-		most = learned;
 	return reuse->guard.promised_idle_s != GUARD_NO_PROMISE && promised < most ? promised : most;
 }
 
 /* When it has been idle for too long, or is too old. */
 static uint64_t end_of(const struct reuse *reuse, const struct parked_pool *pool, uint64_t now_ns)
 {
+	if (reuse->leaving)
+		return reuse->ready_ns;
 	if (!pool)
 		return reuse->parked_ns + BLANK_IDLE_MS * 1000000ull;
+	if (pool->conduct.paused_until_ns > now_ns)
+		return 0;
 	uint64_t idle_ns = reuse->parked_ns + idle_most(reuse, pool, now_ns);
 	uint64_t old_ns = reuse->opened_ns + reuse->limits->max_age_ns;
 	return old_ns < idle_ns ? old_ns : idle_ns;
@@ -174,9 +177,11 @@ static void take_out(struct shim *shim, struct reuse *reuse, struct parked_pool 
 		*(reuse->older ? &reuse->older->newer : &pool->oldest) = reuse->newer;
 		pool->count--;
 		SPACE_REUSE_ADD(reuse->tracked->space, reuse_parked, UINT32_MAX); /* one less */
-	} else {
+	} else if (shim->blank == reuse) {
 		shim->blank = NULL;
 	}
+	if (reuse->leaving)
+		shim->leaving_count--;
 	*(reuse->all_newer ? &reuse->all_newer->all_older : &shim->parked_newest) = reuse->all_older;
 	if (reuse->all_older)
 		reuse->all_older->all_newer = reuse->all_newer;
@@ -192,7 +197,10 @@ static struct reuse *oldest_of_all(const struct shim *shim)
 	return reuse;
 }
 
-/* The oldest one makes room: closed by a reset it costs no port, while a close of the newest would. */
+static void let_leave(struct shim *shim, struct reuse *reuse, enum reuse_retirement why, uint64_t now_ns,
+		      struct retired *retired);
+
+/* The oldest one makes room: it is the next whose time is over. */
 static void make_room(struct shim *shim, const struct reuse *reuse, struct parked_pool *pool, uint64_t now_ns,
 		      struct retired *retired)
 {
@@ -202,7 +210,7 @@ static void make_room(struct shim *shim, const struct reuse *reuse, struct parke
 		oldest = pool->oldest ? pool->oldest : oldest_of_all(shim);
 	if (!oldest || !parked_has_room(retired))
 		return;
-	parked_retire(shim, oldest, RETIRED_ROOM, now_ns, retired);
+	let_leave(shim, oldest, RETIRED_ROOM, now_ns, retired);
 }
 
 static void enter_list(struct shim *shim, struct reuse *reuse, uint64_t until_ns)
@@ -216,22 +224,36 @@ static void enter_list(struct shim *shim, struct reuse *reuse, uint64_t until_ns
 		shim->parked_look_ns = until_ns;
 }
 
+/* Redis and memcached send nothing but answers, each in one piece of work with its command: what follows an
+ * answer can only be the end of the connection, after seconds (redis.conf, timeout; memcached, idle_timeout).
+ * After a command without an answer the guard waits for that of another. */
+static enum ending_told told_by(const struct guard *guard)
+{
+	switch (guard->kind) {
+	case GUARD_REDIS:
+	case GUARD_MEMCACHED:
+		return TOLD_BY_PROTOCOL;
+	case GUARD_RAW:
+		return guard->raw_http ? TOLD_BY_LENGTH : TOLD_BY_SILENCE;
+	default:
+		return TOLD_BY_LENGTH;
+	}
+}
+
 void parked_enter(struct shim *shim, struct reuse *reuse, int fd, uint32_t rtt_us, uint64_t now_ns,
 		  struct retired *retired)
 {
 	struct parked_pool *pool = pool_of(reuse);
 
 	make_room(shim, reuse, pool, now_ns, retired);
-	if (reuse->handed_out)
-		pool->failures = 0;
+	if (reuse->guard.kind == GUARD_MEMCACHED)
+		pool->conduct.open_until_ns = now_ns + CONDUCT_LEARNED_LIFE_S * 1000000000ull;
 	reuse->watches = 0;
 	reuse->handed_out = reuse->connect_to_come = false;
 	reuse->fd = fd;
 	reuse->parked_ns = now_ns;
-	uint64_t quiet_us = (uint64_t)QUIET_ROUND_TRIPS * rtt_us;
-	if (reuse->guard.kind != GUARD_RAW && quiet_us > QUIET_MOST_US)
-		quiet_us = QUIET_MOST_US;
-	reuse->ready_ns = now_ns + quiet_us * 1000;
+	reuse->ready_ns =
+		now_ns + conduct_quiet_ns(&pool->conduct, told_by(&reuse->guard), rtt_us * 1000ull, now_ns);
 	reuse->tracked->state = SOCKET_PARKED;
 	reuse->newer = NULL;
 	reuse->older = pool->newest;
@@ -274,17 +296,57 @@ struct reuse *parked_take_blank(struct shim *shim, int family)
 	return blank;
 }
 
-/* The server closed a connection that was idle for so long. */
-static void learn_idle_limit(struct tuple_space *space, uint64_t idle_ns, uint64_t now_ns)
+/* What is learned from how a connection was found. Return: evidence against the server, or none. */
+static enum evidence learn(struct tuple_space *space, enum reuse_retirement why, uint64_t idle_ns,
+			   uint64_t now_ns)
 {
-	struct parked_pool *pool = space->destination->parked;
-	bool known = pool->idle_limit_ns && now_ns < pool->idle_limit_until_ns;
+	struct conduct *conduct = &space->destination->parked->conduct;
 
-	if (known && idle_ns >= pool->idle_limit_ns)
-		return;
-	pool->idle_limit_ns = idle_ns;
-	pool->idle_limit_until_ns = now_ns + IDLE_LIMIT_LIFE_S * 1000000000ull;
-	USAGE_PUT(space->use->reuse_idle_limit_ms, (uint32_t)(idle_ns / 1000000));
+	if (why == RETIRED_DATA)
+		return EVIDENCE_DATA;
+	if (why == RETIRED_IDLE || why == RETIRED_AGE)
+		conduct_stayed(conduct, idle_ns);
+	if (why != RETIRED_FIN && why != RETIRED_RESET)
+		return EVIDENCE_NONE;
+	enum evidence evidence = conduct_closed(conduct, idle_ns, now_ns);
+	USAGE_PUT(space->use->reuse_idle_limit_ms, (uint32_t)(conduct->idle_limit_ns / CONDUCT_MS_NS));
+	return evidence;
+}
+
+/* Our close sends a FIN, as the program's would have, and the port waits as it would have. */
+static enum ending ending_of(enum reuse_retirement why)
+{
+	switch (why) {
+	case RETIRED_FIN:
+		return ENDED_BY_PEER;
+	case RETIRED_RESET:
+	case RETIRED_DATA: /* left unread (RFC 2525, 2.17) */
+		return ENDED_BY_RESET;
+	case RETIRED_LOST:
+		return ENDED_UNSEEN;
+	default:
+		return ENDED_TIME_WAIT;
+	}
+}
+
+static void add_retired(struct retired *retired, const struct reuse *reuse)
+{
+	retired->fds[retired->count].fd = reuse->fd;
+	retired->fds[retired->count].reset = false;
+	retired->fds[retired->count].leaving = reuse->leaving;
+	retired->fds[retired->count].lingers = option_log_has(&reuse->options, SOL_SOCKET, SO_LINGER);
+	retired->fds[retired->count++].cookie = reuse->cookie;
+}
+
+static void count_retired(struct shim *shim, const struct reuse *reuse, enum reuse_retirement why,
+			  uint64_t now_ns)
+{
+	struct tuple_space *space = reuse->tracked->space;
+
+	space->destination->parked->counts.retired[why]++;
+	SPACE_REUSE_ADD(space, reuse_retired[why], 1);
+	parked_distrust(shim, space->destination,
+			learn(space, why, clock_since(reuse->parked_ns, now_ns), now_ns), now_ns);
 }
 
 void parked_let_go(struct shim *shim, struct reuse *reuse, enum reuse_retirement why, uint64_t now_ns,
@@ -293,29 +355,76 @@ void parked_let_go(struct shim *shim, struct reuse *reuse, enum reuse_retirement
 	struct tracked *tracked = reuse->tracked;
 	struct parked_pool *pool = pool_of(reuse);
 
-	if (pool) {
-		pool->counts.retired[why]++;
-		SPACE_REUSE_ADD(tracked->space, reuse_retired[why], 1);
-		if (why == RETIRED_FIN)
-			learn_idle_limit(tracked->space, now_ns - reuse->parked_ns, now_ns);
-	}
-	if (why != RETIRED_LOST) {
-		retired->fds[retired->count].fd = reuse->fd;
-		retired->fds[retired->count++].cookie = reuse->cookie;
-	}
+	if (why != RETIRED_LOST)
+		add_retired(retired, reuse);
+	if (pool && !reuse->leaving)
+		count_retired(shim, reuse, why, now_ns);
 	if (tracked->space) {
-		space_ended(tracked->space, why == RETIRED_FIN ? ENDED_BY_PEER : ENDED_BY_RESET, now_ns);
+		space_ended(tracked->space, ending_of(why), now_ns);
 		tracked->space = NULL;
 	}
 	tracked->state = SOCKET_FRESH;
 	tracked_put(shim, tracked);
 }
 
+void parked_distrust(struct shim *shim, struct destination *destination, enum evidence evidence,
+		     uint64_t now_ns)
+{
+	struct conduct *conduct = &destination->parked->conduct;
+
+	if (evidence == EVIDENCE_NONE || conduct->paused_until_ns > now_ns)
+		return;
+	unsigned seconds = conduct_pause(conduct, now_ns);
+	/* Two at the same time are rare, and one is told of. */
+	shim->distrust = (struct distrust){ .evidence = evidence, .seconds = seconds, .to = destination->to };
+	/* What is parked there goes at the next look, which is now. */
+	if (destination->parked->count)
+		shim->parked_look_ns = 0;
+}
+
 void parked_retire(struct shim *shim, struct reuse *reuse, enum reuse_retirement why, uint64_t now_ns,
 		   struct retired *retired)
 {
-	take_out(shim, reuse, pool_of(reuse));
+	take_out(shim, reuse, reuse->leaving ? NULL : pool_of(reuse));
 	parked_let_go(shim, reuse, why, now_ns, retired);
+}
+
+/* The same for one that nobody is in a hurry about. It stays in the list of all, until the server has closed
+ * it, too. */
+static void let_leave(struct shim *shim, struct reuse *reuse, enum reuse_retirement why, uint64_t now_ns,
+		      struct retired *retired)
+{
+	struct parked_pool *pool = pool_of(reuse);
+
+	if (!pool || restraint_shut_in() || shim->leaving_count >= LEAVING_MOST || !parked_is_there(reuse) ||
+	    !leaving_begins(reuse->fd)) {
+		parked_retire(shim, reuse, why, now_ns, retired);
+		return;
+	}
+	take_out(shim, reuse, pool);
+	count_retired(shim, reuse, why, now_ns);
+	reuse->leaving = true;
+	shim->leaving_count++;
+	reuse->parked_ns = now_ns;
+	reuse->ready_ns = now_ns + LEAVING_LOOK_MS * CONDUCT_MS_NS;
+	enter_list(shim, reuse, reuse->ready_ns);
+}
+
+/* Return: when to look again; UINT64_MAX: it is gone. */
+static uint64_t see_off(struct shim *shim, struct reuse *reuse, uint64_t now_ns, struct retired *retired)
+{
+	bool over = leaving_is_over(reuse->fd);
+
+	if (!over && clock_since(reuse->parked_ns, now_ns) < LEAVING_MOST_MS * CONDUCT_MS_NS) {
+		reuse->ready_ns = now_ns + LEAVING_LOOK_MS * CONDUCT_MS_NS;
+		return reuse->ready_ns;
+	}
+	struct tuple_space *space = reuse->tracked->space;
+	space_ended(space, over ? ENDED_BY_RESET : ENDED_TIME_WAIT, now_ns);
+	reuse->tracked->space = NULL;
+	parked_retire(shim, reuse, RETIRED_IDLE, now_ns, retired);
+	retired->fds[retired->count - 1].reset = over;
+	return UINT64_MAX;
 }
 
 static bool fits(const struct reuse *reuse, const struct tracked *fresh)
@@ -342,7 +451,7 @@ struct reuse *parked_take(struct shim *shim, struct parked_pool *pool, struct tr
 		bool idle = now_ns - reuse->parked_ns >= idle_most(reuse, pool, now_ns);
 		bool old = now_ns - reuse->opened_ns >= reuse->limits->max_age_ns;
 		if ((idle || old) && parked_has_room(retired)) {
-			parked_retire(shim, reuse, idle ? RETIRED_IDLE : RETIRED_AGE, now_ns, retired);
+			let_leave(shim, reuse, idle ? RETIRED_IDLE : RETIRED_AGE, now_ns, retired);
 		} else if (!idle && !old && reuse->ready_ns <= now_ns && fits(reuse, fresh)) {
 			take_out(shim, reuse, pool);
 			return reuse;
@@ -351,11 +460,28 @@ struct reuse *parked_take(struct shim *shim, struct parked_pool *pool, struct tr
 	return NULL;
 }
 
+uint64_t parked_ready_in_ns(const struct parked_pool *pool, const struct tracked *fresh, uint64_t now_ns)
+{
+	uint64_t least_ns = UINT64_MAX;
+
+	for (const struct reuse *reuse = pool->newest; reuse; reuse = reuse->older)
+		if (reuse->ready_ns > now_ns && reuse->ready_ns - now_ns < least_ns && fits(reuse, fresh))
+			least_ns = reuse->ready_ns - now_ns;
+	return least_ns;
+}
+
+void parked_make_way(struct shim *shim, struct parked_pool *pool, uint64_t now_ns, struct retired *retired)
+{
+	if (pool->oldest && parked_has_room(retired))
+		let_leave(shim, pool->oldest, RETIRED_ROOM, now_ns, retired);
+}
+
 bool parked_is_there(const struct reuse *reuse)
 {
 	return socket_cookie(reuse->fd) == reuse->cookie;
 }
 
+/* Nobody else has the socket: what is taken out of its error is nobody else's. */
 int parked_alive(const struct reuse *reuse)
 {
 	char byte;
@@ -368,25 +494,50 @@ int parked_alive(const struct reuse *reuse)
 	return rc == 0 ? RETIRED_FIN : rc > 0 ? RETIRED_DATA : RETIRED_RESET;
 }
 
-void parked_expire(struct shim *shim, uint64_t now_ns, struct retired *retired)
+/* The end of its time: what the server did with it until then is learned. */
+static enum reuse_retirement end_by_time(const struct reuse *reuse, uint64_t now_ns)
+{
+	int dead = pool_of(reuse) ? parked_alive(reuse) : -1;
+
+	if (dead >= 0)
+		return (enum reuse_retirement)dead;
+	bool old = pool_of(reuse) && now_ns - reuse->opened_ns >= reuse->limits->max_age_ns;
+	return old ? RETIRED_AGE : RETIRED_IDLE;
+}
+
+/* Return: when to look again; UINT64_MAX: it is gone. */
+static uint64_t end_of_time(struct shim *shim, struct reuse *reuse, uint64_t now_ns, struct retired *retired)
+{
+	if (reuse->leaving)
+		return see_off(shim, reuse, now_ns, retired);
+	enum reuse_retirement why = end_by_time(reuse, now_ns);
+	if (why != RETIRED_IDLE && why != RETIRED_AGE) {
+		parked_retire(shim, reuse, why, now_ns, retired);
+		return UINT64_MAX;
+	}
+	let_leave(shim, reuse, why, now_ns, retired);
+	return UINT64_MAX;
+}
+
+bool parked_expire(struct shim *shim, uint64_t now_ns, struct retired *retired)
 {
 	uint64_t look_ns = UINT64_MAX;
 	struct reuse *next;
 
-	if (!shim->parked_count || now_ns < shim->parked_look_ns)
-		return;
+	if (!shim->parked_newest || now_ns < shim->parked_look_ns)
+		return false;
+	shim->parked_look_ns = UINT64_MAX; /* lowered by those that stay for a while as they leave */
 	for (struct reuse *reuse = shim->parked_newest; reuse; reuse = next) {
 		next = reuse->all_older;
-		struct parked_pool *pool = pool_of(reuse);
-		uint64_t until_ns = end_of(reuse, pool, now_ns);
-		if (until_ns <= now_ns && parked_has_room(retired)) {
-			bool old = pool && now_ns - reuse->opened_ns >= reuse->limits->max_age_ns;
-			parked_retire(shim, reuse, old ? RETIRED_AGE : RETIRED_IDLE, now_ns, retired);
-		} else if (until_ns < look_ns) {
+		uint64_t until_ns = end_of(reuse, pool_of(reuse), now_ns);
+		if (until_ns <= now_ns && parked_has_room(retired))
+			until_ns = end_of_time(shim, reuse, now_ns, retired);
+		if (until_ns < look_ns)
 			look_ns = until_ns;
-		}
 	}
-	shim->parked_look_ns = look_ns;
+	if (look_ns < shim->parked_look_ns)
+		shim->parked_look_ns = look_ns;
+	return look_ns <= now_ns;
 }
 
 bool parked_give_up(struct shim *shim, enum reuse_retirement why, uint64_t now_ns, struct retired *retired)
@@ -405,14 +556,19 @@ void parked_lost(struct shim *shim, struct reuse *reuse, uint64_t now_ns)
 
 void parked_close(struct retired *retired)
 {
-	static const struct linger reset = { .l_onoff = 1 };
+	static const struct linger none, reset = { .l_onoff = 1 };
 
 	for (unsigned i = 0; i < retired->count; i++) {
 		int fd = retired->fds[i].fd;
 		/* Closed where no hook sees it, the number may be the program's now. */
 		if (socket_cookie(fd) != retired->fds[i].cookie)
 			continue;
-		kernel.setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
+		if (retired->fds[i].leaving && !retired->fds[i].reset)
+			leaving_given_up(fd);
+		/* Ours is not the close() that the program wants to wait in. */
+		if (retired->fds[i].lingers || retired->fds[i].reset)
+			kernel.setsockopt(fd, SOL_SOCKET, SO_LINGER, retired->fds[i].reset ? &reset : &none,
+					  sizeof(none));
 		kernel.close(fd);
 	}
 	retired->count = 0;

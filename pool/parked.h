@@ -11,6 +11,9 @@
 struct retired {
 	struct {
 		int fd;
+		bool lingers; /* SO_LINGER is set */
+		bool leaving; /* see leaving.h */
+		bool reset;   /* the server has closed it, too */
 		uint64_t cookie;
 	} fds[8];
 	unsigned count;
@@ -105,9 +108,30 @@ void parked_enter_blank(struct shim *shim, struct reuse *reuse, int fd, int stat
 struct reuse *parked_take_blank(struct shim *shim, int family);
 
 /**
- * parked_expire() - let go what has been idle for too long or is too old; the lock is held
+ * parked_ready_in_ns() - when does the first connection that can stand for a fresh socket become ready?
+ * Return: in so many ns; UINT64_MAX: never
  */
-void parked_expire(struct shim *shim, uint64_t now_ns, struct retired *retired);
+uint64_t parked_ready_in_ns(const struct parked_pool *pool, const struct tracked *fresh, uint64_t now_ns);
+
+/**
+ * parked_make_way() - a new connection is about to be made though some are parked: one of them goes first, so
+ * that the server never has more of them than it would have without reuse; the lock is held
+ */
+void parked_make_way(struct shim *shim, struct parked_pool *pool, uint64_t now_ns, struct retired *retired);
+
+/**
+ * parked_distrust() - after evidence against a server: reuse pauses, what is parked goes; the lock is held
+ *
+ * What there is to tell is left in shim->distrust.
+ */
+void parked_distrust(struct shim *shim, struct destination *destination, enum evidence evidence,
+		     uint64_t now_ns);
+
+/**
+ * parked_expire() - let go what has been idle for too long or is too old; the lock is held
+ * Return: true if there is more to let go
+ */
+bool parked_expire(struct shim *shim, uint64_t now_ns, struct retired *retired);
 
 /**
  * parked_give_up() - let some go, whatever their age; the lock is held
@@ -121,7 +145,7 @@ bool parked_give_up(struct shim *shim, enum reuse_retirement why, uint64_t now_n
 void parked_lost(struct shim *shim, struct reuse *reuse, uint64_t now_ns);
 
 /**
- * parked_close() - close what was retired, with a reset (SO_LINGER of 0): no TIME_WAIT. Without the lock.
+ * parked_close() - close what was retired, as the program would have, but without waiting. Without the lock.
  */
 void parked_close(struct retired *retired);
 

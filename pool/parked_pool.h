@@ -3,6 +3,8 @@
 #ifndef HEADROOM_POOL_PARKED_POOL_H
 #define HEADROOM_POOL_PARKED_POOL_H
 
+#include "conduct.h"
+
 #include <stdint.h>
 
 /* Why a connection was closed for real although its rule has a guard. */
@@ -14,7 +16,8 @@ enum reuse_refusal {
 	REFUSED_STATE,   /* not established, or shut down */
 	REFUSED_UNREAD,  /* bytes wait to be read, or to be sent */
 	REFUSED_UNSEEN,  /* the kernel counted bytes that no hook saw */
-	REFUSED_ROOM,    /* as many parked as may be */
+	REFUSED_ROOM,    /* as many parked as may be, or connects follow one another too slowly for one to be
+			    kept */
 	REFUSED_USED_UP, /* max_uses or max_age */
 	REFUSED_PAUSED,  /* reuse failed for this destination; off for a while */
 	REFUSED_FDS,     /* no fd number for it */
@@ -48,10 +51,7 @@ struct reuse;
 struct parked_pool {
 	struct reuse *newest, *oldest;
 	uint32_t count;
-	uint32_t failures; /* at first use, one after the other */
-	uint64_t paused_until_ns;
-	uint64_t idle_limit_ns;       /* shortest idle time after which the server closed one; 0: none seen */
-	uint64_t idle_limit_until_ns; /* a server that was restarted closes everything once */
+	struct conduct conduct;
 	struct reuse_counts counts;
 };
 

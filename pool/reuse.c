@@ -4,14 +4,11 @@
 
 #include "clock.h"
 #include "hot.h"
+#include "parked.h"
 
-#include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/uio.h>
-
-/* After this many failures at first use, one after the other, reuse pauses for a destination. */
-enum { FAILURES_UNTIL_PAUSE = 3, PAUSE_S = 30 };
 
 APART struct reuse *reuse_of(struct shim *shim, struct tracked *tracked)
 {
@@ -30,6 +27,8 @@ APART struct reuse *reuse_of(struct shim *shim, struct tracked *tracked)
 
 APART void reuse_forget(struct shim *shim, struct tracked *tracked)
 {
+	if (tracked->reuse->request.bytes)
+		arena_free(&shim->arena, tracked->reuse->request.bytes, REUSE_REQUEST_MAX);
 	arena_free(&shim->arena, tracked->reuse, sizeof(*tracked->reuse));
 	tracked->reuse = NULL;
 }
@@ -71,6 +70,9 @@ APART void reuse_begin(struct shim *shim, struct tracked *tracked, const struct 
 	}
 	bool room = destination && destination->parked && !listens_itself(shim, to);
 	guard_start(&reuse->guard, room ? rule->reuse.guard : GUARD_OFF);
+	/* What one connection has shown of the server holds for the others. */
+	if (room && destination->parked->conduct.open_until_ns > now_ns)
+		reuse->guard.memcached.open_to_all = reuse->guard.kind == GUARD_MEMCACHED;
 	tracked->watched = reuse->guard.kind != GUARD_OFF ? WATCHED : 0;
 	if (!tracked->watched)
 		return;
@@ -79,6 +81,9 @@ APART void reuse_begin(struct shim *shim, struct tracked *tracked, const struct 
 	reuse->opened_ns = now_ns;
 	reuse->uses = 1;
 	reuse->handed_out = reuse->connect_to_come = false;
+	reuse->received_since = reuse->answered = reuse->repeated = false;
+	reuse->request.size = reuse->request.sent = 0;
+	reuse->asked_ns = 0;
 }
 
 /* Two threads on one connection: which bytes came first cannot be known. */
@@ -106,25 +111,101 @@ static void feed(struct guard *guard, void (*show)(struct guard *, const void *,
 	}
 }
 
-void reuse_sent(const struct held *held, const struct iovec *pieces, size_t size)
+/* The pool of a socket that is connected; NULL: it is not. The lock is held. */
+static struct parked_pool *pool_of(const struct held *held)
+{
+	const struct tracked *tracked = held->tracked;
+
+	return tracked->space && tracked->reuse ? tracked->space->destination->parked : NULL;
+}
+
+/* Has the server shown that it does not keep to what the guard believes of it? */
+static bool speaks_against(const struct reuse *reuse)
+{
+	switch (guard_refusal(&reuse->guard)) {
+	case GUARD_REASON_UNASKED:
+		return true;
+	case GUARD_REASON_BAD_REPLY:
+	case GUARD_REASON_SERVER_FIRST:
+	case GUARD_REASON_EARLY:
+		return reuse->handed_out;
+	default:
+		return false;
+	}
+}
+
+/* Once for each use: the first request was sent. */
+APART static void note_asked(struct shim *shim, const struct held *held, uint64_t now_ns)
+{
+	if (!shim_enter_held(shim, held))
+		return;
+	struct reuse *reuse = held->tracked->reuse;
+	struct parked_pool *pool = pool_of(held);
+	if (pool && !reuse->asked_ns) {
+		reuse->asked_ns = now_ns;
+		conduct_asked(&pool->conduct, reuse->handed_out, now_ns);
+	}
+	shim_leave(shim);
+}
+
+/* Once for each use, too, and once more if what came speaks against the server. */
+APART static void note_answer(struct shim *shim, const struct held *held, uint64_t now_ns)
+{
+	if (!shim_enter_held(shim, held))
+		return;
+	struct reuse *reuse = held->tracked->reuse;
+	struct parked_pool *pool = pool_of(held);
+	if (pool && !reuse->answered && reuse->asked_ns)
+		conduct_answered(&pool->conduct, reuse->handed_out, reuse->asked_ns, now_ns);
+	reuse->answered = true;
+	/* From here on an end is the program's to see. */
+	held->tracked->watched &= (uint8_t)~FIRST_SEND;
+	if (pool && speaks_against(reuse))
+		parked_distrust(shim, held->tracked->space->destination, EVIDENCE_REPLY, now_ns);
+	shim_leave(shim);
+}
+
+static void keep_request(struct request *request, const struct iovec *pieces, size_t size)
+{
+	request->sent += size;
+	if (!request->bytes || request->sent > REUSE_REQUEST_MAX)
+		return;
+	for (; size; pieces++) {
+		size_t part = pieces->iov_len < size ? pieces->iov_len : size;
+		if (part)
+			memcpy(request->bytes + request->size, pieces->iov_base, part);
+		request->size += part;
+		size -= part;
+	}
+}
+
+void reuse_sent(struct shim *shim, const struct held *held, const struct iovec *pieces, size_t size)
 {
 	struct reuse *reuse = held->tracked->reuse;
 
 	if (!begin_feeding(reuse))
 		return;
+	if (unlikely(reuse->handed_out && !reuse->received_since))
+		keep_request(&reuse->request, pieces, size);
 	feed(&reuse->guard, guard_sent, pieces, size);
 	end_feeding(reuse);
+	if (!reuse->asked_ns)
+		note_asked(shim, held, clock_ns());
 }
 
-void reuse_received(const struct held *held, const struct iovec *pieces, size_t size)
+void reuse_received(struct shim *shim, const struct held *held, const struct iovec *pieces, size_t size)
 {
 	struct reuse *reuse = held->tracked->reuse;
 
 	if (!begin_feeding(reuse))
 		return;
 	reuse->received_since = true;
+	bool against = speaks_against(reuse);
 	feed(&reuse->guard, guard_received, pieces, size);
+	against = !against && speaks_against(reuse);
 	end_feeding(reuse);
+	if (!reuse->answered || against)
+		note_answer(shim, held, clock_ns());
 }
 
 void reuse_unseen(const struct held *held)
@@ -138,39 +219,39 @@ void reuse_unseen(const struct held *held)
 	end_feeding(reuse);
 }
 
-/* Return: true if it was one too many. The lock is held. */
-static bool first_use_failed(struct parked_pool *pool, uint64_t now_ns)
-{
-	pool->counts.first_use_failures++;
-	if (++pool->failures < FAILURES_UNTIL_PAUSE)
-		return false;
-	pool->failures = 0;
-	pool->paused_until_ns = now_ns + PAUSE_S * 1000000000ull;
-	return true;
-}
-
 void reuse_ended(struct shim *shim, const struct held *held, uint64_t now_ns)
 {
-	char place[ENDPOINT_TEXT_MAX], text[ENDPOINT_TEXT_MAX + 128];
-	bool paused = false;
-
 	if (!shim_enter_held(shim, held))
 		return;
 	struct reuse *reuse = held->tracked->reuse;
-	struct tuple_space *space = held->tracked->space;
-	if (reuse && space && space->destination->parked && reuse->handed_out && !reuse->received_since) {
+	struct parked_pool *pool = pool_of(held);
+	if (pool && !reuse->received_since) {
 		reuse->received_since = true; /* count it once */
-		paused = first_use_failed(space->destination->parked, now_ns);
-		SPACE_REUSE_ADD(space, reuse_first_use_failures, 1);
-		endpoint_format(&space->destination->to, place);
+		if (reuse->handed_out) {
+			pool->counts.first_use_failures++;
+			SPACE_REUSE_ADD(held->tracked->space, reuse_first_use_failures, 1);
+			parked_distrust(shim, held->tracked->space->destination, conduct_lost(&pool->conduct),
+					now_ns);
+		} else if (reuse->asked_ns && !reuse->answered) {
+			conduct_gave_up(&pool->conduct);
+		}
+		reuse->answered = true;
 	}
 	shim_leave(shim);
-	if (!paused)
+}
+
+void reuse_closes(struct shim *shim, struct tracked *tracked, uint64_t now_ns)
+{
+	struct reuse *reuse = tracked->reuse;
+	struct parked_pool *pool = tracked->space && reuse ? tracked->space->destination->parked : NULL;
+
+	if (!pool || !reuse->asked_ns || reuse->answered)
 		return;
-	snprintf(text, sizeof(text),
-		 "%s closed %d connections in a row when they were reused: no reuse for %d s", place,
-		 FAILURES_UNTIL_PAUSE, PAUSE_S);
-	log_message(&shim->log, LOG_LEVEL_WARN, "reuse_paused", text);
+	reuse->answered = true;
+	if (reuse->handed_out)
+		parked_distrust(shim, tracked->space->destination, EVIDENCE_SILENCE, now_ns);
+	else
+		conduct_gave_up(&pool->conduct);
 }
 
 void reuse_note_watch(struct reuse *reuse, int epoll, int operation, uint32_t events, uint64_t data)

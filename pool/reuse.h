@@ -17,8 +17,10 @@
  * (stdio inside libc, io_uring, raw system calls) shows in the kernel's own byte counts, which must be equal
  * to the guard's.
  *
- * Parked connections are retired when they have been idle for too long, at the next call of a hook that looks
- * (there is no thread and no timer of ours in the program): by a reset, so that no TIME_WAIT remains. */
+ * The server never has more connections of the program than it would have without us, but for those that
+ * linger: a connect() that cannot be served from the pool takes one out of it first. Those that have been
+ * idle for too long are closed on time by a thread of ours (keeper.h), as the program would have closed them.
+ * What the server does with them decides for how long (conduct.h). */
 #ifndef HEADROOM_POOL_REUSE_H
 #define HEADROOM_POOL_REUSE_H
 
@@ -31,7 +33,14 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { REUSE_EPOLLS_MAX = 4 };
+enum { REUSE_EPOLLS_MAX = 4, REUSE_REQUEST_MAX = 8192 };
+
+/* What was sent in this use, as long as it is not answered. */
+struct request {
+	char *bytes;   /* REUSE_REQUEST_MAX of them, or NULL */
+	size_t size;   /* of them filled */
+	uint64_t sent; /* all that was sent, whether kept or not */
+};
 
 /* How the program watches an fd: epoll_ctl(2). */
 struct watch {
@@ -47,22 +56,28 @@ struct reuse {
 	const struct reuse_limits *limits;
 	struct reuse *newer, *older;         /* while parked: of the same destination */
 	struct reuse *all_newer, *all_older; /* and of the process */
+	bool leaving;                        /* it has been let go, and waits for the server to close, too */
 	int fd;                              /* ours, while parked */
 	unsigned forks;                      /* of the process, when this one was made */
 	uint64_t cookie;                     /* SO_COOKIE: tells it from a stranger under the number */
 	int status;                          /* F_GETFL, while parked: nobody else has the socket then */
 	uint64_t opened_ns, parked_ns, ready_ns;
+	uint64_t asked_ns; /* the first request of this use was sent; 0: not yet */
 	uint32_t uses;
 	bool shared;          /* was duplicated or passed */
 	bool tried;           /* a connect() was made, whatever came of it */
 	bool handed_out;      /* in use a second time or later */
-	bool received_since;  /* and something was received since it was handed out */
+	bool received_since;  /* something was received in this use of it, or its end */
+	bool answered;        /* and the conduct of the server has it of it */
 	bool connect_to_come; /* a non-blocking connect() is to be told once that it worked */
 	bool watches_unknown; /* it may be in an epoll set that `watch` does not have */
 	uint8_t watches;
 	struct watch watch[REUSE_EPOLLS_MAX];
 	struct option_log options;
-	atomic_bool feeding; /* a thread shows bytes to the guard */
+	bool repeated; /* it took the place of one that ended without an answer, and its request was repeated
+			*/
+	struct request request; /* guarded by `feeding` */
+	atomic_bool feeding;    /* a thread shows bytes to the guard */
 	struct guard guard;
 };
 
@@ -103,8 +118,8 @@ struct iovec;
  * @held:	a reference to the socket's record
  * @size:	in bytes, of all pieces together; the rest of them is not looked at
  */
-void reuse_sent(const struct held *held, const struct iovec *pieces, size_t size);
-void reuse_received(const struct held *held, const struct iovec *pieces, size_t size);
+void reuse_sent(struct shim *shim, const struct held *held, const struct iovec *pieces, size_t size);
+void reuse_received(struct shim *shim, const struct held *held, const struct iovec *pieces, size_t size);
 
 /**
  * reuse_unseen() - bytes went where no guard can look
@@ -114,10 +129,17 @@ void reuse_unseen(const struct held *held);
 /**
  * reuse_ended() - the program got the end of the stream, or an error
  *
- * Before the first byte of a reply on a connection that was handed out, that is a failure of ours: after a
- * few reuse pauses for the destination.
+ * Before the first byte of a reply on a connection that was handed out, that is a failure of ours, and speaks
+ * against the server.
  */
 void reuse_ended(struct shim *shim, const struct held *held, uint64_t now_ns);
+
+/**
+ * reuse_closes() - the program closes the socket; the lock is held
+ *
+ * Without an answer on a connection that was handed out: it gave up, and that speaks against the server.
+ */
+void reuse_closes(struct shim *shim, struct tracked *tracked, uint64_t now_ns);
 
 /**
  * reuse_note_watch() - epoll_ctl() succeeded; the lock is held

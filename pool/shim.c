@@ -38,8 +38,9 @@ static void start_state(struct shim *shim)
 	shim->spare = NULL;
 	shim->parked_newest = NULL;
 	shim->blank = NULL;
-	shim->parked_count = shim->parked_most = 0;
+	shim->parked_count = shim->parked_most = shim->leaving_count = 0;
 	shim->parked_look_ns = 0;
+	shim->distrust.evidence = EVIDENCE_NONE;
 	shim->no_parking = false;
 	shim->started_ns = kernel_clock_ns();
 	/* Processes started together must differ: the clock's low digits and the pid do. */

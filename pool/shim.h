@@ -31,6 +31,7 @@
 #include "settings.h"
 #include "siblings.h"
 #include "tracked.h"
+#include "conduct.h"
 #include "usage_write.h"
 
 #include <stdatomic.h>
@@ -60,6 +61,13 @@ struct aside {
 	uint64_t until_ns;
 };
 
+/* Reuse pauses for a destination: what there is to tell of it. */
+struct distrust {
+	enum evidence evidence; /* EVIDENCE_NONE: nothing */
+	unsigned seconds;
+	struct endpoint to;
+};
+
 /* What every connect() touches stands first, side by side. */
 struct shim {
 	atomic_uint lock;    /* futex(2): 0 free, 1 taken, 2 taken and waited for */
@@ -85,11 +93,12 @@ struct shim {
 	uint64_t deferrals;
 	struct reuse *parked_newest; /* all parked connections of the process */
 	struct reuse *blank;         /* among them a socket that nobody has connected, or NULL */
-	uint32_t parked_count, parked_most;
+	uint32_t parked_count, parked_most, leaving_count;
 	int parked_from;         /* their fd numbers start here */
 	bool no_parking;         /* from now on, whatever the rules say */
 	uint64_t parked_look_ns; /* when the first of them is idle for too long */
-	atomic_uint forks;       /* processes that may hold our fds were made */
+	struct distrust distrust;
+	atomic_uint forks; /* processes that may hold our fds were made */
 	uint64_t started_ns;
 	struct event_queue events;
 	struct aside aside[ASIDE_MAX];
@@ -142,6 +151,20 @@ static inline bool shim_enter(struct shim *shim)
 		return false;
 	unsigned turns = atomic_load_explicit(&shim->turns, memory_order_relaxed);
 	atomic_store_explicit(&shim->turns, turns + 1, memory_order_relaxed);
+	return true;
+}
+
+/**
+ * shim_try_enter() - take the lock if it is free
+ */
+static inline bool shim_try_enter(struct shim *shim)
+{
+	unsigned expected = 0;
+
+	if (shim_inside || atomic_load_explicit(&shim->passive, memory_order_relaxed) ||
+	    !atomic_compare_exchange_strong(&shim->lock, &expected, 1))
+		return false;
+	shim_inside = true;
 	return true;
 }
 

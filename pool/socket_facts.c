@@ -19,11 +19,18 @@
 #define SO_COOKIE 57
 #endif
 
+/* A second time where the kernel does not say that this is no socket: what is not known to be ours is never
+ * closed, and its server would wait for ever. */
 uint64_t socket_cookie(int fd)
 {
 	uint64_t cookie = 0;
-	socklen_t length = sizeof(cookie);
-	return kernel.getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &length) ? 0 : cookie;
+	long rc = -EINTR;
+
+	for (int tries = 0; tries < 2 && rc && rc != -EBADF && rc != -ENOTSOCK; tries++) {
+		socklen_t length = sizeof(cookie);
+		rc = kernel.getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &length);
+	}
+	return rc ? 0 : cookie;
 }
 
 unsigned socket_tcp_state(int fd)

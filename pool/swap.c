@@ -30,6 +30,10 @@ bool swap_look(int fd, const struct reuse *reuse, struct fresh *fresh)
 	}
 	if (reuse->watches_unknown || reuse->shared)
 		return false;
+	/* One that has reported is off until it is set again, and whether it has nobody tells. */
+	for (unsigned i = 0; i < reuse->watches; i++)
+		if (reuse->watch[i].events & EPOLLONESHOT)
+			return false;
 	fresh->options = reuse->options;
 	fresh->watches = reuse->watches;
 	memcpy(fresh->watch, reuse->watch, sizeof(fresh->watch));

@@ -238,7 +238,7 @@ ssize_t hook_sendto(int fd, const void *data, size_t size, int flags, const stru
 		if (!watched(fd) || !sending_begins(fd, &held))
 			return real.sendto(fd, data, size, flags, address, length);
 		return sent(&held, &(struct iovec){ (void *)data, size }, flags,
-			    real.sendto(fd, data, size, flags, address, length));
+			    AGAIN(real.sendto(fd, data, size, flags, address, length)));
 	}
 	return outgoing(fd, address, length, call_send, &call);
 }
@@ -249,7 +249,7 @@ static ssize_t send_message(int fd, const struct msghdr *message, int flags)
 
 	if (!watched(fd) || !message || !sending_begins(fd, &held))
 		return real.sendmsg(fd, message, flags);
-	ssize_t rc = real.sendmsg(fd, message, flags);
+	ssize_t rc = AGAIN(real.sendmsg(fd, message, flags));
 	return sent(&held, rc >= 0 && message->msg_iovlen ? message->msg_iov : NULL, flags, rc);
 }
 

@@ -22,8 +22,10 @@ static void share(int fd, int copy)
 
 	if (copy < 0 || copy == fd)
 		return;
-	if (shim.settings.reuses)
+	if (shim.settings.reuses) {
+		epoll_number_doubled(fd);
 		epoll_number_closed(copy);
+	}
 	if (closing_begin_unparked(copy, &stale)) {
 		if (stale.ours)
 			parking_lost(copy);

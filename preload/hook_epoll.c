@@ -14,6 +14,9 @@
 enum { SETS_MOST = 4096, WORD = 64 };
 static _Atomic uint64_t sets[SETS_MOST / WORD];
 
+/* A set has, or had, another number: by that a socket may be changed or taken out unseen. */
+static atomic_bool doubled;
+
 static bool is_set(unsigned fd)
 {
 	return fd < SETS_MOST &&
@@ -25,6 +28,20 @@ void epoll_number_closed(int fd)
 	if (fd < 0 || !is_set((unsigned)fd))
 		return;
 	atomic_fetch_and(&sets[fd / WORD], ~(1ull << fd % WORD));
+	parking_epoll_closed(fd);
+}
+
+void epoll_number_made(int fd)
+{
+	if ((unsigned)fd < SETS_MOST)
+		atomic_fetch_or(&sets[fd / WORD], 1ull << fd % WORD);
+}
+
+void epoll_number_doubled(int fd)
+{
+	if (fd < 0 || (unsigned)fd >= SETS_MOST || !is_set((unsigned)fd))
+		return;
+	atomic_store(&doubled, true);
 	parking_epoll_closed(fd);
 }
 
@@ -42,7 +59,7 @@ static void note(int epoll, int operation, int fd, const struct epoll_event *eve
 		return;
 	if (shim_enter_held(&shim, &held)) {
 		struct reuse *reuse = reuse_of(&shim, held.tracked);
-		if (reuse && (unsigned)epoll < SETS_MOST) {
+		if (reuse && (unsigned)epoll < SETS_MOST && !atomic_load(&doubled)) {
 			atomic_fetch_or(&sets[epoll / WORD], 1ull << epoll % WORD);
 			reuse_note_watch(reuse, epoll, operation, event ? event->events : 0,
 					 event ? event->data.u64 : 0);

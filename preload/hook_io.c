@@ -4,9 +4,9 @@
 
 #include "clock.h"
 #include "deferred_fds.h"
-#include "first_send.h"
 #include "hooks.h"
 #include "hot.h"
+#include "renew.h"
 #include "reuse.h"
 
 #include <errno.h>
@@ -25,7 +25,7 @@ APART bool sending_begins(int fd, struct held *held)
 	const struct tracked *tracked = fdtable_look(fd);
 
 	if (tracked && __atomic_load_n(&tracked->watched, __ATOMIC_RELAXED) & FIRST_SEND)
-		first_send_look(fd);
+		renew_before_send(fd);
 	return fdtable_hold(fd, held);
 }
 
@@ -49,7 +49,7 @@ static void show_sent(const struct held *held, const struct iovec *pieces, int f
 	else if (rc > 0 && (!pieces || flags & FLAGS_UNSEEN))
 		reuse_unseen(held);
 	else if (rc > 0)
-		reuse_sent(held, pieces, (size_t)rc);
+		reuse_sent(&shim, held, pieces, (size_t)rc);
 }
 
 static void show_received(const struct held *held, const struct iovec *pieces, int flags, ssize_t rc)
@@ -63,7 +63,7 @@ static void show_received(const struct held *held, const struct iovec *pieces, i
 	else if (rc > 0 && (!pieces || flags & FLAGS_UNSEEN))
 		reuse_unseen(held);
 	else if (rc > 0)
-		reuse_received(held, pieces, (size_t)rc);
+		reuse_received(&shim, held, pieces, (size_t)rc);
 }
 
 APART ssize_t sent(const struct held *held, const struct iovec *pieces, int flags, ssize_t rc)
@@ -100,7 +100,7 @@ __attribute__((noinline)) static ssize_t read_watched(int fd, void *data, size_t
 
 	if (!watched(fd) || !io_begins(fd, &held))
 		return real.read(fd, data, size);
-	return took(&held, ONE(data, size), 0, real.read(fd, data, size));
+	return took(&held, ONE(data, size), 0, AGAIN(real.read(fd, data, size)));
 }
 
 HOT ssize_t hook_read(int fd, void *data, size_t size)
@@ -116,7 +116,7 @@ ssize_t hook___read_chk(int fd, void *data, size_t size, size_t room)
 
 	if (!watched(fd) || !io_begins(fd, &held))
 		return real.__read_chk(fd, data, size, room);
-	return took(&held, ONE(data, size), 0, real.__read_chk(fd, data, size, room));
+	return took(&held, ONE(data, size), 0, AGAIN(real.__read_chk(fd, data, size, room)));
 }
 
 ssize_t hook_readv(int fd, const struct iovec *pieces, int count)
@@ -125,7 +125,7 @@ ssize_t hook_readv(int fd, const struct iovec *pieces, int count)
 
 	if (!watched(fd) || !io_begins(fd, &held))
 		return real.readv(fd, pieces, count);
-	return took(&held, count > 0 ? pieces : NULL, 0, real.readv(fd, pieces, count));
+	return took(&held, count > 0 ? pieces : NULL, 0, AGAIN(real.readv(fd, pieces, count)));
 }
 
 __attribute__((noinline)) static ssize_t recv_watched(int fd, void *data, size_t size, int flags)
@@ -134,7 +134,7 @@ __attribute__((noinline)) static ssize_t recv_watched(int fd, void *data, size_t
 
 	if (!watched(fd) || !io_begins(fd, &held))
 		return real.recv(fd, data, size, flags);
-	return took(&held, ONE(data, size), flags, real.recv(fd, data, size, flags));
+	return took(&held, ONE(data, size), flags, AGAIN(real.recv(fd, data, size, flags)));
 }
 
 HOT ssize_t hook_recv(int fd, void *data, size_t size, int flags)
@@ -148,7 +148,7 @@ ssize_t hook___recv_chk(int fd, void *data, size_t size, size_t room, int flags)
 
 	if (!watched(fd) || !io_begins(fd, &held))
 		return real.__recv_chk(fd, data, size, room, flags);
-	return took(&held, ONE(data, size), flags, real.__recv_chk(fd, data, size, room, flags));
+	return took(&held, ONE(data, size), flags, AGAIN(real.__recv_chk(fd, data, size, room, flags)));
 }
 
 ssize_t hook_recvfrom(int fd, void *data, size_t size, int flags, struct sockaddr *address, socklen_t *length)
@@ -157,7 +157,8 @@ ssize_t hook_recvfrom(int fd, void *data, size_t size, int flags, struct sockadd
 
 	if (!watched(fd) || !io_begins(fd, &held))
 		return real.recvfrom(fd, data, size, flags, address, length);
-	return took(&held, ONE(data, size), flags, real.recvfrom(fd, data, size, flags, address, length));
+	return took(&held, ONE(data, size), flags,
+		    AGAIN(real.recvfrom(fd, data, size, flags, address, length)));
 }
 
 ssize_t hook___recvfrom_chk(int fd, void *data, size_t size, size_t room, int flags, struct sockaddr *address,
@@ -168,7 +169,7 @@ ssize_t hook___recvfrom_chk(int fd, void *data, size_t size, size_t room, int fl
 	if (!watched(fd) || !io_begins(fd, &held))
 		return real.__recvfrom_chk(fd, data, size, room, flags, address, length);
 	return took(&held, ONE(data, size), flags,
-		    real.__recvfrom_chk(fd, data, size, room, flags, address, length));
+		    AGAIN(real.__recvfrom_chk(fd, data, size, room, flags, address, length)));
 }
 
 static ssize_t receive_message(int fd, struct msghdr *message, int flags)
@@ -177,7 +178,7 @@ static ssize_t receive_message(int fd, struct msghdr *message, int flags)
 
 	if (!watched(fd) || !io_begins(fd, &held))
 		return real.recvmsg(fd, message, flags);
-	ssize_t rc = real.recvmsg(fd, message, flags);
+	ssize_t rc = AGAIN(real.recvmsg(fd, message, flags));
 	return took(&held, rc >= 0 && message->msg_iovlen ? message->msg_iov : NULL, flags, rc);
 }
 
@@ -230,7 +231,7 @@ __attribute__((noinline)) static ssize_t write_watched(int fd, const void *data,
 
 	if (!watched(fd) || !sending_begins(fd, &held))
 		return real.write(fd, data, size);
-	return sent(&held, ONE(data, size), 0, real.write(fd, data, size));
+	return sent(&held, ONE(data, size), 0, AGAIN(real.write(fd, data, size)));
 }
 
 HOT ssize_t hook_write(int fd, const void *data, size_t size)
@@ -246,7 +247,7 @@ ssize_t hook_writev(int fd, const struct iovec *pieces, int count)
 
 	if (!watched(fd) || !sending_begins(fd, &held))
 		return real.writev(fd, pieces, count);
-	return sent(&held, pieces, 0, real.writev(fd, pieces, count));
+	return sent(&held, pieces, 0, AGAIN(real.writev(fd, pieces, count)));
 }
 
 __attribute__((noinline)) static ssize_t send_watched(int fd, const void *data, size_t size, int flags)
@@ -255,7 +256,7 @@ __attribute__((noinline)) static ssize_t send_watched(int fd, const void *data, 
 
 	if (!watched(fd) || !sending_begins(fd, &held))
 		return real.send(fd, data, size, flags);
-	return sent(&held, ONE(data, size), flags, real.send(fd, data, size, flags));
+	return sent(&held, ONE(data, size), flags, AGAIN(real.send(fd, data, size, flags)));
 }
 
 HOT ssize_t hook_send(int fd, const void *data, size_t size, int flags)

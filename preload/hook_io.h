@@ -5,6 +5,7 @@
 
 #include "fdtable.h"
 #include "process.h"
+#include "renew.h"
 
 #include <sys/socket.h>
 #include <sys/types.h>
@@ -45,5 +46,14 @@ ssize_t took(const struct held *held, const struct iovec *pieces, int flags, ssi
  * send_messages() - sendmmsg() on a socket that is connected, or need not be
  */
 int send_messages(int fd, struct mmsghdr *messages, unsigned count, int flags);
+
+/* Makes the call, and once more on a connection that took the place of one that had ended. */
+#define AGAIN(call)                                                        \
+	({                                                                 \
+		ssize_t rc_ = (call);                                      \
+		if (unlikely(rc_ <= 0) && renew_after_end(fd, &held, rc_)) \
+			rc_ = (call);                                      \
+		rc_;                                                       \
+	})
 
 #endif

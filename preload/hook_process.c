@@ -2,6 +2,8 @@
 /* hook_process - calls that make another process or program, and the end of this one.
  *
  * What they have in common: somebody else is about to see our sockets, so deferred ports are made real. */
+#include "hook_process.h"
+
 #include "deferred_fds.h"
 #include "hook_sandbox.h"
 #include "hooks.h"
@@ -18,62 +20,51 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-static void others_will_see(void)
+void others_will_see(void)
 {
 	int saved = errno;
 	if (process_is_ours_surely()) {
 		deferred_fds_make_real();
 		atomic_fetch_add(&shim.forks, 1);
+		/* The other may ask the server, too, while this one waits for it. */
+		parking_stand_back();
 	}
 	errno = saved;
 }
 
-static void leave_nothing_parked(void)
-{
-	if (shim.settings.reuses && process_is_ours_surely())
-		parking_give_up(RETIRED_EXIT);
-}
-
-/* This program ends, if all goes well: nothing parked outlives it as a TIME_WAIT. */
-static void another_program(void)
-{
-	others_will_see();
-	leave_nothing_parked();
-}
-
 int hook_execve(const char *path, char *const argv[], char *const envp[])
 {
-	another_program();
+	others_will_see();
 	return real.execve(path, argv, envp);
 }
 
 int hook_execv(const char *path, char *const argv[])
 {
-	another_program();
+	others_will_see();
 	return real.execv(path, argv);
 }
 
 int hook_execvp(const char *file, char *const argv[])
 {
-	another_program();
+	others_will_see();
 	return real.execvp(file, argv);
 }
 
 int hook_execvpe(const char *file, char *const argv[], char *const envp[])
 {
-	another_program();
+	others_will_see();
 	return real.execvpe(file, argv, envp);
 }
 
 int hook_fexecve(int fd, char *const argv[], char *const envp[])
 {
-	another_program();
+	others_will_see();
 	return real.fexecve(fd, argv, envp);
 }
 
 int hook_execveat(int directory, const char *path, char *const argv[], char *const envp[], int flags)
 {
-	another_program();
+	others_will_see();
 	return real.execveat(directory, path, argv, envp, flags);
 }
 
@@ -138,7 +129,6 @@ FILE *hook_popen(const char *command, const char *mode)
 pid_t hook__Fork(void)
 {
 	others_will_see();
-	leave_nothing_parked();
 	return real._Fork();
 }
 
@@ -201,7 +191,6 @@ static void before_clone(unsigned long flags)
 	if (flags & CLONE_THREAD)
 		return;
 	others_will_see();
-	leave_nothing_parked();
 	if (flags & CLONE_VM)
 		process_mark_shared_memory();
 }
@@ -230,7 +219,6 @@ TWIN(int, __clone, (int (*function)(void *), void *stack, int flags, void *argum
 #if defined(__x86_64__)
 /* Called by trampoline_x86_64.S. */
 void *before_vfork(void);
-void before_raw_fork(long number, unsigned long a);
 
 /* syscall() with SYS_fork, SYS_clone, SYS_clone3, whose flags are in memory that need not be there: it may go
  * to another network. */

@@ -21,8 +21,7 @@
 static void finish(void)
 {
 	deferred_fds_make_real();
-	if (shim.settings.reuses)
-		parking_give_up(RETIRED_ROOM);
+	parking_stand_back();
 	usage_freeze(&shim);
 }
 
@@ -43,6 +42,8 @@ bool filter_begins(void)
 
 	if (ours) {
 		finish();
+		/* The thread that keeps time is not to be made any more. */
+		parking_off(NULL, RETIRED_ROOM);
 		restraint_begin();
 	}
 	errno = saved;
@@ -55,10 +56,26 @@ void filter_began(bool begun, bool failed)
 		restraint_end();
 }
 
+static bool takes_rights(int option)
+{
+	return option == PR_SET_NO_NEW_PRIVS || option == PR_CAPBSET_DROP || option == PR_CAP_AMBIENT ||
+	       option == PR_SET_SECUREBITS || option == PR_SET_KEEPCAPS || option == PR_SET_DUMPABLE;
+}
+
+void before_prctl(int option)
+{
+	if (option == PR_SET_SECCOMP)
+		filter_begins();
+	else if (takes_rights(option))
+		parking_stand_back();
+}
+
 int hook_prctl(int option, long a, long b, long c, long d)
 {
-	if (option != PR_SET_SECCOMP)
+	if (option != PR_SET_SECCOMP) {
+		before_prctl(option);
 		return real.prctl(option, a, b, c, d);
+	}
 	bool begun = filter_begins();
 	int rc = real.prctl(option, a, b, c, d);
 	filter_began(begun, rc != 0);
@@ -103,6 +120,8 @@ int hook_unshare(int flags)
 	bool moves = leaves && nothing_stays();
 	if (leaves && !moves)
 		network_begins();
+
+	parking_stand_back();
 	int rc = real.unshare(flags);
 	if (apart)
 		numbers_parted(rc == 0);
@@ -115,6 +134,8 @@ int hook_unshare(int flags)
 
 int hook_setns(int fd, int kind)
 {
+	parking_stand_back();
+
 	if ((kind && !(kind & CLONE_NEWNET)) || !process_is_ours_surely())
 		return real.setns(fd, kind);
 	network_begins();

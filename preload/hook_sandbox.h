@@ -36,4 +36,10 @@ void network_begins(void);
  */
 void network_began(void);
 
+/**
+ * before_prctl() - prctl() is about to be called by a way that cannot be waited for: does it take rights from
+ * the program?
+ */
+void before_prctl(int option);
+
 #endif

@@ -1,17 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
-/* hook_syscall - syscall() of libc: the closes that libuv makes by it, seccomp(),
- * landlock_restrict_self(), io_uring_setup(), unshare().
+/* hook_syscall - syscall() of libc: what a program does by it that a hook of its name would see.
  * trampoline_x86_64.S comes here. */
 #include "hooks.h"
 
 #include "closing.h"
+#include "deferred_fds.h"
 #include "fdtable.h"
+#include "hook_epoll.h"
+#include "hook_process.h"
 #include "hook_sandbox.h"
 #include "kernel.h"
 #include "parking.h"
+#include "process.h"
+#include "syscalls.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/seccomp.h>
+#include <sched.h>
 #include <sys/syscall.h>
 
 long syscall_on_fds(long number, long a, long b, long c);
@@ -102,4 +108,78 @@ long syscall_unshare(long number, long a)
 {
 	(void)number;
 	return hook_unshare((int)a);
+}
+
+/* A bit for each number that before_syscall() wants to know of. */
+extern uint64_t syscall_seen[SYSCALL_BITS / 64] __attribute__((visibility("hidden")));
+
+#define BIT(word, number) ((number) / 64 == (word) ? 1ull << ((number) % 64) : 0)
+#define WORD(word)                                                                                \
+	[word] = BIT(word, SYS_dup) | BIT(word, SYS_fcntl) | BIT(word, SYS_sendmsg) |             \
+		 BIT(word, SYS_sendmmsg) | BIT(word, SYS_epoll_ctl) | BIT(word, SYS_fork) |       \
+		 BIT(word, SYS_vfork) | BIT(word, SYS_clone) | BIT(word, SYS_clone3) |            \
+		 BIT(word, SYS_execve) | BIT(word, SYS_execveat) | BIT(word, SYS_setuid) |        \
+		 BIT(word, SYS_setgid) | BIT(word, SYS_setreuid) | BIT(word, SYS_setregid) |      \
+		 BIT(word, SYS_setresuid) | BIT(word, SYS_setresgid) | BIT(word, SYS_setgroups) | \
+		 BIT(word, SYS_setfsuid) | BIT(word, SYS_setfsgid) | BIT(word, SYS_capset) |      \
+		 BIT(word, SYS_prctl) | BIT(word, SYS_chroot) | BIT(word, SYS_pivot_root)
+
+uint64_t syscall_seen[SYSCALL_BITS / 64] = { WORD(0), WORD(1), WORD(2), WORD(3),
+					     WORD(4), WORD(5), WORD(6), WORD(7) };
+
+void before_syscall(long number, long a, long b, long c); /* called by trampoline_x86_64.S */
+
+static void messages_with_fds(int fd, const struct mmsghdr *messages, unsigned long count)
+{
+	for (unsigned long i = 0; messages && i < count; i++)
+		fds_in_message(fd, &messages[i].msg_hdr);
+}
+
+/* The call itself follows, whatever is done here. */
+COLD void before_syscall(long number, long a, long b, long c)
+{
+	int saved = errno;
+
+	switch (number) {
+	case SYS_fcntl:
+		if (b != F_DUPFD && b != F_DUPFD_CLOEXEC)
+			break;
+		__attribute__((fallthrough));
+	case SYS_dup:
+		if (!shim.settings.reuses)
+			break;
+		epoll_number_doubled((int)a);
+		if (fdtable_look((int)a))
+			parking_shared((int)a);
+		break;
+	case SYS_epoll_ctl:
+		if (shim.settings.reuses && fdtable_look((int)c))
+			parking_watches_unknown((int)c);
+		break;
+	case SYS_sendmsg:
+		fds_in_message((int)a, (const struct msghdr *)b);
+		break;
+	case SYS_sendmmsg:
+		messages_with_fds((int)a, (const struct mmsghdr *)b, (unsigned long)c);
+		break;
+	case SYS_fork:
+	case SYS_clone:
+	case SYS_clone3:
+		before_raw_fork(number, (unsigned long)a);
+		break;
+	case SYS_vfork:
+	case SYS_execve:
+	case SYS_execveat:
+		others_will_see();
+		break;
+	case SYS_chroot:
+		before_sandbox();
+		break;
+	case SYS_prctl:
+		before_prctl((int)a);
+		break;
+	default:
+		parking_stand_back();
+	}
+	errno = saved;
 }

@@ -7,6 +7,9 @@
 #ifndef HEADROOM_PRELOAD_HOOKS_H
 #define HEADROOM_PRELOAD_HOOKS_H
 
+#include <dirent.h>
+#include <netdb.h>
+#include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
 #include <sys/epoll.h>
@@ -114,10 +117,47 @@
 	HOOK(pid_t, _Fork, (void), ())                                                                      \
 	HOOK(void, _exit, (int status), (status))
 
+/* Hooked for reuse alone: what needs an fd, and what takes rights. */
+#define REUSE_HOOKS(HOOK)                                                                        \
+	HOOK(int, timerfd_create, (int clock, int flags), (clock, flags))                        \
+	HOOK(int, signalfd, (int fd, const sigset_t *mask, int flags), (fd, mask, flags))        \
+	HOOK(int, inotify_init, (void), ())                                                      \
+	HOOK(int, inotify_init1, (int flags), (flags))                                           \
+	HOOK(int, memfd_create, (const char *name, unsigned flags), (name, flags))               \
+	HOOK(int, creat, (const char *path, mode_t mode), (path, mode))                          \
+	HOOK(int, creat64, (const char *path, mode_t mode), (path, mode))                        \
+	HOOK(int, posix_openpt, (int flags), (flags))                                            \
+	HOOK(int, mkstemp, (char *pattern), (pattern))                                           \
+	HOOK(int, mkstemp64, (char *pattern), (pattern))                                         \
+	HOOK(int, mkostemp, (char *pattern, int flags), (pattern, flags))                        \
+	HOOK(int, mkostemp64, (char *pattern, int flags), (pattern, flags))                      \
+	HOOK(FILE *, fopen, (const char *path, const char *mode), (path, mode))                  \
+	HOOK(FILE *, fopen64, (const char *path, const char *mode), (path, mode))                \
+	HOOK(FILE *, tmpfile, (void), ())                                                        \
+	HOOK(FILE *, tmpfile64, (void), ())                                                      \
+	HOOK(DIR *, opendir, (const char *path), (path))                                         \
+	HOOK(int, getaddrinfo,                                                                   \
+	     (const char *node, const char *service, const struct addrinfo *hints,               \
+	      struct addrinfo **results),                                                        \
+	     (node, service, hints, results))                                                    \
+	HOOK(int, setuid, (uid_t uid), (uid))                                                    \
+	HOOK(int, setgid, (gid_t gid), (gid))                                                    \
+	HOOK(int, seteuid, (uid_t uid), (uid))                                                   \
+	HOOK(int, setegid, (gid_t gid), (gid))                                                   \
+	HOOK(int, setreuid, (uid_t uid, uid_t effective), (uid, effective))                      \
+	HOOK(int, setregid, (gid_t gid, gid_t effective), (gid, effective))                      \
+	HOOK(int, setresuid, (uid_t uid, uid_t effective, uid_t saved), (uid, effective, saved)) \
+	HOOK(int, setresgid, (gid_t gid, gid_t effective, gid_t saved), (gid, effective, saved)) \
+	HOOK(int, setgroups, (size_t count, const gid_t *groups), (count, groups))               \
+	HOOK(int, initgroups, (const char *user, gid_t group), (user, group))                    \
+	HOOK(int, setfsuid, (uid_t uid), (uid))                                                  \
+	HOOK(int, setfsgid, (gid_t gid), (gid))                                                  \
+	HOOK(int, capset, (void *header, const void *data), (header, data))
+
 /* Hooked by code of their own: variadic (execl, execlp, execle, clone), or unlike any C function (vfork,
  * syscall: trampoline_x86_64.S). */
 
-#define ALL_HOOKS(HOOK) KERNEL_HOOKS(HOOK) LIBC_HOOKS(HOOK)
+#define ALL_HOOKS(HOOK) KERNEL_HOOKS(HOOK) LIBC_HOOKS(HOOK) REUSE_HOOKS(HOOK)
 
 #define EXPORTED __attribute__((visibility("default")))
 

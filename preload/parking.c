@@ -5,6 +5,7 @@
 #include "clock.h"
 #include "fdtable.h"
 #include "hot.h"
+#include "keeper.h"
 #include "kernel.h"
 #include "parked.h"
 #include "process.h"
@@ -14,8 +15,17 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <time.h>
+
+/* A blocking connect() waits for so long for a connection to become ready, rather than have another made. A
+ * non-blocking one waits no longer than a connect() takes, but for the first few, by which a server is known.
+ */
+enum { WAIT_MOST_US = 2000, WAIT_NONBLOCKING_US = 1000 };
 
 bool parking_is_on(void)
 {
@@ -27,6 +37,29 @@ static void leave_table(const struct retired *retired)
 {
 	for (unsigned i = 0; i < retired->count; i++)
 		fdtable_take(retired->fds[i].fd);
+}
+
+static void tell(const struct distrust *distrust)
+{
+	char place[ENDPOINT_TEXT_MAX], text[ENDPOINT_TEXT_MAX + 128];
+
+	endpoint_format(&distrust->to, place);
+	snprintf(text, sizeof(text), "%s %s: no reuse for %u s", place, evidence_text(distrust->evidence),
+		 distrust->seconds);
+	log_message(&shim.log, LOG_LEVEL_WARN, "reuse_paused", text);
+}
+
+/* Lets the lock go, and does what had to wait for that. */
+static void leave(struct retired *retired)
+{
+	struct distrust distrust = shim.distrust;
+
+	shim.distrust.evidence = EVIDENCE_NONE;
+	leave_table(retired);
+	shim_leave(&shim);
+	parked_close(retired);
+	if (distrust.evidence != EVIDENCE_NONE)
+		tell(&distrust);
 }
 
 /* A non-blocking connect() whose outcome the program read by poll() or SO_ERROR is still to be told of once
@@ -85,17 +118,20 @@ APART bool parking_park(int fd, const struct held *held)
 	if (!shim_enter_held(&shim, held))
 		return false;
 	struct reuse *reuse = held->tracked->reuse;
+	reuse_closes(&shim, held->tracked, now_ns);
 	if (parked_may_enter(&shim, held->tracked, now_ns)) {
 		own = keep(fd, held, &rtt_us);
-		if (own >= 0) {
+		if (own >= 0)
 			parked_enter(&shim, reuse, own, rtt_us, now_ns, &retired);
-			leave_table(&retired);
-		} else {
+		else
 			parked_refused(reuse, (enum reuse_refusal)(-1 - own));
-		}
 	}
-	shim_leave(&shim);
-	parked_close(&retired);
+	uint64_t until_ns = shim.parked_look_ns;
+	leave(&retired);
+	/* Nobody would end it on time. */
+	if (own >= 0 && !keeper_see_to(until_ns))
+		parking_off("no thread can be made that closes parked connections on time: none is kept",
+			    RETIRED_ROOM);
 	return own >= 0;
 }
 
@@ -146,9 +182,16 @@ static void hand_out(int fd, struct reuse *reuse, const struct fresh *fresh, int
 	reuse->uses++;
 	reuse->forks = shim.forks;
 	reuse->handed_out = true;
-	reuse->received_since = false;
+	reuse->received_since = reuse->answered = reuse->repeated = false;
+	reuse->request.size = reuse->request.sent = 0;
+	if (!reuse->request.bytes && guard_repeats(&reuse->guard))
+		reuse->request.bytes = arena_alloc(&shim.arena, REUSE_REQUEST_MAX);
+	reuse->asked_ns = 0;
 	reuse->connect_to_come = fresh->status & O_NONBLOCK;
 	reuse->tracked->space->destination->parked->counts.hits++;
+	conduct_hit(&reuse->tracked->space->destination->parked->conduct);
+	conduct_stayed(&reuse->tracked->space->destination->parked->conduct,
+		       clock_since(reuse->parked_ns, now_ns));
 	SPACE_REUSE_ADD(reuse->tracked->space, reuse_hits, 1);
 	reuse->tracked->state = SOCKET_OPEN;
 	reuse->tracked->watched = WATCHED | FIRST_SEND;
@@ -197,25 +240,64 @@ static bool try_all(int fd, struct tracked *tracked, struct parked_pool *pool, u
 	return false;
 }
 
-APART bool parking_hand_out(int fd, const struct endpoint *to, const struct rule *rule, long *result)
+/* How long is it worth to wait for a connection that is parked and not ready yet? */
+static uint64_t wait_ns(int fd, const struct tracked *fresh, const struct parked_pool *pool,
+			uint64_t waited_ns, uint64_t now_ns)
+{
+	uint64_t ready_in_ns = parked_ready_in_ns(pool, fresh, now_ns);
+	uint64_t most_ns = WAIT_MOST_US * 1000ull;
+
+	if (ready_in_ns > most_ns)
+		return 0;
+	if (kernel.fcntl(fd, F_GETFL, 0) & O_NONBLOCK)
+		most_ns = WAIT_NONBLOCKING_US * 1000ull;
+	return waited_ns + ready_in_ns <= most_ns ? ready_in_ns : 0;
+}
+
+/* One look at the pool. Return: was the connect() served? Else: *wait: try again in so many ns, if not 0. */
+static bool hand_out_once(int fd, const struct endpoint *to, const struct rule *rule, bool again,
+			  uint64_t waited, long *result, uint64_t *wait)
 {
 	struct retired retired = { 0 };
 	uint64_t now_ns = clock_ns();
 	bool served = false;
 
-	parking_tidy();
+	*wait = 0;
 	if (!shim_enter(&shim))
 		return false;
 	struct tracked *tracked = fdtable_look(fd);
-	struct destination *destination =
-		may_be_swapped(tracked) ? ledger_find(&shim.ledger, to, rule, now_ns) : NULL;
+	struct destination *destination = ledger_find(&shim.ledger, to, rule, now_ns);
 	struct parked_pool *pool = destination ? destination->parked : NULL;
-	if (pool && pool->count && pool->paused_until_ns <= now_ns && !shim.no_parking)
+	if (pool && !again) {
+		conduct_connects(&pool->conduct, now_ns);
+		parked_distrust(&shim, destination, conduct_queue(&pool->conduct, now_ns), now_ns);
+	}
+	if (pool && pool->count && pool->conduct.paused_until_ns <= now_ns && !shim.no_parking &&
+	    may_be_swapped(tracked)) {
 		served = try_all(fd, tracked, pool, now_ns, result, &retired);
-	leave_table(&retired);
-	shim_leave(&shim);
-	parked_close(&retired);
+		if (!served)
+			*wait = wait_ns(fd, tracked, pool, waited, now_ns);
+	}
+	if (pool && !served && !*wait)
+		parked_make_way(&shim, pool, now_ns, &retired);
+	leave(&retired);
 	return served;
+}
+
+/* Other threads may have taken what this one waited for. */
+APART bool parking_hand_out(int fd, const struct endpoint *to, const struct rule *rule, long *result)
+{
+	uint64_t wait, waited = 0;
+
+	parking_tidy();
+	for (bool again = false; !hand_out_once(fd, to, rule, again, waited, result, &wait); again = true) {
+		if (!wait)
+			return false;
+		struct timespec pause = { .tv_nsec = (long)wait };
+		kernel.ppoll(NULL, 0, &pause);
+		waited += wait;
+	}
+	return true;
 }
 
 /* Puts our own fd of an unused socket under the lowest number that is free, as socket() would. The lock is
@@ -259,24 +341,37 @@ APART int parking_socket(int family, int type, int protocol)
 				      &retired);
 		}
 	}
-	shim_leave(&shim);
-	parked_close(&retired);
+	leave(&retired);
 	return fd;
 }
 
-COLD void parking_shared(int fd)
+/* Notes what rules a connection out, now or when it is made. */
+static void note(int fd, bool shared, bool watches_unknown)
 {
 	struct held held;
 
 	if (!fdtable_hold(fd, &held))
 		return;
 	if (shim_enter_held(&shim, &held)) {
-		struct reuse *reuse = reuse_of(&shim, held.tracked);
-		if (reuse)
-			reuse->shared = true;
+		struct reuse *reuse =
+			held.tracked->state != SOCKET_PARKED ? reuse_of(&shim, held.tracked) : NULL;
+		if (reuse) {
+			reuse->shared |= shared;
+			reuse->watches_unknown |= watches_unknown;
+		}
 		shim_leave(&shim);
 	}
 	fdtable_release(&held);
+}
+
+COLD void parking_shared(int fd)
+{
+	note(fd, true, false);
+}
+
+COLD void parking_watches_unknown(int fd)
+{
+	note(fd, false, true);
 }
 
 COLD void parking_lost(int fd)
@@ -300,10 +395,8 @@ COLD void parking_give_way(int fd)
 	struct tracked *tracked = fdtable_look(fd);
 	if (tracked && tracked->state == SOCKET_PARKED) {
 		parked_retire(&shim, tracked->reuse, RETIRED_ROOM, clock_ns(), &retired);
-		leave_table(&retired);
 	}
-	shim_leave(&shim);
-	parked_close(&retired);
+	leave(&retired);
 }
 
 COLD bool parking_give_up(enum reuse_retirement why)
@@ -314,10 +407,8 @@ COLD bool parking_give_up(enum reuse_retirement why)
 
 	while (more && parking_is_on() && shim_enter(&shim)) {
 		more = parked_give_up(&shim, why, clock_ns(), &retired);
-		leave_table(&retired);
 		any |= more;
-		shim_leave(&shim);
-		parked_close(&retired);
+		leave(&retired);
 	}
 	errno = saved;
 	return any;
@@ -328,17 +419,46 @@ bool parking_made_room(int rc)
 	return rc < 0 && errno == EMFILE && shim.settings.reuses && parking_give_up(RETIRED_ROOM);
 }
 
+/* The lowest number that is free tells how many the program has. */
+APART void parking_room_for_files(void)
+{
+	enum { ENOUGH = 64 };
+	struct rlimit files;
+	int saved = errno;
+
+	if (!shim.parked_newest)
+		return;
+	long lowest = kernel.fcntl(shim.parked_newest->fd, F_DUPFD_CLOEXEC, 0);
+	if (lowest >= 0)
+		kernel.close((int)lowest);
+	if (lowest < 0 || kernel_syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, 0, (long)&files, 0, 0) ||
+	    (rlim_t)lowest + shim.parked_count + ENOUGH >= files.rlim_cur)
+		parking_give_up(RETIRED_ROOM);
+	errno = saved;
+}
+
 APART void parking_tidy(void)
 {
 	struct retired retired = { 0 };
 	uint64_t now_ns = clock_coarse_ns();
 
-	if (!shim.parked_count || now_ns < shim.parked_look_ns || !shim_enter(&shim))
+	if (!shim.parked_newest || now_ns < shim.parked_look_ns)
 		return;
-	parked_expire(&shim, now_ns, &retired);
+	for (bool more = true; more && shim_enter(&shim);) {
+		more = parked_expire(&shim, now_ns, &retired);
+		leave(&retired);
+	}
+}
+
+bool parking_keep(uint64_t now_ns)
+{
+	struct retired retired = { 0 };
+
+	bool more = parked_expire(&shim, now_ns, &retired);
 	leave_table(&retired);
 	shim_leave(&shim);
 	parked_close(&retired);
+	return more;
 }
 
 COLD void parking_epoll_closed(int epoll)
@@ -361,11 +481,23 @@ COLD void parking_epoll_closed(int epoll)
  * time: an fd of ours is entered before it is used, and leaves when it is about to be closed. */
 COLD void parking_in_child(void)
 {
+	keeper_in_child();
 	for (int fd = shim.settings.reuses ? fdtable_next(0) : -1; fd >= 0; fd = fdtable_next(fd + 1)) {
 		const struct tracked *tracked = fdtable_look(fd);
 		if (tracked->state == SOCKET_PARKED)
 			kernel.close(fd);
 	}
+}
+
+COLD void parking_stand_back(void)
+{
+	int saved = errno;
+
+	if (shim.settings.reuses && process_is_ours_surely()) {
+		parking_give_up(RETIRED_ROOM);
+		keeper_stop();
+	}
+	errno = saved;
 }
 
 COLD void parking_off(const char *why, enum reuse_retirement retirement)
@@ -375,6 +507,7 @@ COLD void parking_off(const char *why, enum reuse_retirement retirement)
 	if (parking_is_on() && !shim.no_parking) {
 		shim.no_parking = true;
 		parking_give_up(retirement);
+		keeper_stop();
 		if (why)
 			log_message(&shim.log, LOG_LEVEL_WARN, "reuse_off", why);
 	}

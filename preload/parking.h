@@ -49,6 +49,11 @@ struct tracked *parking_enter_number(int fd, struct tracked *with, const struct 
 void parking_shared(int fd);
 
 /**
+ * parking_watches_unknown() - this connection may be in an epoll set in a way that no hook saw
+ */
+void parking_watches_unknown(int fd);
+
+/**
  * parking_lost() - the kernel gave this number, which a parked connection has by our table, to the program
  */
 void parking_lost(int fd);
@@ -71,9 +76,23 @@ bool parking_give_up(enum reuse_retirement why);
 bool parking_made_room(int rc);
 
 /**
+ * parking_room_for_files() - a call that needs some fds, and cannot be made twice, is to come: are there any
+ * left?
+ */
+void parking_room_for_files(void);
+
+/**
  * parking_tidy() - let go what has been idle for too long; cheap if there is none
  */
 void parking_tidy(void);
+
+/**
+ * parking_keep() - the same for a thread of our own
+ *
+ * The lock is held, and let go. Calls nothing of libc that needs thread-local storage of its own.
+ * Return: true if there is more to let go
+ */
+bool parking_keep(uint64_t now_ns);
 
 /**
  * parking_epoll_closed() - the number of an epoll set was closed
@@ -81,6 +100,12 @@ void parking_tidy(void);
  * The set may have another number: the connections in it are never parked.
  */
 void parking_epoll_closed(int epoll);
+
+/**
+ * parking_stand_back() - let all go, and end our thread: another process is about to be made, which may need
+ * the server, or rights are about to change, which are not those of the connections
+ */
+void parking_stand_back(void);
 
 /**
  * parking_off() - from now on nothing is parked in this process, nor handed out

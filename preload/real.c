@@ -55,6 +55,7 @@ KERNEL_HOOKS(EARLY_KERNEL)
 		return found arguments;                                                    \
 	}
 LIBC_HOOKS(EARLY_LIBC)
+REUSE_HOOKS(EARLY_LIBC)
 #undef EARLY_LIBC
 
 #if defined(__x86_64__)

@@ -35,6 +35,7 @@ static void before_fork(void)
 	if (process_is_ours_surely()) {
 		deferred_fds_make_real();
 		atomic_fetch_add(&shim.forks, 1);
+		parking_stand_back();
 	}
 	errno = saved;
 }

@@ -2,6 +2,7 @@
 /* trampoline_x86_64 - the two hooks that C cannot be: vfork() returns twice, and syscall() passes on
  * whatever it was given, with no frame between its caller and the kernel. */
 #include "branch_marks.h"
+#include "syscalls.h"
 
 #include <sys/syscall.h>
 
@@ -55,28 +56,31 @@ syscall:
 	je	syscall_unshare
 	cmpq	$SYS_setns, %rdi
 	je	syscall_setns
-	cmpq	$SYS_fork, %rdi
-	je	1f
-	cmpq	$SYS_clone, %rdi
-	je	1f
-	cmpq	$SYS_clone3, %rdi
-	je	1f
-	jmp	*real_syscall(%rip)
-	/* The child comes back here too, perhaps on another stack: nothing of ours may be on it. */
-1:	.irp	register, rdi, rsi, rdx, rcx, r8, r9
-	pushq	%\register
-	.cfi_adjust_cfa_offset 8
-	.endr
+	cmpq	$SYSCALL_BITS, %rdi
+	jae	1f
+	btq	%rdi, syscall_seen(%rip)
+	jnc	1f
+	/* Somebody wants to know before: with all arguments as they are. */
+	pushq	%rdi
+	pushq	%rsi
+	pushq	%rdx
+	pushq	%rcx
+	pushq	%r8
+	pushq	%r9
+	.cfi_adjust_cfa_offset 48
 	subq	$8, %rsp
 	.cfi_adjust_cfa_offset 8
-	call	before_raw_fork
+	call	before_syscall
 	addq	$8, %rsp
 	.cfi_adjust_cfa_offset -8
-	.irp	register, r9, r8, rcx, rdx, rsi, rdi
-	popq	%\register
-	.cfi_adjust_cfa_offset -8
-	.endr
-	jmp	*real_syscall(%rip)
+	popq	%r9
+	popq	%r8
+	popq	%rcx
+	popq	%rdx
+	popq	%rsi
+	popq	%rdi
+	.cfi_adjust_cfa_offset -48
+1:	jmp	*real_syscall(%rip)
 	.cfi_endproc
 	.size	syscall, .-syscall
 

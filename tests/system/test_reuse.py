@@ -73,11 +73,13 @@ def exchanges(protocol, modes, shim, threads=THREADS, forks=0, styles="bne", add
 
 
 def fit(protocol, address):
-    """Nearly every exchange is served from the pool, and not one port ends in TIME_WAIT."""
+    """Nearly every exchange is served from the pool, and a port in TIME_WAIT is one of a connection that ended."""
     with Tag():
         done, count, failed, raced, connections = exchanges(protocol, FIT[protocol], reusing(protocol), address=address)
         lab.equal("failed, raced", (failed, raced), (0, 0))
-        lab.equal("ports in TIME_WAIT", lab.total(tuples(PORT, ["TIME-WAIT"])), 0)
+        left = lab.total(tuples(PORT, ["TIME-WAIT"]))
+        if left > connections:
+            raise lab.Failed(f"{left} ports in TIME_WAIT of {connections} connections\n{done}")
     # On a busy machine a connection rests for longer before it is handed out, and another is made meanwhile.
     if connections > count // 10 or hits(done) != count - connections:
         raise lab.Failed(f"{count} exchanges over {connections} connections\n{done}")
@@ -93,7 +95,8 @@ def unfit(protocol):
         lab.equal("without reuse: failed, raced", plain[:2], [0, 0])
         done, _, failed, raced, connections = exchanges(protocol, modes, reusing(protocol))
     lab.equal("failed, raced", (failed, raced), (0, 0))
-    if not hits(done):
+    # Among the first of them may be one that speaks against the server for all that follow.
+    if not hits(done) and not summary(done, r"paused (\d+)"):
         raise lab.Failed(f"nothing was reused\n{done}")
     return f"{count} exchanges over {connections} connections"
 
@@ -114,6 +117,7 @@ def races(protocol):
 def forks(protocol):
     """Processes forked while others exchange: a parked connection is its parent's."""
     lab.not_under_sanitizer("its allocator's locks, held by another thread at fork(), stay locked in the child")
+    lab.ports(10000, 59999)
     with Tag():
         done, count, failed, raced, connections = exchanges(protocol, FIT[protocol], reusing(protocol), forks=8,
                                                             count=EXCHANGES // 3)

@@ -11,9 +11,9 @@ import lab
 
 PORT = 5000
 REUSED = """blocking; nonblocking; nonblocking, not asked; nonblocking, then blocking; blocking, then nonblocking;
-options set before; options gone; sizes the same; epoll; epoll, edge; epoll, left behind; epoll, dup;
+options set before; options gone; sizes the same; epoll; epoll, edge; epoll, left behind;
 bound to a source; numbers; blank"""
-ANEW = """sizes differ; bound, the next not; epoll closed, its twin not; epoll replaced, its twin not;
+ANEW = """sizes differ; options that leave traces; epoll, dup; bound, the next not; epoll closed, its twin not; epoll replaced, its twin not;
 epoll replaced before connect; dup; passed; forked; splice; stdio; raw system call; shut; linger 0;
 unknown option; owner; in recv(); dup2() onto a parked one;
 late reply; closed while parked; first send; first send, nonblocking; first send, epoll; shut before; listened before;

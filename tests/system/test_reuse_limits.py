@@ -116,7 +116,8 @@ def max_idle(address):
     # The youngest three serve, the youngest first; then there are five new ones.
     lab.equal("connections then", again, [8, 7, 6, 9, 10, 11, 12, 13])
     said(done, {"hits": 3, "misses": 13, "room": 10, "exit": 3})
-    kernel_has({})
+    # Those of the end are closed as the program would have closed them.
+    kernel_has({}, left=3)
 
 
 def max_uses():
@@ -172,44 +173,43 @@ def learned_redis():
 def pause():
     """A server that takes a second request and closes instead of a reply."""
     with Tag(), Steps("idle_timeout = 1m") as client:
-        for _ in range(3):
-            client.numbers(1)
-            client.do("open 1")
-            lab.equal("a reply on one handed out", client.do("ask refuse"), "end")
-            client.do("close")
+        client.numbers(1)
+        client.do("open 1")
+        lab.equal("a reply on one handed out", client.do("ask refuse"), "end")
+        client.do("close")
         after = [client.numbers(1)[0] for _ in range(4)]
         kernel_has({}, left=4)
         done = client.wait()
-    lab.equal("connections", after, [4, 5, 6, 7])
+    lab.equal("connections", after, [2, 3, 4, 5])
     if done.stderr.count("reuse_paused") != 1:
         raise lab.Failed(f"the pause was not said once\n{done}")
-    said(done, {"hits": 3, "misses": 7, "open": 3, "paused": 4})
+    said(done, {"hits": 1, "misses": 5, "open": 1, "paused": 4})
 
 
 def exec_():
-    """Parked connections do not reach the program that takes this one's place, and leave no TIME_WAIT."""
+    """Parked connections do not reach the program that takes this one's place."""
     with Tag(), Steps("idle_timeout = 1m") as client:
         client.numbers(4)
         kernel_has({"127.0.0.1": 4})
         client.do("exec")
         lab.equal("sockets in the new program", client.do("parked"), "0")
-        kernel_has({})
+        kernel_has({}, left=4)
         lab.equal("its first connection", client.numbers(1), [5])
         done = client.wait()
     lab.equal("exit status", done.status, 0)
 
 
 def fork():
-    """The child has none of them, and its end does them no harm."""
+    """Nothing is parked when there are two, as the child may need the server; then each has its own."""
     with Tag(), Steps("idle_timeout = 1m") as client:
         lab.equal("the parent's", client.numbers(2), [1, 2])
         lab.equal("sockets in the child", client.do("fork", "parked"), "0")
-        kernel_has({"127.0.0.1": 2})
+        kernel_has({}, left=2)
         lab.equal("the child's", client.numbers(2), [3, 4])
-        kernel_has({"127.0.0.1": 4})
+        kernel_has({"127.0.0.1": 2}, left=2)
         client.do("exit")
         lab.wait_for(lambda: client.stdout().endswith("joined\n"), "the parent", client)
-        lab.equal("then the parent's", client.numbers(3), [2, 1, 5])
+        lab.equal("then the parent's", client.numbers(3), [5, 6, 7])
         done = client.wait()
     lab.equal("exit status", done.status, 0)
 

@@ -5,10 +5,11 @@
 #include "attempt.h"
 #include "check.h"
 #include "closing.h"
+#include "fake_keeper.h"
 #include "fdtable.h"
-#include "first_send.h"
 #include "parking.h"
 #include "process.h"
+#include "renew.h"
 
 #include <netinet/in.h>
 #include <sys/resource.h>
@@ -19,6 +20,7 @@ void reusing_start(const char *rules, unsigned files)
 	struct rlimit limit;
 
 	program_start(rules);
+	fake_keeper = (struct fake_keeper){ 0 };
 	process_start(NULL);
 	cr_assert(!getrlimit(RLIMIT_NOFILE, &limit));
 	limit.rlim_cur = files;
@@ -63,20 +65,21 @@ int reusing_opened(const char *to)
 	return fd;
 }
 
-static void feed(int fd, const char *bytes, void (*show)(const struct held *, const struct iovec *, size_t))
+static void feed(int fd, const char *bytes,
+		 void (*show)(struct shim *, const struct held *, const struct iovec *, size_t))
 {
 	struct iovec piece = { .iov_base = (void *)(uintptr_t)bytes, .iov_len = strlen(bytes) };
 	struct held held;
 
 	cr_assert(fdtable_hold(fd, &held));
-	show(&held, &piece, piece.iov_len);
+	show(&shim, &held, &piece, piece.iov_len);
 	fdtable_release(&held);
 }
 
 void reusing_send(int fd, const char *bytes)
 {
 	if (fdtable_look(fd)->watched & FIRST_SEND)
-		first_send_look(fd);
+		renew_before_send(fd);
 	fake_fd(fd)->sent += strlen(bytes);
 	feed(fd, bytes, reuse_sent);
 }

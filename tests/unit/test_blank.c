@@ -13,7 +13,7 @@
 #include <sys/epoll.h>
 
 #define TO    "10.0.0.9:6379"
-#define RULES "[headroom]\nreuse = redis\n"
+#define RULES "[headroom]\nreuse = redis\nidle_timeout = 1s\n"
 
 enum { FILES = 2048, A_SECOND = 1000000000 };
 
@@ -173,7 +173,7 @@ static void no_number(int fd)
 static void no_cookie(int fd)
 {
 	(void)fd;
-	fake_fail_some(CALL_GETSOCKOPT, ENOPROTOOPT, 1, 1); /* after that of the connection */
+	fake_fail_some(CALL_GETSOCKOPT, ENOPROTOOPT, 1, 2); /* twice, after that of the connection */
 }
 
 Test(blank, what_is_not_as_it_was_made_is_not_kept)

@@ -20,7 +20,7 @@ Test(option_log, what_can_be_set_back_makes_no_difference)
 	struct option_log a = { 0 }, b = { 0 };
 	note(&a, IPPROTO_TCP, TCP_NODELAY, 1);
 	note(&a, SOL_SOCKET, SO_KEEPALIVE, 1);
-	note(&b, IPPROTO_IP, IP_TOS, 16);
+	note(&b, IPPROTO_TCP, TCP_KEEPIDLE, 16);
 	check(option_log_can_become(&a, &b));
 	check(option_log_can_become(&b, &a));
 }

@@ -17,7 +17,8 @@ TestSuite(parked_limits, .fini = fake_stop);
 static void start(const char *more, unsigned files)
 {
 	char rules[256];
-	snprintf(rules, sizeof(rules), "[headroom]\nreuse = redis\n%s", more);
+	snprintf(rules, sizeof(rules), "[headroom]\nreuse = redis\n%s%s",
+		 strstr(more, "idle_timeout") ? "" : "idle_timeout = 1s\n", more);
 	reusing_start(rules, files);
 }
 
@@ -47,7 +48,7 @@ Test(parked_limits, max_idle_is_for_each_destination_and_the_oldest_makes_room)
 	check_number(fake_open_fds(), 6);
 	check_number(reusing_counts(TO)->retired[RETIRED_ROOM], 2);
 	check_number(reusing_counts(OTHER)->retired[RETIRED_ROOM], 1);
-	check_number(fake.resets, 3);
+	check_number(fake.resets, 0);
 	reusing_wait(REUSING_QUIET_NS);
 	for (unsigned i = 0; i < 3; i++)
 		check_number(reusing_serves(TO), here[4 - i]);
@@ -123,7 +124,7 @@ Test(parked_limits, idle_timeout)
 	parking_tidy();
 	check_number(shim.parked_count, 0);
 	check_retired(TO, RETIRED_IDLE);
-	check_number(fake.resets, 1);
+	check_number(fake.resets, 0);
 }
 
 Test(parked_limits, idle_timeout_is_looked_at_before_one_is_handed_out)
@@ -147,7 +148,7 @@ Test(parked_limits, what_is_idle_goes_at_the_next_call_however_many)
 	for (unsigned i = 0; i < 3; i++)
 		parking_tidy();
 	check_number(shim.parked_count, 1);
-	check_number(fake.resets, 20);
+	check_number(fake.resets, 0);
 	unsigned calls = fake_total_calls();
 	parking_tidy();
 	check_number(fake_total_calls(), calls);
@@ -201,7 +202,7 @@ Test(parked_limits, max_age_while_parked)
 	parking_tidy();
 	check_number(shim.parked_count, 0);
 	check_retired(TO, RETIRED_AGE);
-	check_number(fake.resets, 1);
+	check_number(fake.resets, 0);
 }
 
 /* A connection that the server closes after @idle_ns is found closed at the next connect(). */
@@ -227,8 +228,8 @@ Test(parked_limits, a_server_that_closes_teaches_its_idle_limit)
 	teach(500 * MS);
 	check_number(reusing_counts(TO)->retired[RETIRED_FIN], 1);
 	check_number(program_space("10.0.0.1", TO)->use->reuse_idle_limit_ms, 500);
-	check(outlives(400 * MS - 1));
-	check(!outlives(400 * MS));
+	check(outlives(250 * MS - 1));
+	check(!outlives(250 * MS));
 	check_number(reusing_counts(TO)->retired[RETIRED_IDLE], 1);
 }
 
@@ -237,25 +238,22 @@ Test(parked_limits, the_shortest_counts)
 	start("", 2048);
 	teach(300 * MS);
 	/* One that is found closed earlier. */
-	teach(200 * MS);
-	check_number(program_destination(TO)->parked->idle_limit_ns, 200 * MS);
-	check(!outlives(160 * MS));
-	check(outlives(160 * MS - 1));
-	/* And later, as it was not looked at before: no. */
-	teach(150 * MS);
-	check_number(program_destination(TO)->parked->idle_limit_ns, 150 * MS);
+	teach(140 * MS);
+	check_number(program_destination(TO)->parked->conduct.idle_limit_ns, 140 * MS);
+	check(!outlives(70 * MS));
+	check(outlives(70 * MS - 1));
 }
 
 Test(parked_limits, what_was_learned_is_forgotten_after_a_minute)
 {
 	start("", 2048);
 	teach(300 * MS);
-	check(!outlives(500 * MS));
+	check(!outlives(200 * MS));
 	reusing_wait(60 * SECOND);
-	check(outlives(500 * MS));
-	teach(400 * MS);
-	check(!outlives(320 * MS));
-	check(outlives(320 * MS - 1));
+	for (unsigned i = 0; i < 12;
+	     i++) /* until the pause is forgotten in the mean time between two connects */
+		reusing_close(reusing_opened(TO));
+	check(outlives(200 * MS));
 }
 
 Test(parked_limits, what_was_learned_is_of_that_server_and_not_above_idle_timeout)
@@ -265,7 +263,7 @@ Test(parked_limits, what_was_learned_is_of_that_server_and_not_above_idle_timeou
 	uint64_t cookie = reusing_parked(OTHER);
 	reusing_wait(200 * MS);
 	check_number(reusing_serves(OTHER), cookie);
-	check_number(program_destination(OTHER)->parked->idle_limit_ns, 0);
+	check_number(program_destination(OTHER)->parked->conduct.idle_limit_ns, 0);
 }
 
 Test(parked_limits, a_reset_teaches_nothing)
@@ -274,5 +272,5 @@ Test(parked_limits, a_reset_teaches_nothing)
 	uint64_t cookie = reusing_parked(TO);
 	fake_fd(reusing_number(cookie))->to_recv = 5;
 	check(reusing_serves(TO) != cookie);
-	check_number(program_destination(TO)->parked->idle_limit_ns, 0);
+	check_number(program_destination(TO)->parked->conduct.idle_limit_ns, 0);
 }

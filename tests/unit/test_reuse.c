@@ -15,7 +15,7 @@
 
 static void start(void)
 {
-	reusing_start("[headroom]\nreuse = redis\n", 2048);
+	reusing_start("[headroom]\nreuse = redis\nidle_timeout = 1s\n", 2048);
 }
 
 TestSuite(reuse, .init = start, .fini = fake_stop);
@@ -51,45 +51,83 @@ static bool paused(const char *to)
 	return !parked;
 }
 
-Test(reuse, three_failures_in_a_row_are_a_pause_of_30_s)
+/* Until connects follow one another fast enough again, after a long time without one. */
+static void warm_up(const char *to)
 {
-	for (unsigned i = 0; i < 3; i++) {
-		check_text(fake.output, "");
-		fails_at_first_use(TO);
-	}
-	check_number(reusing_counts(TO)->first_use_failures, 3);
-	check_number(program_space("10.0.0.1", TO)->use->reuse_first_use_failures, 3);
-	check_contains(fake.output, "reuse_paused");
-	check_contains(fake.output, TO);
+	for (unsigned i = 0; i < 40; i++)
+		reusing_close(reusing_opened(to));
+}
+
+Test(reuse, a_failure_is_a_pause_and_each_is_longer)
+{
+	fails_at_first_use(TO);
+	check_number(reusing_counts(TO)->first_use_failures, 1);
+	check_number(program_space("10.0.0.1", TO)->use->reuse_first_use_failures, 1);
 	check(paused(TO));
+	check_contains(fake.output, "reuse_paused");
+	check_contains(fake.output,
+		       TO " closed a connection that was reused without an answer: no reuse for 30 s");
 	check(!paused(OTHER));
 	reusing_wait(29 * SECOND);
 	check(paused(TO));
 	reusing_wait(SECOND);
+	warm_up(TO);
 	check(!paused(TO));
 	fails_at_first_use(TO);
+	reusing_wait(59 * SECOND);
+	check(paused(TO));
+	reusing_wait(SECOND);
+	warm_up(TO);
 	check(!paused(TO));
 }
 
-Test(reuse, while_paused_nothing_is_handed_out_either)
+Test(reuse, while_paused_nothing_is_handed_out_and_what_is_parked_goes)
 {
 	uint64_t cookie = reusing_parked(TO);
-	program_destination(TO)->parked->paused_until_ns = clock_ns() + 1;
+	program_destination(TO)->parked->conduct.paused_until_ns = clock_ns() + SECOND;
 	check(reusing_serves(TO) != cookie);
-	reusing_wait(1);
-	check_number(reusing_serves(TO), cookie);
+	check_number(shim.parked_count, 0);
 }
 
-Test(reuse, a_use_that_went_well_begins_the_count_anew)
+Test(reuse, one_lost_in_ten_thousand_is_no_reason)
 {
-	for (unsigned i = 0; i < 10; i++) {
-		fails_at_first_use(TO);
-		fails_at_first_use(TO);
-		uint64_t cookie = reusing_parked(TO);
-		check_number(reusing_parked(TO), cookie);
-	}
-	check_number(reusing_counts(TO)->first_use_failures, 20);
+	uint64_t cookie = reusing_parked(TO);
+	program_destination(TO)->parked->conduct.hits_since_loss = CONDUCT_ONE_LOST_IN;
+	check(cookie);
+	fails_at_first_use(TO);
 	check(!paused(TO));
+	fails_at_first_use(TO);
+	check(paused(TO));
+}
+
+Test(reuse, silence_until_the_program_gives_up_is_a_reason)
+{
+	reusing_parked(TO);
+	int fd = reusing_opened(TO);
+	reusing_send(fd, "*1\r\n$4\r\nPING\r\n");
+	check(!reusing_close(fd));
+	check(paused(TO));
+	check_contains(fake.output, "did not answer");
+}
+
+Test(reuse, what_nobody_asked_for_is_a_reason)
+{
+	reusing_parked(TO);
+	int fd = reusing_opened(TO);
+	reusing_exchange(fd);
+	reusing_receive(fd, "+MORE\r\n");
+	check(!reusing_close(fd));
+	check(paused(TO));
+	check_contains(fake.output, "sent more than was asked for");
+}
+
+Test(reuse, what_comes_while_parked_is_a_reason)
+{
+	uint64_t cookie = reusing_parked(TO);
+	fake_fd(reusing_number(cookie))->to_recv = 5;
+	check(reusing_serves(TO) != cookie);
+	check(paused(TO));
+	check_contains(fake.output, "sent what nobody had asked for");
 }
 
 Test(reuse, a_failure_is_counted_once)
@@ -126,15 +164,15 @@ Test(reuse, two_threads_on_one_connection_are_noticed)
 	int fd = reusing_opened(TO);
 	struct reuse *reuse = reusing_of(fd);
 	check(fdtable_hold(fd, &held));
-	reuse_sent(&held, &piece, 1);
+	reuse_sent(&shim, &held, &piece, 1);
 	check(!reuse->shared && !atomic_load(&reuse->feeding));
 	uint64_t sent = reuse->guard.sent;
 	atomic_store(&reuse->feeding, true);
-	reuse_sent(&held, &piece, 1);
+	reuse_sent(&shim, &held, &piece, 1);
 	check(reuse->shared);
 	check_number(reuse->guard.sent, sent);
 	reuse->shared = false;
-	reuse_received(&held, &piece, 1);
+	reuse_received(&shim, &held, &piece, 1);
 	check(reuse->shared);
 	reuse->shared = false;
 	reuse_unseen(&held);
@@ -149,7 +187,7 @@ Test(reuse, bytes_in_pieces_are_those_that_went)
 	struct held held;
 	int fd = reusing_opened(TO);
 	check(fdtable_hold(fd, &held));
-	reuse_sent(&held, pieces, 14);
+	reuse_sent(&shim, &held, pieces, 14);
 	check_number(reusing_of(fd)->guard.sent, 14);
 	fdtable_release(&held);
 	fake_fd(fd)->sent = 14;

@@ -141,8 +141,15 @@ def options_before():
     s.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 77)
     s.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 7777)
     s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", 9, 0))
-    s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 7))
-    s.setsockopt(socket.IPPROTO_IP, socket.IP_TOS, 16)
+    print("connect", connect(s))
+    show(s)
+    exchange(s)
+
+
+def options_that_leave_traces():
+    """SO_LINGER keeps its time when it is off again, and IP_TOS sets SO_PRIORITY."""
+    warm((socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 7)), (socket.IPPROTO_IP, socket.IP_TOS, 16))
+    s = new()
     print("connect", connect(s))
     show(s)
     exchange(s)
@@ -522,6 +529,7 @@ CASES = {
     "nonblocking, then blocking": lambda: mixed(False, True),
     "blocking, then nonblocking": lambda: mixed(True, False),
     "options set before": options_before,
+    "options that leave traces": options_that_leave_traces,
     "options gone": options_gone,
     "sizes differ": sizes,
     "sizes the same": sizes_same,

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""reuse_memcached - COUNT pairs of set and get on memcached, each over a connection of its own."""
+"""reuse_memcached - COUNT pairs of set and get on memcached, each over a connection of its own; before the first a get,
+as a server with a password file would not answer it."""
 import socket
 import sys
 

@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: Apache-2.0
+/* conduct - what the server of a destination was seen to do with connections, and what follows for reuse.
+ *
+ * Theory of operation
+ *
+ * A program that reuses connections itself knows that one may be dead, and asks again. One that does not know
+ * of it cannot, so a server gets no credit:
+ *  - What it does some milliseconds after its answer (a close, a second answer) is learned. A connection is
+ *    handed out only when it has been idle for longer than the latest such event, and for a millisecond at
+ *    least while nothing is known.
+ *  - Evidence that it does not keep to what the guard believes counts at once: reuse pauses for the
+ *    destination, each time for twice as long. A lost request is such evidence, unless ten thousand went
+ *    well since the last one.
+ *  - Where new connections of the program wait for their first answer while those that are handed out get
+ *    theirs, the server has few workers, and connections that are kept keep them busy: that is evidence too.
+ *  - How long a connection is kept follows the rate: some multiples of the time between two connects. */
+#ifndef HEADROOM_POOL_CONDUCT_H
+#define HEADROOM_POOL_CONDUCT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define CONDUCT_MS_NS 1000000ull
+
+enum {
+	CONDUCT_FLOOR_MS = 1,  /* of the quiet time, while nothing is known of a server */
+	CONDUCT_CALM_ONES = 8, /* so many connections stayed quiet for that long: now something is known */
+	CONDUCT_LATE_MOST_MS = 20, /* what it does later has to do with idleness, and not with the answer */
+	CONDUCT_LEARNED_LIFE_S = 60,
+	CONDUCT_LATE_ONES = 4, /* so many closed after their answers with no hit between: not worth trying */
+	CONDUCT_PAUSE_S = 30,  /* the first one */
+	CONDUCT_PAUSE_MOST_S = 3600,
+	CONDUCT_ONE_LOST_IN = 10000,
+	CONDUCT_IDLE_GAPS = 16,    /* a connection is kept for so many times the time between two connects, */
+	CONDUCT_IDLE_LEAST_MS = 2, /* at least this, */
+	CONDUCT_IDLE_MOST_MS = 100, /* and at most this, where the rule says nothing */
+	CONDUCT_WAIT_LEAST_MS = 2,  /* a first answer that takes longer than that, */
+	CONDUCT_WAIT_TIMES = 8,     /* and so many times as long as on connections handed out, */
+	CONDUCT_WAIT_HITS = 4,      /* while so many of those got theirs, waits for a worker */
+};
+
+/* Why reuse pauses. */
+enum evidence {
+	EVIDENCE_NONE,
+	EVIDENCE_DATA,    /* bytes came that nobody had asked for */
+	EVIDENCE_REPLY,   /* more bytes than the guard saw asked for, or a bad reply */
+	EVIDENCE_LOST,    /* a connection handed out ended without an answer */
+	EVIDENCE_SILENCE, /* the program gave up waiting for the first answer on one */
+	EVIDENCE_CLOSES,  /* the server closes its connections right after its answers */
+	EVIDENCE_QUEUE,   /* new connections wait while those handed out are served */
+	EVIDENCES
+};
+
+struct conduct {
+	uint64_t paused_until_ns;
+	uint64_t late_ns, late_until_ns; /* the latest event after an answer */
+	uint64_t idle_limit_ns,
+		idle_limit_until_ns;   /* the shortest idleness after which it closed; 0: none seen */
+	uint64_t connected_ns, gap_ns; /* the last connect(); the mean time between two */
+	uint64_t asked_new_ns;         /* since when new connections wait for their first answer */
+	uint64_t answer_ns;            /* mean time to the first answer on connections handed out */
+	uint32_t asked_new;            /* new connections that wait for it */
+	uint32_t answered_meanwhile;   /* connections handed out that got theirs since asked_new_ns */
+	uint32_t answers;              /* all of them */
+	uint32_t hits_since_loss;
+	uint64_t open_until_ns; /* memcached: its commands are answered without a login */
+	uint8_t calm, late_ones, pauses;
+};
+
+/**
+ * conduct_connects() - a connect() to the destination, from the pool or not
+ */
+void conduct_connects(struct conduct *conduct, uint64_t now_ns);
+
+/**
+ * conduct_hit() - a connection is handed out
+ */
+void conduct_hit(struct conduct *conduct);
+
+/* What tells that an answer is complete. */
+enum ending_told {
+	TOLD_BY_PROTOCOL, /* and nothing can come after it */
+	TOLD_BY_LENGTH,   /* but a server may send more, or close */
+	TOLD_BY_SILENCE,  /* nothing does: for two round trips nothing comes */
+};
+
+/**
+ * conduct_quiet_ns() - how long a connection must have been idle to be handed out
+ * @round_trip_ns:	of the connection
+ */
+uint64_t conduct_quiet_ns(const struct conduct *conduct, enum ending_told told, uint64_t round_trip_ns,
+			  uint64_t now_ns);
+
+/**
+ * conduct_is_learning() - would it help to know what the server does in the first millisecond?
+ */
+static inline bool conduct_is_learning(const struct conduct *conduct)
+{
+	return conduct->calm < CONDUCT_CALM_ONES;
+}
+
+/**
+ * conduct_idle_ns() - how long a connection may be kept
+ * @said_ns:	what the rule says; 0: nothing
+ */
+uint64_t conduct_idle_ns(const struct conduct *conduct, uint64_t said_ns, uint64_t now_ns);
+
+/**
+ * conduct_is_worth_it() - do the program's connects follow one another fast enough for one to be kept, where the
+ * rule does not say for how long?
+ */
+bool conduct_is_worth_it(const struct conduct *conduct);
+
+/**
+ * conduct_stayed() - a connection was as it had been left
+ * @idle_ns:	for so long
+ */
+void conduct_stayed(struct conduct *conduct, uint64_t idle_ns);
+
+/**
+ * conduct_closed() - the server had closed one
+ * @idle_ns:	when that was seen, after its answer
+ * Return: EVIDENCE_CLOSES, if that was one too many, or EVIDENCE_NONE
+ */
+enum evidence conduct_closed(struct conduct *conduct, uint64_t idle_ns, uint64_t now_ns);
+
+/**
+ * conduct_lost() - a connection that was handed out ended without an answer
+ * Return: EVIDENCE_LOST, if that was more than one in CONDUCT_ONE_LOST_IN, or EVIDENCE_NONE
+ */
+enum evidence conduct_lost(struct conduct *conduct);
+
+/**
+ * conduct_pause() - after evidence: no reuse for a while
+ * Return: for how many seconds
+ */
+unsigned conduct_pause(struct conduct *conduct, uint64_t now_ns);
+
+/**
+ * conduct_asked() / conduct_answered() - a connection had its first request sent, or its first bytes received
+ * @handed_out:	it came from the pool
+ * @asked_ns:	when the request was sent
+ */
+void conduct_asked(struct conduct *conduct, bool handed_out, uint64_t now_ns);
+void conduct_answered(struct conduct *conduct, bool handed_out, uint64_t asked_ns, uint64_t now_ns);
+
+/**
+ * conduct_gave_up() - a new connection ended without an answer
+ */
+void conduct_gave_up(struct conduct *conduct);
+
+/**
+ * conduct_queue() - do new connections wait for a worker that is kept busy by those that are handed out?
+ * Return: EVIDENCE_QUEUE or EVIDENCE_NONE
+ */
+enum evidence conduct_queue(const struct conduct *conduct, uint64_t now_ns);
+
+/**
+ * evidence_text() - for the log: "the server ..."
+ */
+const char *evidence_text(enum evidence evidence);
+
+#endif
