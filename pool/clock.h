@@ -1,19 +1,37 @@
 // SPDX-License-Identifier: Apache-2.0
-/* clock - monotonic time. */
+/* clock - the kernel's time, which no other preload bends.
+ *
+ * Theory of operation
+ *
+ * libfaketime and its kin replace clock_gettime(): time stands still, jumps or runs at another speed for the
+ * program. Pauses of ours would never end then, and a neighbour that is not ready yet may be called. So the
+ * function that the kernel has put into the process (vdso(7)) is called without libc between. */
 #ifndef HEADROOM_POOL_CLOCK_H
 #define HEADROOM_POOL_CLOCK_H
 
+#include <stdatomic.h>
 #include <stdint.h>
 #include <time.h>
 
+/* As clock_gettime(2), but for errno: 0 or a negative one. */
+typedef int clock_function(clockid_t clock, struct timespec *out);
+
+/* The function in use: the vDSO's, else the system call. A test puts its own in. */
+extern clock_function *_Atomic clock_read;
+
+static inline uint64_t clock_read_ns(clockid_t clock)
+{
+	struct timespec t = { 0 };
+	atomic_load_explicit(&clock_read, memory_order_relaxed)(clock, &t);
+	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
 /**
- * clock_ns() - CLOCK_MONOTONIC in ns; read in user space (vdso(7)), never 0
+ * clock_ns() - CLOCK_MONOTONIC in ns; read in user space, never 0
  */
 static inline uint64_t clock_ns(void)
 {
-	struct timespec t = { 0 };
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec + 1;
+	return clock_read_ns(CLOCK_MONOTONIC) + 1;
 }
 
 /**
@@ -21,9 +39,7 @@ static inline uint64_t clock_ns(void)
  */
 static inline uint64_t clock_coarse_ns(void)
 {
-	struct timespec t = { 0 };
-	clock_gettime(CLOCK_MONOTONIC_COARSE, &t);
-	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec + 1;
+	return clock_read_ns(CLOCK_MONOTONIC_COARSE) + 1;
 }
 
 /**
@@ -31,9 +47,7 @@ static inline uint64_t clock_coarse_ns(void)
  */
 static inline uint64_t clock_thread_ns(void)
 {
-	struct timespec t = { 0 };
-	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+	return clock_read_ns(CLOCK_THREAD_CPUTIME_ID);
 }
 
 /**

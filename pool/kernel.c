@@ -218,13 +218,6 @@ const struct kernel_calls kernel_refusing = {
 	.getpid = refused_getpid,
 };
 
-uint64_t kernel_clock_ns(void)
-{
-	struct timespec t = { 0 };
-	kernel_syscall(SYS_clock_gettime, CLOCK_MONOTONIC, ARG(&t), 0, 0, 0, 0);
-	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
-
 long kernel_keep_private(long fd)
 {
 	if (fd < 0 || fd > 2)

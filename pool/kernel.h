@@ -74,13 +74,6 @@ extern const struct kernel_calls kernel_refusing;
 long kernel_syscall(long number, long a, long b, long c, long d, long e, long f);
 
 /**
- * kernel_clock_ns() - CLOCK_MONOTONIC in ns, from the kernel itself
- *
- * For a library's start: clock_gettime() may be that of a neighbour that is not ready yet (libfaketime).
- */
-uint64_t kernel_clock_ns(void);
-
-/**
  * kernel_may_open() - may an fd of our own be opened at this moment? See restraint.h
  */
 bool kernel_may_open(void);

@@ -138,7 +138,7 @@ static void put_time(struct log_line *line)
 	struct timespec now = { 0 };
 	char text[40];
 
-	clock_gettime(CLOCK_REALTIME, &now);
+	clock_read(CLOCK_REALTIME, &now);
 	int64_t days = now.tv_sec / 86400 + 719468, seconds = now.tv_sec % 86400;
 	int64_t era = days / 146097, day_of_era = days % 146097;
 	int64_t year_of_era =

@@ -68,7 +68,7 @@ COLD void recent_make(int directory)
 	long fd = kernel_private_fd(kernel.openat(directory, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600));
 	if (fd < 0)
 		return;
-	kernel_syscall(SYS_clock_gettime, CLOCK_REALTIME, (long)&now, 0, 0, 0, 0);
+	clock_read(CLOCK_REALTIME, &now);
 	header.started_realtime_ns = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", (int)fd);
 	if (!kernel_syscall(SYS_fchmod, fd, 0600, 0, 0, 0, 0) &&

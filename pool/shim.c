@@ -42,7 +42,7 @@ static void start_state(struct shim *shim)
 	shim->parked_look_ns = 0;
 	shim->distrust.evidence = EVIDENCE_NONE;
 	shim->no_parking = false;
-	shim->started_ns = kernel_clock_ns();
+	shim->started_ns = clock_ns();
 	/* Processes started together must differ: the clock's low digits and the pid do. */
 	shim->random = shim->started_ns * 0x9e3779b97f4a7c15u ^ (uint64_t)kernel.getpid() << 32;
 }

@@ -95,7 +95,7 @@ static void collect(struct shim *shim, struct table *table, uint64_t now_ns)
 	table->untracked = ledger->untracked;
 	table->forgotten = ledger_forgotten(ledger);
 	table->capacity = port_range_capacity(&shim->range);
-	table->since_ns = kernel_clock_ns() - shim->started_ns;
+	table->since_ns = clock_ns() - shim->started_ns;
 }
 
 static void print(const struct log *log, const char *text, int length)

@@ -142,7 +142,7 @@ static void fill_header(struct usage_header *header, const char *process)
 {
 	struct timespec now = { 0 };
 
-	kernel_syscall(SYS_clock_gettime, CLOCK_REALTIME, (long)&now, 0, 0, 0, 0);
+	clock_read(CLOCK_REALTIME, &now);
 	header->version = USAGE_VERSION;
 	header->header_size = sizeof(struct usage_header);
 	header->event_size = sizeof(struct usage_event);
@@ -205,7 +205,7 @@ static bool make_in(int directory, const char *process, struct usage_file *out)
 
 	if (!make_room(directory, out))
 		return fail(out, "has no room to spare");
-	kernel_syscall(SYS_clock_gettime, CLOCK_REALTIME, (long)&now, 0, 0, 0, 0);
+	clock_read(CLOCK_REALTIME, &now);
 	usage_file_name((uint64_t)now.tv_sec, (unsigned)kernel.getpid(),
 			(uint32_t)now.tv_nsec ^ (uint32_t)clock_ns(), name);
 	long fd = kernel_private_fd(kernel.openat(directory, name, flags, 0400));

@@ -244,7 +244,7 @@ static uint64_t end_found_ns(int fd, const struct stat *st, const struct usage_h
 	struct timespec now = { 0 };
 	int64_t made_s = (int64_t)(header->started_realtime_ns / 1000000000u);
 
-	kernel_syscall(SYS_clock_gettime, CLOCK_REALTIME, (long)&now, 0, 0, 0, 0);
+	clock_read(CLOCK_REALTIME, &now);
 	int64_t age_s = now.tv_sec - st->st_mtim.tv_sec;
 	if (st->st_mtim.tv_sec - made_s < USAGE_YOUNG_S) {
 		if (now.tv_sec - made_s >= USAGE_YOUNG_S)

@@ -21,7 +21,7 @@ enum { SAMPLE = sizeof(((struct usage_sample *)0)->names) / USAGE_FILE_NAME_MAX,
 static int64_t realtime_s(void)
 {
 	struct timespec now = { 0 };
-	kernel_syscall(SYS_clock_gettime, CLOCK_REALTIME, (long)&now, 0, 0, 0, 0);
+	clock_read(CLOCK_REALTIME, &now);
 	return now.tv_sec;
 }
 

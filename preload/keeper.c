@@ -2,6 +2,7 @@
 /* keeper - a thread of ours, while connections are parked: it lets them go when their time is over. */
 #include "keeper.h"
 
+#include "clock.h"
 #include "conduct.h"
 #include "hooks.h"
 #include "hot.h"
@@ -60,7 +61,7 @@ static void change(void)
 /* One look. Return: when to look again; 0: this was the last. */
 static uint64_t look(uint64_t *parked_ns)
 {
-	uint64_t now_ns = kernel_clock_ns(), until_ns;
+	uint64_t now_ns = clock_ns(), until_ns;
 
 	if (!shim_try_enter(&shim))
 		return now_ns + AGAIN_US * 1000ull;
@@ -85,7 +86,7 @@ static uint64_t look(uint64_t *parked_ns)
 
 static int keep(void *unused)
 {
-	uint64_t parked_ns = kernel_clock_ns(), until_ns;
+	uint64_t parked_ns = clock_ns(), until_ns;
 	unsigned seen;
 
 	(void)unused;
@@ -125,10 +126,10 @@ static bool have_memory(void)
 /* Waits for the last thread to have left its stack. Return: false if it does not. */
 static bool is_gone(void)
 {
-	uint64_t until_ns = kernel_clock_ns() + STOP_PATIENCE_MS * CONDUCT_MS_NS;
+	uint64_t until_ns = clock_ns() + STOP_PATIENCE_MS * CONDUCT_MS_NS;
 	int thread;
 
-	while ((thread = atomic_load(&keeper.thread)) && kernel_clock_ns() < until_ns) {
+	while ((thread = atomic_load(&keeper.thread)) && clock_ns() < until_ns) {
 		struct timespec patience = { .tv_nsec = 10000000 };
 		/* The kernel wakes across processes (mm_release(), kernel/fork.c). */
 		kernel_syscall(SYS_futex, (long)&keeper.thread, FUTEX_WAIT, thread, (long)&patience, 0, 0);

@@ -82,6 +82,13 @@ def needed():
     return "libc.so.6"
 
 
+def own_clock():
+    """What another preload makes of time does not reach the shim."""
+    used = {line.split()[-1].partition("@")[0] for line in lines("nm", "-D", "--undefined-only", str(SHIM))}
+    bent = {"clock_gettime", "clock_nanosleep", "gettimeofday", "nanosleep", "sleep", "time", "timespec_get", "usleep"}
+    lab.equal("libc's time, used", sorted(used & bent), [])
+
+
 def hardened():
     headers = "\n".join(lines("readelf", "-lW", str(SHIM)))
     dynamic = "\n".join(lines("readelf", "-dW", str(SHIM)))
@@ -94,4 +101,4 @@ def hardened():
 
 
 lab.main([("only the hooked names", exports), ("twins of libc", twins), ("versions of libc", versions), ("needs libc only", needed),
-          ("hardened", hardened)])
+          ("a clock of its own", own_clock), ("hardened", hardened)])

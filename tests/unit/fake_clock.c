@@ -1,19 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 /* fake_clock - the clock of fake_kernel.h: it moves when a test moves it. */
+#include "clock.h"
 #include "fake_kernel.h"
 
-#include <time.h>
+static clock_function *real_clock;
 
-/* The linker sends the library's clock_gettime() here (--wrap). */
-int __real_clock_gettime(clockid_t clock, struct timespec *out);
-int __wrap_clock_gettime(clockid_t clock, struct timespec *out);
-
-int __wrap_clock_gettime(clockid_t clock, struct timespec *out)
+static int fake_clock(clockid_t clock, struct timespec *out)
 {
 	uint64_t ns = fake.now_ns;
 
 	if (!fake.clock_stopped)
-		return __real_clock_gettime(clock, out);
+		return real_clock(clock, out);
 	if (clock == CLOCK_REALTIME) {
 		*out = (struct timespec){ .tv_sec = fake.realtime_s, .tv_nsec = 123456789 };
 		return 0;
@@ -24,4 +21,12 @@ int __wrap_clock_gettime(clockid_t clock, struct timespec *out)
 		ns -= fake.coarse_lag_ns;
 	*out = (struct timespec){ .tv_sec = (time_t)(ns / 1000000000), .tv_nsec = (long)(ns % 1000000000) };
 	return 0;
+}
+
+/* The first reading finds the real one. */
+__attribute__((constructor)) static void replace_clock(void)
+{
+	clock_ns();
+	real_clock = clock_read;
+	clock_read = fake_clock;
 }

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* test_kernel - the table of system calls, against the real kernel. */
 #include "check.h"
-#include "clock.h"
 #include "kernel.h"
 
 #include <errno.h>
@@ -96,13 +95,4 @@ Test(kernel, an_fd_of_ours_is_never_0_to_2)
 	check_number(kernel_private_fd(fd), fd);
 	check_number(kernel_private_fd(-EMFILE), -EMFILE);
 	dup2(high, 0);
-}
-
-Test(kernel, the_clocks_go_on_and_are_never_0)
-{
-	uint64_t fine = clock_ns(), coarse = clock_coarse_ns();
-	check(fine && coarse);
-	check(clock_ns() >= fine);
-	check(clock_coarse_ns() >= coarse);
-	check(coarse <= clock_ns());
 }
