@@ -12,6 +12,7 @@
 #include "rule_file.h"
 #include "summary.h"
 
+#include <dlfcn.h>
 #include <errno.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -73,6 +74,18 @@ static void complain(const struct complaint *complaint)
 	log_message(&shim.log, LOG_LEVEL_ERROR, "config", text);
 }
 
+/* By its address each copy of the shim in a process knows whether it is the first. */
+extern const char headroom_shim;
+__attribute__((visibility("default"))) const char headroom_shim = 0;
+extern const char this_shim __attribute__((alias("headroom_shim"), visibility("hidden")));
+
+/* Preloaded twice, from two files, each connection would be counted and spread twice. The loader starts what
+ * is last in LD_PRELOAD first, and calls what is first. */
+static bool another_is_first(void)
+{
+	return dlsym(RTLD_DEFAULT, "headroom_shim") != (const void *)&this_shim;
+}
+
 /* Early among the constructors: others may open connections. */
 __attribute__((constructor(101))) static void start(void)
 {
@@ -83,7 +96,7 @@ __attribute__((constructor(101))) static void start(void)
 	int saved = errno;
 
 	real_resolve();
-	if (disable && *disable && strcmp(disable, "0"))
+	if ((disable && *disable && strcmp(disable, "0")) || another_is_first())
 		return;
 	shim_start(&shim, program_invocation_short_name);
 	log_start(&shim.log, &shim.settings, shim.process);
