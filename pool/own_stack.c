@@ -25,8 +25,22 @@ static __thread bool on_it __attribute__((tls_model("initial-exec")));
 
 /* own_stack_switch.S */
 void own_stack_switch(own_stack_function *function, void *argument, void *top);
+long own_stack_ask_valgrind(const long request[6]);
 
-static char *map_one(void)
+/* A stack that valgrind does not know it takes for a stack pointer that moved, and what lies between for
+ * memory that is no longer used. It forgets those that were unmapped only when told
+ * (VALGRIND_STACK_REGISTER(), VALGRIND_STACK_DEREGISTER() in valgrind.h). */
+enum { STACK_REGISTER = 0x1501, STACK_DEREGISTER = 0x1502 };
+
+static long tell_valgrind(long what, long first, long second)
+{
+	const long request[6] = { what, first, second };
+
+	return own_stack_ask_valgrind(request);
+}
+
+/* *known: valgrind's number of it */
+static char *map_one(long *known)
 {
 	size_t size = GUARD + OWN_STACK_SIZE;
 
@@ -37,6 +51,7 @@ static char *map_one(void)
 	if (at < 0 && at > -4096)
 		return NULL;
 	kernel_syscall(SYS_mprotect, at, GUARD, PROT_NONE, 0, 0, 0);
+	*known = tell_valgrind(STACK_REGISTER, at + GUARD, at + (long)size - 1);
 	return (char *)at;
 }
 
@@ -47,6 +62,12 @@ static struct slot *take_slot(void)
 		    !atomic_exchange(&slots[i].busy, true))
 			return &slots[i];
 	return NULL;
+}
+
+static void unmap_one(char *base, long known)
+{
+	tell_valgrind(STACK_DEREGISTER, known, 0);
+	kernel_syscall(SYS_munmap, (long)base, GUARD + OWN_STACK_SIZE, 0, 0, 0, 0);
 }
 
 static void run(own_stack_function *function, void *argument, char *base)
@@ -64,6 +85,7 @@ COLD bool own_stack_run(own_stack_function *function, void *argument)
 	return true;
 #endif
 	uint64_t all = ~0ull, before;
+	long known = 0;
 
 	if (on_it) {
 		function(argument);
@@ -74,14 +96,14 @@ COLD bool own_stack_run(own_stack_function *function, void *argument)
 		return false;
 	struct slot *slot = take_slot();
 	if (slot && !slot->base)
-		slot->base = map_one();
-	char *base = slot ? slot->base : map_one();
+		slot->base = map_one(&known);
+	char *base = slot ? slot->base : map_one(&known);
 	if (base)
 		run(function, argument, base);
 	if (slot)
 		atomic_store(&slot->busy, false);
 	else if (base)
-		kernel_syscall(SYS_munmap, (long)base, GUARD + OWN_STACK_SIZE, 0, 0, 0, 0);
+		unmap_one(base, known);
 	kernel_syscall(SYS_rt_sigprocmask, SIG_SETMASK, (long)&before, 0, SIGNAL_SET_BYTES, 0, 0);
 	return base;
 }
