@@ -5,6 +5,7 @@
 #include "clock.h"
 #include "hot.h"
 #include "kernel.h"
+#include "own_stack.h"
 #include "recent.h"
 #include "shim.h"
 #include "usage_identity.h"
@@ -15,7 +16,7 @@
 enum { WAIT_CONNECTS = 4, WAIT_LIFE_MS = 100 };
 #define MILLISECOND_NS 1000000ull
 
-/* Too much for the stack of a thread that connects, or of a handler that ends the process. */
+/* Too much even for a stack of our own. */
 struct scratch {
 	struct recent_adding adding;
 	struct usage_entry uses[RECENT_SPACES_MAX];
@@ -125,12 +126,11 @@ static bool prepare(struct shim *shim, struct scratch *scratch)
 	return fits;
 }
 
-COLD void usage_hand_over(struct shim *shim)
+static void hand_over(void *argument)
 {
+	struct shim *shim = argument;
 	struct arena arena = { 0 };
-	bool may = shim->writer.state == USAGE_WRITING || shim->writer.state == USAGE_WAITING;
-	struct scratch *scratch =
-		may && !shim->writer.handed_over ? arena_alloc(&arena, sizeof(*scratch)) : NULL;
+	struct scratch *scratch = arena_alloc(&arena, sizeof(*scratch));
 
 	if (!scratch || !prepare(shim, scratch)) {
 		arena_release(&arena);
@@ -139,4 +139,12 @@ COLD void usage_hand_over(struct shim *shim)
 	if (recent_add(scratch->place, &scratch->adding) && scratch->adding.has_segment)
 		usage_file_remove(scratch->place, scratch->name);
 	arena_release(&arena);
+}
+
+COLD void usage_hand_over(struct shim *shim)
+{
+	const struct usage_writer *writer = &shim->writer;
+
+	if ((writer->state == USAGE_WRITING || writer->state == USAGE_WAITING) && !writer->handed_over)
+		own_stack_run(hand_over, shim);
 }

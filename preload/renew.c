@@ -32,6 +32,33 @@ struct anew {
 	socklen_t length;
 };
 
+/* Too large for the stack of a small thread. */
+struct scratch {
+	struct arena arena;  /* what it lies in */
+	struct fresh fresh;  /* the program's socket */
+	struct tracked like; /* the dead connection */
+	struct endpoint to;
+	struct anew anew;
+};
+
+/* Not of the shim's memory: in a child that a signal handler forks meanwhile that is gone. */
+APART static struct scratch *scratch_make(void)
+{
+	struct arena arena = { 0 };
+	struct scratch *scratch = arena_alloc(&arena, sizeof(*scratch));
+
+	if (scratch)
+		scratch->arena = arena;
+	return scratch;
+}
+
+APART static void scratch_release(struct scratch *scratch)
+{
+	struct arena arena = scratch->arena;
+
+	arena_release(&arena);
+}
+
 /* The socket is non-blocking: never does a program hang in a send() because of us. */
 static long call_connect(void *argument)
 {
@@ -65,24 +92,26 @@ static unsigned patience_ms(int fd, int status, bool repeats)
 
 /* A new socket like the program's, connected to the same destination. Return: its fd, or a negative errno;
  * *asked: the server was, and did not want it. */
-static long connect_anew(const struct fresh *fresh, const struct tracked *like, const struct endpoint *to,
-			 unsigned most_ms, bool *asked)
+APART static long connect_anew(struct scratch *scratch, unsigned most_ms, bool *asked)
 {
+	const struct tracked *like = &scratch->like;
+	const struct endpoint *to = &scratch->to;
+	const struct fresh *fresh = &scratch->fresh;
+	struct anew *a = &scratch->anew;
 	struct tracked facts = { .family = like->family, .flags = like->flags & HAS_SOURCE };
-	struct anew a = { .fd = -1, .most_ms = most_ms };
 	long fd =
 		kernel_private_fd(kernel.socket(like->family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
 
 	if (fd < 0)
 		return fd;
-	a.fd = (int)fd;
-	a.length = endpoint_to_sockaddr(to, like->family, &a.sa);
-	long rc = option_log_replay(a.fd, &fresh->options);
+	*a = (struct anew){ .fd = (int)fd, .most_ms = most_ms };
+	a->length = endpoint_to_sockaddr(to, like->family, &a->sa);
+	long rc = option_log_replay(a->fd, &fresh->options);
 	if (!rc && facts.flags & HAS_SOURCE)
-		rc = binding_set_no_port(a.fd, 1) ?: binding_to(a.fd, like->family, &like->bound);
+		rc = binding_set_no_port(a->fd, 1) ?: binding_to(a->fd, like->family, &like->bound);
 	facts.bound = like->bound;
 	if (!rc && shim_enter(&shim)) {
-		struct tracked *tracked = fdtable_track(a.fd, &facts);
+		struct tracked *tracked = fdtable_track(a->fd, &facts);
 		if (!tracked) {
 			shim_leave(&shim);
 			rc = -ENOMEM;
@@ -93,14 +122,14 @@ static long connect_anew(const struct fresh *fresh, const struct tracked *like, 
 				reuse->options = fresh->options;
 			reuse_begin(&shim, tracked, to, rule);
 			*asked = true;
-			rc = attempt_run(&shim, tracked, a.fd, to, rule, call_connect, &a);
+			rc = attempt_run(&shim, tracked, a->fd, to, rule, call_connect, a);
 		}
 	}
 	bool connects = rc >= 0 || rc == -EINPROGRESS;
-	if (connects && (fresh->status & O_NONBLOCK || !kernel.fcntl(a.fd, F_SETFL, fresh->status)))
+	if (connects && (fresh->status & O_NONBLOCK || !kernel.fcntl(a->fd, F_SETFL, fresh->status)))
 		return fd;
 	*asked &= !connects;
-	kernel.close(a.fd);
+	kernel.close(a->fd);
 	return connects ? -EBADF : rc;
 }
 
@@ -171,13 +200,14 @@ static bool disconnect(int fd, const struct held *dead)
 
 /* Connects the dead connection's own socket once more, where another cannot be had. An epoll set may show it
  * as ended for a moment, so this comes second. */
-static bool connect_itself(int fd, const struct held *dead, const struct tracked *like,
-			   const struct endpoint *to, int status)
+APART static bool connect_itself(int fd, const struct held *dead, struct scratch *scratch, int status)
 {
+	const struct endpoint *to = &scratch->to;
+	struct anew *a = &scratch->anew;
 	const struct rule *rule = settings_rule_for(&shim.settings, to, shim.process);
-	struct anew a = { .fd = fd, .most_ms = patience_ms(fd, status, false) };
 
-	a.length = endpoint_to_sockaddr(to, like->family, &a.sa);
+	*a = (struct anew){ .fd = fd, .most_ms = patience_ms(fd, status, false) };
+	a->length = endpoint_to_sockaddr(to, scratch->like.family, &a->sa);
 	if (!disconnect(fd, dead) || !shim_enter_held(&shim, dead))
 		return false;
 	if (fdtable_look(fd) != dead->tracked) {
@@ -187,7 +217,7 @@ static bool connect_itself(int fd, const struct held *dead, const struct tracked
 	reuse_begin(&shim, dead->tracked, to, rule);
 	if (!(status & O_NONBLOCK))
 		kernel.fcntl(fd, F_SETFL, status | O_NONBLOCK);
-	long rc = attempt_run(&shim, dead->tracked, fd, to, rule, call_connect, &a);
+	long rc = attempt_run(&shim, dead->tracked, fd, to, rule, call_connect, a);
 	if (!(status & O_NONBLOCK))
 		kernel.fcntl(fd, F_SETFL, status);
 	return rc >= 0 || rc == -EINPROGRESS;
@@ -209,17 +239,17 @@ static bool repeat(int fd, const struct request *request)
 }
 
 /* Makes a new connection in the place of a dead one. Return: did it work? */
-static bool connect_another(int fd, struct held *dead, const struct tracked *like, const struct endpoint *to,
-			    const struct fresh *fresh, bool repeats)
+static bool connect_another(int fd, struct held *dead, struct scratch *scratch, bool repeats)
 {
+	const struct fresh *fresh = &scratch->fresh;
 	struct closing closing;
 	bool asked = false, placed = false;
 
-	int anew = (int)connect_anew(fresh, like, to, patience_ms(fd, fresh->status, repeats), &asked);
+	int anew = (int)connect_anew(scratch, patience_ms(fd, fresh->status, repeats), &asked);
 	if (anew < 0)
-		return !asked && !repeats && connect_itself(fd, dead, like, to, fresh->status);
+		return !asked && !repeats && connect_itself(fd, dead, scratch, fresh->status);
 	/* Nobody else sends on it: this thread is in the call. */
-	bool ready = !repeats || repeat(anew, &like->reuse->request);
+	bool ready = !repeats || repeat(anew, &scratch->like.reuse->request);
 	if (ready && shim_enter_held(&shim, dead)) {
 		placed = put_in_place(fd, anew, dead->tracked, fresh, repeats);
 		shim_leave(&shim);
@@ -230,12 +260,12 @@ static bool connect_another(int fd, struct held *dead, const struct tracked *lik
 	kernel.close(anew);
 	if (known)
 		closing_end(&closing);
-	return !repeats && connect_itself(fd, dead, like, to, fresh->status);
+	return !repeats && connect_itself(fd, dead, scratch, fresh->status);
 }
 
 /* Has this thread the connection for itself, and did it end before an answer? Then: what it was like. */
-static bool may_be_renewed(int fd, const struct held *dead, struct tracked *like, struct endpoint *to,
-			   struct fresh *fresh, bool *known, bool *repeats)
+static bool may_be_renewed(int fd, const struct held *dead, struct scratch *scratch, bool *known,
+			   bool *repeats)
 {
 	if (!shim_enter_held(&shim, dead))
 		return false;
@@ -248,9 +278,9 @@ static bool may_be_renewed(int fd, const struct held *dead, struct tracked *like
 	if (*repeats)
 		good = reuse->request.size == reuse->request.sent && guard_may_repeat(&reuse->guard);
 	if (good) {
-		*like = *tracked;
-		*to = tracked->space->destination->to;
-		*known = swap_look(fd, reuse, fresh);
+		scratch->like = *tracked;
+		scratch->to = tracked->space->destination->to;
+		*known = swap_look(fd, reuse, &scratch->fresh);
 	}
 	shim_leave(&shim);
 	return good;
@@ -258,24 +288,15 @@ static bool may_be_renewed(int fd, const struct held *dead, struct tracked *like
 
 static bool renew(int fd, struct held *dead)
 {
-	struct fresh *fresh = NULL; /* too large for the stack of a small thread */
-	struct tracked like;
-	struct endpoint to;
+	struct scratch *scratch = scratch_make();
 	bool known, repeats, renewed = false;
 
-	if (shim_enter_held(&shim, dead)) {
-		fresh = arena_alloc(&shim.arena, sizeof(*fresh));
-		shim_leave(&shim);
-	}
-	if (fresh && may_be_renewed(fd, dead, &like, &to, fresh, &known, &repeats))
-		renewed = known ? connect_another(fd, dead, &like, &to, fresh, repeats)
-				: !repeats && connect_itself(fd, dead, &like, &to, 0);
-	/* In a child that a signal handler forked meanwhile it is gone with all others of its parent. */
-	if (fresh && shim_enter(&shim)) {
-		if (shim.generation == dead->generation)
-			arena_free(&shim.arena, fresh, sizeof(*fresh));
-		shim_leave(&shim);
-	}
+	if (!scratch)
+		return false;
+	if (may_be_renewed(fd, dead, scratch, &known, &repeats))
+		renewed = known ? connect_another(fd, dead, scratch, repeats)
+				: !repeats && connect_itself(fd, dead, scratch, 0);
+	scratch_release(scratch);
 	return renewed;
 }
 

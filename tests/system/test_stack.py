@@ -18,6 +18,7 @@ MODES = {
     "no sources, segment": {"env": ALL},
     "even": {"sources": "10.9.0.1-10.9.0.4", "env": ALL},
     "spill": {"sources": "10.9.0.1-10.9.0.4", "spread": "spill", "env": ALL},
+    "explicit_source = spread": {"rules": "[to *]\nsources = 10.9.0.1-10.9.0.4\nexplicit_source = spread\n", "env": ALL},
     "auto": {"sources": "auto", "env": ALL, "options": ["--log-level", "info"]},
     "summary": {"options": ["--summary"]},
     "a source that is not there": {"sources": "10.99.0.1,10.9.0.1", "options": ["--log-format", "json"]},
@@ -60,9 +61,14 @@ def serve():
                          daemon=True).start()
 
 
-def measured(shim, env=None):
+def measured(shim):
+    shim = dict(shim) if shim is not None else None
+    if shim and "rules" in shim:
+        rules = lab.scratch() / "rules"
+        rules.write_text(shim.pop("rules"))
+        shim["options"] = ["--config", rules]
     # All symbols are looked up at the start: the loader's own stack at a first call would hide ours.
-    done = lab.run([lab.client("stack"), HOST], shim=shim, env={"LD_BIND_NOW": "1", **(env or {})})
+    done = lab.run([lab.client("stack"), HOST], shim=shim, env={"LD_BIND_NOW": "1"})
     if done.status:
         raise lab.Failed(str(done))
     return {name: int(number) for number, name in (line.split(" ", 1) for line in done.stdout.splitlines())}
