@@ -61,6 +61,8 @@ struct attempt {
 	unsigned parted; /* sources found to be on another link */
 	bool spreading;  /* the source is ours to choose */
 	bool doubtful;   /* the chosen one may be on another link than the destination */
+	bool many;       /* this program has many destinations */
+	bool waits;      /* of them this one has no entry yet: ledger_may_wait() */
 	enum { PORT_AS_IT_IS, PORT_WANTED, PORT_TAKEN } port; /* when nothing else is left: take_port() */
 	uint32_t flags; /* the socket's, as of now; entered into its record under the lock */
 	uint64_t began_ns;
@@ -144,6 +146,32 @@ COLD static bool look_at_class(struct attempt *a)
 	return true;
 }
 
+/* Only where nothing that an entry tells bears on this connect(). The lock is held. */
+COLD static bool may_wait(struct attempt *a)
+{
+	static const uint32_t particular =
+		ITS_OWN_SPACE | HAS_SOURCE | HAS_CLASS | DEFERRED | FLAGS_OF_ATTEMPT;
+	struct shim *shim = a->shim;
+
+	a->waits = !(a->flags & particular) && !a->tracked->watched && a->rule->spread == SPREAD_OFF &&
+		   shim->knee.way != KNEE_WINDOW && shim->writer.state > USAGE_WAITING &&
+		   ledger_may_wait(&shim->ledger, a->to);
+	return a->waits;
+}
+
+/* It has not failed. The lock is held. */
+COLD static void make_entry(struct attempt *a)
+{
+	struct ledger *ledger = &a->shim->ledger;
+
+	a->waits = false;
+	a->destination = ledger_find(ledger, a->to, a->rule, a->began_ns);
+	if (a->destination)
+		a->destination->users++;
+	else
+		ledger->untracked++;
+}
+
 /* With the lock held. Return: false when it could not be had again after looking something up. */
 HOT static bool begin(struct attempt *a)
 {
@@ -153,6 +181,9 @@ HOT static bool begin(struct attempt *a)
 	a->began_ns = clock_ns();
 	mark_under_way(a);
 	a->aid.possible = !(a->flags & (HAS_PORT | OWN_RANGE));
+	a->many = shim->ledger.count >= LEDGER_MANY;
+	if (unlikely(a->many) && may_wait(a))
+		return true;
 	a->destination = ledger_find(&shim->ledger, a->to, a->rule, a->began_ns);
 	if (unlikely(!a->destination)) {
 		shim->ledger.untracked++;
@@ -382,8 +413,10 @@ COLD static bool learn_source(struct attempt *a, long rc, struct address *source
 	socklen_t length = sizeof(sa);
 	struct endpoint local;
 
+	/* Of many destinations that fail, which source it would have been is not worth a question each. */
 	if (!attempt_under_way(rc))
-		return !(a->flags & PINNED) && route_source(a->to, NULL, source) == 0;
+		return !(a->flags & PINNED) && (rc == -EADDRNOTAVAIL || !a->many) &&
+		       route_source(a->to, NULL, source) == 0;
 	if (kernel.getsockname(a->fd, &sa, &length) || !endpoint_from_sockaddr(&sa, length, &local))
 		return false;
 	*source = local.ip;
@@ -448,13 +481,18 @@ HOT static void settle_under_way(struct attempt *a, long rc)
 	}
 }
 
+/* EISCONN and EALREADY: a connection nobody saw being made; nothing was tried. */
+static bool is_no_attempt(long rc)
+{
+	return rc == -EISCONN || rc == -EALREADY || rc == -EOPNOTSUPP;
+}
+
 COLD static void settle_failed(struct attempt *a, long rc)
 {
 	a->tracked->state = SOCKET_FRESH;
 	a->tracked->flags &= ~(uint32_t)IN_CALL;
 	a->tracked->space = NULL;
-	/* EISCONN and EALREADY: a connection nobody saw being made; nothing was tried. */
-	if (a->space && (rc == -EISCONN || rc == -EALREADY || rc == -EOPNOTSUPP))
+	if (a->space && is_no_attempt(rc))
 		space_released(a->space);
 	else if (a->space) {
 		space_failed(a->space, (int)-rc);
@@ -578,6 +616,14 @@ COLD static bool settle_refused(struct attempt *a, long rc, bool full, bool blam
 	return false;
 }
 
+/* Without an entry in the ledger. Return: true to go round again. The lock is held. */
+COLD static bool settle_uncounted(struct attempt *a, long rc)
+{
+	if (a->waits && !attempt_under_way(rc) && !is_no_attempt(rc))
+		ledger_failed(&a->shim->ledger, a->to, (int)-rc, a->answered_ns);
+	return rc == -EADDRNOTAVAIL && want_port(a);
+}
+
 /* Enters the outcome. Return: true to go round again; then, and only then, the lock is held. */
 HOT static bool settle(struct attempt *a, long rc)
 {
@@ -586,7 +632,7 @@ HOT static bool settle(struct attempt *a, long rc)
 	bool learned = false, again = false;
 	struct address source;
 
-	if (unlikely(a->destination && !a->space))
+	if (unlikely((a->destination || a->waits) && !a->space))
 		learned = learn_source(a, rc, &source);
 	if (unlikely(full) && a->shim->range_until_ns <= a->answered_ns)
 		shim_refresh_range(a->shim, a->answered_ns);
@@ -600,6 +646,8 @@ HOT static bool settle(struct attempt *a, long rc)
 		shim_leave(a->shim);
 		return false;
 	}
+	if (unlikely(a->waits) && (full || attempt_under_way(rc)))
+		make_entry(a);
 	if (unlikely(a->destination && !a->space)) {
 		/* No source for this destination at all (IPv6 without an address) is no exhaustion. */
 		full = full && learned;
@@ -608,7 +656,7 @@ HOT static bool settle(struct attempt *a, long rc)
 	if (likely(a->destination && attempt_under_way(rc)))
 		settle_under_way(a, rc);
 	else if (unlikely(!a->destination))
-		again = rc == -EADDRNOTAVAIL && want_port(a);
+		again = settle_uncounted(a, rc);
 	else
 		again = settle_refused(a, rc, full, to_blame);
 	if (unlikely(again))
@@ -796,7 +844,7 @@ HOT long attempt_run(struct shim *shim, struct tracked *tracked, int fd, const s
 	a.destination = NULL;
 	a.space = a.full = NULL;
 	a.candidates = a.parted = 0;
-	a.spreading = a.doubtful = false;
+	a.spreading = a.doubtful = a.waits = false;
 	a.port = PORT_AS_IT_IS;
 	a.answered_ns = a.walked_ns = a.past_until_ns = 0;
 	a.paced = false;

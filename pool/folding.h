@@ -57,6 +57,11 @@ struct folding {
 bool folding_put(struct folding *folding, struct arena *arena, const struct folded *what, uint64_t now_ns);
 
 /**
+ * folding_has() - is one of a destination's here?
+ */
+bool folding_has(const struct folding *folding, const struct endpoint *to);
+
+/**
  * folding_take() - one of a destination's, which is folded no longer
  * Return: false if there is none
  */

@@ -257,6 +257,29 @@ HOT struct destination *ledger_find(struct ledger *ledger, const struct endpoint
 	return enter_new(ledger, to, rule, now_ns);
 }
 
+COLD bool ledger_may_wait(struct ledger *ledger, const struct endpoint *to)
+{
+	struct ledger_link *link;
+
+	if (ledger->last && endpoint_equal(&ledger->last->to, to))
+		return false;
+	HASH_FIND(hh, ledger->table, to, sizeof(*to), link);
+	if (link)
+		ledger->last = &link->destination;
+	return !link && !folding_has(&ledger->folding, to);
+}
+
+COLD void ledger_failed(struct ledger *ledger, const struct endpoint *to, int error, uint64_t now_ns)
+{
+	struct usage_writer *writer = ledger->writer;
+	const struct folded failed = { .to = *to, .tick = ledger_tick(now_ns), .failed = 1 };
+
+	if (writer && writer->segment)
+		usage_enter_failure(&writer->segment->entries[0], error);
+	folding_put(&ledger->folding, ledger->arena, &failed, now_ns);
+	note_forgotten(ledger);
+}
+
 COLD struct tuple_space *ledger_space(struct ledger *ledger, struct destination *destination,
 				      const struct address *source)
 {

@@ -22,6 +22,8 @@ enum {
 	LEDGER_DESTINATIONS_MAX = 16384,
 	/* Past this many, those that are not in use are folded: see folding.h. */
 	LEDGER_UNFOLDED_MAX = 1024,
+	/* With this many, one to which the first connect() fails gets no entry: see ledger_may_wait(). */
+	LEDGER_MANY = 64,
 	/* With fewer ports in use the capacity is nobody's concern, and /proc is not read for it. */
 	LEDGER_BUSY_FROM = 32,
 };
@@ -137,6 +139,21 @@ struct ledger {
  */
 struct destination *ledger_find(struct ledger *ledger, const struct endpoint *to, const struct rule *rule,
 				uint64_t now_ns);
+
+/**
+ * ledger_may_wait() - is a destination new, and may its entry wait for what comes of the first connect()?
+ *
+ * A program that goes to one destination after the other, most of which refuse it, would else pay more for
+ * the entries than for the calls. What fails is remembered by ledger_failed() in 80 bytes; a second connect()
+ * finds that, and makes the entry.
+ */
+bool ledger_may_wait(struct ledger *ledger, const struct endpoint *to);
+
+/**
+ * ledger_failed() - the first connect() to a destination whose entry was to wait has failed
+ * @error:	errno
+ */
+void ledger_failed(struct ledger *ledger, const struct endpoint *to, int error, uint64_t now_ns);
 
 /**
  * ledger_space() - the tuple space of a source towards a destination, made if new
