@@ -25,11 +25,13 @@
 #include "pace.h"
 #include "route.h"
 #include "slowness.h"
+#include "socket_facts.h"
 #include "spread.h"
 #include "undo.h"
 
 #include <errno.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <pthread.h>
 #include <string.h>
 #include <sys/single_threaded.h>
@@ -335,18 +337,24 @@ COLD static void unbind_source(struct attempt *a)
 		a->flags &= ~(uint32_t)NO_PORT_BY_US;
 }
 
-/* connect() is a cancellation point: the thread may end in the program's call (pthreads(7)). */
+static inline void let_go(struct attempt *a, long rc);
+
+/* connect() is a cancellation point: the thread may end in the program's call (pthreads(7)), before the
+ * kernel is asked, or while it waits. */
 static void on_cancel(void *argument)
 {
 	struct attempt *a = argument;
+	bool asked = socket_tcp_state(a->fd) != TCP_CLOSE;
 
+	if (!asked)
+		unbind_source(a);
 	if (!attempt_enter(a))
 		return;
-	a->tracked->state = SOCKET_CONNECTING;
-	a->tracked->flags &= ~(uint32_t)IN_CALL;
-	if (a->destination)
-		a->destination->users--;
-	tracked_put(a->shim, a->tracked);
+	if (!asked && a->space && a->tracked->flags & IN_CALL) {
+		space_released(a->space);
+		a->tracked->space = NULL;
+	}
+	let_go(a, asked ? -EINPROGRESS : -ECANCELED);
 	shim_leave(a->shim);
 }
 

@@ -329,6 +329,34 @@ static void cancelled_close(void)
 	CALL(close(fds[1]));
 }
 
+static void *connects_cancelled(void *argument)
+{
+	int fd = *(int *)argument;
+
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, NULL);
+	pthread_cancel(pthread_self());
+	pthread_setcancelstate(PTHREAD_CANCEL_ENABLE, NULL);
+	CALL(connect(fd, ipv4("127.0.0.1", OPEN_PORT), V4_SIZE));
+	puts("connected all the same");
+	return NULL;
+}
+
+static void cancelled_connect(void)
+{
+	void *result;
+	pthread_t thread;
+	int fd = tcp(AF_INET, 0);
+
+	server();
+	pthread_create(&thread, NULL, connects_cancelled, &fd);
+	pthread_join(thread, &result);
+	printf("cancelled: %d\n", result == PTHREAD_CANCELED);
+	show_name(fd, true);
+	CALL(bind(fd, ipv4("127.0.0.1", 0), V4_SIZE));
+	CALL(connect(fd, ipv4("127.0.0.1", OPEN_PORT), V4_SIZE));
+	CALL(close(fd));
+}
+
 #if defined(__x86_64__)
 extern __typeof__(posix_spawn) old_spawn, old_spawnp;
 __asm__(".symver old_spawn, posix_spawn@GLIBC_2.2.5");
@@ -356,9 +384,7 @@ static void old_versions(void)
 	unlink(path);
 }
 #else
-static void old_versions(void)
-{
-}
+static void old_versions(void) {}
 #endif
 
 const struct call_case number_cases[] = {
@@ -368,6 +394,7 @@ const struct call_case number_cases[] = {
 	{ "number-not-replaced", refused_replacement },
 	{ "number-freopen", reopened_stream },
 	{ "number-cancelled-close", cancelled_close },
+	{ "number-cancelled-connect", cancelled_connect },
 	{ "bind-unspecified-family", unspecified_family },
 	{ "connect-v6only", keeps_v6only },
 	{ "connect-fast-open", fast_open },

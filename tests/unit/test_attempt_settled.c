@@ -7,6 +7,7 @@
 #include "program.h"
 
 #include <errno.h>
+#include <netinet/tcp.h>
 #include <pthread.h>
 #include <semaphore.h>
 #include <sys/single_threaded.h>
@@ -372,29 +373,63 @@ static long endless(void *argument)
 	return 0;
 }
 
+struct connecting {
+	struct program_socket *s;
+	real_call *call;
+};
+
 static void *connecting_thread(void *argument)
 {
-	struct program_socket *s = argument;
+	const struct connecting *c = argument;
 	struct endpoint to = at(TO);
 	if (shim_enter(&shim))
-		attempt_run(&shim, s->held.tracked, s->fd, &to,
-			    settings_rule_for(&shim.settings, &to, shim.process), endless, NULL);
+		attempt_run(&shim, c->s->held.tracked, c->s->fd, &to,
+			    settings_rule_for(&shim.settings, &to, shim.process), c->call, c->s);
 	return NULL;
 }
 
-Test(attempt_settled, a_thread_cancelled_in_connect_leaves_no_user_and_no_reference)
+/* Cancelled before the kernel was asked. */
+Test(attempt_settled, a_thread_cancelled_in_connect_leaves_its_socket_as_it_was)
 {
 	pthread_t thread;
-	program_start("");
+	program_start(SOURCES);
 	sem_init(&called, 0, 0);
 	check_number(program_connects(AF_INET, TO), 0);
 	struct program_socket s = program_socket(AF_INET);
+	struct connecting connecting = { &s, endless };
 	__libc_single_threaded = 0;
-	check(!pthread_create(&thread, NULL, connecting_thread, &s));
+	check(!pthread_create(&thread, NULL, connecting_thread, &connecting));
+	sem_wait(&called);
+	pthread_cancel(thread);
+	pthread_join(thread, NULL);
+	check_untouched(&s);
+	check_number(open_everywhere(), 1);
+}
+
+static long endless_syn(void *argument)
+{
+	const struct program_socket *s = argument;
+	fake_fd(s->fd)->tcp_state = TCP_SYN_SENT;
+	return endless(NULL);
+}
+
+/* Cancelled while it waited: the connection is still to come. */
+Test(attempt_settled, a_thread_cancelled_while_connect_waits_leaves_no_user_and_no_reference)
+{
+	pthread_t thread;
+	program_start(SOURCES);
+	sem_init(&called, 0, 0);
+	check_number(program_connects(AF_INET, TO), 0);
+	struct program_socket s = program_socket(AF_INET);
+	struct connecting connecting = { &s, endless_syn };
+	__libc_single_threaded = 0;
+	check(!pthread_create(&thread, NULL, connecting_thread, &connecting));
 	sem_wait(&called);
 	pthread_cancel(thread);
 	pthread_join(thread, NULL);
 	check_number(program_destination(TO)->users, 0);
 	check(!(s.held.tracked->flags & IN_CALL));
+	check_number(s.held.tracked->state, SOCKET_CONNECTING);
+	check(s.held.tracked->space);
 	check_number(s.held.tracked->references, 1);
 }
