@@ -5,7 +5,8 @@ The masks, each with the exception of README.md ("Exceptions") that it stands fo
 
   mask          where                        exception
   source        with sources                 "With sources, the source IP": addresses of this host that the program did not bind
-  port-after    with sources                 "After a failed connect() from a source of ours, getsockname() shows port 0"
+  port-after    with sources                 "After a failed connect() from a source of ours, and after connect(AF_UNSPEC) has taken
+                                             one apart, getsockname() shows port 0"
   end           at the peer                  whether a connection that the program closes ends by RST depends on when bytes come
   parity        bound without a port         bind(ip, 0) is deferred, and connect() picks the port ("What it does")
   more          plain runs out of ports      what is asked for: with it there are more. Nothing is compared from there on
@@ -55,15 +56,15 @@ class Rules:
         if self.named and (key[0].startswith("peer ") or text.split()[1:2] in (["name"], ["accept"])):
             text = self._source.sub("SOURCE", text.replace("::ffff:", ""))
             if text.endswith(" failed"):
-                text = re.sub(r"\|\w+ failed", "|any failed", text)
+                text = re.sub(r"\|(?!own )\w+ failed", "|any failed", text)
         if self.own_sources:
             text = text.replace(" own|", " SOURCE|")
         return text
 
     def _without_log(self, text):
-        if self.streams[2] in ("socket", "closed") or not self.log_allowed:
+        if self.streams[2] in ("socket", "pty", "closed") or not self.log_allowed:
             return text
-        return "".join(line for line in text.replace("\r\n", "\n").splitlines(True) if not re.match(r"headroom time=\S+ level=\w+ .*event=\w+", line))
+        return "".join(line for line in text.splitlines(True) if not re.match(r"headroom time=\S+ level=\w+ .*event=\w+", line))
 
     def same(self, key, plain, shim):
         """Is what the shim's run has at a key as good as what the plain one has?"""

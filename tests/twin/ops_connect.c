@@ -20,9 +20,10 @@ static void outcome(struct slot *slot, long result)
 	}
 }
 
-/* connect() with AF_UNSPEC makes the socket a new one, but for what the kernel keeps of a failure. */
+/* connect() with AF_UNSPEC makes the socket a new one, but for what the kernel keeps: as of a failure. */
 static void dissolved(struct slot *slot)
 {
+	slot->failed |= slot->connected;
 	slot->connected = false;
 }
 
