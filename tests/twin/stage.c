@@ -108,13 +108,14 @@ static _Noreturn void become_actor(const struct stream streams[3])
 	_exit(125);
 }
 
-/* The leader of a session whose terminal stops who writes in the background. */
+/* The leader of a session whose terminal stops who writes in the background. tell: gets the actor's pid,
+ * which is its process group too, and then its status. */
 static _Noreturn void lead(const struct stream streams[3], int tell)
 {
 	struct termios settings;
 	int status = 0;
-	setsid();
-	ioctl(streams[2].theirs, TIOCSCTTY, 0);
+	if (setsid() < 0 || ioctl(streams[2].theirs, TIOCSCTTY, 0))
+		fail("terminal");
 	tcgetattr(streams[2].theirs, &settings);
 	settings.c_lflag |= TOSTOP;
 	settings.c_oflag &= ~(tcflag_t)OPOST;
@@ -125,6 +126,8 @@ static _Noreturn void lead(const struct stream streams[3], int tell)
 		become_actor(streams);
 	}
 	setpgid(pid, pid);
+	if (write(tell, &pid, sizeof pid) != sizeof pid)
+		_exit(1);
 	waitpid(pid, &status, WUNTRACED);
 	kill(-pid, SIGKILL);
 	if (WIFSTOPPED(status))
@@ -196,12 +199,17 @@ static void go(void)
 		setpgid(0, 0);
 		become_actor(streams);
 	}
-	setpgid(pid, pid);
+	pid_t group = pid;
+	/* Who leads a process group cannot make a session (setsid(2)). */
+	if (!terminal)
+		setpgid(pid, pid);
+	else if (read(told[0], &group, sizeof group) != sizeof group)
+		fail("leader");
 	int watched = (int)syscall(SYS_pidfd_open, pid, 0);
 	struct pollfd ended = { watched, POLLIN, 0 };
 	bool late = poll(&ended, 1, (int)limit_ms) != 1;
 	if (late)
-		kill(-pid, SIGKILL);
+		kill(-group, SIGKILL);
 	waitpid(pid, &status, 0);
 	if (terminal && !late && read(told[0], &status, sizeof status) != sizeof status)
 		fail("leader");
@@ -211,7 +219,7 @@ static void go(void)
 	for (int i = 0; i < 3; i++)
 		if (streams[i].theirs >= 0 && streams[i].theirs != streams[i].ours)
 			close(streams[i].theirs);
-	reap(pid);
+	reap(group);
 	tell_status(status, late);
 	stream_tell("out", &streams[1]);
 	stream_tell("err", &streams[2]);
