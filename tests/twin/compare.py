@@ -120,22 +120,48 @@ def _order(trace):
     return sorted(trace, key=lambda key: (not key[0].startswith("main"), key[0], str(type(key[1])), key[1]))
 
 
+def _step(text):
+    """The number of the step that a line is of; none at a strand's end, or in a handler's line."""
+    number = re.match(r"(\d+) ", text or "")
+    return int(number[1]) if number else None
+
+
+class Parting:
+    """From where on strands are not compared: one went another way, as it may, and what comes after is about more
+    connections, or others. Those that it began go with it, and those that began it from that step on, as they share fds."""
+
+    def __init__(self, rules, plains, shim):
+        self._from, self._while = {}, {}
+        for key in _order(plains[0]):
+            texts = [plain[key] for plain in plains if key in plain]
+            if key in shim and key[0] not in self._from and any(rules.parts(text, shim[key]) for text in texts):
+                self._from[key[0]] = key[1]
+                parents = key[0].split(".")
+                for depth in range(1, len(parents)):
+                    above, step = ".".join(parents[:depth]), int(re.sub(r"\D", "", parents[depth]) or 0)
+                    self._while[above] = min(step, self._while.get(above, step))
+
+    def covers(self, key, text):
+        name, line = key
+        if not self._from:
+            return False
+        if not name.startswith("main"):
+            return name.startswith("peer")
+        if any(name.startswith(strand + ".") for strand in self._from) or name in self._from and line >= self._from[name]:
+            return True
+        step = _step(text)
+        return name in self._while and (step is None or step >= self._while[name])
+
+
 def differences(rules, plains, shim):
     """The keys at which shim's trace differs from the plain ones, which agree there: [(key, plain, shim)]."""
-    first = plains[0]
-    found, parted = [], set()
+    first, parting = plains[0], Parting(rules, plains, shim)
+    found = []
     for key in _order(set(first) | set(shim)):
         before, after = first.get(key), shim.get(key)
         if before == after or any(plain.get(key) != before for plain in plains[1:]):
             continue
-        if any(key[0] == strand or key[0].startswith((strand + ".", "peer")) for strand in parted):
+        if parting.covers(key, before or after) or before is not None and after is not None and rules.same(key, before, after):
             continue
-        if before is not None and after is not None:
-            if rules.parts(before, after):
-                # What comes after is about more connections, or others.
-                parted.add(key[0])
-                continue
-            if rules.same(key, before, after):
-                continue
         found.append((key, before, after))
     return found
