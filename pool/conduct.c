@@ -102,10 +102,14 @@ enum evidence conduct_lost(struct conduct *conduct)
 
 unsigned conduct_pause(struct conduct *conduct, uint64_t now_ns)
 {
-	unsigned seconds = CONDUCT_PAUSE_MOST_S;
+	unsigned seconds = CONDUCT_PAUSE_S;
 
-	if (conduct->pauses < 16 && (unsigned)CONDUCT_PAUSE_S << conduct->pauses < CONDUCT_PAUSE_MOST_S)
-		seconds = (unsigned)CONDUCT_PAUSE_S << conduct->pauses++;
+	for (unsigned i = 0; i < conduct->pauses && seconds < CONDUCT_PAUSE_MOST_S; i++)
+		seconds *= 2;
+	if (seconds >= CONDUCT_PAUSE_MOST_S)
+		seconds = CONDUCT_PAUSE_MOST_S;
+	else
+		conduct->pauses++;
 	conduct->paused_until_ns = now_ns + seconds * SECOND_NS;
 	conduct->calm = conduct->late_ones = 0;
 	conduct->asked_new = 0;
@@ -146,16 +150,15 @@ void conduct_gave_up(struct conduct *conduct)
 		conduct->asked_new--;
 }
 
-enum evidence conduct_queue(const struct conduct *conduct, uint64_t now_ns)
+uint64_t conduct_queue_most_ns(const struct conduct *conduct, uint64_t now_ns)
 {
 	uint64_t waited_ns = clock_since(conduct->asked_new_ns, now_ns);
+	uint64_t most_ns = CONDUCT_WAIT_LEAST_MS * CONDUCT_MS_NS + conduct->answer_ns * CONDUCT_WAIT_TIMES;
 
 	return conduct->asked_new && conduct->answered_meanwhile >= CONDUCT_WAIT_HITS &&
-			       waited_ns > CONDUCT_WAIT_LEAST_MS * CONDUCT_MS_NS +
-						   conduct->answer_ns * CONDUCT_WAIT_TIMES &&
-			       waited_ns < ASKED_LIFE_S * SECOND_NS
-		       ? EVIDENCE_QUEUE
-		       : EVIDENCE_NONE;
+			       waited_ns > most_ns && waited_ns < ASKED_LIFE_S * SECOND_NS
+		       ? most_ns
+		       : 0;
 }
 
 const char *evidence_text(enum evidence evidence)

@@ -34,9 +34,9 @@ enum {
 	CONDUCT_IDLE_GAPS = 16,    /* a connection is kept for so many times the time between two connects, */
 	CONDUCT_IDLE_LEAST_MS = 2, /* at least this, */
 	CONDUCT_IDLE_MOST_MS = 100, /* and at most this, where the rule says nothing */
-	CONDUCT_WAIT_LEAST_MS = 2,  /* a first answer that takes longer than that, */
+	CONDUCT_WAIT_LEAST_MS = 10, /* a first answer that takes longer than that, */
 	CONDUCT_WAIT_TIMES = 8,     /* and so many times as long as on connections handed out, */
-	CONDUCT_WAIT_HITS = 4,      /* while so many of those got theirs, waits for a worker */
+	CONDUCT_WAIT_HITS = 8,      /* while so many of those got theirs, waits for a worker */
 };
 
 /* Why reuse pauses. */
@@ -106,8 +106,8 @@ static inline bool conduct_is_learning(const struct conduct *conduct)
 uint64_t conduct_idle_ns(const struct conduct *conduct, uint64_t said_ns, uint64_t now_ns);
 
 /**
- * conduct_is_worth_it() - do the program's connects follow one another fast enough for one to be kept, where the
- * rule does not say for how long?
+ * conduct_is_worth_it() - do the program's connects follow one another fast enough for one to be kept, where
+ * the rule does not say for how long?
  */
 bool conduct_is_worth_it(const struct conduct *conduct);
 
@@ -150,10 +150,10 @@ void conduct_answered(struct conduct *conduct, bool handed_out, uint64_t asked_n
 void conduct_gave_up(struct conduct *conduct);
 
 /**
- * conduct_queue() - do new connections wait for a worker that is kept busy by those that are handed out?
- * Return: EVIDENCE_QUEUE or EVIDENCE_NONE
+ * conduct_queue_most_ns() - how long a new connection may wait for its first answer, before the server is
+ * known to be short of workers Return: 0 if none is known to have waited for so long while others were served
  */
-enum evidence conduct_queue(const struct conduct *conduct, uint64_t now_ns);
+uint64_t conduct_queue_most_ns(const struct conduct *conduct, uint64_t now_ns);
 
 /**
  * evidence_text() - for the log: "the server ..."

@@ -13,7 +13,6 @@
 #include <linux/futex.h>
 #include <sched.h>
 #include <signal.h>
-#include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -145,7 +144,7 @@ static bool make(void)
 	char *pointer = keeper.memory + keeper.below;
 
 	/* The thread pointer points to itself (System V ABI for x86-64, 3.4.2 of ELF TLS). */
-	memcpy(pointer, &pointer, sizeof(pointer));
+	*(char **)(void *)pointer = pointer;
 	atomic_store(&keeper.stop, false);
 	kernel_syscall(SYS_rt_sigprocmask, SIG_SETMASK, (long)&all, (long)&before, sizeof(all), 0, 0);
 	int thread =

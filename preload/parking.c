@@ -18,6 +18,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -254,6 +255,33 @@ static uint64_t wait_ns(int fd, const struct tracked *fresh, const struct parked
 	return waited_ns + ready_in_ns <= most_ns ? ready_in_ns : 0;
 }
 
+/* Does a new connection wait in the server's queue? One whose answer is there waits for nothing but its
+ * thread. */
+COLD static bool one_waits(const struct destination *destination, uint64_t most_ns, uint64_t now_ns)
+{
+	for (int fd = fdtable_next(0); fd >= 0; fd = fdtable_next(fd + 1)) {
+		const struct tracked *tracked = fdtable_look(fd);
+		const struct reuse *reuse = tracked ? tracked->reuse : NULL;
+		int unread = 0;
+		if (!reuse || !tracked->space || tracked->space->destination != destination ||
+		    tracked->state == SOCKET_PARKED || reuse->handed_out || reuse->answered ||
+		    !reuse->asked_ns || clock_since(reuse->asked_ns, now_ns) < most_ns)
+			continue;
+		if (!kernel.ioctl(fd, FIONREAD, &unread) && !unread)
+			return true;
+	}
+	return false;
+}
+
+/* Connections that are kept keep the few workers of a server busy. */
+static void look_at_queue(struct destination *destination, uint64_t now_ns)
+{
+	uint64_t most_ns = conduct_queue_most_ns(&destination->parked->conduct, now_ns);
+
+	if (unlikely(most_ns) && one_waits(destination, most_ns, now_ns))
+		parked_distrust(&shim, destination, EVIDENCE_QUEUE, now_ns);
+}
+
 /* One look at the pool. Return: was the connect() served? Else: *wait: try again in so many ns, if not 0. */
 static bool hand_out_once(int fd, const struct endpoint *to, const struct rule *rule, bool again,
 			  uint64_t waited, long *result, uint64_t *wait)
@@ -270,7 +298,7 @@ static bool hand_out_once(int fd, const struct endpoint *to, const struct rule *
 	struct parked_pool *pool = destination ? destination->parked : NULL;
 	if (pool && !again) {
 		conduct_connects(&pool->conduct, now_ns);
-		parked_distrust(&shim, destination, conduct_queue(&pool->conduct, now_ns), now_ns);
+		look_at_queue(destination, now_ns);
 	}
 	if (pool && pool->count && pool->conduct.paused_until_ns <= now_ns && !shim.no_parking &&
 	    may_be_swapped(tracked)) {

@@ -121,13 +121,13 @@ Test(conduct, a_server_with_few_workers)
 	for (unsigned i = 0; i < CONDUCT_WAIT_HITS; i++) {
 		conduct_asked(&conduct, true, now_ns);
 		conduct_answered(&conduct, true, now_ns, now_ns + MS / 10);
-		now_ns += MS;
+		now_ns += 3 * MS;
 	}
-	check_number(conduct_queue(&conduct, NOW + 2 * MS), EVIDENCE_NONE);
-	check_number(conduct_queue(&conduct, now_ns), EVIDENCE_QUEUE);
+	check(!conduct_queue_most_ns(&conduct, NOW + 10 * MS));
+	check(conduct_queue_most_ns(&conduct, now_ns));
 	/* Or its answer comes. */
 	conduct_answered(&conduct, false, NOW, now_ns);
-	check_number(conduct_queue(&conduct, now_ns + 100 * MS), EVIDENCE_NONE);
+	check(!conduct_queue_most_ns(&conduct, now_ns + 100 * MS));
 }
 
 Test(conduct, one_that_is_slow_for_all_is_not_short_of_workers)
@@ -136,7 +136,7 @@ Test(conduct, one_that_is_slow_for_all_is_not_short_of_workers)
 	conduct_asked(&conduct, false, NOW);
 	for (unsigned i = 0; i < CONDUCT_WAIT_HITS; i++)
 		conduct_answered(&conduct, true, NOW, NOW + 10 * MS);
-	check_number(conduct_queue(&conduct, NOW + 50 * MS), EVIDENCE_NONE);
+	check(!conduct_queue_most_ns(&conduct, NOW + 80 * MS));
 }
 
 Test(conduct, what_is_forgotten_unanswered_is_not_waited_for)
@@ -145,12 +145,12 @@ Test(conduct, what_is_forgotten_unanswered_is_not_waited_for)
 	conduct_asked(&conduct, false, NOW);
 	for (unsigned i = 0; i < CONDUCT_WAIT_HITS; i++)
 		conduct_answered(&conduct, true, NOW, NOW + MS);
-	check_number(conduct_queue(&conduct, NOW + SECOND), EVIDENCE_QUEUE);
-	check_number(conduct_queue(&conduct, NOW + 3 * SECOND), EVIDENCE_NONE);
+	check(conduct_queue_most_ns(&conduct, NOW + SECOND));
+	check(!conduct_queue_most_ns(&conduct, NOW + 3 * SECOND));
 	conduct_asked(&conduct, false, NOW + 3 * SECOND);
 	check_number(conduct.asked_new, 1);
 	conduct_gave_up(&conduct);
-	check_number(conduct_queue(&conduct, NOW + 4 * SECOND), EVIDENCE_NONE);
+	check(!conduct_queue_most_ns(&conduct, NOW + 4 * SECOND));
 }
 
 Test(conduct, evidence_has_words)
