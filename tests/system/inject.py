@@ -119,15 +119,16 @@ def same(call, when="", only=None, host="127.0.0.1", mode="all", ways=shims, err
     return f"{injected} failures, the program's calls the same"
 
 
-def each(call, mode, ways, numbers=None):
-    """Each of the calls, or those of the numbers, fails alone, with one error after the other."""
+def each(call, mode, ways, numbers=None, ours=""):
+    """Each of the calls, or those of the numbers, fails alone, with one error after the other. @ours: what the shim's own
+    have in their arguments, and the client's have not."""
     lab.needs("strace")
     plain = unharmed("without", None, mode=mode)
     injected = 0
     for which in ways():
         seen, lines = outcome(ways()[which], (call, None, ""), mode=mode)
         lab.equal(f"{which}: nothing fails", seen, plain)
-        made = range(1, 1 + sum(1 for line in lines if f"{call}(" in line))
+        made = [number for number, line in enumerate((line for line in lines if f"{call}(" in line), 1) if ours in line]
         for number, error in zip(numbers or made, itertools.cycle(ERRORS)):
             seen, lines = outcome(ways()[which], (call, error, f":when={number}"), mode=mode)
             lab.equal(f"{which}: {call} number {number} fails with {error}", seen, plain)
