@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
 """test_exports - what libheadroom.so shows to the loader: the hooked names and nothing else, libc and nothing else."""
+import os
 import re
 import subprocess
 
@@ -89,6 +90,20 @@ def own_clock():
     lab.equal("libc's time, used", sorted(used & bent), [])
 
 
+def branches():
+    """The note for shadow stacks, and a landing pad at each function that the loader gives to others."""
+    if os.uname().machine != "x86_64":
+        raise lab.Skipped("x86-64 only")
+    notes = re.findall(r"x86 feature: (.*)", "\n".join(lines("readelf", "-nW", str(SHIM))))
+    lab.equal("SHSTK in the note", [("SHSTK" in note) for note in notes], [True])
+    code = "\n".join(lines("objdump", "-d", "--no-show-raw-insn", str(SHIM)))
+    at = dict(re.findall(r"^0*([0-9a-f]+) <.*>:\n *[0-9a-f]+:\t(\w+)", code, re.M))
+    first = {name: at.get(address.lstrip("0")) for address, kind, name in
+             (line.split() for line in lines("nm", "-D", "--defined-only", str(SHIM))) if kind in "TWi"}
+    lab.equal("without a landing pad", sorted(name for name, what in first.items() if what != "endbr64"), [])
+    return f"{notes[0]}; {len(first)} landing pads"
+
+
 def hardened():
     headers = "\n".join(lines("readelf", "-lW", str(SHIM)))
     dynamic = "\n".join(lines("readelf", "-dW", str(SHIM)))
@@ -101,4 +116,4 @@ def hardened():
 
 
 lab.main([("only the hooked names", exports), ("twins of libc", twins), ("versions of libc", versions), ("needs libc only", needed),
-          ("a clock of its own", own_clock), ("hardened", hardened)])
+          ("a clock of its own", own_clock), ("hardened", hardened), ("shadow stack and landing pads", branches)])
