@@ -136,12 +136,16 @@ COLD static bool look_at_class(struct attempt *a)
 
 	if (!d->far || a->flags & PINNED)
 		return true;
-	if (!traffic_classes_know(&d->classes, class, a->began_ns, &ordinary)) {
+	if (!d->classes || !traffic_classes_know(d->classes, class, a->began_ns, &ordinary)) {
 		shim_leave(a->shim);
 		ordinary = candidates_class_is_ordinary(a->to, class);
 		if (!attempt_enter(a))
 			return false;
-		traffic_classes_enter(&d->classes, class, a->began_ns, ordinary);
+		/* Without memory for it the kernel is asked each time. */
+		if (!d->classes)
+			d->classes = arena_alloc(&a->shim->arena, sizeof(*d->classes));
+		if (d->classes)
+			traffic_classes_enter(d->classes, class, a->began_ns, ordinary);
 	}
 	if (!ordinary)
 		a->flags |= PINNED;

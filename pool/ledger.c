@@ -30,6 +30,8 @@ struct ledger_link {
 	struct destination destination;
 	UT_hash_handle hh;
 };
+/* Of 64-bit pointers: the next block of the arena's takes 320, times LEDGER_UNFOLDED_MAX. */
+_Static_assert(sizeof(void *) != 8 || sizeof(struct ledger_link) <= 256, "one block of 256 bytes");
 
 static bool idle(const struct destination *d)
 {
@@ -88,6 +90,8 @@ static void drop(struct ledger *ledger, struct ledger_link *link)
 	slots_free(&d->by_source, arena);
 	if (d->trust)
 		arena_free(arena, d->trust, sizeof(*d->trust));
+	if (d->classes)
+		arena_free(arena, d->classes, sizeof(*d->classes));
 	if (d->parked)
 		arena_free(arena, d->parked, sizeof(struct parked_pool));
 	arena_free(arena, link, sizeof(*link));
@@ -130,8 +134,9 @@ static bool may_be_folded(const struct destination *d, uint64_t now_ns)
 {
 	if (d->users || d->no_source_said || !d->to.port)
 		return false;
-	if (d->parked && (d->parked->conduct.paused_until_ns > now_ns || d->parked->conduct.idle_limit_until_ns > now_ns ||
-			  d->parked->conduct.late_until_ns > now_ns))
+	if (d->parked &&
+	    (d->parked->conduct.paused_until_ns > now_ns || d->parked->conduct.idle_limit_until_ns > now_ns ||
+	     d->parked->conduct.late_until_ns > now_ns))
 		return false;
 	for (const struct tuple_space *s = d->spaces; s; s = s->next)
 		if (s->open || s->number || s->time_wait >= LEDGER_BUSY_FROM || s->warned_steps ||

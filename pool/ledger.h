@@ -68,12 +68,17 @@ _Static_assert(offsetof(struct tuple_space, other) == 64, "one cache line");
 
 struct destination {
 	struct endpoint to;
-	unsigned users;      /* attempts under way that point here */
-	bool busy;           /* enough in use for the capacity to matter */
-	bool no_source_said; /* that none of its sources fits */
-	bool knee_past;      /* one of its tuple spaces is past the knee: see slowness.h */
-	bool load_valid;     /* `load` tells all there is to know for a choice, within its tick */
-	bool kernels_choice; /* no list can serve it: the unset address, link-local and multicast ones */
+	unsigned users;  /* attempts under way that point here */
+	bool busy;       /* enough in use for the capacity to matter */
+	bool load_valid; /* `load` tells all there is to know for a choice, within its tick */
+	bool far;        /* not a loopback address; stays as it is, so it is read without the lock, too */
+	bool no_source_said : 1; /* that none of its sources fits */
+	bool knee_past : 1;      /* one of its tuple spaces is past the knee: see slowness.h */
+	bool kernels_choice : 1; /* no list can serve it: the unset address, link-local and multicast ones */
+	bool looking : 1;        /* some source's connection is to be looked at: see trust.h */
+	bool doubted : 1;        /* some source has failed of late */
+	bool tested : 1;         /* some source is in test no longer */
+	bool want_natural : 1;   /* the kernel's choice is to be known, though it is not the first */
 	const struct rule *rule;
 	struct tuple_space *natural;       /* of the source the kernel would choose, once known */
 	uint64_t natural_until_ns;         /* ask again after */
@@ -84,19 +89,14 @@ struct destination {
 	uint32_t load_tick;
 	unsigned rotor;             /* where the next search among equals starts */
 	uint32_t least_load;        /* none of `load` is lower, while load_valid */
-	bool looking;               /* some source's connection is to be looked at: see trust.h */
-	bool doubted;               /* some source has failed of late */
-	bool tested;                /* some source is in test no longer */
-	bool want_natural;          /* the kernel's choice is to be known, though it is not the first */
+	uint32_t refusal_ns;        /* what the kernel takes to refuse for want of a port; 0: not known */
 	struct trust_of_all *trust; /* NULL: nothing to know */
-	bool far;                   /* not a loopback address */
-	struct traffic_classes classes;
-	uint64_t sources_until_ns;  /* look `auto` up again after */
-	struct tuple_space *spaces; /* all of them */
-	uint64_t exhausted;         /* connect() calls that found every source full */
+	struct traffic_classes *classes; /* NULL: no socket with one came */
+	uint64_t sources_until_ns;       /* look `auto` up again after */
+	struct tuple_space *spaces;      /* all of them */
+	uint64_t exhausted;              /* connect() calls that found every source full */
 	uint64_t exhausted_logged_ns, failover_logged_ns;
 	uint32_t exhausted_logged, failovers_unlogged;
-	uint32_t refusal_ns;        /* what the kernel takes to refuse for want of a port; 0: not known */
 	struct parked_pool *parked; /* NULL: nothing was ever to be reused */
 	struct ledger_waits *waits;
 };
