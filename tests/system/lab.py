@@ -9,6 +9,7 @@ import collections
 import contextlib
 import ctypes
 import fcntl
+import functools
 import os
 import pathlib
 import re
@@ -119,6 +120,24 @@ def ip(*arguments, inside=None):
     done = run(["ip", *arguments], inside=inside)
     if done.status:
         raise Failed(f"ip {' '.join(arguments)}: {done.stderr.strip()}")
+
+
+def _has_route(address):
+    with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as s:
+        return s.connect_ex((address, 9)) == 0
+
+
+def wait_for_ipv6(addresses):
+    """Until they can be connected to: a kernel worker adds the local route (addrconf_dad_completed(), net/ipv6/addrconf.c)."""
+    for address in addresses:
+        wait_for(functools.partial(_has_route, address), f"a route to {address}")
+
+
+def ipv6_on_loopback(addresses):
+    addresses = list(addresses)
+    for address in addresses:
+        ip("addr", "add", f"{address}/128", "dev", "lo", "nodad")
+    wait_for_ipv6(addresses)
 
 
 def _link_works(interface, v6, inside=None):

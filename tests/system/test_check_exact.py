@@ -39,6 +39,7 @@ class Space:
         self.family = socket.AF_INET6 if self.v6 else socket.AF_INET
         lab.new_network()
         call("ip", "-batch", "-", said="".join(f"addr add {address}/128 dev lo nodad\n" for address in V6))
+        lab.wait_for_ipv6(V6)
         for family, wildcard in ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "fd00::1")):
             for port in (PORT, OTHER_PORT):
                 self.kept.append(self.listener(family, wildcard, port))

@@ -69,8 +69,7 @@ def any_address(shim, expected):
 
 
 def ipv6(shim, expected):
-    for i in (1, 2):
-        lab.ip("addr", "add", f"fd00::{i}/128", "dev", "lo", "nodad")
+    lab.ipv6_on_loopback(("fd00::1", "fd00::2"))
     lab.ports(40000, 40000 + CAPACITY - 1)
     command = [lab.client("fill"), "-b", "fd00::2", "fd00::1", "5000", "fd00::1", "5001"]
     with lab.Hold(5000), lab.Hold(5001), lab.Process(command, shim, stdin=True) as process:

@@ -91,8 +91,7 @@ def sticky():
 def add_ipv6(count):
     if not socket.has_ipv6:
         raise lab.Skipped("no IPv6 here")
-    for i in range(1, count + 1):
-        lab.ip("addr", "add", f"fd00::{i}/128", "dev", "lo", "nodad")
+    lab.ipv6_on_loopback(f"fd00::{i}" for i in range(1, count + 1))
 
 
 def plain_ipv6():

@@ -34,8 +34,8 @@ def names():
 
 def outcome(name, shim):
     lab.new_network()
-    for i in range(1, 4) if name in WITH_IPV6 else ():
-        lab.ip("addr", "add", f"fd00::{i}/128", "dev", "lo", "nodad")
+    if name in WITH_IPV6:
+        lab.ipv6_on_loopback(f"fd00::{i}" for i in range(1, 4))
     done = lab.run([lab.client("calls"), name], shim)
     # What the shim has to say it says on stderr; what the program says there is its own.
     return done.status, done.stdout.splitlines(), done.stderr
