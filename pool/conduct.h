@@ -34,9 +34,10 @@ enum {
 	CONDUCT_IDLE_GAPS = 16,    /* a connection is kept for so many times the time between two connects, */
 	CONDUCT_IDLE_LEAST_MS = 2, /* at least this, */
 	CONDUCT_IDLE_MOST_MS = 100, /* and at most this, where the rule says nothing */
-	CONDUCT_WAIT_LEAST_MS = 10, /* a first answer that takes longer than that, */
-	CONDUCT_WAIT_TIMES = 8,     /* and so many times as long as on connections handed out, */
-	CONDUCT_WAIT_HITS = 8,      /* while so many of those got theirs, waits for a worker */
+	CONDUCT_WAIT_LEAST_MS =
+		40,             /* a first answer that takes longer than that (less may be a busy machine), */
+	CONDUCT_WAIT_TIMES = 8, /* and so many times as long as on connections handed out, */
+	CONDUCT_WAIT_HITS = 8,  /* while so many of those got theirs, waits for a worker */
 };
 
 /* Why reuse pauses. */

@@ -121,9 +121,9 @@ Test(conduct, a_server_with_few_workers)
 	for (unsigned i = 0; i < CONDUCT_WAIT_HITS; i++) {
 		conduct_asked(&conduct, true, now_ns);
 		conduct_answered(&conduct, true, now_ns, now_ns + MS / 10);
-		now_ns += 3 * MS;
+		now_ns += 6 * MS;
 	}
-	check(!conduct_queue_most_ns(&conduct, NOW + 10 * MS));
+	check(!conduct_queue_most_ns(&conduct, NOW + 40 * MS));
 	check(conduct_queue_most_ns(&conduct, now_ns));
 	/* Or its answer comes. */
 	conduct_answered(&conduct, false, NOW, now_ns);
@@ -136,7 +136,7 @@ Test(conduct, one_that_is_slow_for_all_is_not_short_of_workers)
 	conduct_asked(&conduct, false, NOW);
 	for (unsigned i = 0; i < CONDUCT_WAIT_HITS; i++)
 		conduct_answered(&conduct, true, NOW, NOW + 10 * MS);
-	check(!conduct_queue_most_ns(&conduct, NOW + 80 * MS));
+	check(!conduct_queue_most_ns(&conduct, NOW + 110 * MS));
 }
 
 Test(conduct, what_is_forgotten_unanswered_is_not_waited_for)
