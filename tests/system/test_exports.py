@@ -42,6 +42,8 @@ def hooked():
 def exports():
     found = {name for name, _ in dynamic_symbols(SHIM, "TWVDBRi")}
     expected = hooked() | {"__vfork", "__asan_default_options", "headroom_shim"}  # asan_first.c, start.c
+    # AddressSanitizer marks each exported object by a name of its own.
+    found = {name for name in found if not name.startswith("__odr_asan.")}
     lab.equal("exported and not hooked", sorted(found - expected), [])
     lab.equal("hooked and not exported", sorted(expected - found), [])
     return f"{len(found)} names"

@@ -158,6 +158,7 @@ def preloaded(**more):
 
 def file_limit():
     """A line past RLIMIT_FSIZE would raise SIGXFSZ, which kills."""
+    lab.not_under_sanitizer("its runtime writes lines of its own at the end")
     lab.ports(40000, 40009)
     log = lab.scratch() / "log"
     for to in ({}, {"HEADROOM_LOG": f"file:{log}"}):
@@ -176,6 +177,7 @@ def file_limit():
 
 def in_the_background(tostop):
     """A job in the background of a terminal: with TOSTOP it would be stopped for a line."""
+    lab.not_under_sanitizer("its runtime writes lines of its own at the end")
     lab.ports(40000, 40009)
     with lab.Hold(PORT):
         child, terminal = pty.fork()
