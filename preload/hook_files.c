@@ -76,20 +76,18 @@ int hook_socketpair(int family, int type, int protocol, int *fds)
 
 int hook_epoll_create(int size)
 {
-	int fd = real.epoll_create(size);
-	if (parking_made_room(fd))
-		fd = real.epoll_create(size);
-	epoll_number_made(fd);
-	return fd;
+	RETRY_CALL(real.epoll_create(size))
+	new_number(rc);
+	epoll_number_made(rc);
+	return rc;
 }
 
 int hook_epoll_create1(int flags)
 {
-	int fd = real.epoll_create1(flags);
-	if (parking_made_room(fd))
-		fd = real.epoll_create1(flags);
-	epoll_number_made(fd);
-	return fd;
+	RETRY_CALL(real.epoll_create1(flags))
+	new_number(rc);
+	epoll_number_made(rc);
+	return rc;
 }
 
 int hook_eventfd(unsigned value, int flags)
