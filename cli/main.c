@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* main - the headroom command: find the verb. */
-#include "verbs.h"
+#include "cli/shared/verbs.h"
 
 #include <stdio.h>
 #include <string.h>

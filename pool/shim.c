@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 /* shim - all state of the library in one process, and the lock around it. */
-#include "shim.h"
+#include "pool/shim.h"
 
-#include "clock.h"
-#include "hot.h"
-#include "kernel.h"
-#include "network.h"
-#include "own_stack.h"
-#include "reuse.h"
+#include "pool/base/clock.h"
+#include "pool/base/hot.h"
+#include "pool/base/kernel.h"
+#include "pool/base/own_stack.h"
+#include "pool/reuse/reuse.h"
+#include "pool/routes/network.h"
 
 #include <linux/futex.h>
 #include <stdio.h>

@@ -20,19 +20,19 @@
 #ifndef HEADROOM_POOL_SHIM_H
 #define HEADROOM_POOL_SHIM_H
 
-#include "arena.h"
-#include "board.h"
-#include "hot.h"
-#include "interfaces.h"
-#include "knee.h"
-#include "ledger.h"
-#include "log.h"
-#include "port_range.h"
-#include "settings.h"
-#include "siblings.h"
-#include "tracked.h"
-#include "conduct.h"
-#include "usage_write.h"
+#include "pool/base/arena.h"
+#include "pool/base/hot.h"
+#include "pool/connect/knee.h"
+#include "pool/ledger/board.h"
+#include "pool/ledger/entries.h"
+#include "pool/ledger/ledger.h"
+#include "pool/ledger/siblings.h"
+#include "pool/log/log.h"
+#include "pool/ports/range.h"
+#include "pool/reuse/conduct.h"
+#include "pool/routes/interfaces.h"
+#include "pool/rules/settings.h"
+#include "pool/socket/tracked.h"
 
 #include <stdatomic.h>
 #include <stdbool.h>

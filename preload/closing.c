@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 /* closing - an fd number of a tracked socket is about to go. */
-#include "closing.h"
+#include "preload/closing.h"
 
-#include "clock.h"
-#include "ending.h"
-#include "fdtable.h"
-#include "hot.h"
-#include "parked.h"
-#include "parking.h"
-#include "process.h"
+#include "pool/base/clock.h"
+#include "pool/base/hot.h"
+#include "pool/reuse/parked.h"
+#include "pool/socket/ending.h"
+#include "preload/fdtable.h"
+#include "preload/parking/parking.h"
+#include "preload/process.h"
 
 #include <pthread.h>
 #include <sys/single_threaded.h>

@@ -3,8 +3,8 @@
 #ifndef HEADROOM_PRELOAD_CLOSING_H
 #define HEADROOM_PRELOAD_CLOSING_H
 
-#include "socket_facts.h"
-#include "tracked.h"
+#include "pool/socket/facts.h"
+#include "pool/socket/tracked.h"
 
 struct closing {
 	struct held held; /* the reference that the number had */

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 /* deferred_fds - give deferred ports to fds before somebody else can look. */
-#include "deferred_fds.h"
+#include "preload/deferred_fds.h"
 
-#include "deferral.h"
-#include "fdtable.h"
-#include "parking.h"
-#include "process.h"
-#include "readable.h"
+#include "pool/socket/deferral.h"
+#include "preload/fdtable.h"
+#include "preload/parking/parking.h"
+#include "preload/process.h"
+#include "preload/readable.h"
 
 #include <string.h>
 

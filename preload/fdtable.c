@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 /* fdtable - which fd number stands for which tracked socket. */
-#include "fdtable.h"
+#include "preload/fdtable.h"
 
-#include "clock.h"
-#include "ending.h"
-#include "hot.h"
-#include "parked.h"
-#include "process.h"
+#include "pool/base/clock.h"
+#include "pool/base/hot.h"
+#include "pool/reuse/parked.h"
+#include "pool/socket/ending.h"
+#include "preload/process.h"
 
 _Atomic(struct fd_page *) fd_pages[FD_PAGES];
 

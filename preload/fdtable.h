@@ -9,7 +9,7 @@
 #ifndef HEADROOM_PRELOAD_FDTABLE_H
 #define HEADROOM_PRELOAD_FDTABLE_H
 
-#include "shim.h"
+#include "pool/shim.h"
 
 #include <stdatomic.h>
 #include <stdbool.h>

@@ -4,13 +4,13 @@
  * The kernel closes it, and what we close first is a TIME_WAIT from then on. Others may hold it too: a
  * forked child that lives goes on with the connection. Which of its parent's fds it still has nobody can
  * tell at a bounded cost; so with children alive nothing is entered as ended. */
-#include "last_words.h"
+#include "preload/last_words.h"
 
-#include "ending.h"
-#include "fdtable.h"
-#include "kernel.h"
-#include "process.h"
-#include "socket_facts.h"
+#include "pool/base/kernel.h"
+#include "pool/socket/ending.h"
+#include "pool/socket/facts.h"
+#include "preload/fdtable.h"
+#include "preload/process.h"
 
 #include <errno.h>
 #include <sys/syscall.h>

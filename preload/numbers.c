@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /* numbers - a thread is about to get fd numbers of its own: unshare(CLONE_FILES), CLOSE_RANGE_UNSHARE. */
-#include "numbers.h"
+#include "preload/numbers.h"
 
-#include "deferred_fds.h"
-#include "parking.h"
-#include "process.h"
+#include "preload/deferred_fds.h"
+#include "preload/parking/parking.h"
+#include "preload/process.h"
 
 #include <errno.h>
 #include <sys/single_threaded.h>

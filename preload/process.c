@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /* process - whose memory is this? The shim of this process, and its children in the same memory. */
-#include "process.h"
+#include "preload/process.h"
 
-#include "hot.h"
-#include "kernel.h"
-#include "restraint.h"
+#include "pool/base/hot.h"
+#include "pool/base/kernel.h"
+#include "pool/base/restraint.h"
 
 #include <sys/mman.h>
 #include <sys/syscall.h>

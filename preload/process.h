@@ -3,8 +3,8 @@
 #ifndef HEADROOM_PRELOAD_PROCESS_H
 #define HEADROOM_PRELOAD_PROCESS_H
 
-#include "hot.h"
-#include "shim.h"
+#include "pool/base/hot.h"
+#include "pool/shim.h"
 
 #include <stdatomic.h>
 #include <stdbool.h>

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /* readable - may we follow a pointer of the program's? */
-#include "readable.h"
+#include "preload/readable.h"
 
-#include "hot.h"
-#include "kernel.h"
+#include "pool/base/hot.h"
+#include "pool/base/kernel.h"
 
 #include <errno.h>
 #include <stdatomic.h>

@@ -3,9 +3,9 @@
  *
  * A hook may be called by a constructor that runs before ours, and dlsym() may then come back to it. So
  * every pointer starts with a function that needs no set-up at all. */
-#include "hooks.h"
+#include "preload/hooks.h"
 
-#include "kernel.h"
+#include "pool/base/kernel.h"
 
 #include <dlfcn.h>
 #include <errno.h>

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 /* start - the shim's beginning in a process, its forks, its end. */
-#include "start.h"
+#include "preload/start.h"
 
-#include "deferred_fds.h"
-#include "fdtable.h"
-#include "hooks.h"
-#include "last_words.h"
-#include "parking.h"
-#include "process.h"
-#include "restraint.h"
-#include "rule_file.h"
-#include "summary.h"
+#include "pool/base/restraint.h"
+#include "pool/ledger/summary.h"
+#include "pool/rules/file.h"
+#include "preload/deferred_fds.h"
+#include "preload/fdtable.h"
+#include "preload/hooks.h"
+#include "preload/last_words.h"
+#include "preload/parking/parking.h"
+#include "preload/process.h"
 
 #include <dlfcn.h>
 #include <errno.h>

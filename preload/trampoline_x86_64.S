@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /* trampoline_x86_64 - the two hooks that C cannot be: vfork() returns twice, and syscall() passes on
  * whatever it was given, with no frame between its caller and the kernel. */
-#include "branch_marks.h"
-#include "syscalls.h"
+#include "pool/base/branch_marks.h"
+#include "preload/syscalls.h"
 
 #include <sys/syscall.h>
 

@@ -2,7 +2,7 @@
 /* kernel_view - how long one pass over the kernel's TCP sockets takes, in the network namespace it is run in
  *
  * Prints "pass_ms MS sockets N established N". */
-#include "kernel_view.h"
+#include "pool/ports/kernel_view.h"
 
 #include <err.h>
 #include <stdio.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* fuzz_destination - text of addresses, endpoints and the destinations of rules; raw socket addresses */
 #include "fuzz.h"
-#include "rule_file.h"
+#include "pool/rules/file.h"
 
 /* What a program hands to connect(): any bytes, any length. */
 static void as_socket_address(const uint8_t *data, size_t size)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* fuzz_environment - the variables the shim reads; each line of the input is the value of one, in order */
 #include "fuzz.h"
-#include "settings.h"
+#include "pool/rules/settings.h"
 
 static const char *const names[] = { "HEADROOM_SOURCES",   "HEADROOM_SPREAD",     "HEADROOM_LOG",
 				     "HEADROOM_LOG_LEVEL", "HEADROOM_LOG_FORMAT", "HEADROOM_SUMMARY" };

@@ -4,7 +4,7 @@
 #define HEADROOM_TESTS_FUZZ_GUARD_H
 
 #include "fuzz.h"
-#include "guard.h"
+#include "pool/guard/guard.h"
 
 #include <stdbool.h>
 

@@ -3,8 +3,8 @@
  *
  * The first byte chooses the format; the rest is the program's name, and after a NUL the message. */
 #include "fuzz.h"
-#include "kernel.h"
-#include "log.h"
+#include "pool/base/kernel.h"
+#include "pool/log/log.h"
 
 #include <errno.h>
 

@@ -3,8 +3,8 @@
  *
  * The first byte says how large the parts are; the rest is the range, and after a NUL the reserved ports. */
 #include "fuzz.h"
-#include "kernel.h"
-#include "port_range.h"
+#include "pool/base/kernel.h"
+#include "pool/ports/range.h"
 
 #include <errno.h>
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* fuzz_rule_file - a rule file of any content is read, or refused in one line that names the place */
 #include "fuzz.h"
-#include "rule_file.h"
+#include "pool/rules/file.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

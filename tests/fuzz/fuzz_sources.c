@@ -2,7 +2,7 @@
 /* fuzz_sources - a list of sources of any content is taken whole, or refused with a reason and left out whole
  */
 #include "fuzz.h"
-#include "source_list.h"
+#include "pool/rules/source_list.h"
 
 static void check_items(const struct source_list *list)
 {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /* fuzz_usage - a usage segment of any content is refused with a reason, or gives numbers that make sense */
-#include "event_text.h"
 #include "fuzz.h"
-#include "usage_read.h"
+#include "pool/log/event_text.h"
+#include "pool/segment/read.h"
 
 #include <math.h>
 

@@ -30,7 +30,7 @@ def hooked():
     """The names in hooks.h, and those hooked by code of their own."""
     text = (SOURCES / "hooks.h").read_text()
     names = set(re.findall(r"^\s*HOOK\(.+?, (\w+),", text, re.MULTILINE))
-    for file in SOURCES.glob("*.c"):
+    for file in SOURCES.rglob("*.c"):
         code = file.read_text()
         names |= set(re.findall(r"^TWIN\(\w+, (\w+),", code, re.MULTILINE))
         names |= set(re.findall(r'__asm__\("(\w+)"\)', code))

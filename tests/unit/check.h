@@ -3,7 +3,7 @@
 #ifndef HEADROOM_TESTS_UNIT_CHECK_H
 #define HEADROOM_TESTS_UNIT_CHECK_H
 
-#include "address.h"
+#include "pool/base/address.h"
 
 #include <criterion/criterion.h>
 #include <criterion/parameterized.h>

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /* exchange - what went both ways on a connection, and what a guard must say of it. */
-#include "exchange.h"
+#include "tests/unit/exchange.h"
 
-#include "check.h"
+#include "tests/unit/check.h"
 
 /* The bytes in a block of their own size, so that AddressSanitizer sees reads past the end. */
 static void tell(struct guard *guard, char direction, const char *bytes, size_t size)

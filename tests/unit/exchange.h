@@ -3,7 +3,7 @@
 #ifndef HEADROOM_TESTS_UNIT_EXCHANGE_H
 #define HEADROOM_TESTS_UNIT_EXCHANGE_H
 
-#include "guard.h"
+#include "pool/guard/guard.h"
 
 enum { EXCHANGE_STEPS_MAX = 14 };
 

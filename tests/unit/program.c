@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 /* program - a program under the shim, over the fake kernel: what the hooks of preload/ do, in few lines. */
-#include "program.h"
+#include "tests/unit/program.h"
 
-#include "attempt.h"
-#include "check.h"
-#include "deferral.h"
-#include "ending.h"
-#include "pending.h"
-#include "rule_file.h"
+#include "pool/connect/attempt.h"
+#include "pool/connect/pending.h"
+#include "pool/rules/file.h"
+#include "pool/socket/deferral.h"
+#include "pool/socket/ending.h"
+#include "tests/unit/check.h"
 
 #include <errno.h>
 #include <sys/single_threaded.h>

@@ -3,9 +3,9 @@
 #ifndef HEADROOM_TESTS_UNIT_PROGRAM_H
 #define HEADROOM_TESTS_UNIT_PROGRAM_H
 
-#include "fake_kernel.h"
-#include "shim.h"
-#include "socket_facts.h"
+#include "pool/shim.h"
+#include "pool/socket/facts.h"
+#include "tests/unit/fake/kernel.h"
 
 extern struct shim shim;
 

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 /* reusing - a program whose closed connections are parked, over the fake kernel. */
-#include "reusing.h"
+#include "tests/unit/reusing.h"
 
-#include "attempt.h"
-#include "check.h"
-#include "closing.h"
-#include "fake_keeper.h"
-#include "fdtable.h"
-#include "parking.h"
-#include "process.h"
-#include "renew.h"
+#include "pool/connect/attempt.h"
+#include "preload/closing.h"
+#include "preload/fdtable.h"
+#include "preload/parking/parking.h"
+#include "preload/parking/renew.h"
+#include "preload/process.h"
+#include "tests/unit/check.h"
+#include "tests/unit/fake/keeper.h"
 
 #include <netinet/in.h>
 #include <sys/resource.h>

@@ -4,8 +4,8 @@
 #ifndef HEADROOM_TESTS_UNIT_REUSING_H
 #define HEADROOM_TESTS_UNIT_REUSING_H
 
-#include "program.h"
-#include "reuse.h"
+#include "pool/reuse/reuse.h"
+#include "tests/unit/program.h"
 
 /* What reuse.h calls the blank is an open fd. */
 enum { BLANK = 1 };

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /* test_shim - the state of the library in one process, and the lock around it. */
-#include "check.h"
-#include "program.h"
-#include "shim.h"
+#include "pool/shim.h"
+#include "tests/unit/check.h"
+#include "tests/unit/program.h"
 
 #include <errno.h>
 #include <pthread.h>

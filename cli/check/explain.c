@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: Apache-2.0
+/* explain - `headroom explain WORD`: the few paragraphs behind each word. */
+#include "cli/shared/terminal.h"
+#include "cli/shared/verbs.h"
+
+#include <string.h>
+
+struct entry {
+	const char *word, *line;
+	const char *paragraphs[5];
+};
+
+static const struct entry entries[] = {
+	{ "headroom",
+	  "how many more connections can be opened",
+	  { "A TCP connection is named by four values: local IP, local port, remote IP, remote port. No two "
+	    "connections "
+	    "of a network namespace have the same four.",
+	    "So towards one destination (remote IP and port) one source (local IP) has as many connections "
+	    "as there are "
+	    "ports for it: its capacity. What is not in use of that is the headroom. Another source, or "
+	    "another "
+	    "destination, has a headroom of its own.",
+	    "At 0 connect() fails with EADDRNOTAVAIL, \"Cannot assign requested address\"." } },
+	{ "capacity",
+	  "the ports from one source to one destination",
+	  { "The range net.ipv4.ip_local_port_range, both ends included, less the ports of "
+	    "net.ipv4.ip_local_reserved_ports, less the blocked ports.",
+	    "A range with an odd number of ports gives a program without the shim one port less at times: "
+	    "the kernel "
+	    "walks over an even number of them." } },
+	{ "blocked",
+	  "ports that no connect() may take",
+	  { "connect() passes over a port that any socket holds by an explicit bind(): a listener, a "
+	    "connection it "
+	    "accepted, a socket after bind(ip, 0) or bind(ip, port) without IP_BIND_ADDRESS_NO_PORT, or the "
+	    "TIME_WAIT of "
+	    "one. This holds for every source and every destination, IPv4 and IPv6 alike.",
+	    "One program that binds its outgoing sockets the old way can so take the ports of all others: "
+	    "they get "
+	    "EADDRNOTAVAIL with hardly any connections open. `headroom ports` says who.",
+	    "The cure is IP_BIND_ADDRESS_NO_PORT before the bind(). The shim adds it: headroom run -- "
+	    "COMMAND.",
+	    "The kernel lists listeners and sockets that are bound only. Of a connection it does not tell "
+	    "whether it was "
+	    "bound explicitly: --probe asks about each such port, by trying it towards a closed port of "
+	    "127.0.0.1." } },
+	{ "knee",
+	  "half of the ports in use, from where connect() is slow",
+	  { "A plain connect() tries every second port of the range first. When those are used up, each "
+	    "connect() looks "
+	    "at all of them in vain before it comes to the other half: 1 to 3 ms instead of 25 us, all of it "
+	    "CPU time in "
+	    "the kernel.",
+	    "A socket with IP_LOCAL_PORT_RANGE set does not do so, from Linux 6.8 on. The shim sets it in "
+	    "time: headroom run -- COMMAND." } },
+	{ "time-wait",
+	  "closed connections that hold their port for another 60 s",
+	  { "The side that closes a connection first keeps its four values for 60 s, as late segments may "
+	    "still come. "
+	    "The time is fixed; tcp_fin_timeout does not change it. No process holds such a socket any more.",
+	    "With 28,232 ports that is 470 new connections a second to one destination, from one source, and "
+	    "no more.",
+	    "What helps: keep connections open (keepalive, a pool); let the server close first; more "
+	    "sources; "
+	    "net.ipv4.tcp_tw_reuse=1, which lets connect() take one over after one second. The default, 2, "
+	    "does so on "
+	    "loopback only; it needs TCP timestamps." } },
+	{ "reserved",
+	  "ports that connect() leaves alone",
+	  { "net.ipv4.ip_local_reserved_ports keeps connect() and bind(ip, 0) from using them; an explicit "
+	    "bind() to one is "
+	    "allowed. Reserve the ports of services that listen inside the range: else a connection may have "
+	    "the port when "
+	    "the service starts again." } },
+	{ "source",
+	  "a local IP that connections leave from",
+	  { "The kernel chooses it by the route, unless the program binds one. Each further source has a "
+	    "whole tuple space "
+	    "of its own to each destination.",
+	    "To add one: ip address add 10.0.0.6/24 dev eth0. To use several without changing the program: "
+	    "headroom run --sources auto -- COMMAND." } },
+	{ "sources",
+	  "every source must be let in by the server",
+	  { "A server that tells its clients apart by their address has to know each source: PostgreSQL's "
+	    "pg_hba.conf, MySQL's "
+	    "grants (user@host), Redis' protected mode, Oracle's invited nodes, allow-lists of proxies and "
+	    "cloud firewalls, hosts "
+	    "that resolve the address backwards. Limits per client address (rate limits, connections per IP, "
+	    "fail2ban) count each "
+	    "source by itself. And a packet to each source must find its way back.",
+	    "even, the default for named sources, uses all of them from the first connection on: what is not "
+	    "let in shows in the "
+	    "first test. spill, the default with auto, uses the kernel's own choice until half of its ports "
+	    "are in use. sticky uses "
+	    "one source for each remote address, for servers that know a client by it: FTP, SIP, sessions "
+	    "per "
+	    "IP.",
+	    "A source that fails where others do not is set aside for that destination, with a log line "
+	    "(source_failing), and tried "
+	    "again by single connections. What a server says in its own words before it closes (Redis' "
+	    "-DENIED, PostgreSQL's FATAL) "
+	    "is an answer to the shim: only the program can know that it was refused.",
+	    "When all sources are full, the kernel's own choice gets a last try; strict = yes forbids "
+	    "it." } },
+	{ "close-wait",
+	  "the peer closed, the program did not",
+	  { "A connection in CLOSE_WAIT has got the end of the peer's data, and waits for its own program to "
+	    "close it. "
+	    "It stays as long as the program lives. Many of them are a leak in the program: an error path "
+	    "without "
+	    "close(), a pool that does not look at its idle connections.",
+	    "headroom check --leaks says which process and how long." } },
+	{ "probe",
+	  "asking the kernel about one port",
+	  { "A socket is told to use this port only (IP_LOCAL_PORT_RANGE, Linux 6.3) and connected to a "
+	    "closed port of "
+	    "127.0.0.1. \"Connection refused\" means the port is usable, EADDRNOTAVAIL that it is blocked. "
+	    "Nothing leaves "
+	    "the host, nothing is left behind. It takes some 20 us a port, and only ports that a socket "
+	    "holds, with nothing "
+	    "told of how it came by it, are asked for." } },
+};
+enum { ENTRIES = sizeof(entries) / sizeof(entries[0]) };
+
+static int list(FILE *out)
+{
+	fputs("usage: headroom explain WORD\n\n", out);
+	for (int i = 0; i < ENTRIES; i++)
+		fprintf(out, "  %-11s %s\n", entries[i].word, entries[i].line);
+	return out == stdout ? STATUS_FINE : STATUS_USAGE;
+}
+
+int verb_explain(int argc, char **argv)
+{
+	if (argc != 2)
+		return list(stderr);
+	if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h"))
+		return list(stdout);
+	for (int i = 0; i < ENTRIES; i++) {
+		if (strcasecmp(argv[1], entries[i].word))
+			continue;
+		terminal_style(stdout, STYLE_BOLD);
+		printf("%s", entries[i].word);
+		terminal_style(stdout, STYLE_NONE);
+		printf(": %s\n", entries[i].line);
+		for (const char *const *p = entries[i].paragraphs; *p; p++) {
+			putchar('\n');
+			terminal_paragraph(stdout, "", *p);
+		}
+		return STATUS_FINE;
+	}
+	return complain("explain", "`%s` is not a word of headroom's; `headroom explain --help` lists them",
+			argv[1]);
+}

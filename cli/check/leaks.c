@@ -1,0 +1,307 @@
+// SPDX-License-Identifier: Apache-2.0
+/* check_leaks - `headroom check --leaks`: processes that do not close their connections.
+ *
+ * Two signs: sockets in CLOSE_WAIT, which the peer closed and the program did not; and a number of
+ * connections to one destination that grows from look to look and never falls.
+ */
+#include "cli/check/leaks.h"
+
+#include "cli/ports/holders.h"
+#include "cli/shared/complain.h"
+#include "cli/shared/json.h"
+#include "cli/shared/sleep.h"
+#include "cli/shared/terminal.h"
+#include "cli/shared/view_complaints.h"
+#include "pool/ports/space.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <uthash.h>
+
+enum {
+	LOOKS = 4,
+	MANY = 10,            /* CLOSE_WAITs, or connections more at the end of the sample */
+	SOCKETS_MAX = 400000, /* looked for at once: 20 bytes each */
+	PLACES_MAX = 20000,
+	ROWS_SHOWN = 20,
+};
+
+/* A destination; or, of accepted connections, the listener's endpoint, with reserved_zero set. */
+struct place {
+	struct endpoint endpoint;
+	uint32_t index;
+	UT_hash_handle hh;
+};
+
+struct leak_key {
+	int pid;
+	uint32_t place;
+};
+
+/* One process and place. */
+struct leak {
+	struct leak_key key;
+	struct process process;
+	const struct place *place;
+	uint32_t close_wait, oldest_ms; /* SOCKET_QUIET_UNKNOWN if not told */
+	uint32_t open[LOOKS];
+	UT_hash_handle hh;
+};
+
+struct leaks {
+	struct port_space *listening;
+	struct place *places, *by_index[PLACES_MAX];
+	struct wanted_socket *wanted;
+	size_t wanted_count, room, left_out;
+	struct leak *leaks;
+	struct process_search search;
+	unsigned look;
+	bool close_wait_pass;
+};
+
+static bool accepted(const struct leaks *leaks, const struct socket_seen *seen)
+{
+	return leaks->listening->ports[seen->source.port].blocked == BLOCKED_LISTEN;
+}
+
+static const struct place *place_of(struct leaks *leaks, const struct socket_seen *seen)
+{
+	struct endpoint endpoint = seen->destination;
+	struct place *place;
+
+	if (accepted(leaks, seen)) {
+		endpoint = seen->source;
+		endpoint.reserved_zero = 1;
+	}
+	HASH_FIND(hh, leaks->places, &endpoint, sizeof(endpoint), place);
+	unsigned count = HASH_COUNT(leaks->places);
+	if (place || count == PLACES_MAX || !(place = calloc(1, sizeof(*place))))
+		return place;
+	place->endpoint = endpoint;
+	place->index = count;
+	leaks->by_index[count] = place;
+	HASH_ADD(hh, leaks->places, endpoint, sizeof(endpoint), place);
+	return place;
+}
+
+static bool make_room(struct leaks *leaks)
+{
+	if (leaks->wanted_count < leaks->room)
+		return true;
+	size_t room = leaks->room ? leaks->room * 2 : 1024;
+	struct wanted_socket *wanted =
+		leaks->room < SOCKETS_MAX ? realloc(leaks->wanted, room * sizeof(*wanted)) : NULL;
+	if (!wanted)
+		return false;
+	leaks->wanted = wanted;
+	leaks->room = room;
+	return true;
+}
+
+static void see(const struct socket_seen *seen, void *context)
+{
+	struct leaks *leaks = context;
+
+	/* A client that stays is no leak of the server's. */
+	if (!seen->inode || (!leaks->close_wait_pass && accepted(leaks, seen)))
+		return;
+	const struct place *place = make_room(leaks) ? place_of(leaks, seen) : NULL;
+	if (!place) {
+		leaks->left_out++;
+		return;
+	}
+	leaks->wanted[leaks->wanted_count++] =
+		(struct wanted_socket){ .inode = seen->inode, .tag = place->index, .note = seen->quiet_ms };
+}
+
+static void found(const struct process *process, const struct wanted_socket *socket, void *context)
+{
+	struct leaks *leaks = context;
+	struct leak_key key = { .pid = process->pid, .place = socket->tag };
+	struct leak *leak;
+
+	HASH_FIND(hh, leaks->leaks, &key, sizeof(key), leak);
+	if (!leak) {
+		if (!(leak = calloc(1, sizeof(*leak))))
+			return;
+		*leak = (struct leak){ .key = key,
+				       .process = *process,
+				       .place = leaks->by_index[socket->tag],
+				       .oldest_ms = SOCKET_QUIET_UNKNOWN };
+		HASH_ADD(hh, leaks->leaks, key, sizeof(key), leak);
+	}
+	if (!leaks->close_wait_pass) {
+		leak->open[leaks->look]++;
+		return;
+	}
+	leak->close_wait++;
+	if (socket->note != SOCKET_QUIET_UNKNOWN &&
+	    (leak->oldest_ms == SOCKET_QUIET_UNKNOWN || socket->note > leak->oldest_ms))
+		leak->oldest_ms = socket->note;
+}
+
+static int pass(struct leaks *leaks, uint32_t states, bool quiet)
+{
+	struct kernel_filter filter = { .states = states, .quiet = quiet };
+	struct kernel_view view;
+
+	leaks->wanted_count = 0;
+	leaks->close_wait_pass = quiet;
+	int rc = kernel_view_read(&view, &filter, see, leaks);
+	if (!rc)
+		rc = process_table_find(leaks->wanted, leaks->wanted_count, &leaks->search, found, leaks);
+	if (rc)
+		complain(NULL, "sockets and their processes cannot be read: %s", strerror(-rc));
+	return rc;
+}
+
+static int look(struct leaks *leaks, double sample_s)
+{
+	struct kernel_filter listeners = { .states = 1u << STATE_LISTEN };
+	struct kernel_view view;
+
+	kernel_view_read(&view, &listeners, port_space_visit, leaks->listening);
+	if (view.way == VIEW_PROC)
+		view_complain(&view);
+	for (leaks->look = 0; leaks->look < LOOKS; leaks->look++) {
+		if (leaks->look)
+			sleep_s(sample_s / (LOOKS - 1));
+		if (pass(leaks, 1u << STATE_ESTABLISHED | 1u << STATE_SYN_SENT | 1u << STATE_CLOSE_WAIT,
+			 false))
+			return STATUS_USAGE;
+	}
+	if (pass(leaks, 1u << STATE_CLOSE_WAIT, true))
+		return STATUS_USAGE;
+	if (leaks->left_out)
+		complain("--leaks", "too many sockets: %zu were not looked at", leaks->left_out);
+	holders_complain(&leaks->search);
+	return STATUS_FINE;
+}
+
+static bool only_grows(const struct leak *leak)
+{
+	for (unsigned i = 1; i < LOOKS; i++)
+		if (leak->open[i] < leak->open[i - 1])
+			return false;
+	return leak->open[LOOKS - 1] > leak->open[0];
+}
+
+static bool is_leak(const struct leak *leak)
+{
+	return leak->close_wait >= MANY ||
+	       (only_grows(leak) && leak->open[LOOKS - 1] - leak->open[0] >= MANY);
+}
+
+static int worst_first(const struct leak *a, const struct leak *b)
+{
+	uint32_t x = a->close_wait + a->open[LOOKS - 1] - a->open[0];
+	uint32_t y = b->close_wait + b->open[LOOKS - 1] - b->open[0];
+	return (x < y) - (x > y);
+}
+
+static void put_rows(const struct leaks *leaks, double sample_s)
+{
+	char place[ENDPOINT_TEXT_MAX], age[64];
+	unsigned shown = 0;
+
+	for (const struct leak *l = leaks->leaks; l; l = l->hh.next) {
+		if (!is_leak(l) || shown++ >= ROWS_SHOWN)
+			continue;
+		terminal_style(stdout, STYLE_BOLD);
+		printf("%s[%d]", l->process.name, l->process.pid);
+		terminal_style(stdout, STYLE_NONE);
+		printf(" %s %s\n", l->place->endpoint.reserved_zero ? "as the server at" : "to",
+		       endpoint_format(&l->place->endpoint, place));
+		if (l->close_wait >= MANY) {
+			printf("  %u in CLOSE_WAIT: the peer has closed, the program has not", l->close_wait);
+			if (l->oldest_ms != SOCKET_QUIET_UNKNOWN)
+				printf("; the oldest for %s",
+				       terminal_duration(l->oldest_ms / 1e3, age, sizeof(age)));
+			putchar('\n');
+		}
+		if (only_grows(l))
+			printf("  %u connections, then %u: only growing, over %.1f s\n", l->open[0],
+			       l->open[LOOKS - 1], sample_s);
+	}
+	if (shown > ROWS_SHOWN)
+		printf("and %u more; --json has them all\n", shown - ROWS_SHOWN);
+	if (shown)
+		puts("What to do: close what the peer has closed (a read of 0 bytes), on error paths too; "
+		     "bound the pool.");
+	else
+		puts("no process seems to leak connections");
+}
+
+static void put_json(const struct leaks *leaks, double sample_s)
+{
+	struct json json = { .out = stdout };
+	char place[ENDPOINT_TEXT_MAX];
+
+	json_open(&json, NULL, '{');
+	json_number(&json, "schema", 1);
+	json_text(&json, "kind", "leaks");
+	json_real(&json, "sample_seconds", sample_s);
+	json_number(&json, "sockets_without_visible_process", leaks->search.missing);
+	json_number(&json, "sockets_left_out", leaks->left_out);
+	json_open(&json, "leaks", '[');
+	for (const struct leak *l = leaks->leaks; l; l = l->hh.next) {
+		if (!is_leak(l))
+			continue;
+		json_open(&json, NULL, '{');
+		json_number(&json, "pid", (uint64_t)l->process.pid);
+		json_text(&json, "name", l->process.name);
+		json_text(&json, l->place->endpoint.reserved_zero ? "server" : "destination",
+			  endpoint_format(&l->place->endpoint, place));
+		json_number(&json, "close_wait", l->close_wait);
+		if (l->oldest_ms == SOCKET_QUIET_UNKNOWN)
+			json_null(&json, "oldest_close_wait_seconds");
+		else
+			json_real(&json, "oldest_close_wait_seconds", l->oldest_ms / 1e3);
+		json_open(&json, "connections", '[');
+		for (unsigned i = 0; i < LOOKS; i++)
+			json_number(&json, NULL, l->open[i]);
+		json_close(&json, ']');
+		json_bool(&json, "only_grows", only_grows(l));
+		json_close(&json, '}');
+	}
+	json_close(&json, ']');
+	json_close(&json, '}');
+}
+
+static void end(struct leaks *leaks)
+{
+	struct place *place, *next_place;
+	struct leak *leak, *next_leak;
+
+	HASH_ITER (hh, leaks->leaks, leak, next_leak) {
+		HASH_DEL(leaks->leaks, leak);
+		free(leak);
+	}
+	HASH_ITER (hh, leaks->places, place, next_place) {
+		HASH_DEL(leaks->places, place);
+		free(place);
+	}
+	free(leaks->wanted);
+	free(leaks->listening);
+	free(leaks);
+}
+
+int check_leaks(const struct check_options *options)
+{
+	struct leaks *leaks = calloc(1, sizeof(*leaks));
+	int status = STATUS_USAGE;
+
+	if (!leaks || !(leaks->listening = calloc(1, sizeof(*leaks->listening)))) {
+		free(leaks);
+		return complain(NULL, "no memory");
+	}
+	if (!(status = look(leaks, options->sample_s))) {
+		HASH_SORT(leaks->leaks, worst_first);
+		(options->json ? put_json : put_rows)(leaks, options->sample_s);
+		for (const struct leak *l = leaks->leaks; l; l = l->hh.next)
+			if (is_leak(l))
+				status = STATUS_BAD_NEWS;
+	}
+	end(leaks);
+	return status;
+}

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+/* space_table - the tuple spaces in use, and the processes of each. */
+#include "cli/live/space_table.h"
+
+#include <stdlib.h>
+
+struct space *spaces_find(struct spaces *spaces, const struct space_key *key)
+{
+	struct space *space;
+
+	HASH_FIND(hh, spaces->table, key, sizeof(*key), space);
+	if (space || HASH_COUNT(spaces->table) >= SPACES_MAX || !(space = calloc(1, sizeof(*space))))
+		return space;
+	space->key = *key;
+	HASH_ADD(hh, spaces->table, key, sizeof(*key), space);
+	return space;
+}
+
+struct space_row *spaces_add_row(struct spaces *spaces)
+{
+	if (spaces->row_count == spaces->row_room) {
+		unsigned room = spaces->row_room ? 2 * spaces->row_room : 256;
+		struct space_row *rows = reallocarray(spaces->rows, room, sizeof(*rows));
+		if (!rows)
+			return NULL;
+		spaces->rows = rows;
+		spaces->row_room = room;
+	}
+	struct space_row *row = &spaces->rows[spaces->row_count++];
+	*row = (struct space_row){ 0 };
+	return row;
+}
+
+void spaces_end(struct spaces *spaces)
+{
+	struct space *space, *next;
+
+	HASH_ITER (hh, spaces->table, space, next) {
+		HASH_DEL(spaces->table, space);
+		free(space);
+	}
+	for (unsigned i = 0; i < spaces->process_count; i++)
+		free(spaces->processes[i].path);
+	free(spaces->processes);
+	free(spaces->rows);
+	arena_release(&spaces->arena);
+	*spaces = (struct spaces){ 0 };
+}

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+/* space_table - the tuple spaces in use, and the processes of each.
+ *
+ * A tuple space belongs to a network namespace, not to a process: what one process has in use the others
+ * cannot take. So the headroom of a row is that of its tuple space, after all processes. */
+#ifndef HEADROOM_CLI_SPACE_TABLE_H
+#define HEADROOM_CLI_SPACE_TABLE_H
+
+#include "pool/segment/read.h"
+
+#include <uthash.h>
+
+struct space_key {
+	struct address source;
+	struct endpoint destination;
+	uint64_t network; /* 0: that of the caller; else the inode of its network namespace */
+};
+_Static_assert(sizeof(struct space_key) == 48, "a hash key: no padding");
+
+struct space {
+	struct space_key key;
+	/* Of all processes under the shim; where the kernel was asked, of all processes. */
+	uint32_t open, time_wait, in_use;
+	uint32_t shim_open, shim_time_wait, shim_in_use; /* of those under the shim */
+	uint32_t capacity, headroom;                     /* capacity 0: not known */
+	bool from_kernel;
+	UT_hash_handle hh;
+};
+
+struct space_process {
+	struct usage usage;
+	char *path; /* of its usage segment */
+};
+
+/* One process and one of its tuple spaces. Of what is added up (destination with port 0) @space is NULL. */
+struct space_row {
+	unsigned process; /* index; SPACE_NO_SHIM: all processes without the shim, then @entry is NULL */
+	const struct usage_entry *entry;
+	struct usage_figures figures; /* of this process alone */
+	struct space *space;
+};
+
+enum { SPACE_NO_SHIM = 0xffffffffu, SPACES_MAX = 50000 };
+
+/* What the kernel says of the port space of the caller's network namespace. */
+struct space_host {
+	bool known;
+	uint32_t range, reserved, blocked, capacity;
+	uint64_t left_out; /* sockets for whose tuple spaces there was no room */
+};
+
+struct spaces {
+	struct arena arena;
+	struct space_process *processes;
+	unsigned process_count, process_room;
+	struct space_row *rows;
+	unsigned row_count, row_room;
+	struct space *table;
+	struct space_host host;
+	unsigned skipped; /* segments and directories that could not be read */
+	uint64_t now_ns;  /* CLOCK_MONOTONIC */
+};
+
+/**
+ * spaces_find() - a tuple space, made if it is not there
+ * Return: NULL when there are too many, or memory is short
+ */
+struct space *spaces_find(struct spaces *spaces, const struct space_key *key);
+
+/**
+ * spaces_add_row() - one row more
+ * Return: NULL when memory is short
+ */
+struct space_row *spaces_add_row(struct spaces *spaces);
+
+/**
+ * spaces_end() - give memory back
+ */
+void spaces_end(struct spaces *spaces);
+
+#endif

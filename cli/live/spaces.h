@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+/* spaces - find the tuple spaces in use now, each with the processes under the shim that share it. */
+#ifndef HEADROOM_CLI_SPACES_H
+#define HEADROOM_CLI_SPACES_H
+
+#include "cli/live/space_table.h"
+
+struct spaces_options {
+	const char *state_dir; /* as of usage_walk() */
+	bool host;             /* ask the kernel too */
+	bool say_skipped;      /* one line on standard error for each that is skipped */
+};
+
+/**
+ * spaces_look() - find them
+ * @spaces:	out; spaces_end() gives its memory back, after an error too
+ * Return: STATUS_FINE, or STATUS_USAGE after a complaint
+ */
+int spaces_look(struct spaces *spaces, const struct spaces_options *options);
+
+/**
+ * spaces_state_dir() - where to look: what the option says, else HEADROOM_STATE_DIR
+ * @state_dir:	of the option, or NULL; out: as of usage_walk()
+ * Return: STATUS_FINE, or STATUS_USAGE after a complaint
+ */
+int spaces_state_dir(const char **state_dir);
+
+#endif

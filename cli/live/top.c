@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: Apache-2.0
+/* top - `headroom top`: the ports in use, live; or once, as text. */
+#include "cli/live/top.h"
+
+#include "cli/shared/option_number.h"
+#include "cli/shared/sleep.h"
+#include "cli/shared/verb_options.h"
+#include "cli/shared/verbs.h"
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+static const char usage[] =
+	"usage: headroom top [OPTION...]\n"
+	"\n"
+	"Shows the ports that programs under the shim have in use, live: a row for each\n"
+	"process, destination and source. Without a terminal, or with --once, it is\n"
+	"printed once.\n"
+	"\n"
+	"      --once           print once and end\n"
+	"      --delay SECONDS  between two looks; default 1\n"
+	"      --sort KEY       headroom (default: the least first), rate or failures\n"
+	"      --filter TEXT    rows with this text in process, destination or source\n"
+	"      --host           ask the kernel too: programs without the shim, exact\n"
+	"                       capacity\n"
+	"      --state-dir DIR  where the usage segments are; default HEADROOM_STATE_DIR,\n"
+	"                       else where the shim puts them; as root those of all users\n"
+	"  -h, --help           this text\n"
+	"\n"
+	"Keys: h r f sort by headroom, rate, failures; arrows select; Enter one process,\n"
+	"Esc all; / filter; space pause; ? help; q quit.\n"
+	"\n"
+	"Exit status: 0 fine; 2 usage or environment error.\n";
+
+static int take_sort(struct top *top, const char *value)
+{
+	for (top->sort = 0; top->sort < TOP_SORTS; top->sort++)
+		if (!strcmp(top_sort_name(top->sort), value))
+			return STATUS_FINE;
+	return complain("--sort", "`%s` is none of headroom, rate, failures", value);
+}
+
+static int take_option(void *context, int option)
+{
+	struct top *top = context;
+	switch (option) {
+	case 'o':
+		top->once = true;
+		return STATUS_FINE;
+	case 'd':
+		return option_number("--delay", optarg, 0.1, 3600, &top->delay_s);
+	case 's':
+		return take_sort(top, optarg);
+	case 'f':
+		if (strlen(optarg) >= sizeof(top->filter))
+			return complain("--filter", "is longer than %d characters", TOP_FILTER_MAX - 1);
+		strcpy(top->filter, optarg);
+		return STATUS_FINE;
+	case 'H':
+		top->look_for.host = true;
+		return STATUS_FINE;
+	case 'D':
+		top->look_for.state_dir = optarg;
+		return STATUS_FINE;
+	default:
+		return STATUS_USAGE;
+	}
+}
+
+static int take_options(struct top *top, int argc, char **argv)
+{
+	static const struct option known[] = {
+		{ "once", no_argument, NULL, 'o' },       { "delay", required_argument, NULL, 'd' },
+		{ "sort", required_argument, NULL, 's' }, { "filter", required_argument, NULL, 'f' },
+		{ "host", no_argument, NULL, 'H' },       { "state-dir", required_argument, NULL, 'D' },
+		{ "help", no_argument, NULL, 'h' },       { NULL, 0, NULL, 0 }
+	};
+	static const struct verb_options all = {
+		.verb = "top", .usage = usage, .letters = ":h", .known = known, .take = take_option
+	};
+
+	int status = verb_options_take(&all, argc, argv, top);
+	if (status)
+		return status;
+	if (optind < argc)
+		return complain("top", "`%s` is one word too many", argv[optind]);
+	return spaces_state_dir(&top->look_for.state_dir);
+}
+
+struct widths {
+	int process, to, source;
+};
+
+static void widen(int *width, const char *text)
+{
+	int length = (int)strlen(text);
+	*width = length > *width ? length : *width;
+}
+
+static void print_rows(const struct top *top)
+{
+	struct widths w = { .process = 7, .to = 11, .source = 6 };
+	struct top_numbers numbers;
+	unsigned shown = 0;
+
+	for (unsigned i = 0; i < top->row_count; i++) {
+		const struct top_row *row = &top->rows[i];
+		if (!top_matches(top, row))
+			continue;
+		widen(&w.process, row->process);
+		widen(&w.to, row->to);
+		widen(&w.source, row->source);
+		shown++;
+	}
+	if (!shown) {
+		puts("no program under the shim has a port in use, as far as can be seen from here");
+		return;
+	}
+	printf("%-*s  %-*s  %-*s %8s %8s %7s %9s %7s %7s %7s %7s\n", w.process, "process", w.to,
+	       "destination", w.source, "source", "headroom", "capacity", "open", "time-wait", "others",
+	       "rate", "failed", "lasts");
+	for (unsigned i = 0; i < top->row_count; i++) {
+		const struct top_row *row = &top->rows[i];
+		if (!top_matches(top, row))
+			continue;
+		top_numbers(row, &numbers);
+		printf("%-*s  %-*s  %-*s %8s %8u %7u %9u %7u %7s %7s %7s\n", w.process, row->process, w.to,
+		       row->to, w.source, row->source, numbers.headroom, row->capacity, row->open,
+		       row->time_wait, row->others, numbers.rate, numbers.failed, numbers.lasts);
+	}
+}
+
+/* Two looks: a rate needs them. */
+static int print_once(struct top *top)
+{
+	int status;
+
+	top->look_for.say_skipped = true;
+	if ((status = top_look(top)))
+		return status;
+	top->look_for.say_skipped = false;
+	sleep_s(top->delay_s);
+	if ((status = top_look(top)))
+		return status;
+	print_rows(top);
+	if (fflush(stdout) || ferror(stdout))
+		return complain("standard output", "%s", strerror(errno));
+	return STATUS_FINE;
+}
+
+int verb_top(int argc, char **argv)
+{
+	struct top top = { .delay_s = 1 };
+	int status = take_options(&top, argc, argv);
+
+	if (!status) {
+		bool live = !top.once && isatty(STDOUT_FILENO) && isatty(STDIN_FILENO);
+		status = live ? top_screen(&top) : print_once(&top);
+	}
+	top_end(&top);
+	return status;
+}

@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+/* top - `headroom top`: rows of the live view, and the two ways to show them. */
+#ifndef HEADROOM_CLI_TOP_H
+#define HEADROOM_CLI_TOP_H
+
+#include "cli/live/spaces.h"
+
+#include <stdio.h>
+
+enum { TOP_PROCESS_MAX = USAGE_NAME_MAX + 16, TOP_FILTER_MAX = 64 };
+
+enum top_sort { TOP_BY_HEADROOM, TOP_BY_RATE, TOP_BY_FAILURES, TOP_SORTS };
+
+/* Names a row from look to look. */
+struct top_key {
+	uint64_t started_ns;
+	uint32_t pid; /* 0: programs without the shim */
+	uint32_t reserved_zero;
+	struct space_key space;
+};
+_Static_assert(sizeof(struct top_key) == 64, "a hash key: no padding");
+
+/* One process and one tuple space. */
+struct top_row {
+	struct top_key key;
+	char process[TOP_PROCESS_MAX]; /* "NAME[PID]", in parentheses when it has ended */
+	char to[ENDPOINT_TEXT_MAX], source[ADDRESS_TEXT_MAX];
+	uint32_t open, time_wait, others; /* ports in use: by this process, by all the others */
+	uint32_t capacity, headroom;      /* capacity 0: not known */
+	uint64_t opened, failed;
+	double rate; /* connections opened a second, since the look before; below 0: not known */
+	double exhausted_in_s;
+};
+
+struct top_before;
+
+struct top {
+	struct spaces_options look_for;
+	double delay_s;
+	bool once;
+	enum top_sort sort;
+	char filter[TOP_FILTER_MAX]; /* in the text of process, destination or source; empty: all */
+	struct top_key only;         /* started_ns and pid; pid 0: all processes */
+
+	struct top_row *rows;
+	unsigned row_count;
+	unsigned process_count, skipped;
+	struct top_before *before;
+	uint64_t looked_ns;
+};
+
+/**
+ * top_look() - look again, and make the rows: filtered and sorted
+ * Return: STATUS_FINE, or STATUS_USAGE after a complaint
+ */
+int top_look(struct top *top);
+
+/**
+ * top_sort() - sort the rows once more
+ */
+void top_sort(struct top *top);
+
+/**
+ * top_matches() - does a row pass filter and choice of process?
+ */
+bool top_matches(const struct top *top, const struct top_row *row);
+
+/**
+ * top_end() - give memory back
+ */
+void top_end(struct top *top);
+
+/**
+ * top_sort_name() - "headroom", "rate", "failures"
+ */
+const char *top_sort_name(enum top_sort sort);
+
+/**
+ * top_numbers() - texts of the columns of numbers
+ */
+struct top_numbers {
+	char headroom[16], rate[16], failed[24], lasts[16];
+};
+void top_numbers(const struct top_row *row, struct top_numbers *out);
+
+/**
+ * top_screen() - the live view, until the user or a signal ends it
+ * Return: an exit status
+ */
+int top_screen(struct top *top);
+
+#endif

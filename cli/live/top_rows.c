@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: Apache-2.0
+/* top_rows - from a look at the tuple spaces to the rows of `headroom top`. */
+#include "cli/live/top.h"
+
+#include "cli/shared/complain.h"
+#include "cli/shared/terminal.h"
+#include "pool/base/clock.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* What a row had opened at the look before. */
+struct top_before {
+	struct top_key key;
+	uint64_t opened;
+	UT_hash_handle hh;
+};
+
+static const char *const sort_names[TOP_SORTS] = { "headroom", "rate", "failures" };
+
+const char *top_sort_name(enum top_sort sort)
+{
+	return sort_names[sort];
+}
+
+static void name_process(const struct usage *usage, char *out)
+{
+	if (usage->merged)
+		snprintf(out, TOP_PROCESS_MAX, "(%s*%u)", usage->header.name, usage->merged);
+	else
+		snprintf(out, TOP_PROCESS_MAX, usage->running ? "%s[%u]" : "(%s[%u])", usage->header.name,
+			 usage->header.pid);
+}
+
+static void take_own(struct top_row *row, const struct spaces *spaces, const struct space_row *from)
+{
+	const struct usage *usage = &spaces->processes[from->process].usage;
+	const struct usage_entry *entry = from->entry;
+	uint32_t in_use = from->figures.in_use, open = usage->running ? entry->open : 0;
+
+	row->key.started_ns = usage->header.started_ns;
+	row->key.pid = usage->header.pid;
+	name_process(usage, row->process);
+	row->open = open < in_use ? open : in_use;
+	row->time_wait = in_use - row->open;
+	row->opened = entry->opened;
+	row->failed = entry->failed;
+	row->exhausted_in_s = from->figures.exhausted_in_s;
+}
+
+static uint32_t less(uint32_t a, uint32_t b)
+{
+	return a > b ? a - b : 0;
+}
+
+static void take_without_shim(struct top_row *row, const struct space *space)
+{
+	snprintf(row->process, sizeof(row->process), "(no shim)");
+	row->open = less(space->open, space->shim_open);
+	row->time_wait = less(less(space->in_use, space->shim_in_use), row->open);
+	row->exhausted_in_s = INFINITY;
+}
+
+static void fill(struct top_row *row, const struct spaces *spaces, const struct space_row *from)
+{
+	const struct space *space = from->space;
+
+	*row = (struct top_row){ .rate = -1 };
+	if (from->process == SPACE_NO_SHIM)
+		take_without_shim(row, space);
+	else
+		take_own(row, spaces, from);
+	strcpy(row->to, "(others)");
+	strcpy(row->source, "-");
+	if (!space)
+		return;
+	row->key.space = space->key;
+	endpoint_format(&space->key.destination, row->to);
+	if (!address_is_unset(&space->key.source))
+		address_format(&space->key.source, row->source);
+	row->others = less(space->in_use, row->open + row->time_wait);
+	row->capacity = space->capacity;
+	row->headroom = space->headroom;
+	/* What one process takes says little of a tuple space that it shares. */
+	if (row->others)
+		row->exhausted_in_s = INFINITY;
+}
+
+/* Of what has ended only its TIME_WAITs are of interest; of what is added up, only if there is something. */
+static bool is_of_interest(const struct spaces *spaces, const struct space_row *row)
+{
+	if (row->process == SPACE_NO_SHIM)
+		return true;
+	if (!spaces->processes[row->process].usage.running)
+		return row->figures.in_use;
+	return row->space || row->entry->opened || row->entry->failed;
+}
+
+bool top_matches(const struct top *top, const struct top_row *row)
+{
+	if (top->only.pid && (row->key.pid != top->only.pid || row->key.started_ns != top->only.started_ns))
+		return false;
+	return strstr(row->process, top->filter) || strstr(row->to, top->filter) ||
+	       strstr(row->source, top->filter);
+}
+
+static int order(double a, double b)
+{
+	return (a > b) - (a < b);
+}
+
+static int compare(const void *a, const void *b, void *argument)
+{
+	const struct top_row *x = a, *y = b;
+	const struct top *top = argument;
+	int by = 0;
+
+	if (top->sort == TOP_BY_RATE)
+		by = order(y->rate, x->rate);
+	else if (top->sort == TOP_BY_FAILURES)
+		by = order((double)y->failed, (double)x->failed);
+	if (!by)
+		by = order(x->capacity ? x->headroom : 1e9, y->capacity ? y->headroom : 1e9);
+	if (!by)
+		by = order((double)y->open + y->time_wait, (double)x->open + x->time_wait);
+	return by ? by : memcmp(&x->key, &y->key, sizeof(x->key));
+}
+
+void top_sort(struct top *top)
+{
+	if (top->row_count)
+		qsort_r(top->rows, top->row_count, sizeof(*top->rows), compare, top);
+}
+
+/* The rate since the look before; @after collects what the next look will compare with. */
+static void take_rate(struct top *top, struct top_row *row, uint64_t now_ns, struct top_before **after)
+{
+	double seconds = (double)clock_since(top->looked_ns, now_ns) / 1e9;
+	struct top_before *before, *next = malloc(sizeof(*next));
+
+	HASH_FIND(hh, top->before, &row->key, sizeof(row->key), before);
+	if (row->key.pid && top->looked_ns && seconds > 0) {
+		uint64_t then = before ? before->opened : 0;
+		row->rate = row->opened > then ? (double)(row->opened - then) / seconds : 0;
+	}
+	if (!next)
+		return;
+	*next = (struct top_before){ .key = row->key, .opened = row->opened };
+	HASH_ADD(hh, *after, key, sizeof(next->key), next);
+}
+
+static void drop_before(struct top *top)
+{
+	struct top_before *before, *next;
+
+	HASH_ITER (hh, top->before, before, next) {
+		HASH_DEL(top->before, before);
+		free(before);
+	}
+}
+
+static int make_rows(struct top *top, const struct spaces *spaces)
+{
+	struct top_row *rows = calloc(spaces->row_count + 1u, sizeof(*rows));
+	struct top_before *after = NULL;
+
+	if (!rows)
+		return complain("top", "no memory");
+	free(top->rows);
+	top->rows = rows;
+	top->row_count = 0;
+	for (unsigned i = 0; i < spaces->row_count; i++) {
+		if (!is_of_interest(spaces, &spaces->rows[i]))
+			continue;
+		fill(&rows[top->row_count], spaces, &spaces->rows[i]);
+		take_rate(top, &rows[top->row_count++], spaces->now_ns, &after);
+	}
+	drop_before(top);
+	top->before = after;
+	top->looked_ns = spaces->now_ns;
+	top_sort(top);
+	return STATUS_FINE;
+}
+
+int top_look(struct top *top)
+{
+	struct spaces spaces;
+
+	int status = spaces_look(&spaces, &top->look_for);
+	if (!status)
+		status = make_rows(top, &spaces);
+	top->skipped = spaces.skipped;
+	top->process_count = 0;
+	for (unsigned i = 0; i < spaces.process_count; i++)
+		top->process_count += spaces.processes[i].usage.running;
+	spaces_end(&spaces);
+	return status;
+}
+
+void top_end(struct top *top)
+{
+	drop_before(top);
+	free(top->rows);
+	top->rows = NULL;
+	top->row_count = 0;
+}
+
+void top_numbers(const struct top_row *row, struct top_numbers *out)
+{
+	strcpy(out->headroom, "-");
+	strcpy(out->rate, "-");
+	strcpy(out->lasts, "-");
+	if (row->capacity)
+		snprintf(out->headroom, sizeof(out->headroom), "%u", row->headroom);
+	if (row->rate >= 0)
+		snprintf(out->rate, sizeof(out->rate), row->rate < 10 ? "%.1f" : "%.0f", row->rate);
+	snprintf(out->failed, sizeof(out->failed), "%llu", (unsigned long long)row->failed);
+	if (row->capacity && !row->headroom)
+		strcpy(out->lasts, "now");
+	else if (row->capacity && !isinf(row->exhausted_in_s))
+		terminal_duration(row->exhausted_in_s, out->lasts, sizeof(out->lasts));
+}

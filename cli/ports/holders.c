@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+/* holders - how many sockets each process holds. */
+#include "cli/ports/holders.h"
+
+#include "cli/shared/complain.h"
+
+#include <stdlib.h>
+
+/* Sockets of one process come one after the other (process_table_find()): the last entry is the likely one.
+ */
+static struct holder *of(struct holders *holders, const struct process *process)
+{
+	for (unsigned i = holders->count; i-- > 0;)
+		if (holders->items[i].process.pid == process->pid)
+			return &holders->items[i];
+	if (holders->count == holders->room) {
+		unsigned room = holders->room ? holders->room * 2 : 16;
+		struct holder *items = realloc(holders->items, room * sizeof(*items));
+		if (!items)
+			return NULL;
+		holders->items = items;
+		holders->room = room;
+	}
+	holders->items[holders->count] = (struct holder){ .process = *process };
+	return &holders->items[holders->count++];
+}
+
+void holders_add(struct holders *holders, const struct process *process, unsigned way)
+{
+	struct holder *holder = of(holders, process);
+
+	if (!holder) {
+		holders->incomplete = true;
+		return;
+	}
+	holder->sockets++;
+	holder->by_way[way]++;
+}
+
+static int most_first(const void *a, const void *b)
+{
+	const struct holder *x = a, *y = b;
+	if (x->sockets != y->sockets)
+		return x->sockets < y->sockets ? 1 : -1;
+	return (x->process.pid > y->process.pid) - (x->process.pid < y->process.pid);
+}
+
+void holders_sort(struct holders *holders)
+{
+	if (holders->count)
+		qsort(holders->items, holders->count, sizeof(*holders->items), most_first);
+}
+
+void holders_end(struct holders *holders)
+{
+	free(holders->items);
+	*holders = (struct holders){ 0 };
+}
+
+void holders_complain(const struct process_search *search)
+{
+	if (search->missing && search->refused)
+		complain(NULL,
+			 "the processes of %zu sockets are not shown: run as root to see the processes of "
+			 "other users",
+			 search->missing);
+}

@@ -1,0 +1,387 @@
+// SPDX-License-Identifier: Apache-2.0
+/* report - `headroom report`: what processes under the shim have in use, or had. */
+#include "cli/report/report.h"
+
+#include "cli/shared/verb_options.h"
+#include "cli/shared/verbs.h"
+#include "pool/base/clock.h"
+#include "pool/base/kernel.h"
+#include "pool/rules/file.h"
+#include "pool/segment/directory.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+static const char usage_text[] =
+	"usage: headroom report [OPTION...] [PID...]\n"
+	"\n"
+	"Shows the ports that processes under the shim use, or used before they ended:\n"
+	"one line per process, then per destination and source, with what is left and\n"
+	"how long it lasts.\n"
+	"\n"
+	"      --name NAME     programs of this name only\n"
+	"      --to DEST       destinations only that match, such as 10.20.0.0/16:443 or\n"
+	"                      *:6379\n"
+	"      --running       no processes that have ended\n"
+	"      --sort KEY      headroom (default: the least first), rate, failures, peak\n"
+	"                      or pid\n"
+	"      --state-dir DIR where their usage segments are; default\n"
+	"                      HEADROOM_STATE_DIR, else where the shim puts them; as\n"
+	"                      root those of all users\n"
+	"      --json          for programs; see headroom-report(1)\n"
+	"      --html FILE     a page for a browser or a printer\n"
+	"  -h, --help          this text\n"
+	"\n"
+	"Exit status: 0 fine; 1 a running process has no port left somewhere; 2 usage or\n"
+	"environment error.\n";
+
+enum sort { SORT_HEADROOM, SORT_RATE, SORT_FAILURES, SORT_PEAK, SORT_PID, SORTS };
+static const char *const sort_names[SORTS] = { "headroom", "rate", "failures", "peak", "pid" };
+
+struct asked {
+	struct report report;
+	struct arena arena;
+	const char *name, *state_dir, *html;
+	struct pattern to;
+	bool has_to, running, json;
+	enum sort sort;
+	char **pids;
+	int pid_count;
+};
+
+const char *report_time(const struct usage_header *header, uint64_t time_ns, char *out)
+{
+	uint64_t at_ns = header->started_realtime_ns + (time_ns - header->started_ns);
+	time_t seconds = (time_t)(at_ns / 1000000000u);
+	struct tm utc;
+
+	*out = '\0';
+	if (gmtime_r(&seconds, &utc))
+		strftime(out, 32, "%Y-%m-%dT%H:%M:%SZ", &utc);
+	return out;
+}
+
+const char *report_source(const struct address *source, char *out)
+{
+	return address_is_unset(source) ? strcpy(out, "-") : address_format(source, out);
+}
+
+const char *report_destination(const struct endpoint *to, char *out)
+{
+	return to->port ? endpoint_format(to, out) : strcpy(out, "(others)");
+}
+
+/* Room for one more. Return: NULL when memory is short. */
+static void *grow(void *items, unsigned count, unsigned *room, size_t size)
+{
+	if (count < *room)
+		return items;
+	*room = *room ? 2 * *room : 64;
+	return reallocarray(items, *room, size);
+}
+
+static _Noreturn void out_of_memory(void)
+{
+	exit(complain("report", "%s", strerror(ENOMEM)));
+}
+
+static void skipped(const char *path, const char *reason, void *argument)
+{
+	struct report *report = &((struct asked *)argument)->report;
+
+	report->skipped =
+		grow(report->skipped, report->skipped_count, &report->skipped_room, sizeof(*report->skipped));
+	char *kept = strdup(path);
+	if (!report->skipped || !kept)
+		out_of_memory();
+	struct report_skipped *one = &report->skipped[report->skipped_count++];
+	one->path = kept;
+	snprintf(one->reason, sizeof(one->reason), "%s", reason);
+}
+
+static bool is_wanted(const struct asked *asked, const struct usage *usage)
+{
+	char pid[16];
+
+	if ((asked->running && !usage->running) || (asked->name && strcmp(asked->name, usage->header.name)))
+		return false;
+	snprintf(pid, sizeof(pid), "%u", usage->header.pid);
+	for (int i = 0; i < asked->pid_count; i++)
+		if (!strcmp(asked->pids[i], pid))
+			return true;
+	return !asked->pid_count;
+}
+
+static bool row_is_wanted(const struct asked *asked, const struct usage_entry *entry)
+{
+	if (!entry->to.port) /* what is added up: not of one destination */
+		return !asked->has_to && (entry->opened || entry->failed);
+	return !asked->has_to || pattern_matches(&asked->to, &entry->to, "");
+}
+
+static void add_row(struct report *report, struct report_process *process, const struct usage_entry *entry)
+{
+	struct report_row *row = &process->rows[process->row_count++];
+
+	row->entry = entry;
+	usage_figures(&process->usage, entry, report->now_ns, &row->figures);
+	process->opened += entry->opened;
+	process->failed += entry->failed;
+	process->exhausted += entry->exhausted;
+	process->open += process->usage.running ? entry->open : 0;
+	process->time_wait += row->figures.time_wait;
+	if (row->figures.capacity && process->usage.running &&
+	    (!process->tightest || row->figures.headroom < process->tightest->figures.headroom))
+		process->tightest = row;
+}
+
+static void visit(const char *path, struct usage *usage, void *argument)
+{
+	struct asked *asked = argument;
+	struct report *report = &asked->report;
+
+	if (!is_wanted(asked, usage))
+		return;
+	report->processes = grow(report->processes, report->process_count, &report->process_room,
+				 sizeof(*report->processes));
+	if (!report->processes)
+		out_of_memory();
+	struct report_process *process = &report->processes[report->process_count];
+	*process = (struct report_process){ .usage = *usage };
+	process->rows = calloc(usage->entry_count ? usage->entry_count : 1, sizeof(*process->rows));
+	process->path = strdup(path);
+	if (!process->rows || !process->path)
+		out_of_memory();
+	for (unsigned i = 0; i < usage->entry_count; i++)
+		if (row_is_wanted(asked, &usage->entries[i]))
+			add_row(report, process, &usage->entries[i]);
+	if (asked->has_to && !process->row_count) {
+		free(process->rows);
+		free(process->path);
+		return;
+	}
+	uint64_t until_ns = usage->header.ended_ns ? usage->header.ended_ns : report->now_ns;
+	double seconds = (double)clock_since(usage->header.started_ns, until_ns) / 1e9;
+	process->opened_per_s = seconds > 0.1 ? (double)process->opened / seconds : 0;
+	usage->entries = NULL; /* kept */
+	report->process_count++;
+}
+
+/* Less sorts first. */
+static double row_key(const struct report_row *row, enum sort sort)
+{
+	switch (sort) {
+	case SORT_RATE:
+		return -row->figures.growth;
+	case SORT_FAILURES:
+		return -(double)row->entry->failed;
+	case SORT_PEAK:
+		return -(double)row->entry->peak;
+	default:
+		return row->figures.capacity ? row->figures.headroom : 1e9 - row->figures.in_use;
+	}
+}
+
+static double process_key(const struct report_process *process, enum sort sort)
+{
+	double least = 1e12;
+
+	if (sort == SORT_PID)
+		return process->usage.header.pid;
+	if (sort == SORT_FAILURES)
+		return -(double)process->failed;
+	if (sort == SORT_RATE)
+		return -process->opened_per_s;
+	/* Those that have ended come last, the latest first. */
+	if (sort == SORT_HEADROOM && !process->usage.running)
+		return 1e10 - (double)process->usage.header.started_ns / 1e9;
+	for (unsigned i = 0; i < process->row_count; i++) {
+		double key = row_key(&process->rows[i], sort);
+		least = key < least ? key : least;
+	}
+	return least;
+}
+
+static enum sort sort_by;
+
+static int order(double a, double b)
+{
+	return (a > b) - (a < b);
+}
+
+static int compare_rows(const void *a, const void *b)
+{
+	return order(row_key(a, sort_by), row_key(b, sort_by));
+}
+
+static int compare_processes(const void *a, const void *b)
+{
+	return order(process_key(a, sort_by), process_key(b, sort_by));
+}
+
+static void sort_all(struct asked *asked)
+{
+	struct report *report = &asked->report;
+
+	sort_by = asked->sort;
+	for (unsigned i = 0; i < report->process_count; i++) {
+		struct report_process *process = &report->processes[i];
+		const struct usage_entry *tightest = process->tightest ? process->tightest->entry : NULL;
+		qsort(process->rows, process->row_count, sizeof(*process->rows), compare_rows);
+		for (unsigned k = 0; tightest && k < process->row_count; k++)
+			if (process->rows[k].entry == tightest)
+				process->tightest = &process->rows[k];
+	}
+	if (report->process_count)
+		qsort(report->processes, report->process_count, sizeof(*report->processes),
+		      compare_processes);
+}
+
+/* Old ones go when somebody looks; with an old directory of somebody else's nothing happens. */
+static void sweep(const struct asked *asked)
+{
+	char path[USAGE_PATH_MAX], reason[REASON_MAX];
+	struct usage_names names;
+
+	for (unsigned i = 0; i < USAGE_PLACES; i++) {
+		long owner = geteuid();
+		if (!usage_place(i, asked->state_dir, getenv("XDG_RUNTIME_DIR"), geteuid(), path))
+			continue;
+		long directory = usage_directory_open(path, false, &owner, reason);
+		if (directory < 0)
+			continue;
+		usage_sweep_all((int)directory, &names, UINT_MAX);
+		kernel.close((int)directory);
+	}
+}
+
+static int take_sort(struct asked *asked, const char *value)
+{
+	for (asked->sort = 0; asked->sort < SORTS; asked->sort++)
+		if (!strcmp(sort_names[asked->sort], value))
+			return STATUS_FINE;
+	return complain("--sort", "`%s` is none of headroom, rate, failures, peak, pid", value);
+}
+
+static int take_option(void *context, int option)
+{
+	struct asked *asked = context;
+	char reason[REASON_MAX];
+
+	switch (option) {
+	case 'n':
+		asked->name = optarg;
+		return STATUS_FINE;
+	case 't':
+		asked->has_to = true;
+		return pattern_parse(optarg, &asked->to, reason) ? STATUS_FINE
+								 : complain("--to", "%s", reason);
+	case 'r':
+		asked->running = true;
+		return STATUS_FINE;
+	case 's':
+		return take_sort(asked, optarg);
+	case 'd':
+		asked->state_dir = optarg;
+		if (!*optarg)
+			return complain("--state-dir", "is empty");
+		return access(optarg, F_OK) ? complain(optarg, "%s", strerror(errno)) : STATUS_FINE;
+	case 'j':
+		asked->json = true;
+		return STATUS_FINE;
+	case 'H':
+		asked->html = optarg;
+		return STATUS_FINE;
+	default:
+		return STATUS_USAGE;
+	}
+}
+
+static int take_options(struct asked *asked, int argc, char **argv)
+{
+	static const struct option known[] = { { "name", required_argument, NULL, 'n' },
+					       { "to", required_argument, NULL, 't' },
+					       { "running", no_argument, NULL, 'r' },
+					       { "sort", required_argument, NULL, 's' },
+					       { "state-dir", required_argument, NULL, 'd' },
+					       { "json", no_argument, NULL, 'j' },
+					       { "html", required_argument, NULL, 'H' },
+					       { "help", no_argument, NULL, 'h' },
+					       { NULL, 0, NULL, 0 } };
+	static const struct verb_options all = {
+		.verb = "report", .usage = usage_text, .letters = ":h", .known = known, .take = take_option
+	};
+
+	int status = verb_options_take(&all, argc, argv, asked);
+	if (status)
+		return status;
+	for (int i = optind; i < argc; i++)
+		if (!*argv[i] || strspn(argv[i], "0123456789") != strlen(argv[i]))
+			return complain("report", "`%s` is no process ID", argv[i]);
+	asked->pids = argv + optind;
+	asked->pid_count = argc - optind;
+	return STATUS_FINE;
+}
+
+static int write_html(const struct asked *asked)
+{
+	FILE *page = fopen(asked->html, "we");
+
+	if (!page)
+		return complain(asked->html, "%s", strerror(errno));
+	report_html(&asked->report, page);
+	bool failed = ferror(page);
+	if (fclose(page) || failed)
+		return complain(asked->html, "%s", strerror(errno));
+	return STATUS_FINE;
+}
+
+static int show(const struct asked *asked)
+{
+	const struct report *report = &asked->report;
+	int status = STATUS_FINE;
+
+	for (unsigned i = 0; i < report->skipped_count && !asked->json; i++)
+		complain(report->skipped[i].path, "%s; skipped", report->skipped[i].reason);
+	if (asked->html && (status = write_html(asked)))
+		return status;
+	if (asked->json)
+		report_json(report, stdout);
+	else if (!asked->html)
+		report_text(report, stdout);
+	if (fflush(stdout) || ferror(stdout))
+		return complain("standard output", "%s", strerror(errno));
+	for (unsigned i = 0; i < report->process_count; i++) {
+		const struct report_row *tightest = report->processes[i].tightest;
+		if (tightest && !tightest->figures.headroom)
+			status = STATUS_BAD_NEWS;
+	}
+	return status;
+}
+
+int verb_report(int argc, char **argv)
+{
+	struct asked asked = { 0 };
+	struct timespec now = { 0 };
+	int status = take_options(&asked, argc, argv);
+
+	if (status)
+		return status;
+	if (!asked.state_dir)
+		asked.state_dir = getenv("HEADROOM_STATE_DIR");
+	if (asked.state_dir && !strcmp(asked.state_dir, "off"))
+		return complain("HEADROOM_STATE_DIR", "is off: there is nothing to report; --state-dir names "
+						      "another place");
+	clock_gettime(CLOCK_REALTIME, &now);
+	asked.report.now_realtime_ns = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+	asked.report.now_ns = clock_ns();
+	usage_walk(&asked.arena, asked.state_dir, getenv("XDG_RUNTIME_DIR"), visit, skipped, &asked);
+	sweep(&asked);
+	sort_all(&asked);
+	return show(&asked);
+}

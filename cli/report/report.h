@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+/* report - `headroom report`: what is collected, and the ways to show it. */
+#ifndef HEADROOM_CLI_REPORT_H
+#define HEADROOM_CLI_REPORT_H
+
+#include "pool/segment/read.h"
+
+#include <stdio.h>
+
+enum { REPORT_SCHEMA = 1 };
+
+/* One source towards one destination, of one process. */
+struct report_row {
+	const struct usage_entry *entry;
+	struct usage_figures figures;
+};
+
+struct report_process {
+	struct usage usage;
+	char *path; /* of its usage segment */
+	struct report_row *rows;
+	unsigned row_count;
+	/* Sums over all its rows. */
+	uint64_t opened, failed, exhausted;
+	uint32_t open, time_wait;
+	const struct report_row *tightest; /* the row with the least headroom; NULL: none is known */
+	double opened_per_s;               /* since it began to count */
+};
+
+struct report_skipped {
+	char *path;
+	char reason[REASON_MAX];
+};
+
+struct report {
+	struct report_process *processes;
+	unsigned process_count, process_room;
+	struct report_skipped *skipped;
+	unsigned skipped_count, skipped_room;
+	uint64_t now_ns, now_realtime_ns;
+};
+
+/**
+ * report_time() - RFC 3339 in UTC, of a moment of CLOCK_MONOTONIC as seen by a process
+ * @out:	32 bytes
+ * Return: @out
+ */
+const char *report_time(const struct usage_header *header, uint64_t time_ns, char *out);
+
+/**
+ * report_source() - its text; "-" if it is not known
+ * @out:	ADDRESS_TEXT_MAX bytes
+ */
+const char *report_source(const struct address *source, char *out);
+
+/**
+ * report_destination() - its text; "(others)" for the row that is added up
+ * @out:	ENDPOINT_TEXT_MAX bytes
+ */
+const char *report_destination(const struct endpoint *to, char *out);
+
+/**
+ * report_text() / report_json() / report_html() - write it all
+ */
+void report_text(const struct report *report, FILE *out);
+void report_json(const struct report *report, FILE *out);
+void report_html(const struct report *report, FILE *out);
+
+#endif

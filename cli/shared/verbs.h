@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+/* verbs - the verbs of the headroom command; one file each. */
+#ifndef HEADROOM_CLI_VERBS_H
+#define HEADROOM_CLI_VERBS_H
+
+#include "cli/shared/complain.h"
+
+/**
+ * verb_run() - run a program under the shim
+ * @argc, @argv:	from the verb on
+ * Return: does not, if the program could be started; else an exit status (126, 127 as env(1) has them)
+ */
+int verb_run(int argc, char **argv);
+
+/**
+ * verb_config() - check a rule file and say how it is understood
+ */
+int verb_config(int argc, char **argv);
+
+/**
+ * verb_check() - how many more connections can be opened to a destination
+ */
+int verb_check(int argc, char **argv);
+
+/**
+ * verb_ports() - the port space of this host
+ */
+int verb_ports(int argc, char **argv);
+
+/**
+ * verb_report() - what processes under the shim have in use, or had
+ */
+int verb_report(int argc, char **argv);
+
+/**
+ * verb_top() - the ports in use, live
+ */
+int verb_top(int argc, char **argv);
+
+/**
+ * verb_export() - metrics for Prometheus
+ */
+int verb_export(int argc, char **argv);
+
+/**
+ * verb_explain() - what a word means
+ */
+int verb_explain(int argc, char **argv);
+
+#endif

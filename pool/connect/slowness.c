@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: Apache-2.0
+/* slowness - which tuple spaces are past the knee, and so which connect() gets the option of knee.h. */
+#include "pool/connect/slowness.h"
+
+#include "pool/shim.h"
+
+/* Of the first ones to new destinations some are measured, not all: what is found out is for others. */
+#define FIRST_EVERY_NS 250000000ull
+/* While one is being made to find out, no other is; its time is entered when it is done. */
+#define ONE_AT_A_TIME_NS 100000000ull
+
+static bool measures_first(struct shim *shim, uint64_t now_ns)
+{
+	if (!board_is_there(shim) || shim->board.measured_ns + FIRST_EVERY_NS > now_ns)
+		return false;
+	shim->board.measured_ns = now_ns;
+	return true;
+}
+
+static void mark_past(struct tuple_space *space, uint64_t until_ns)
+{
+	space->knee = (uint8_t)((space->knee & KNEE_OTHERS) | KNEE_PAST);
+	if (space->destination->knee_retest_ns < until_ns)
+		space->destination->knee_retest_ns = until_ns;
+	space->destination->knee_past = true;
+	space->destination->load_valid = false;
+}
+
+/* What others found out of it. */
+static void look_first(struct shim *shim, struct tuple_space *space, uint64_t now_ns, struct slowness *out)
+{
+	uint64_t until_ns = board_until(shim, &space->destination->to, &space->source, now_ns);
+
+	space->knee &= (uint8_t)~KNEE_NEW;
+	if (until_ns > now_ns)
+		mark_past(space, until_ns);
+	else if (measures_first(shim, now_ns))
+		out->measures = KNEE_COLD;
+}
+
+static void look_past(struct destination *destination, const struct tuple_space *space, uint64_t now_ns,
+		      struct slowness *out)
+{
+	if (slowness_shows(space, now_ns)) {
+		out->helps = true;
+		return;
+	}
+	destination->knee_retest_ns = now_ns + ONE_AT_A_TIME_NS;
+	out->measures = 1;
+}
+
+COLD void slowness_look(struct shim *shim, struct destination *destination, struct tuple_space *space,
+			uint32_t in_use, uint64_t now_ns, struct slowness *out)
+{
+	*out = (struct slowness){ 0 };
+	if (!space) {
+		/* What the kernel chooses is most likely what it chose. */
+		space = destination->natural ? destination->natural : destination->spaces;
+		if (!space) {
+			static const struct address any;
+			out->helps = board_until(shim, &destination->to, &any, now_ns) > now_ns;
+			if (!out->helps && measures_first(shim, now_ns))
+				out->measures = KNEE_COLD;
+			return;
+		}
+		in_use = space_in_use(space, &shim->range, now_ns);
+		if (destination->busy && knee_is_near(in_use, &shim->range))
+			out->helps = true;
+	}
+	if (space->knee & KNEE_NEW)
+		look_first(shim, space, now_ns, out);
+	if (space->knee & KNEE_OTHERS && knee_is_near(in_use + space->others, &shim->range))
+		out->helps = true;
+	else if (space->knee & KNEE_PAST)
+		look_past(destination, space, now_ns, out);
+	else if (space->knee & KNEE_SUSPECT || destination->knee_past)
+		out->measures = 1;
+}
+
+/* It did not walk, though it may have been slow. */
+static void not_past(struct tuple_space *space, bool slow)
+{
+	struct destination *destination = space->destination;
+
+	if (space->knee & KNEE_PAST) {
+		destination->load_valid = false;
+		destination->knee_retest_ns = 0;
+	}
+	space->knee &= KNEE_OTHERS;
+	if (slow)
+		space->knee |= KNEE_SKIP * KNEE_SKIPS;
+	destination->knee_past = false;
+	for (const struct tuple_space *s = destination->spaces; s; s = s->next)
+		destination->knee_past |= (s->knee & KNEE_PAST) != 0;
+}
+
+/* The least time that is a walk. In a small range none is long enough to tell. */
+static uint64_t walk_ns(const struct port_range *range)
+{
+	uint32_t capacity = port_range_capacity(range);
+	uint64_t ports = (capacity ? capacity : 28232) / 2;
+
+	if (ports * KNEE_PORT_MOST_NS < KNEE_SLOW_NS)
+		return UINT64_MAX / KNEE_COLD;
+	return ports * KNEE_PORT_LEAST_NS > KNEE_SLOW_NS ? ports * KNEE_PORT_LEAST_NS : KNEE_SLOW_NS;
+}
+
+COLD uint64_t slowness_enter(struct tuple_space *space, const struct port_range *range, uint64_t spent_ns,
+			     uint64_t walked_ns, const struct slowness *how, uint64_t now_ns)
+{
+	bool slow = spent_ns > KNEE_SLOW_NS;
+
+	if (how->measures && walked_ns > how->measures * walk_ns(range)) {
+		uint64_t until_ns = now_ns + KNEE_HELPED_FOR * walked_ns;
+		space->destination->knee_retest_ns = 0;
+		mark_past(space, until_ns);
+		return until_ns;
+	}
+	if (how->measures)
+		not_past(space, slow && how->measures == 1);
+	if (how->measures == 1 || space->knee & KNEE_PAST)
+		return 0;
+	if (!slow)
+		space->knee &= KNEE_OTHERS | KNEE_NEW;
+	else if (space->knee >= KNEE_SKIPS)
+		space->knee = (uint8_t)(space->knee - KNEE_SKIPS);
+	else
+		space->knee |= KNEE_SUSPECT;
+	return 0;
+}

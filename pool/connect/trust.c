@@ -1,0 +1,483 @@
+// SPDX-License-Identifier: Apache-2.0
+/* trust - how far a source is trusted towards a destination, by what came of its connections. */
+#include "pool/connect/trust.h"
+
+#include "pool/log/events.h"
+#include "pool/shim.h"
+#include "pool/socket/progress.h"
+
+#include <errno.h>
+
+#define SECOND_NS 1000000000ull
+#define MS_NS     1000000ull
+#define US_NS     1000ull
+
+/* How long a connection stays up that is not turned away at once, besides some round trips. */
+#define UP_FOR_NS (50 * MS_NS)
+enum { UP_FOR_ROUND_TRIPS = 3 };
+/* Under way for so long, while others were answered, is a bad sign. */
+#define WAITING_NS (250 * MS_NS)
+/* So many answers of others between two failures make a row of them; the row sets aside at this length, and
+ * at the other where others failed as well. */
+enum { ANSWERS_BETWEEN = 2, ROW_AMONG_FEW = 2, ROW_AMONG_MANY = 4, LOOK_AT = 8 };
+
+/* Is there another source to choose? */
+static bool has_others(const struct destination *d)
+{
+	return d->by_source.count > 1 || (d->by_source.count && d->rule->spread == SPREAD_SPILL);
+}
+
+COLD struct trust_of_all *trust_of_all(struct shim *shim, struct destination *destination)
+{
+	if (destination->trust)
+		return destination->trust;
+	destination->trust = arena_alloc(&shim->arena, sizeof(*destination->trust));
+	if (destination->trust)
+		*destination->trust = (struct trust_of_all){ 0 };
+	return destination->trust;
+}
+
+/* Where a source has one its destination has one too. */
+static struct trust *trust_of(struct shim *shim, struct tuple_space *space)
+{
+	if (space->trust)
+		return space->trust;
+	if (!trust_of_all(shim, space->destination))
+		return NULL;
+	struct trust *trust = arena_alloc(&shim->arena, sizeof(*trust));
+	if (trust) {
+		*trust = (struct trust){ .fd = -1 };
+		space->destination->trust->known++;
+	}
+	return space->trust = trust;
+}
+
+/* Seldom enough to cost nothing: the older a connection, the longer it may still take. */
+static uint64_t look_after(uint64_t age_ns)
+{
+	return age_ns / 4 + 50 * US_NS;
+}
+
+static void look_later(struct destination *d, uint64_t look_ns)
+{
+	if (!d->looking || look_ns < d->trust->look_ns)
+		d->trust->look_ns = look_ns;
+	d->looking = true;
+}
+
+static void look_at(struct tuple_space *space, int fd, uint64_t began_ns, uint64_t look_ns)
+{
+	struct trust *t = space->trust;
+	struct destination *d = space->destination;
+
+	t->fd = fd;
+	t->began_ns = began_ns;
+	t->look_ns = look_ns;
+	t->answers_then = d->trust->answers;
+	t->answered = false;
+	look_later(d, look_ns);
+}
+
+/* Does any source have failures that still matter? */
+static void count_doubts(struct ledger *ledger, struct destination *d)
+{
+	bool doubted = false, turned_away = false;
+
+	for (const struct tuple_space *s = d->spaces; s; s = s->next)
+		if (s->trust && (s->trust->charge || s->trust->streak || s->trust->aside)) {
+			doubted = true;
+			turned_away |= s->trust->turned_away;
+		}
+	ledger->doubted -= d->doubted && !doubted;
+	d->doubted = doubted;
+	d->trust->turned_away = turned_away;
+}
+
+/* Nothing is left to know. */
+static void tidy(struct shim *shim, struct tuple_space *space, uint64_t now_ns)
+{
+	struct destination *d = space->destination;
+	struct trust *t = space->trust;
+
+	if (!trust_charge(space, now_ns))
+		t->charge = 0;
+	if (t->charge || t->streak || t->aside || t->resting || t->fd >= 0 || space->doubt & TRUST_UNTESTED)
+		return;
+	arena_free(&shim->arena, t, sizeof(*t));
+	space->trust = NULL;
+	if (d->doubted)
+		count_doubts(&shim->ledger, d);
+	if (--d->trust->known || d->trust->sticky || d->trust->many_threads)
+		return;
+	arena_free(&shim->arena, d->trust, sizeof(*d->trust));
+	d->trust = NULL;
+	d->looking = false;
+}
+
+static uint64_t aside_ns(const struct trust *t)
+{
+	uint64_t seconds = TRUST_ASIDE_MOST_S;
+
+	if (t->times_aside < 9)
+		seconds = (uint64_t)TRUST_ASIDE_S << (t->times_aside ? t->times_aside - 1 : 0);
+	return (seconds < TRUST_ASIDE_MOST_S ? seconds : TRUST_ASIDE_MOST_S) * SECOND_NS;
+}
+
+static void put_aside(struct trust *t, const struct trust_of_all *all, uint64_t now_ns)
+{
+	t->until_ns = now_ns + aside_ns(t);
+	t->probe_from = all->answers + TRUST_PROBE_AFTER;
+}
+
+/* A second thread: while one connects others may have connected, so that what shows only after connect() is
+ * shown too late. What nobody knows to have served goes into test. */
+COLD static void note_thread(struct destination *d)
+{
+	struct trust_of_all *all = d->trust;
+
+	if (!all->thread)
+		all->thread = shim_thread();
+	if (all->many_threads || all->thread == shim_thread())
+		return;
+	all->many_threads = true;
+	d->tested = d->load_valid = false;
+	for (struct tuple_space *s = d->spaces; s; s = s->next) {
+		s->doubt |= s->doubt & TRUST_UNSERVED ? TRUST_UNTESTED : 0;
+		d->tested |= !(s->doubt & TRUST_UNTESTED);
+	}
+}
+
+COLD void trust_begins_slowly(struct shim *shim, struct tuple_space *space, int fd, uint64_t now_ns)
+{
+	struct destination *d = space->destination;
+	unsigned begun = space->doubt & TRUST_BEGUN;
+
+	/* The count stays below its flags. */
+	if (begun == TRUST_BEGUN)
+		space->doubt--;
+	struct trust *t = has_others(d) ? trust_of(shim, space) : NULL;
+	if (!t) {
+		space->doubt = 0;
+		return;
+	}
+	d->load_valid = false;
+	note_thread(d);
+	if (t->aside)
+		put_aside(t, d->trust, now_ns);
+	if (t->fd < 0)
+		look_at(space, fd, now_ns, now_ns);
+}
+
+/* What fails in connect() has not failed. */
+static void forgive(struct trust *t)
+{
+	t->row = t->streak = t->times_aside = 0;
+	t->aside = t->resting = t->over = t->turned_away = false;
+}
+
+/* Connections of it have come up. */
+static void enter_answers(struct tuple_space *space, uint32_t count)
+{
+	struct trust *t = space->trust;
+
+	space->destination->trust->answers += count;
+	if (!t)
+		return;
+	t->waiting = false;
+	if (!t->turned_away)
+		forgive(t);
+}
+
+/* One has served. @data: by bytes, not by having stayed up alone */
+static void enter_served(struct shim *shim, struct tuple_space *space, bool data, uint64_t now_ns)
+{
+	struct destination *d = space->destination;
+
+	d->trust->served++;
+	d->tested = true;
+	space->doubt = data ? 0 : space->doubt & TRUST_UNSERVED;
+	if (!space->trust)
+		return;
+	forgive(space->trust);
+	space->trust->waiting = false;
+	space->trust->fd = -1;
+	tidy(shim, space, now_ns);
+	d->load_valid = false;
+}
+
+COLD void trust_connected(struct shim *shim, struct tuple_space *space, int fd, uint64_t now_ns)
+{
+	struct destination *d = space->destination;
+
+	if (!d->trust) {
+		space->doubt &= TRUST_UNSERVED;
+		return;
+	}
+	unsigned begun = space->doubt & TRUST_BEGUN;
+	enter_answers(space, begun ? 1 : 0);
+	space->doubt = (uint8_t)(space->doubt - (begun != 0));
+	bool shows_later = d->trust->many_threads || (space->trust && space->trust->turned_away);
+	if (!shows_later || !(space->doubt & TRUST_UNTESTED)) {
+		space->doubt &= TRUST_UNSERVED;
+		d->tested = true;
+		if (space->trust && !d->trust->turned_away)
+			space->trust->fd = -1;
+	}
+	/* Where some are turned away, whether this one serves is to be learned. */
+	struct trust *t = d->trust->turned_away ? trust_of(shim, space) : space->trust;
+	if (!t)
+		return;
+	if (t->fd < 0 && (d->trust->turned_away || space->doubt & TRUST_UNTESTED))
+		look_at(space, fd, now_ns, now_ns + look_after(0));
+	if (t->fd == fd)
+		t->answered = true;
+	tidy(shim, space, now_ns);
+}
+
+/* Errors that tell of the network or of the other side (connect(2), tcp(7), ip(7)). */
+static bool tells_of_network(int error)
+{
+	switch (error) {
+	case 0: /* given up */
+	case ETIMEDOUT:
+	case ECONNREFUSED:
+	case ECONNRESET:
+	case ECONNABORTED:
+	case EPIPE:
+	case EPROTO:
+	case EHOSTUNREACH:
+	case EHOSTDOWN:
+	case ENETUNREACH:
+	case ENETDOWN:
+	case ENONET:
+	case EACCES: /* a route that prohibits; a packet filter says EPERM */
+	case EPERM:
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* Enters a failure into the row. Return: true if it sets the source aside. */
+static bool lengthen_row(struct trust *t, const struct trust_of_all *all, bool turned_away)
+{
+	uint32_t good = turned_away ? all->served - t->last_served : all->answers - t->last_answers;
+	uint32_t bad = all->failures - t->last_failures;
+
+	t->last_answers = all->answers;
+	t->last_served = all->served;
+	t->last_failures = all->failures + 1;
+	if (!t->row || t->turned_away != turned_away) {
+		t->row = 1;
+		t->turned_away = turned_away;
+		return false;
+	}
+	/* In a time in which all fail a failure says nothing of this one. */
+	if (good < ANSWERS_BETWEEN)
+		return false;
+	if (t->row < UINT8_MAX)
+		t->row++;
+	return (t->row >= ROW_AMONG_FEW && good >= ANSWERS_BETWEEN * (bad + 1)) || t->row >= ROW_AMONG_MANY;
+}
+
+COLD static void enter_failure(struct shim *shim, struct tuple_space *space, int error, bool turned_away,
+			       uint64_t now_ns)
+{
+	struct destination *d = space->destination;
+	struct trust *t = has_others(d) ? trust_of(shim, space) : NULL;
+
+	if (!t)
+		return;
+	if (!trust_charge(space, now_ns))
+		t->charge = 0;
+	bool sets_aside = lengthen_row(t, d->trust, turned_away);
+	if (t->charge < UINT16_MAX)
+		t->charge++;
+	t->charge_tick = ledger_tick(now_ns);
+	if (t->streak < UINT8_MAX)
+		t->streak++;
+	t->error = error;
+	t->rest_from = d->trust->answers;
+	t->resting = true;
+	t->waiting = t->over = false;
+	t->fd = -1;
+	if (sets_aside || t->aside) {
+		t->say |= !t->aside;
+		d->trust->say |= t->say;
+		t->aside = true;
+		if (t->times_aside < UINT8_MAX)
+			t->times_aside++;
+		put_aside(t, d->trust, now_ns);
+		space_aside(space);
+	}
+	if (space->doubt & TRUST_BEGUN && !turned_away)
+		space->doubt--;
+	space->doubt |= TRUST_UNTESTED | TRUST_UNSERVED;
+	d->trust->failures++;
+	shim->ledger.doubted += !d->doubted;
+	d->doubted = true;
+	d->trust->turned_away |= turned_away;
+	d->load_valid = false;
+}
+
+COLD void trust_failed(struct shim *shim, struct tuple_space *space, int error, uint64_t now_ns)
+{
+	/* A refused SYN is ECONNREFUSED: this one had come up (tcp_reset(), net/ipv4/tcp_input.c). */
+	bool turned_away = error == ECONNRESET || error == EPIPE;
+
+	if (tells_of_network(error))
+		enter_failure(shim, space, error, turned_away, now_ns);
+	else if (space->doubt & TRUST_BEGUN)
+		space->doubt--;
+}
+
+COLD void trust_turned_away(struct shim *shim, struct tuple_space *space, uint64_t now_ns)
+{
+	enter_failure(shim, space, ECONNRESET, true, now_ns);
+}
+
+COLD void trust_served(struct shim *shim, struct tuple_space *space, bool news, bool data, uint64_t now_ns)
+{
+	if (!space->destination->trust) {
+		space->doubt = data ? 0 : space->doubt & TRUST_UNSERVED;
+		return;
+	}
+	if (news)
+		enter_answers(space, (space->doubt & TRUST_BEGUN) != 0);
+	enter_served(shim, space, data, now_ns);
+}
+
+COLD uint32_t trust_charge(const struct tuple_space *space, uint64_t now_ns)
+{
+	const struct trust *t = space->trust;
+
+	return t && ledger_tick(now_ns) - t->charge_tick <= USAGE_TICKS_KEPT ? t->charge : 0;
+}
+
+COLD enum trust_rank trust_rank(struct shim *shim, struct tuple_space *space, bool patient, uint64_t now_ns)
+{
+	const struct destination *d = space->destination;
+
+	if (space->trust)
+		tidy(shim, space, now_ns);
+	struct trust *t = space->trust;
+	if (!t)
+		return TRUST_FULL;
+	bool under_way = t->fd >= 0;
+	if (t->aside)
+		return t->until_ns > now_ns || (int32_t)(d->trust->answers - t->probe_from) < 0 || under_way
+			       ? TRUST_ASIDE
+			       : TRUST_FULL;
+	uint32_t rest = patient ? TRUST_PATIENT_REST : TRUST_REST;
+	/* An answer to connect() says little where the end comes after it. And what is seen to be over will
+	 * count when the program is told. */
+	if (t->over || (t->turned_away && d->trust->served - t->last_served < ANSWERS_BETWEEN))
+		rest = TRUST_PATIENT_REST;
+	if (t->resting && d->trust->answers - t->rest_from >= rest)
+		t->resting = false;
+	if (patient)
+		return t->resting && t->streak >= TRUST_PATIENCE ? TRUST_DOUBTED : TRUST_FULL;
+	if (t->resting || t->waiting)
+		return TRUST_DOUBTED;
+	if (!under_way || !(space->doubt & TRUST_UNTESTED) || (space == d->natural && !d->tested))
+		return TRUST_FULL;
+	return t->answered ? TRUST_TESTING : TRUST_UNANSWERED;
+}
+
+bool trust_may_try(const struct tuple_space *space, uint64_t now_ns)
+{
+	const struct trust *t = space->trust;
+
+	return t && t->aside && t->until_ns <= now_ns && t->fd < 0;
+}
+
+/* What the kernel says of the connection that is looked at. The lock is held. */
+static void judge(struct shim *shim, struct tuple_space *space, const struct socket_progress *now,
+		  uint64_t now_ns)
+{
+	struct trust *t = space->trust;
+	uint64_t age_ns = now_ns > t->began_ns ? now_ns - t->began_ns : 0;
+	uint64_t up_ns = UP_FOR_NS + UP_FOR_ROUND_TRIPS * now->round_trip_us * US_NS;
+
+	switch (now->so_far) {
+	case PROGRESS_NONE: /* the number is something else by now */
+		t->fd = -1;
+		t->waiting = false;
+		return;
+	case PROGRESS_UNDER_WAY:
+		t->waiting |= age_ns >= WAITING_NS && space->destination->trust->answers != t->answers_then;
+		t->look_ns = now_ns + look_after(age_ns);
+		return;
+	default:
+		break;
+	}
+	if (now->so_far == PROGRESS_OVER && !now->data_came) {
+		/* Over, without a byte. The program will be told, and then it counts. */
+		t->fd = -1;
+		t->waiting = false;
+		t->resting = t->over = true;
+		t->rest_from = space->destination->trust->answers;
+		return;
+	}
+	enter_answers(space, space->doubt & TRUST_BEGUN);
+	space->doubt &= (uint8_t)~TRUST_BEGUN;
+	t->answered = true;
+	if (now->data_came || age_ns >= up_ns)
+		enter_served(shim, space, now->data_came, now_ns);
+	else if (!(space->doubt & TRUST_UNTESTED) && !space->destination->trust->turned_away) {
+		space->doubt &= TRUST_UNSERVED;
+		t->fd = -1;
+	} else
+		t->look_ns = now_ns + look_after(age_ns);
+}
+
+struct looked_at {
+	struct tuple_space *space;
+	int fd;
+	uint64_t began_ns;
+};
+
+COLD void trust_look(struct shim *shim, const struct held *held, struct destination *destination,
+		     uint64_t now_ns)
+{
+	struct looked_at at[LOOK_AT];
+	struct socket_progress progress[LOOK_AT];
+	unsigned count = 0;
+
+	if (!shim_enter_held(shim, held))
+		return;
+	for (struct tuple_space *s = destination->spaces; s && count < LOOK_AT; s = s->next)
+		if (s->trust && s->trust->fd >= 0 && s->trust->look_ns <= now_ns)
+			at[count++] = (struct looked_at){ s, s->trust->fd, s->trust->began_ns };
+	/* For whoever comes meanwhile. */
+	destination->looking = false;
+	shim_leave(shim);
+	for (unsigned i = 0; i < count; i++)
+		socket_look(at[i].fd, &progress[i]);
+	if (!shim_enter_held(shim, held))
+		return;
+	for (unsigned i = 0; i < count; i++) {
+		struct trust *t = at[i].space->trust;
+		if (t && t->fd == at[i].fd && t->began_ns == at[i].began_ns)
+			judge(shim, at[i].space, &progress[i], now_ns);
+	}
+	for (struct tuple_space *s = destination->spaces; s; s = s->next)
+		if (s->trust && s->trust->fd >= 0)
+			look_later(destination, s->trust->look_ns);
+	destination->load_valid = false;
+	shim_leave(shim);
+}
+
+COLD void trust_say(struct shim *shim, struct events *events, struct destination *destination,
+		    uint64_t now_ns)
+{
+	if (!destination->trust || !destination->trust->say)
+		return;
+	destination->trust->say = false;
+	for (struct tuple_space *s = destination->spaces; s; s = s->next)
+		if (s->trust && s->trust->say) {
+			s->trust->say = false;
+			events_failing(shim, events, s, s->trust->turned_away ? ECONNRESET : s->trust->error,
+				       now_ns);
+		}
+}

@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: Apache-2.0
+/* trust - how far a source is trusted towards a destination, by what came of its connections.
+ *
+ * Theory of operation
+ *
+ * The fewest ports in use draws the next connection. A source that fails has the fewest: a way back that is
+ * missing, a server that does not let it in. So what came of a connection counts in the choice:
+ *
+ *  - A source is *in test* until it has served: until bytes came, or a connection stayed up for longer than a
+ *    refusal takes. In test it may have one connection whose end nobody knows while others can serve. While
+ * no source has served, what is more than one each goes to the kernel's own choice, if that is in the list:
+ *    without the shim it would have gone there too.
+ *  - A failure counts as a port in use for as long as a TIME_WAIT would. After it the source is passed over
+ *    until others had some answers, and is in test again.
+ *  - A second failure, with answers of others between, sets it *aside*, for a time that doubles. After that,
+ *    and not before others had TRUST_PROBE_AFTER answers, one connection tries it.
+ *
+ * So a destination of which all sources fail (the server is down) sets nothing aside: there are no answers
+ * of others. A failure is: an errno that tells of the network, a connect() that is given up while under way,
+ * an end by the peer at once without a byte of answer.
+ *
+ * Who tells of a connection that is under way? connect() again, SO_ERROR if it is not 0, close(); many
+ * programs ask nothing of these. So one of each source's is looked at by TCP_INFO when the next source is
+ * chosen, and there is doubt: see trust_look(). A program that blocks in connect() is told by its result:
+ * such a source is in test no longer.
+ *
+ * A source that nobody doubts has no struct trust, and costs a connect() the count of those without an
+ * answer, `doubt` of its tuple space. */
+#ifndef HEADROOM_POOL_TRUST_H
+#define HEADROOM_POOL_TRUST_H
+
+#include "pool/base/hot.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct shim;
+struct held;
+struct events;
+struct destination;
+struct tuple_space;
+
+enum {
+	TRUST_PROBE_AFTER = 128, /* answers of others for one connection that tries a source set aside */
+	TRUST_REST = 8,          /* and for the next after a failure */
+	/* Where another source than this one is no help unless it must be, so many failures come first, and
+	 * others are used for so long: `sticky`, and the kernel's own choice in `spill`. */
+	TRUST_PATIENCE = 3,
+	TRUST_PATIENT_REST = 64,
+	TRUST_ASIDE_S = 1, /* doubled each time */
+	TRUST_ASIDE_MOST_S = 300,
+};
+
+/* `doubt` of a tuple space: connections begun since the last answer, and flags. */
+enum {
+	TRUST_BEGUN = 0x3f,
+	TRUST_UNSERVED = 0x40, /* whether a connection brought an answer is still to be learned */
+	TRUST_UNTESTED = 0x80,
+	TRUST_LOOK_AFTER = 16,
+};
+
+/* Of a tuple space, while there is something to know. */
+struct trust {
+	uint64_t began_ns;      /* of the connection that is looked at */
+	uint64_t look_ns;       /* not before */
+	uint64_t until_ns;      /* set aside until */
+	int fd;                 /* of the connection that is looked at, or -1 */
+	int error;              /* of the last failure, 0: given up */
+	uint32_t answers_then;  /* of the destination when that connection began */
+	uint32_t rest_from;     /* answers of the destination when it was begun to be passed over */
+	uint32_t probe_from;    /* not tried again before so many */
+	uint32_t last_answers;  /* of the destination at the last failure: answers, */
+	uint32_t last_served;   /* connections that served, */
+	uint32_t last_failures; /* and failures, with that one */
+	uint32_t charge_tick;   /* of the last failure */
+	uint16_t charge;        /* failures of the last minute */
+	uint8_t row;            /* failures with answers of others between them */
+	uint8_t streak;         /* failures since an answer */
+	uint8_t times_aside;    /* without a success */
+	bool aside;
+	bool resting;     /* passed over until others had some answers */
+	bool waiting;     /* under way for long, while others were answered */
+	bool over;        /* its connection was seen to have failed, and the program was not told yet */
+	bool answered;    /* the connection that is looked at is up */
+	bool turned_away; /* what fails is not connect(), but the connection's life after it */
+	bool say;         /* that it was set aside is still to be logged */
+};
+
+/* Of a destination, while one of its sources has a struct trust, and for `sticky`. */
+struct trust_of_all {
+	uint64_t look_ns; /* when to look at one of its sources' connections, while `looking` */
+	uint32_t answers; /* connections that came up, as far as is known */
+	uint32_t served;  /* that brought bytes or stayed up */
+	uint32_t failures;
+	uint32_t known;     /* sources that have a struct trust; without any this goes, too */
+	uint32_t sticky;    /* 1 + the index of the source for its address; 0: not worked out yet */
+	const void *thread; /* the first that came, by shim_thread() */
+	bool turned_away;   /* some fail in the way that shows only after connect() */
+	bool say;           /* something is to be logged */
+	bool many_threads;  /* others came */
+};
+
+enum trust_rank {
+	TRUST_FULL,
+	TRUST_TESTING,    /* its one connection in test came up; whether it serves is not known */
+	TRUST_UNANSWERED, /* it did not come up yet */
+	TRUST_DOUBTED,
+	TRUST_ASIDE, /* not to be used */
+};
+
+/**
+ * trust_of_all() - what is known of a destination's sources together
+ * Return: NULL when memory is short
+ */
+struct trust_of_all *trust_of_all(struct shim *shim, struct destination *destination);
+
+/**
+ * trust_begins_slowly() - a connection is going to be made from a source that was chosen, and there is doubt
+ * @fd:		its socket
+ */
+void trust_begins_slowly(struct shim *shim, struct tuple_space *space, int fd, uint64_t now_ns);
+
+/**
+ * trust_connected() - connect() has returned success
+ */
+void trust_connected(struct shim *shim, struct tuple_space *space, int fd, uint64_t now_ns);
+
+/**
+ * trust_failed() - connect() failed, at once or later
+ * @error:	errno, or 0 if the program gave it up. Errors that tell nothing of the network are no
+ * failures.
+ */
+void trust_failed(struct shim *shim, struct tuple_space *space, int error, uint64_t now_ns);
+
+/**
+ * trust_turned_away() - the peer ended a connection at once, without a byte
+ */
+void trust_turned_away(struct shim *shim, struct tuple_space *space, uint64_t now_ns);
+
+/**
+ * trust_served() - a connection ended that had come up, and was not turned away
+ * @news:	that it had come up was not known
+ * @data:	bytes came
+ */
+void trust_served(struct shim *shim, struct tuple_space *space, bool news, bool data, uint64_t now_ns);
+
+/**
+ * trust_rank() - may a source be used?
+ * @patient:	see TRUST_PATIENCE
+ */
+enum trust_rank trust_rank(struct shim *shim, struct tuple_space *space, bool patient, uint64_t now_ns);
+
+/**
+ * trust_may_try() - may a source that is set aside be tried, as no other is left?
+ */
+bool trust_may_try(const struct tuple_space *space, uint64_t now_ns);
+
+/**
+ * trust_charge() - what its failures count in the choice, in ports
+ */
+uint32_t trust_charge(const struct tuple_space *space, uint64_t now_ns);
+
+/**
+ * trust_look() - ask the kernel about connections under way; call without the lock
+ * @destination:	with a user, so that it stays
+ */
+void trust_look(struct shim *shim, const struct held *held, struct destination *destination, uint64_t now_ns);
+
+/**
+ * trust_say() - log what sources were set aside for; the lock is held
+ */
+void trust_say(struct shim *shim, struct events *events, struct destination *destination, uint64_t now_ns);
+
+#endif

@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+/* guard - is the exchange on a connection complete, so that another may follow on it? */
+#ifndef HEADROOM_POOL_GUARD_H
+#define HEADROOM_POOL_GUARD_H
+
+#include "pool/guard/state.h"
+
+enum guard_kind {
+	GUARD_OFF,
+	GUARD_HTTP,
+	GUARD_HTTP_BODIES, /* the same, and the rule's owner says that the server reads the bodies of requests
+			    */
+	GUARD_REDIS,
+	GUARD_MEMCACHED,
+	GUARD_RAW,
+	GUARD_KINDS
+};
+
+enum guard_verdict {
+	GUARD_OPEN,    /* nothing sent yet, or an exchange is under way */
+	GUARD_CLEAN,   /* as many complete replies as requests, and nothing else: may be parked */
+	GUARD_REFUSED, /* this connection is never parked; guard_refusal() says why */
+};
+
+/**
+ * guard_from_name() - the guard that a rule names: off, http, http+bodies, redis, memcached, raw
+ * @name:	as in the rule file, lower case
+ * @kind:	written to if the name is known
+ * Return: whether it is known
+ */
+bool guard_from_name(const char *name, enum guard_kind *kind);
+
+/**
+ * guard_name() - the name that guard_from_name() reads
+ */
+const char *guard_name(enum guard_kind kind);
+
+/**
+ * guard_start() - a connection was made
+ */
+void guard_start(struct guard *guard, enum guard_kind kind);
+
+/**
+ * guard_reset() - the connection is handed out once more
+ *
+ * The byte counts go on. A connection that is not clean is refused from here on.
+ */
+void guard_reset(struct guard *guard);
+
+/**
+ * guard_sent() - the program sent bytes, as many as the kernel took, in the order of the stream
+ * @bytes:	readable memory; only read during the call
+ * @size:	in bytes; 0 is nothing
+ */
+void guard_sent(struct guard *guard, const void *bytes, size_t size);
+
+/**
+ * guard_received() - the program took bytes out of the socket (not with MSG_PEEK), in the order of the stream
+ * @bytes:	readable memory; only read during the call
+ * @size:	in bytes; 0 is nothing: the end of the stream is not the guard's to see
+ */
+void guard_received(struct guard *guard, const void *bytes, size_t size);
+
+/**
+ * guard_verdict() - may the connection be parked now?
+ *
+ * How the bytes were cut into calls makes no difference. GUARD_REFUSED stays until guard_start().
+ * GUARD_RAW is clean when the program has sent and the last bytes were received: the caller checks that the
+ * connection has been quiet. If it speaks HTTP, it is held to what GUARD_HTTP asks.
+ */
+enum guard_verdict guard_verdict(const struct guard *guard);
+
+/**
+ * guard_repeats() - does its protocol have requests that may be sent once more?
+ */
+bool guard_repeats(const struct guard *guard);
+
+/**
+ * guard_may_repeat() - is all that was sent in this use one request, or the begin of one, that may be sent
+ * once more, as it has the same effect (RFC 9110, 9.2.2), and was nothing of an answer received?
+ */
+bool guard_may_repeat(const struct guard *guard);
+
+/**
+ * guard_refusal() - the reason of GUARD_REFUSED, else GUARD_REASON_NONE
+ */
+static inline enum guard_reason guard_refusal(const struct guard *guard)
+{
+	return (enum guard_reason)guard->reason;
+}
+
+/**
+ * guard_server_first() - did the server send before the program did?
+ */
+static inline bool guard_server_first(const struct guard *guard)
+{
+	return guard->reason == GUARD_REASON_SERVER_FIRST;
+}
+
+#endif

@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: Apache-2.0
+/* guard_http - the guard of HTTP/1.1 connections. */
+#ifndef HEADROOM_POOL_GUARD_HTTP_H
+#define HEADROOM_POOL_GUARD_HTTP_H
+
+#include "pool/guard/state.h"
+
+void guard_http_start(struct guard *guard);
+void guard_http_sent(struct guard *guard, const char *bytes, size_t size);
+void guard_http_received(struct guard *guard, const char *bytes, size_t size);
+bool guard_http_clean(const struct guard *guard);
+bool guard_http_may_repeat(const struct guard *guard);
+
+#endif

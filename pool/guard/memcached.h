@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: Apache-2.0
+/* guard_memcached - the guard of memcached connections (text protocol). */
+#ifndef HEADROOM_POOL_GUARD_MEMCACHED_H
+#define HEADROOM_POOL_GUARD_MEMCACHED_H
+
+#include "pool/guard/state.h"
+
+void guard_memcached_start(struct guard *guard);
+void guard_memcached_sent(struct guard *guard, const char *bytes, size_t size);
+void guard_memcached_received(struct guard *guard, const char *bytes, size_t size);
+bool guard_memcached_clean(const struct guard *guard);
+
+#endif

@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: Apache-2.0
+/* guard_raw - the guard of connections whose protocol the rule's owner vouches for. */
+#include "pool/guard/raw.h"
+
+#include "pool/guard/http.h"
+
+#include <string.h>
+
+/* Starts of protocols that are bound to their connection. `skip` bytes before are any, but for the first. */
+static const struct start {
+	uint8_t first, skip, size;
+	uint8_t bytes[GUARD_FIRST_MAX];
+} foreign[] = {
+	{ 0x16, 1, 1, "\x03" },                /* TLS: handshake, version 3.x (RFC 8446, 5.1) */
+	{ 'S', 1, 3, "SH-" },                  /* SSH (RFC 4253, 4.2) */
+	{ 'P', 1, 5, "ROXY " },                /* PROXY, version 1 */
+	{ '\r', 1, 11, "\n\r\n\0\r\nQUIT\n" }, /* PROXY, version 2 */
+	{ 0x04, 1, 1, "\x01" },                /* SOCKS4: CONNECT */
+	{ 0x04, 1, 1, "\x02" },                /* SOCKS4: BIND */
+	{ 0x05, 1, 0, "" },                    /* SOCKS5 (RFC 1928, 3) */
+	{ 0x10, 2, 6, "\0\4MQTT" },            /* MQTT CONNECT, by the size of its length (MQTT 5, 3.1) */
+	{ 0x10, 3, 6, "\0\4MQTT" },
+	{ 0x10, 4, 6, "\0\4MQTT" },
+	{ 0x10, 5, 6, "\0\4MQTT" },
+	{ 0x10, 2, 8, "\0\6MQIsdp" }, /* MQTT 3.1 */
+	{ 0x10, 3, 8, "\0\6MQIsdp" },
+	{ 'A', 1, 3, "MQP" },                 /* AMQP (AMQP 0-9-1, 4.2.2; AMQP 1.0, 2.2) */
+	{ 0x00, 4, 3, { 0x00, 0x03, 0x00 } }, /* PostgreSQL: protocol 3 */
+	{ 0x00, 4, 3, { 0x04, 0xd2, 0x16 } }, /* PostgreSQL: SSLRequest and kin */
+	{ 'P', 1, 13, "RI * HTTP/2.0" },      /* HTTP/2 (RFC 9113, 3.4) */
+};
+
+enum likeness { UNLIKE, UNDECIDED, ALIKE };
+enum { MONGODB_HEADER = 16, KAFKA_HEADER = 14 };
+
+static uint32_t number_le(const uint8_t *bytes)
+{
+	return bytes[0] | (uint32_t)bytes[1] << 8 | (uint32_t)bytes[2] << 16 | (uint32_t)bytes[3] << 24;
+}
+
+static uint32_t number_be(const uint8_t *bytes)
+{
+	return bytes[3] | (uint32_t)bytes[2] << 8 | (uint32_t)bytes[1] << 16 | (uint32_t)bytes[0] << 24;
+}
+
+/* A header of four numbers: size, id, of the request that is answered none, OP_QUERY, OP_MSG or
+ * OP_COMPRESSED (MongoDB wire protocol). */
+static bool is_mongodb(const uint8_t *first)
+{
+	enum { SIZE_MOST = 48000000, OP_QUERY = 2004, OP_COMPRESSED = 2012, OP_MSG = 2013 };
+	uint32_t size = number_le(first), operation = number_le(first + 12);
+
+	return size >= MONGODB_HEADER && size <= SIZE_MOST && !number_le(first + 8) &&
+	       (operation == OP_QUERY || operation == OP_COMPRESSED || operation == OP_MSG);
+}
+
+/* Size, API key and version, correlation id, length of the client's name (Kafka protocol, request header). */
+static bool is_kafka(const uint8_t *first)
+{
+	enum { SIZE_MOST = 100 << 20, KEY_MOST = 127, VERSION_MOST = 24, NO_NAME = 0xffff };
+	uint32_t size = number_be(first), api = number_be(first + 4);
+	uint32_t name = (uint32_t)first[12] << 8 | first[13];
+
+	return size >= 10 && size <= SIZE_MOST && api >> 16 <= KEY_MOST && (api & 0xffff) <= VERSION_MOST &&
+	       (name == NO_NAME || name + 10 <= size);
+}
+
+/* Do the first bytes begin like a protocol that raw must not park? Of those with a header of numbers nobody
+ * answers to less than the whole. */
+static enum likeness foreign_start(const struct guard *guard)
+{
+	enum likeness likeness = UNLIKE;
+
+	if ((guard->first_size >= MONGODB_HEADER && is_mongodb(guard->first)) ||
+	    (guard->first_size >= KAFKA_HEADER && is_kafka(guard->first)))
+		return ALIKE;
+
+	for (size_t i = 0; i < sizeof(foreign) / sizeof(*foreign); i++) {
+		const struct start *start = &foreign[i];
+		size_t known = guard->first_size > start->skip ? guard->first_size - (size_t)start->skip : 0;
+		if (!guard->first_size || guard->first[0] != start->first)
+			continue;
+		if (memcmp(guard->first + start->skip, start->bytes,
+			   known < start->size ? known : start->size))
+			continue;
+		if (known >= start->size)
+			return ALIKE;
+		likeness = UNDECIDED;
+	}
+	return likeness;
+}
+
+/* A method and a space (RFC 9112, 3). */
+static bool is_http(const struct guard *guard)
+{
+	static const char *const methods[] = { "GET ",     "HEAD ",  "POST ",    "PUT ",  "DELETE ",
+					       "OPTIONS ", "PATCH ", "CONNECT ", "TRACE " };
+
+	for (size_t i = 0; i < sizeof(methods) / sizeof(*methods); i++) {
+		size_t length = strlen(methods[i]);
+		if (guard->first_size >= length && !memcmp(guard->first, methods[i], length))
+			return true;
+	}
+	return false;
+}
+
+/* HTTP announces when it closes, and has replies without an end: raw that speaks it is judged by it. */
+void guard_raw_sent(struct guard *guard, const char *bytes, size_t size)
+{
+	size_t room = GUARD_FIRST_MAX - (size_t)guard->first_size, take = size < room ? size : room;
+	bool early = !guard->raw_http && take;
+
+	memcpy(guard->first + guard->first_size, bytes, take);
+	guard->first_size = (uint8_t)(guard->first_size + take);
+	if (early && foreign_start(guard) == ALIKE)
+		guard_refuse(guard, GUARD_REASON_PROTOCOL);
+	if (early && is_http(guard)) {
+		guard->raw_http = true;
+		guard_http_start(guard);
+		guard_http_sent(guard, (const char *)guard->first, guard->first_size);
+		bytes += take;
+		size -= take;
+	}
+	if (guard->raw_http)
+		guard_http_sent(guard, bytes, size);
+}
+
+void guard_raw_start(struct guard *guard)
+{
+	guard->first_size = 0;
+	guard->raw_http = false;
+}
+
+void guard_raw_received(struct guard *guard, const char *bytes, size_t size)
+{
+	if (guard->raw_http)
+		guard_http_received(guard, bytes, size);
+}
+
+bool guard_raw_clean(const struct guard *guard)
+{
+	return guard->raw_http ? guard_http_clean(guard) : foreign_start(guard) == UNLIKE;
+}

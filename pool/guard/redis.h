@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: Apache-2.0
+/* guard_redis - the guard of Redis connections. */
+#ifndef HEADROOM_POOL_GUARD_REDIS_H
+#define HEADROOM_POOL_GUARD_REDIS_H
+
+#include "pool/guard/state.h"
+
+void guard_redis_start(struct guard *guard);
+void guard_redis_sent(struct guard *guard, const char *bytes, size_t size);
+void guard_redis_received(struct guard *guard, const char *bytes, size_t size);
+bool guard_redis_clean(const struct guard *guard);
+
+#endif

@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: Apache-2.0
+/* siblings - what other processes of this user have in use, so that forty workers spread as one. */
+#include "pool/ledger/siblings.h"
+
+#include "pool/base/clock.h"
+#include "pool/base/hot.h"
+#include "pool/base/kernel.h"
+#include "pool/segment/directory.h"
+#include "pool/segment/read.h"
+#include "pool/shim.h"
+
+#include <string.h>
+
+/* A look is given up after LOOK_MOST_US: what was not read by then counts as nothing. It is part of a
+ * connect(). A file takes some 15 us. One that seems to take much longer was waited for, or this thread was
+ * not running: on a busy machine that must not end the look. */
+enum { LOOK_MOST_US = 2000, FILE_MOST_US = 100, TIME_WAIT_OVER_S = 65 };
+
+/* What is being collected, in memory that goes when it is done. */
+struct collection {
+	struct arena scratch;
+	struct sibling_row *rows; /* 2 * SIBLINGS_ROWS_MAX places */
+	unsigned count;
+	const struct usage_header *own;
+	const char *own_name;
+	uint64_t now_ns;
+	struct usage usage;
+	struct usage_names names;
+};
+
+static uint32_t hash_of(const struct endpoint *to, const struct address *source)
+{
+	const unsigned char *parts[] = { (const unsigned char *)to, (const unsigned char *)source };
+	const size_t sizes[] = { sizeof(*to), sizeof(*source) };
+	uint32_t hash = 2166136261u; /* FNV-1a */
+
+	for (int part = 0; part < 2; part++)
+		for (size_t i = 0; i < sizes[part]; i++)
+			hash = (hash ^ parts[part][i]) * 16777619u;
+	return hash;
+}
+
+/* The row of a pair, or the free place for it. Return: NULL if there is neither. */
+static struct sibling_row *find(struct sibling_row *rows, unsigned size, const struct endpoint *to,
+				const struct address *source)
+{
+	uint32_t at = hash_of(to, source);
+
+	for (unsigned looked = 0; looked < size; looked++, at++) {
+		struct sibling_row *row = &rows[at & (size - 1)];
+		if (!row->to.port || (endpoint_equal(&row->to, to) && address_equal(&row->source, source)))
+			return row;
+	}
+	return NULL;
+}
+
+uint32_t siblings_in_use(const struct siblings *siblings, const struct endpoint *to,
+			 const struct address *source)
+{
+	const struct sibling_row *row =
+		siblings->size ? find(siblings->rows, siblings->size, to, source) : NULL;
+	return row ? row->in_use : 0;
+}
+
+/* A look at the header alone: in a directory of hundreds most are of processes that ended long ago. */
+static bool may_matter(const struct collection *c, int directory, const char *name)
+{
+	struct usage_header header;
+
+	if (!usage_read_header(directory, name, &header) || !header.entries_used ||
+	    header.network_namespace != c->own->network_namespace ||
+	    header.network_cookie != c->own->network_cookie)
+		return false;
+	/* Its TIME_WAITs are over too. */
+	return !header.ended_ns || clock_since(header.ended_ns, c->now_ns) < TIME_WAIT_OVER_S * 1000000000ull;
+}
+
+static void add_segment(struct collection *c)
+{
+	const struct usage *usage = &c->usage;
+
+	if (usage->header.network_namespace != c->own->network_namespace ||
+	    usage->header.network_cookie != c->own->network_cookie || usage->header.uid != c->own->uid)
+		return;
+	for (unsigned i = 0; i < usage->entry_count && c->count < SIBLINGS_ROWS_MAX; i++) {
+		const struct usage_entry *entry = &usage->entries[i];
+		uint32_t in_use = entry->to.port ? usage_in_use(usage, entry, c->now_ns) : 0;
+		if (!in_use)
+			continue;
+		struct sibling_row *row = find(c->rows, 2 * SIBLINGS_ROWS_MAX, &entry->to, &entry->source);
+		if (!row->to.port) {
+			row->to = entry->to;
+			row->source = entry->source;
+			c->count++;
+		}
+		row->in_use += in_use;
+	}
+}
+
+static void collect(struct collection *c, const char *place)
+{
+	long owner = (long)c->own->uid;
+	char reason[REASON_MAX];
+	const char *name;
+	uint64_t spent_ns = 0, last_ns = c->now_ns;
+
+	long directory = usage_directory_open(place, false, &owner, reason);
+	if (directory < 0)
+		return;
+	usage_names_start(&c->names, (int)directory);
+	while (spent_ns < LOOK_MOST_US * 1000ull && (name = usage_names_next(&c->names))) {
+		uint64_t now_ns = clock_ns(), file_ns = clock_since(last_ns, now_ns);
+		spent_ns += file_ns < FILE_MOST_US * 1000u ? file_ns : FILE_MOST_US * 1000u;
+		last_ns = now_ns;
+		if (!strcmp(name, c->own_name) || !may_matter(c, (int)directory, name) ||
+		    usage_read_file(&c->scratch, (int)directory, name, (unsigned)owner, &c->usage, reason))
+			continue;
+		add_segment(c);
+		usage_free(&c->scratch, &c->usage);
+	}
+	kernel.close((int)directory);
+}
+
+/* A table of the right size, with the shim's memory. The lock is held. */
+static void enter(struct shim *shim, const struct collection *c)
+{
+	struct siblings *siblings = &shim->siblings;
+	unsigned size = c->count ? 16 : 0;
+
+	while (size && size < 2 * c->count)
+		size *= 2;
+	arena_free(&shim->arena, siblings->rows, siblings->size * sizeof(*siblings->rows));
+	siblings->rows = size ? arena_alloc(&shim->arena, size * sizeof(*siblings->rows)) : NULL;
+	siblings->size = siblings->rows ? size : 0;
+	for (unsigned i = 0; siblings->size && i < 2 * SIBLINGS_ROWS_MAX; i++)
+		if (c->rows[i].to.port)
+			*find(siblings->rows, size, &c->rows[i].to, &c->rows[i].source) = c->rows[i];
+	for (struct destination *d = ledger_next(&shim->ledger, NULL); d; d = ledger_next(&shim->ledger, d)) {
+		d->load_valid = false;
+		for (struct tuple_space *s = d->spaces; s; s = s->next)
+			s->others = siblings_in_use(siblings, &d->to, &s->source);
+	}
+}
+
+/* Return: false if another thread is at it, or there is nothing to look for. */
+static bool begin(struct shim *shim, const struct held *held, struct collection *c, uint64_t now_ns,
+		  char *place)
+{
+	if (!shim_enter_held(shim, held))
+		return false;
+	bool ours = shim->siblings.until_ns <= now_ns && shim->writer.segment;
+	if (ours) {
+		shim->siblings.until_ns = now_ns + 1000000000u;
+		c->own = &shim->writer.segment->header;
+		strcpy(place, shim->writer.place);
+		c->own_name = shim->writer.name;
+	}
+	shim_leave(shim);
+	return ours;
+}
+
+COLD void siblings_refresh(struct shim *shim, const struct held *held, uint64_t now_ns)
+{
+	struct arena scratch = { 0 };
+	struct collection *c = arena_alloc(&scratch, sizeof(*c));
+	char *place = arena_alloc(&scratch, USAGE_PATH_MAX);
+
+	if (c && place)
+		c->rows = arena_alloc(&scratch, 2 * SIBLINGS_ROWS_MAX * sizeof(*c->rows));
+	if (!c || !c->rows || !begin(shim, held, c, now_ns, place)) {
+		arena_release(&scratch);
+		return;
+	}
+	uint64_t began_ns = clock_ns();
+	c->now_ns = began_ns;
+	collect(c, place);
+	if (shim_enter_held(shim, held)) {
+		uint64_t done_ns = clock_ns(), pause_ns = (done_ns - began_ns) * SIBLINGS_COST;
+		enter(shim, c);
+		if (pause_ns < SIBLINGS_EVERY_MS * 1000000ull)
+			pause_ns = SIBLINGS_EVERY_MS * 1000000ull;
+		shim->siblings.until_ns = done_ns + pause_ns;
+		shim_leave(shim);
+	}
+	arena_release(&c->scratch);
+	arena_release(&scratch);
+}

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+/* siblings - what other processes of this user have in use, so that forty workers spread as one.
+ *
+ * Their usage segments are read now and then: files, not mappings, as a mapping of a file that somebody cuts
+ * short would end this program. What a dead process had open is gone; its TIME_WAITs count until they end. */
+#ifndef HEADROOM_POOL_SIBLINGS_H
+#define HEADROOM_POOL_SIBLINGS_H
+
+#include "pool/base/address.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct shim;
+struct held;
+
+/* Not more often than this; and so seldom that reading takes a fiftieth of the time at most. */
+enum { SIBLINGS_EVERY_MS = 250, SIBLINGS_COST = 50, SIBLINGS_ROWS_MAX = 8192 };
+
+struct sibling_row {
+	struct endpoint to;
+	struct address source;
+	uint32_t in_use;
+};
+
+/* A hash table with open addressing. Guarded by the shim's lock. */
+struct siblings {
+	struct sibling_row *rows;
+	unsigned size;     /* a power of two, or 0 */
+	uint64_t until_ns; /* look again after */
+};
+
+/**
+ * siblings_refresh() - read the segments of the others again; call without the lock
+ * @held:	the socket it is for; nothing is entered if the process was forked meanwhile
+ */
+void siblings_refresh(struct shim *shim, const struct held *held, uint64_t now_ns);
+
+/**
+ * siblings_in_use() - ports the others have in use, as of the last look
+ */
+uint32_t siblings_in_use(const struct siblings *siblings, const struct endpoint *to,
+			 const struct address *source);
+
+#endif

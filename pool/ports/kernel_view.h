@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+/* kernel_view - every TCP socket of a network namespace, one pass, none of them kept.
+ *
+ * The sockets come from sock_diag(7), IPv4 and IPv6, all states. Where netlink is refused they come from
+ * /proc/net/tcp and /proc/net/tcp6, which lack bound-only sockets and interfaces. The namespace is that of
+ * the calling thread. A pass is not one moment: a socket that changes its state meanwhile may be seen twice,
+ * or not.
+ */
+#ifndef HEADROOM_POOL_KERNEL_VIEW_H
+#define HEADROOM_POOL_KERNEL_VIEW_H
+
+#include "pool/ports/socket_seen.h"
+
+/* Which sockets to see. All zero: all of them. The kernel does the choosing (linux/inet_diag.h, bytecode),
+ * but for /proc. */
+struct kernel_filter {
+	const struct endpoint *destination; /* only to this one; port 0: to any port of it */
+	uint32_t states;                    /* bit mask of 1 << enum socket_state; 0: all */
+	bool quiet; /* ask for quiet_ms too, which makes each socket ten times as long */
+};
+
+enum kernel_view_way { VIEW_SOCK_DIAG, VIEW_PROC };
+
+/* How the last pass went: what its counts may miss. */
+struct kernel_view {
+	enum kernel_view_way way;
+	int refused;        /* VIEW_PROC: the negative errno of sock_diag */
+	bool no_bound_only; /* the kernel is older than 6.8, or the way /proc: bound-only sockets are not seen
+			     */
+	bool interrupted;   /* the kernel says the list changed under it (NLM_F_DUMP_INTR) */
+	uint64_t sockets;   /* visited */
+};
+
+/**
+ * kernel_view_read() - visit every TCP socket
+ * @view:	out
+ * @filter:	NULL for all
+ * Return: 0, or a negative errno when neither sock_diag nor /proc can be read
+ */
+int kernel_view_read(struct kernel_view *view, const struct kernel_filter *filter, socket_visitor *visit,
+		     void *context);
+
+/**
+ * kernel_at_least() - is the running kernel of this release or a later one?
+ *
+ * For what has no name of its own to ask for.
+ */
+bool kernel_at_least(unsigned major, unsigned minor);
+
+/**
+ * kernel_release_at_least() - the same of a release such as "6.8.0-31-generic"
+ */
+bool kernel_release_at_least(const char *release, unsigned major, unsigned minor);
+
+#endif

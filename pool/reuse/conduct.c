@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: Apache-2.0
+/* conduct - what the server of a destination was seen to do with connections, and what follows for reuse. */
+#include "pool/reuse/conduct.h"
+
+#include "pool/base/clock.h"
+
+#define SECOND_NS 1000000000ull
+
+enum { MEAN_OF = 8, GAP_MOST_S = 10, ASKED_LIFE_S = 2 };
+
+/* A mean that moves by an eighth of the difference; the first value is the mean. */
+static uint64_t mean(uint64_t old_ns, uint64_t new_ns)
+{
+	return old_ns ? old_ns - old_ns / MEAN_OF + new_ns / MEAN_OF : new_ns;
+}
+
+void conduct_connects(struct conduct *conduct, uint64_t now_ns)
+{
+	uint64_t gap_ns = clock_since(conduct->connected_ns, now_ns);
+
+	if (conduct->connected_ns)
+		conduct->gap_ns = mean(conduct->gap_ns,
+				       gap_ns < GAP_MOST_S * SECOND_NS ? gap_ns : GAP_MOST_S * SECOND_NS);
+	conduct->connected_ns = now_ns;
+}
+
+void conduct_hit(struct conduct *conduct)
+{
+	if (conduct->hits_since_loss < UINT32_MAX)
+		conduct->hits_since_loss++;
+	conduct->late_ones = 0;
+}
+
+uint64_t conduct_quiet_ns(const struct conduct *conduct, enum ending_told told, uint64_t round_trip_ns,
+			  uint64_t now_ns)
+{
+	uint64_t quiet_ns = told == TOLD_BY_SILENCE ? round_trip_ns * 2 : 0;
+
+	if (conduct->late_until_ns > now_ns && conduct->late_ns > quiet_ns)
+		quiet_ns = conduct->late_ns;
+	if (told != TOLD_BY_PROTOCOL && conduct_is_learning(conduct) &&
+	    quiet_ns < CONDUCT_FLOOR_MS * CONDUCT_MS_NS)
+		quiet_ns = CONDUCT_FLOOR_MS * CONDUCT_MS_NS;
+	return quiet_ns;
+}
+
+uint64_t conduct_idle_ns(const struct conduct *conduct, uint64_t said_ns, uint64_t now_ns)
+{
+	uint64_t most_ns = said_ns;
+
+	if (!said_ns) {
+		most_ns = conduct->gap_ns * CONDUCT_IDLE_GAPS;
+		if (most_ns < CONDUCT_IDLE_LEAST_MS * CONDUCT_MS_NS)
+			most_ns = CONDUCT_IDLE_LEAST_MS * CONDUCT_MS_NS;
+		if (most_ns > CONDUCT_IDLE_MOST_MS * CONDUCT_MS_NS || !conduct->gap_ns)
+			most_ns = CONDUCT_IDLE_MOST_MS * CONDUCT_MS_NS;
+	}
+	/* A server that closes what is idle does so by a timer of its own, which may be early. */
+	if (conduct->idle_limit_ns && conduct->idle_limit_until_ns > now_ns &&
+	    conduct->idle_limit_ns / 2 < most_ns)
+		most_ns = conduct->idle_limit_ns / 2;
+	return most_ns;
+}
+
+bool conduct_is_worth_it(const struct conduct *conduct)
+{
+	return conduct->gap_ns < CONDUCT_IDLE_MOST_MS * CONDUCT_MS_NS;
+}
+
+void conduct_stayed(struct conduct *conduct, uint64_t idle_ns)
+{
+	if (idle_ns >= CONDUCT_FLOOR_MS * CONDUCT_MS_NS && conduct->calm < CONDUCT_CALM_ONES)
+		conduct->calm++;
+}
+
+enum evidence conduct_closed(struct conduct *conduct, uint64_t idle_ns, uint64_t now_ns)
+{
+	uint64_t until_ns = now_ns + CONDUCT_LEARNED_LIFE_S * SECOND_NS;
+
+	if (idle_ns > CONDUCT_LATE_MOST_MS * CONDUCT_MS_NS) {
+		if (!conduct->idle_limit_ns || conduct->idle_limit_until_ns <= now_ns ||
+		    idle_ns < conduct->idle_limit_ns) {
+			conduct->idle_limit_ns = idle_ns;
+			conduct->idle_limit_until_ns = until_ns;
+		}
+		return EVIDENCE_NONE;
+	}
+	conduct->calm = 0;
+	if (conduct->late_until_ns <= now_ns || idle_ns + idle_ns / 4 > conduct->late_ns)
+		conduct->late_ns = idle_ns + idle_ns / 4;
+	conduct->late_until_ns = until_ns;
+	return ++conduct->late_ones >= CONDUCT_LATE_ONES ? EVIDENCE_CLOSES : EVIDENCE_NONE;
+}
+
+enum evidence conduct_lost(struct conduct *conduct)
+{
+	bool rare = conduct->hits_since_loss >= CONDUCT_ONE_LOST_IN;
+
+	conduct->hits_since_loss = 0;
+	return rare ? EVIDENCE_NONE : EVIDENCE_LOST;
+}
+
+unsigned conduct_pause(struct conduct *conduct, uint64_t now_ns)
+{
+	unsigned seconds = CONDUCT_PAUSE_S;
+
+	for (unsigned i = 0; i < conduct->pauses && seconds < CONDUCT_PAUSE_MOST_S; i++)
+		seconds *= 2;
+	if (seconds >= CONDUCT_PAUSE_MOST_S)
+		seconds = CONDUCT_PAUSE_MOST_S;
+	else
+		conduct->pauses++;
+	conduct->paused_until_ns = now_ns + seconds * SECOND_NS;
+	conduct->calm = conduct->late_ones = 0;
+	conduct->asked_new = 0;
+	conduct->open_until_ns = 0;
+	return seconds;
+}
+
+void conduct_asked(struct conduct *conduct, bool handed_out, uint64_t now_ns)
+{
+	if (handed_out)
+		return;
+	/* What was forgotten unanswered is not waited for for ever. */
+	if (clock_since(conduct->asked_new_ns, now_ns) > ASKED_LIFE_S * SECOND_NS)
+		conduct->asked_new = 0;
+	if (!conduct->asked_new++) {
+		conduct->asked_new_ns = now_ns;
+		conduct->answered_meanwhile = 0;
+	}
+}
+
+void conduct_answered(struct conduct *conduct, bool handed_out, uint64_t asked_ns, uint64_t now_ns)
+{
+	if (handed_out) {
+		conduct->answer_ns = mean(conduct->answer_ns, clock_since(asked_ns, now_ns));
+		conduct->answers++;
+		conduct->answered_meanwhile++;
+		return;
+	}
+	conduct_gave_up(conduct);
+	/* Those that still wait asked after this one, as far as is known. */
+	conduct->asked_new_ns = now_ns;
+	conduct->answered_meanwhile = 0;
+}
+
+void conduct_gave_up(struct conduct *conduct)
+{
+	if (conduct->asked_new)
+		conduct->asked_new--;
+}
+
+uint64_t conduct_queue_most_ns(const struct conduct *conduct, uint64_t now_ns)
+{
+	uint64_t waited_ns = clock_since(conduct->asked_new_ns, now_ns);
+	uint64_t most_ns = CONDUCT_WAIT_LEAST_MS * CONDUCT_MS_NS + conduct->answer_ns * CONDUCT_WAIT_TIMES;
+
+	return conduct->asked_new && conduct->answered_meanwhile >= CONDUCT_WAIT_HITS &&
+			       waited_ns > most_ns && waited_ns < ASKED_LIFE_S * SECOND_NS
+		       ? most_ns
+		       : 0;
+}
+
+const char *evidence_text(enum evidence evidence)
+{
+	static const char *const texts[EVIDENCES] = {
+		[EVIDENCE_DATA] = "sent what nobody had asked for",
+		[EVIDENCE_REPLY] = "sent more than was asked for, or a reply that cannot be understood",
+		[EVIDENCE_LOST] = "closed a connection that was reused without an answer",
+		[EVIDENCE_SILENCE] = "did not answer on a connection that was reused",
+		[EVIDENCE_CLOSES] = "closes its connections right after its answers",
+		[EVIDENCE_QUEUE] = "let new connections wait while it served those that were reused",
+	};
+	return texts[evidence];
+}

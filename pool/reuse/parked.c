@@ -1,0 +1,575 @@
+// SPDX-License-Identifier: Apache-2.0
+/* parked - the connections a program closed that are kept open for its next connect(). */
+#include "pool/reuse/parked.h"
+
+#include "pool/base/clock.h"
+#include "pool/base/hot.h"
+#include "pool/base/kernel.h"
+#include "pool/base/restraint.h"
+#include "pool/reuse/leaving.h"
+#include "pool/socket/facts.h"
+
+#include <errno.h>
+#include <linux/tcp.h>
+#include <netinet/in.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+
+/* Not in <linux/tcp.h>; <netinet/tcp.h> has them but another struct tcp_info (net/tcp_states.h). */
+enum { ESTABLISHED = 1 };
+
+/* A share of the fds a process may have, and never more than this. The kernel's table of them has room up to
+ * the highest number, and each fork copies it. */
+enum { PARKED_MOST = 1024, SHARE_OF_FILES = 8, NUMBERS_FROM = 8192 };
+
+/* A program that connects seldom is not to have a socket more for long. */
+enum { BLANK_IDLE_MS = 1000 };
+
+/* What a connection must not have had done to it: it cannot be put back, or names it alone. */
+enum {
+	UNLIKE_OTHERS = HAS_PORT | OWN_NO_PORT | OWN_RANGE | PINNED | REUSES_PORT | ABORTS_ON_CLOSE | DEFERRED
+};
+
+static struct parked_pool *pool_of(const struct reuse *reuse)
+{
+	const struct tuple_space *space = reuse->tracked->space;
+	return space ? space->destination->parked : NULL;
+}
+
+void parked_refused(struct reuse *reuse, enum reuse_refusal refusal)
+{
+	struct parked_pool *pool = pool_of(reuse);
+	if (!pool)
+		return;
+	pool->counts.refused[refusal]++;
+	SPACE_REUSE_ADD(reuse->tracked->space, reuse_refused[refusal], 1);
+}
+
+/* What the rule says of it; 0: nothing. */
+static uint64_t idle_said_ns(const struct reuse *reuse)
+{
+	return reuse->limits->given & REUSE_IDLE_TIMEOUT ? reuse->limits->idle_timeout_ns : 0;
+}
+
+static int first_refusal(struct shim *shim, const struct reuse *reuse, const struct parked_pool *pool,
+			 uint64_t now_ns)
+{
+	const struct tracked *tracked = reuse->tracked;
+
+	if (shim->no_parking)
+		return REFUSED_OFF;
+	/* More than the reference of the fd: a thread is in a call on it, and would get the next one's bytes.
+	 */
+	if (tracked->references > 1 || reuse->shared || reuse->forks != shim->forks ||
+	    atomic_load(&reuse->feeding))
+		return REFUSED_SHARED;
+	/* CONNECTING: the program has not asked yet what came of it; the kernel will be (parked_quiet()). */
+	if ((tracked->state != SOCKET_OPEN && tracked->state != SOCKET_CONNECTING) ||
+	    tracked->flags & (WAS_SHUT | IN_CALL))
+		return REFUSED_STATE;
+	switch (guard_verdict(&reuse->guard)) {
+	case GUARD_CLEAN:
+		break;
+	case GUARD_REFUSED:
+		return guard_refusal(&reuse->guard) == GUARD_REASON_UNSEEN ? REFUSED_UNSEEN : REFUSED_GUARD;
+	default:
+		return REFUSED_OPEN;
+	}
+	if (tracked->flags & UNLIKE_OTHERS || reuse->options.others || reuse->watches_unknown)
+		return REFUSED_OPTION;
+	if (pool->conduct.paused_until_ns > now_ns)
+		return REFUSED_PAUSED;
+	if (!idle_said_ns(reuse) && !conduct_is_worth_it(&pool->conduct))
+		return REFUSED_ROOM;
+	if (reuse->uses >= reuse->limits->max_uses || now_ns - reuse->opened_ns >= reuse->limits->max_age_ns)
+		return REFUSED_USED_UP;
+	return -1;
+}
+
+/* The program's own fds get the lowest free numbers; ours come from the upper half of what it may have. */
+static void ask_for_files(struct shim *shim)
+{
+	struct rlimit files;
+
+	if (restraint_shut_in() || kernel_syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, 0, (long)&files, 0, 0))
+		return;
+	rlim_t share = files.rlim_cur / SHARE_OF_FILES;
+	shim->parked_most = share < PARKED_MOST ? (uint32_t)share : PARKED_MOST;
+	shim->parked_from = files.rlim_cur / 2 < NUMBERS_FROM ? (int)(files.rlim_cur / 2) : NUMBERS_FROM;
+}
+
+bool parked_may_enter(struct shim *shim, struct tracked *tracked, uint64_t now_ns)
+{
+	struct reuse *reuse = tracked->reuse;
+	struct parked_pool *pool = pool_of(reuse);
+
+	if (!pool)
+		return false;
+	if (!shim->parked_most)
+		ask_for_files(shim);
+	int refusal = first_refusal(shim, reuse, pool, now_ns);
+	if (refusal < 0 && !shim->parked_most)
+		refusal = REFUSED_ROOM;
+	if (refusal >= 0)
+		parked_refused(reuse, (enum reuse_refusal)refusal);
+	return refusal < 0;
+}
+
+int parked_quiet(int fd, uint64_t sent, uint64_t received, uint32_t *rtt_us)
+{
+	struct tcp_info info = { 0 };
+	socklen_t length = sizeof(info);
+
+	if (kernel.getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &length) ||
+	    length < __builtin_offsetof(struct tcp_info, tcpi_min_rtt))
+		return REFUSED_STATE;
+	if (info.tcpi_state != ESTABLISHED)
+		return REFUSED_STATE;
+	/* The SYN is counted as a byte acknowledged (tcp_clean_rtx_queue(), net/ipv4/tcp_input.c). */
+	if (info.tcpi_unacked || info.tcpi_notsent_bytes)
+		return REFUSED_UNREAD;
+	if (info.tcpi_bytes_received != received || info.tcpi_bytes_acked != sent + 1)
+		return REFUSED_UNSEEN;
+	/* Established, so no FIN; and all that came was read: recv(MSG_PEEK) would have no more to tell. */
+	*rtt_us = info.tcpi_rtt;
+	return -1;
+}
+
+static uint64_t share_of(uint64_t ns)
+{
+	return ns / 10 * 8;
+}
+
+/* How long it may be idle: not quite as long as the server was seen, or promised, to keep it open. */
+static uint64_t idle_most(const struct reuse *reuse, const struct parked_pool *pool, uint64_t now_ns)
+{
+	uint64_t most = conduct_idle_ns(&pool->conduct, idle_said_ns(reuse), now_ns);
+	uint64_t promised = share_of(reuse->guard.promised_idle_s * 1000000000ull);
+
+	return reuse->guard.promised_idle_s != GUARD_NO_PROMISE && promised < most ? promised : most;
+}
+
+/* When it has been idle for too long, or is too old. */
+static uint64_t end_of(const struct reuse *reuse, const struct parked_pool *pool, uint64_t now_ns)
+{
+	if (reuse->leaving)
+		return reuse->ready_ns;
+	if (!pool)
+		return reuse->parked_ns + BLANK_IDLE_MS * 1000000ull;
+	if (pool->conduct.paused_until_ns > now_ns)
+		return 0;
+	uint64_t idle_ns = reuse->parked_ns + idle_most(reuse, pool, now_ns);
+	uint64_t old_ns = reuse->opened_ns + reuse->limits->max_age_ns;
+	return old_ns < idle_ns ? old_ns : idle_ns;
+}
+
+bool parked_has_room(const struct retired *retired)
+{
+	return retired->count < sizeof(retired->fds) / sizeof(retired->fds[0]);
+}
+
+/* @pool: NULL of the blank */
+static void take_out(struct shim *shim, struct reuse *reuse, struct parked_pool *pool)
+{
+	if (pool) {
+		*(reuse->newer ? &reuse->newer->older : &pool->newest) = reuse->older;
+		*(reuse->older ? &reuse->older->newer : &pool->oldest) = reuse->newer;
+		pool->count--;
+		SPACE_REUSE_ADD(reuse->tracked->space, reuse_parked, UINT32_MAX); /* one less */
+	} else if (shim->blank == reuse) {
+		shim->blank = NULL;
+	}
+	if (reuse->leaving)
+		shim->leaving_count--;
+	*(reuse->all_newer ? &reuse->all_newer->all_older : &shim->parked_newest) = reuse->all_older;
+	if (reuse->all_older)
+		reuse->all_older->all_newer = reuse->all_newer;
+	shim->parked_count--;
+}
+
+static struct reuse *oldest_of_all(const struct shim *shim)
+{
+	struct reuse *reuse = shim->parked_newest;
+
+	while (reuse && reuse->all_older)
+		reuse = reuse->all_older;
+	return reuse;
+}
+
+static void let_leave(struct shim *shim, struct reuse *reuse, enum reuse_retirement why, uint64_t now_ns,
+		      struct retired *retired);
+
+/* The oldest one makes room: it is the next whose time is over. */
+static void make_room(struct shim *shim, const struct reuse *reuse, struct parked_pool *pool, uint64_t now_ns,
+		      struct retired *retired)
+{
+	struct reuse *oldest = pool->count >= reuse->limits->max_idle ? pool->oldest : NULL;
+
+	if (!oldest && shim->parked_count >= shim->parked_most)
+		oldest = pool->oldest ? pool->oldest : oldest_of_all(shim);
+	if (!oldest || !parked_has_room(retired))
+		return;
+	let_leave(shim, oldest, RETIRED_ROOM, now_ns, retired);
+}
+
+static void enter_list(struct shim *shim, struct reuse *reuse, uint64_t until_ns)
+{
+	reuse->all_newer = NULL;
+	reuse->all_older = shim->parked_newest;
+	if (shim->parked_newest)
+		shim->parked_newest->all_newer = reuse;
+	shim->parked_newest = reuse;
+	if (!shim->parked_count++ || until_ns < shim->parked_look_ns)
+		shim->parked_look_ns = until_ns;
+}
+
+/* Redis and memcached send nothing but answers, each in one piece of work with its command: what follows an
+ * answer can only be the end of the connection, after seconds (redis.conf, timeout; memcached, idle_timeout).
+ * After a command without an answer the guard waits for that of another. */
+static enum ending_told told_by(const struct guard *guard)
+{
+	switch (guard->kind) {
+	case GUARD_REDIS:
+	case GUARD_MEMCACHED:
+		return TOLD_BY_PROTOCOL;
+	case GUARD_RAW:
+		return guard->raw_http ? TOLD_BY_LENGTH : TOLD_BY_SILENCE;
+	default:
+		return TOLD_BY_LENGTH;
+	}
+}
+
+void parked_enter(struct shim *shim, struct reuse *reuse, int fd, uint32_t rtt_us, uint64_t now_ns,
+		  struct retired *retired)
+{
+	struct parked_pool *pool = pool_of(reuse);
+
+	make_room(shim, reuse, pool, now_ns, retired);
+	if (reuse->guard.kind == GUARD_MEMCACHED)
+		pool->conduct.open_until_ns = now_ns + CONDUCT_LEARNED_LIFE_S * 1000000000ull;
+	reuse->watches = 0;
+	reuse->handed_out = reuse->connect_to_come = false;
+	reuse->fd = fd;
+	reuse->parked_ns = now_ns;
+	reuse->ready_ns =
+		now_ns + conduct_quiet_ns(&pool->conduct, told_by(&reuse->guard), rtt_us * 1000ull, now_ns);
+	reuse->tracked->state = SOCKET_PARKED;
+	reuse->newer = NULL;
+	reuse->older = pool->newest;
+	if (pool->newest)
+		pool->newest->newer = reuse;
+	else
+		pool->oldest = reuse;
+	pool->newest = reuse;
+	pool->count++;
+	SPACE_REUSE_ADD(reuse->tracked->space, reuse_parked, 1);
+	enter_list(shim, reuse, end_of(reuse, pool, now_ns));
+}
+
+bool parked_wants_blank(const struct shim *shim, const struct tracked *fresh)
+{
+	const struct reuse *reuse = fresh->reuse;
+
+	return !shim->blank && shim->parked_count < shim->parked_most && reuse && !fresh->flags &&
+	       !reuse->tried && !reuse->options.set && !reuse->options.others && !reuse->watches &&
+	       !reuse->watches_unknown;
+}
+
+void parked_enter_blank(struct shim *shim, struct reuse *reuse, int fd, int status, uint64_t now_ns)
+{
+	reuse->fd = fd;
+	reuse->status = status;
+	reuse->parked_ns = now_ns;
+	reuse->tracked->state = SOCKET_PARKED;
+	shim->blank = reuse;
+	enter_list(shim, reuse, end_of(reuse, NULL, now_ns));
+}
+
+struct reuse *parked_take_blank(struct shim *shim, int family)
+{
+	struct reuse *blank = shim->blank;
+
+	if (!blank || blank->tracked->family != family)
+		return NULL;
+	take_out(shim, blank, NULL);
+	return blank;
+}
+
+/* What is learned from how a connection was found. Return: evidence against the server, or none. */
+static enum evidence learn(struct tuple_space *space, enum reuse_retirement why, uint64_t idle_ns,
+			   uint64_t now_ns)
+{
+	struct conduct *conduct = &space->destination->parked->conduct;
+
+	if (why == RETIRED_DATA)
+		return EVIDENCE_DATA;
+	if (why == RETIRED_IDLE || why == RETIRED_AGE)
+		conduct_stayed(conduct, idle_ns);
+	if (why != RETIRED_FIN && why != RETIRED_RESET)
+		return EVIDENCE_NONE;
+	enum evidence evidence = conduct_closed(conduct, idle_ns, now_ns);
+	USAGE_PUT(space->use->reuse_idle_limit_ms, (uint32_t)(conduct->idle_limit_ns / CONDUCT_MS_NS));
+	return evidence;
+}
+
+/* Our close sends a FIN, as the program's would have, and the port waits as it would have. */
+static enum ending ending_of(enum reuse_retirement why)
+{
+	switch (why) {
+	case RETIRED_FIN:
+		return ENDED_BY_PEER;
+	case RETIRED_RESET:
+	case RETIRED_DATA: /* left unread (RFC 2525, 2.17) */
+		return ENDED_BY_RESET;
+	case RETIRED_LOST:
+		return ENDED_UNSEEN;
+	default:
+		return ENDED_TIME_WAIT;
+	}
+}
+
+static void add_retired(struct retired *retired, const struct reuse *reuse)
+{
+	retired->fds[retired->count].fd = reuse->fd;
+	retired->fds[retired->count].reset = false;
+	retired->fds[retired->count].leaving = reuse->leaving;
+	retired->fds[retired->count].lingers = option_log_has(&reuse->options, SOL_SOCKET, SO_LINGER);
+	retired->fds[retired->count++].cookie = reuse->cookie;
+}
+
+static void count_retired(struct shim *shim, const struct reuse *reuse, enum reuse_retirement why,
+			  uint64_t now_ns)
+{
+	struct tuple_space *space = reuse->tracked->space;
+
+	space->destination->parked->counts.retired[why]++;
+	SPACE_REUSE_ADD(space, reuse_retired[why], 1);
+	parked_distrust(shim, space->destination,
+			learn(space, why, clock_since(reuse->parked_ns, now_ns), now_ns), now_ns);
+}
+
+void parked_let_go(struct shim *shim, struct reuse *reuse, enum reuse_retirement why, uint64_t now_ns,
+		   struct retired *retired)
+{
+	struct tracked *tracked = reuse->tracked;
+	struct parked_pool *pool = pool_of(reuse);
+
+	if (why != RETIRED_LOST)
+		add_retired(retired, reuse);
+	if (pool && !reuse->leaving)
+		count_retired(shim, reuse, why, now_ns);
+	if (tracked->space) {
+		space_ended(tracked->space, ending_of(why), now_ns);
+		tracked->space = NULL;
+	}
+	tracked->state = SOCKET_FRESH;
+	tracked_put(shim, tracked);
+}
+
+void parked_distrust(struct shim *shim, struct destination *destination, enum evidence evidence,
+		     uint64_t now_ns)
+{
+	struct conduct *conduct = &destination->parked->conduct;
+
+	if (evidence == EVIDENCE_NONE || conduct->paused_until_ns > now_ns)
+		return;
+	unsigned seconds = conduct_pause(conduct, now_ns);
+	/* Two at the same time are rare, and one is told of. */
+	shim->distrust = (struct distrust){ .evidence = evidence, .seconds = seconds, .to = destination->to };
+	/* What is parked there goes at the next look, which is now. */
+	if (destination->parked->count)
+		shim->parked_look_ns = 0;
+}
+
+void parked_retire(struct shim *shim, struct reuse *reuse, enum reuse_retirement why, uint64_t now_ns,
+		   struct retired *retired)
+{
+	take_out(shim, reuse, reuse->leaving ? NULL : pool_of(reuse));
+	parked_let_go(shim, reuse, why, now_ns, retired);
+}
+
+/* The same for one that nobody is in a hurry about. It stays in the list of all, until the server has closed
+ * it, too. */
+static void let_leave(struct shim *shim, struct reuse *reuse, enum reuse_retirement why, uint64_t now_ns,
+		      struct retired *retired)
+{
+	struct parked_pool *pool = pool_of(reuse);
+
+	if (!pool || restraint_shut_in() || shim->leaving_count >= LEAVING_MOST || !parked_is_there(reuse) ||
+	    !leaving_begins(reuse->fd)) {
+		parked_retire(shim, reuse, why, now_ns, retired);
+		return;
+	}
+	take_out(shim, reuse, pool);
+	count_retired(shim, reuse, why, now_ns);
+	reuse->leaving = true;
+	shim->leaving_count++;
+	reuse->parked_ns = now_ns;
+	reuse->ready_ns = now_ns + LEAVING_LOOK_MS * CONDUCT_MS_NS;
+	enter_list(shim, reuse, reuse->ready_ns);
+}
+
+/* Return: when to look again; UINT64_MAX: it is gone. */
+static uint64_t see_off(struct shim *shim, struct reuse *reuse, uint64_t now_ns, struct retired *retired)
+{
+	bool over = leaving_is_over(reuse->fd);
+
+	if (!over && clock_since(reuse->parked_ns, now_ns) < LEAVING_MOST_MS * CONDUCT_MS_NS) {
+		reuse->ready_ns = now_ns + LEAVING_LOOK_MS * CONDUCT_MS_NS;
+		return reuse->ready_ns;
+	}
+	struct tuple_space *space = reuse->tracked->space;
+	space_ended(space, over ? ENDED_BY_RESET : ENDED_TIME_WAIT, now_ns);
+	reuse->tracked->space = NULL;
+	parked_retire(shim, reuse, RETIRED_IDLE, now_ns, retired);
+	retired->fds[retired->count - 1].reset = over;
+	return UINT64_MAX;
+}
+
+static bool fits(const struct reuse *reuse, const struct tracked *fresh)
+{
+	const struct tracked *parked = reuse->tracked;
+
+	/* A port that was asked for and not given yet is any port: that of the connection will do. */
+	if (parked->family != fresh->family || fresh->flags & ((UNLIKE_OTHERS & ~DEFERRED) | WAS_SHUT))
+		return false;
+	if ((parked->flags ^ fresh->flags) & HAS_SOURCE ||
+	    (fresh->flags & HAS_SOURCE && !address_equal(&parked->bound, &fresh->bound)))
+		return false;
+	static const struct option_log none;
+	return option_log_can_become(&reuse->options, fresh->reuse ? &fresh->reuse->options : &none);
+}
+
+struct reuse *parked_take(struct shim *shim, struct parked_pool *pool, struct tracked *fresh, uint64_t now_ns,
+			  struct retired *retired)
+{
+	struct reuse *next;
+
+	for (struct reuse *reuse = pool->newest; reuse; reuse = next) {
+		next = reuse->older;
+		bool idle = now_ns - reuse->parked_ns >= idle_most(reuse, pool, now_ns);
+		bool old = now_ns - reuse->opened_ns >= reuse->limits->max_age_ns;
+		if ((idle || old) && parked_has_room(retired)) {
+			let_leave(shim, reuse, idle ? RETIRED_IDLE : RETIRED_AGE, now_ns, retired);
+		} else if (!idle && !old && reuse->ready_ns <= now_ns && fits(reuse, fresh)) {
+			take_out(shim, reuse, pool);
+			return reuse;
+		}
+	}
+	return NULL;
+}
+
+uint64_t parked_ready_in_ns(const struct parked_pool *pool, const struct tracked *fresh, uint64_t now_ns)
+{
+	uint64_t least_ns = UINT64_MAX;
+
+	for (const struct reuse *reuse = pool->newest; reuse; reuse = reuse->older)
+		if (reuse->ready_ns > now_ns && reuse->ready_ns - now_ns < least_ns && fits(reuse, fresh))
+			least_ns = reuse->ready_ns - now_ns;
+	return least_ns;
+}
+
+void parked_make_way(struct shim *shim, struct parked_pool *pool, uint64_t now_ns, struct retired *retired)
+{
+	if (pool->oldest && parked_has_room(retired))
+		let_leave(shim, pool->oldest, RETIRED_ROOM, now_ns, retired);
+}
+
+bool parked_is_there(const struct reuse *reuse)
+{
+	return socket_cookie(reuse->fd) == reuse->cookie;
+}
+
+/* Nobody else has the socket: what is taken out of its error is nobody else's. */
+int parked_alive(const struct reuse *reuse)
+{
+	char byte;
+
+	if (!parked_is_there(reuse))
+		return RETIRED_LOST;
+	long rc = kernel.recv(reuse->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+	if (rc == -EAGAIN)
+		return -1;
+	return rc == 0 ? RETIRED_FIN : rc > 0 ? RETIRED_DATA : RETIRED_RESET;
+}
+
+/* The end of its time: what the server did with it until then is learned. */
+static enum reuse_retirement end_by_time(const struct reuse *reuse, uint64_t now_ns)
+{
+	int dead = pool_of(reuse) ? parked_alive(reuse) : -1;
+
+	if (dead >= 0)
+		return (enum reuse_retirement)dead;
+	bool old = pool_of(reuse) && now_ns - reuse->opened_ns >= reuse->limits->max_age_ns;
+	return old ? RETIRED_AGE : RETIRED_IDLE;
+}
+
+/* Return: when to look again; UINT64_MAX: it is gone. */
+static uint64_t end_of_time(struct shim *shim, struct reuse *reuse, uint64_t now_ns, struct retired *retired)
+{
+	if (reuse->leaving)
+		return see_off(shim, reuse, now_ns, retired);
+	enum reuse_retirement why = end_by_time(reuse, now_ns);
+	if (why != RETIRED_IDLE && why != RETIRED_AGE) {
+		parked_retire(shim, reuse, why, now_ns, retired);
+		return UINT64_MAX;
+	}
+	let_leave(shim, reuse, why, now_ns, retired);
+	return UINT64_MAX;
+}
+
+bool parked_expire(struct shim *shim, uint64_t now_ns, struct retired *retired)
+{
+	uint64_t look_ns = UINT64_MAX;
+	struct reuse *next;
+
+	if (!shim->parked_newest || now_ns < shim->parked_look_ns)
+		return false;
+	shim->parked_look_ns = UINT64_MAX; /* lowered by those that stay for a while as they leave */
+	for (struct reuse *reuse = shim->parked_newest; reuse; reuse = next) {
+		next = reuse->all_older;
+		uint64_t until_ns = end_of(reuse, pool_of(reuse), now_ns);
+		if (until_ns <= now_ns && parked_has_room(retired))
+			until_ns = end_of_time(shim, reuse, now_ns, retired);
+		if (until_ns < look_ns)
+			look_ns = until_ns;
+	}
+	if (look_ns < shim->parked_look_ns)
+		shim->parked_look_ns = look_ns;
+	return look_ns <= now_ns;
+}
+
+bool parked_give_up(struct shim *shim, enum reuse_retirement why, uint64_t now_ns, struct retired *retired)
+{
+	bool any = shim->parked_newest;
+
+	while (shim->parked_newest && parked_has_room(retired))
+		parked_retire(shim, shim->parked_newest, why, now_ns, retired);
+	return any;
+}
+
+void parked_lost(struct shim *shim, struct reuse *reuse, uint64_t now_ns)
+{
+	parked_retire(shim, reuse, RETIRED_LOST, now_ns, NULL);
+}
+
+void parked_close(struct retired *retired)
+{
+	static const struct linger none, reset = { .l_onoff = 1 };
+
+	for (unsigned i = 0; i < retired->count; i++) {
+		int fd = retired->fds[i].fd;
+		/* Closed where no hook sees it, the number may be the program's now. */
+		if (socket_cookie(fd) != retired->fds[i].cookie)
+			continue;
+		if (retired->fds[i].leaving && !retired->fds[i].reset)
+			leaving_given_up(fd);
+		/* Ours is not the close() that the program wants to wait in. */
+		if (retired->fds[i].lingers || retired->fds[i].reset)
+			kernel.setsockopt(fd, SOL_SOCKET, SO_LINGER, retired->fds[i].reset ? &reset : &none,
+					  sizeof(none));
+		kernel.close(fd);
+	}
+	retired->count = 0;
+}

@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: Apache-2.0
+/* parked - the connections a program closed that are kept open for its next connect().
+ *
+ * Among them is the blank (reuse.h), which belongs to no destination. */
+#ifndef HEADROOM_POOL_PARKED_H
+#define HEADROOM_POOL_PARKED_H
+
+#include "pool/reuse/reuse.h"
+
+/* Our fds of connections that were let go, to be closed once the lock is not held any more. */
+struct retired {
+	struct {
+		int fd;
+		bool lingers; /* SO_LINGER is set */
+		bool leaving; /* see leaving.h */
+		bool reset;   /* the server has closed it, too */
+		uint64_t cookie;
+	} fds[8];
+	unsigned count;
+};
+
+/**
+ * parked_may_enter() - does all that needs no system call speak for parking? The lock is held.
+ * If not, the reason is counted.
+ */
+bool parked_may_enter(struct shim *shim, struct tracked *tracked, uint64_t now_ns);
+
+/**
+ * parked_quiet() - does the kernel say so too?
+ * @sent, @received:	bytes the guard saw
+ * @rtt_us:	filled: round-trip time
+ * Return: -1 if the connection may be parked, else an enum reuse_refusal
+ */
+int parked_quiet(int fd, uint64_t sent, uint64_t received, uint32_t *rtt_us);
+
+/**
+ * parked_enter() - put a connection into its pool; the lock is held
+ * @fd:		our own fd of it
+ * @retired:	gets an older one if there was no room
+ */
+void parked_enter(struct shim *shim, struct reuse *reuse, int fd, uint32_t rtt_us, uint64_t now_ns,
+		  struct retired *retired);
+
+/**
+ * parked_refused() - count why a connection was closed for real; the lock is held
+ */
+void parked_refused(struct reuse *reuse, enum reuse_refusal refusal);
+
+/**
+ * parked_take() - the youngest connection that can stand for a fresh socket; the lock is held
+ * @fresh:	the program's socket
+ * @retired:	filled with those that were too old
+ *
+ * It is out of the pool then, with `fd` still set: to be looked at, and handed out or given to
+ * parked_let_go().
+ * Return: NULL if there is none
+ */
+struct reuse *parked_take(struct shim *shim, struct parked_pool *pool, struct tracked *fresh, uint64_t now_ns,
+			  struct retired *retired);
+
+/**
+ * parked_alive() - is a connection that was taken from the pool still as it was?
+ * Return: -1 if so, else an enum reuse_retirement
+ */
+int parked_alive(const struct reuse *reuse);
+
+/**
+ * parked_has_room() - can parked_let_go() be called once more?
+ */
+bool parked_has_room(const struct retired *retired);
+
+/**
+ * parked_is_there() - is this connection still under its number, as no hook saw it closed?
+ */
+bool parked_is_there(const struct reuse *reuse);
+
+/**
+ * parked_let_go() - the end of a connection that is in no pool any more; the lock is held
+ * @retired:	gets its fd, but for RETIRED_LOST
+ */
+void parked_let_go(struct shim *shim, struct reuse *reuse, enum reuse_retirement why, uint64_t now_ns,
+		   struct retired *retired);
+
+/**
+ * parked_retire() - take a connection out of its pool, and parked_let_go() it; the lock is held
+ */
+void parked_retire(struct shim *shim, struct reuse *reuse, enum reuse_retirement why, uint64_t now_ns,
+		   struct retired *retired);
+
+/**
+ * parked_wants_blank() - is the program's socket as it was made, and would it be the only one? The lock is
+ * held.
+ */
+bool parked_wants_blank(const struct shim *shim, const struct tracked *fresh);
+
+/**
+ * parked_enter_blank() - keep it for the next socket(); the lock is held
+ * @fd:		our own fd of it
+ * @status:	its F_GETFL
+ */
+void parked_enter_blank(struct shim *shim, struct reuse *reuse, int fd, int status, uint64_t now_ns);
+
+/**
+ * parked_take_blank() - the blank, out of the list with `fd` still set; the lock is held
+ * @family:	of the socket that is wanted
+ * Return: NULL if there is none
+ */
+struct reuse *parked_take_blank(struct shim *shim, int family);
+
+/**
+ * parked_ready_in_ns() - when does the first connection that can stand for a fresh socket become ready?
+ * Return: in so many ns; UINT64_MAX: never
+ */
+uint64_t parked_ready_in_ns(const struct parked_pool *pool, const struct tracked *fresh, uint64_t now_ns);
+
+/**
+ * parked_make_way() - a new connection is about to be made though some are parked: one of them goes first, so
+ * that the server never has more of them than it would have without reuse; the lock is held
+ */
+void parked_make_way(struct shim *shim, struct parked_pool *pool, uint64_t now_ns, struct retired *retired);
+
+/**
+ * parked_distrust() - after evidence against a server: reuse pauses, what is parked goes; the lock is held
+ *
+ * What there is to tell is left in shim->distrust.
+ */
+void parked_distrust(struct shim *shim, struct destination *destination, enum evidence evidence,
+		     uint64_t now_ns);
+
+/**
+ * parked_expire() - let go what has been idle for too long or is too old; the lock is held
+ * Return: true if there is more to let go
+ */
+bool parked_expire(struct shim *shim, uint64_t now_ns, struct retired *retired);
+
+/**
+ * parked_give_up() - let some go, whatever their age; the lock is held
+ * Return: false when none was parked
+ */
+bool parked_give_up(struct shim *shim, enum reuse_retirement why, uint64_t now_ns, struct retired *retired);
+
+/**
+ * parked_lost() - the number of a parked connection belongs to somebody else now; the lock is held
+ */
+void parked_lost(struct shim *shim, struct reuse *reuse, uint64_t now_ns);
+
+/**
+ * parked_close() - close what was retired, as the program would have, but without waiting. Without the lock.
+ */
+void parked_close(struct retired *retired);
+
+#endif

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+/* parked_pool - the parked connections of one destination, and what reuse did there. */
+#ifndef HEADROOM_POOL_PARKED_POOL_H
+#define HEADROOM_POOL_PARKED_POOL_H
+
+#include "pool/reuse/conduct.h"
+
+#include <stdint.h>
+
+/* Why a connection was closed for real although its rule has a guard. */
+enum reuse_refusal {
+	REFUSED_GUARD,   /* the guard refused it: protocol, state, a word of one side */
+	REFUSED_OPEN,    /* an exchange is under way, or none was made */
+	REFUSED_SHARED,  /* another fd, another process or an epoll set may hold it */
+	REFUSED_OPTION,  /* an option or binding that cannot be put back */
+	REFUSED_STATE,   /* not established, or shut down */
+	REFUSED_UNREAD,  /* bytes wait to be read, or to be sent */
+	REFUSED_UNSEEN,  /* the kernel counted bytes that no hook saw */
+	REFUSED_ROOM,    /* as many parked as may be, or connects follow one another too slowly for one to be
+			    kept */
+	REFUSED_USED_UP, /* max_uses or max_age */
+	REFUSED_PAUSED,  /* reuse failed for this destination; off for a while */
+	REFUSED_FDS,     /* no fd number for it */
+	REFUSED_OFF,     /* the program ends, changed its network, or uses io_uring */
+	REUSE_REFUSALS
+};
+
+/* Why a parked connection was let go. */
+enum reuse_retirement {
+	RETIRED_IDLE, /* idle_timeout, or the idle limit learned from the server */
+	RETIRED_AGE,  /* max_age */
+	RETIRED_FIN,  /* the server closed it */
+	RETIRED_RESET,
+	RETIRED_DATA, /* bytes came that nobody had asked for */
+	RETIRED_ROOM, /* another took its place, or the program needs the fd */
+	RETIRED_EXIT,
+	RETIRED_LOST, /* its fd was closed or replaced where no hook sees it */
+	REUSE_RETIREMENTS
+};
+
+struct reuse_counts {
+	uint64_t hits, misses; /* connect() calls that got a parked connection, or a new one */
+	uint64_t refused[REUSE_REFUSALS], retired[REUSE_RETIREMENTS];
+	uint64_t first_use_failures; /* handed out, and dead before the first byte of a reply */
+	uint64_t replaced;           /* found dead at the first send, and connected anew unseen */
+};
+
+struct reuse;
+
+/* Of one destination; made with its first connection that may be parked, gone with the destination. */
+struct parked_pool {
+	struct reuse *newest, *oldest;
+	uint32_t count;
+	struct conduct conduct;
+	struct reuse_counts counts;
+};
+
+#endif

@@ -1,0 +1,296 @@
+// SPDX-License-Identifier: Apache-2.0
+/* reuse - what is known of a connection that may be parked, and of the parked ones of a destination. */
+#include "pool/reuse/reuse.h"
+
+#include "pool/base/clock.h"
+#include "pool/base/hot.h"
+#include "pool/reuse/parked.h"
+
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/uio.h>
+
+APART struct reuse *reuse_of(struct shim *shim, struct tracked *tracked)
+{
+	if (tracked->reuse)
+		return tracked->reuse;
+	struct reuse *reuse = arena_alloc(&shim->arena, sizeof(*reuse));
+	if (!reuse)
+		return NULL;
+	memset(reuse, 0, sizeof(*reuse));
+	reuse->tracked = tracked;
+	reuse->fd = -1;
+	reuse->forks = shim->forks;
+	tracked->reuse = reuse;
+	return reuse;
+}
+
+APART void reuse_forget(struct shim *shim, struct tracked *tracked)
+{
+	if (tracked->reuse->request.bytes)
+		arena_free(&shim->arena, tracked->reuse->request.bytes, REUSE_REQUEST_MAX);
+	arena_free(&shim->arena, tracked->reuse, sizeof(*tracked->reuse));
+	tracked->reuse = NULL;
+}
+
+COLD void reuse_note_listener(struct shim *shim, const struct endpoint *local)
+{
+	shim->listeners[shim->listener_count++ % LISTENERS_MAX] = *local;
+}
+
+static bool listens_itself(const struct shim *shim, const struct endpoint *to)
+{
+	for (unsigned i = 0; i < shim->listener_count && i < LISTENERS_MAX; i++) {
+		const struct endpoint *l = &shim->listeners[i];
+		bool on_all = l->port == to->port && address_is_unset(&l->ip);
+		if (endpoint_equal(l, to) || (on_all && address_is_loopback(&to->ip)))
+			return true;
+	}
+	return false;
+}
+
+APART void reuse_begin(struct shim *shim, struct tracked *tracked, const struct endpoint *to,
+		       const struct rule *rule)
+{
+	bool guarded = rule->reuse.guard != GUARD_OFF && !rule->leave_alone;
+	struct reuse *reuse = guarded ? reuse_of(shim, tracked) : tracked->reuse;
+
+	tracked->watched = 0;
+	if (!reuse)
+		return;
+	reuse->tried = true;
+	if (!guarded)
+		return;
+	uint64_t now_ns = clock_ns();
+	struct destination *destination = ledger_find(&shim->ledger, to, rule, now_ns);
+	if (destination && !destination->parked) {
+		destination->parked = arena_alloc(&shim->arena, sizeof(*destination->parked));
+		if (destination->parked)
+			memset(destination->parked, 0, sizeof(*destination->parked));
+	}
+	bool room = destination && destination->parked && !listens_itself(shim, to);
+	guard_start(&reuse->guard, room ? rule->reuse.guard : GUARD_OFF);
+	/* What one connection has shown of the server holds for the others. */
+	if (room && destination->parked->conduct.open_until_ns > now_ns)
+		reuse->guard.memcached.open_to_all = reuse->guard.kind == GUARD_MEMCACHED;
+	tracked->watched = reuse->guard.kind != GUARD_OFF ? WATCHED : 0;
+	if (!tracked->watched)
+		return;
+	destination->parked->counts.misses++;
+	reuse->limits = &rule->reuse;
+	reuse->opened_ns = now_ns;
+	reuse->uses = 1;
+	reuse->handed_out = reuse->connect_to_come = false;
+	reuse->received_since = reuse->answered = reuse->repeated = false;
+	reuse->request.size = reuse->request.sent = 0;
+	reuse->asked_ns = 0;
+}
+
+/* Two threads on one connection: which bytes came first cannot be known. */
+static bool begin_feeding(struct reuse *reuse)
+{
+	if (!atomic_exchange_explicit(&reuse->feeding, true, memory_order_acquire))
+		return true;
+	reuse->shared = true;
+	return false;
+}
+
+static void end_feeding(struct reuse *reuse)
+{
+	atomic_store_explicit(&reuse->feeding, false, memory_order_release);
+}
+
+static void feed(struct guard *guard, void (*show)(struct guard *, const void *, size_t),
+		 const struct iovec *pieces, size_t size)
+{
+	for (; size; pieces++) {
+		size_t part = pieces->iov_len < size ? pieces->iov_len : size;
+		if (part)
+			show(guard, pieces->iov_base, part);
+		size -= part;
+	}
+}
+
+/* The pool of a socket that is connected; NULL: it is not. The lock is held. */
+static struct parked_pool *pool_of(const struct held *held)
+{
+	const struct tracked *tracked = held->tracked;
+
+	return tracked->space && tracked->reuse ? tracked->space->destination->parked : NULL;
+}
+
+/* Has the server shown that it does not keep to what the guard believes of it? */
+static bool speaks_against(const struct reuse *reuse)
+{
+	switch (guard_refusal(&reuse->guard)) {
+	case GUARD_REASON_UNASKED:
+		return true;
+	case GUARD_REASON_BAD_REPLY:
+	case GUARD_REASON_SERVER_FIRST:
+	case GUARD_REASON_EARLY:
+		return reuse->handed_out;
+	default:
+		return false;
+	}
+}
+
+/* Once for each use: the first request was sent. */
+APART static void note_asked(struct shim *shim, const struct held *held, uint64_t now_ns)
+{
+	if (!shim_enter_held(shim, held))
+		return;
+	struct reuse *reuse = held->tracked->reuse;
+	struct parked_pool *pool = pool_of(held);
+	if (pool && !reuse->asked_ns) {
+		reuse->asked_ns = now_ns;
+		conduct_asked(&pool->conduct, reuse->handed_out, now_ns);
+	}
+	shim_leave(shim);
+}
+
+/* Once for each use, too, and once more if what came speaks against the server. */
+APART static void note_answer(struct shim *shim, const struct held *held, uint64_t now_ns)
+{
+	if (!shim_enter_held(shim, held))
+		return;
+	struct reuse *reuse = held->tracked->reuse;
+	struct parked_pool *pool = pool_of(held);
+	if (pool && !reuse->answered && reuse->asked_ns)
+		conduct_answered(&pool->conduct, reuse->handed_out, reuse->asked_ns, now_ns);
+	reuse->answered = true;
+	/* From here on an end is the program's to see. */
+	held->tracked->watched &= (uint8_t)~FIRST_SEND;
+	if (pool && speaks_against(reuse))
+		parked_distrust(shim, held->tracked->space->destination, EVIDENCE_REPLY, now_ns);
+	shim_leave(shim);
+}
+
+static void keep_request(struct request *request, const struct iovec *pieces, size_t size)
+{
+	request->sent += size;
+	if (!request->bytes || request->sent > REUSE_REQUEST_MAX)
+		return;
+	for (; size; pieces++) {
+		size_t part = pieces->iov_len < size ? pieces->iov_len : size;
+		if (part)
+			memcpy(request->bytes + request->size, pieces->iov_base, part);
+		request->size += part;
+		size -= part;
+	}
+}
+
+void reuse_sent(struct shim *shim, const struct held *held, const struct iovec *pieces, size_t size)
+{
+	struct reuse *reuse = held->tracked->reuse;
+
+	if (!begin_feeding(reuse))
+		return;
+	if (unlikely(reuse->handed_out && !reuse->received_since))
+		keep_request(&reuse->request, pieces, size);
+	feed(&reuse->guard, guard_sent, pieces, size);
+	end_feeding(reuse);
+	if (!reuse->asked_ns)
+		note_asked(shim, held, clock_ns());
+}
+
+void reuse_received(struct shim *shim, const struct held *held, const struct iovec *pieces, size_t size)
+{
+	struct reuse *reuse = held->tracked->reuse;
+
+	if (!begin_feeding(reuse))
+		return;
+	reuse->received_since = true;
+	bool against = speaks_against(reuse);
+	feed(&reuse->guard, guard_received, pieces, size);
+	against = !against && speaks_against(reuse);
+	end_feeding(reuse);
+	if (!reuse->answered || against)
+		note_answer(shim, held, clock_ns());
+}
+
+void reuse_unseen(const struct held *held)
+{
+	struct reuse *reuse = held->tracked->reuse;
+
+	reuse->received_since = true;
+	if (!begin_feeding(reuse))
+		return;
+	guard_refuse(&reuse->guard, GUARD_REASON_UNSEEN);
+	end_feeding(reuse);
+}
+
+void reuse_ended(struct shim *shim, const struct held *held, uint64_t now_ns)
+{
+	if (!shim_enter_held(shim, held))
+		return;
+	struct reuse *reuse = held->tracked->reuse;
+	struct parked_pool *pool = pool_of(held);
+	if (pool && !reuse->received_since) {
+		reuse->received_since = true; /* count it once */
+		if (reuse->handed_out) {
+			pool->counts.first_use_failures++;
+			SPACE_REUSE_ADD(held->tracked->space, reuse_first_use_failures, 1);
+			parked_distrust(shim, held->tracked->space->destination, conduct_lost(&pool->conduct),
+					now_ns);
+		} else if (reuse->asked_ns && !reuse->answered) {
+			conduct_gave_up(&pool->conduct);
+		}
+		reuse->answered = true;
+	}
+	shim_leave(shim);
+}
+
+void reuse_closes(struct shim *shim, struct tracked *tracked, uint64_t now_ns)
+{
+	struct reuse *reuse = tracked->reuse;
+	struct parked_pool *pool = tracked->space && reuse ? tracked->space->destination->parked : NULL;
+
+	if (!pool || !reuse->asked_ns || reuse->answered)
+		return;
+	reuse->answered = true;
+	if (reuse->handed_out)
+		parked_distrust(shim, tracked->space->destination, EVIDENCE_SILENCE, now_ns);
+	else
+		conduct_gave_up(&pool->conduct);
+}
+
+void reuse_note_watch(struct reuse *reuse, int epoll, int operation, uint32_t events, uint64_t data)
+{
+	unsigned i = 0;
+
+	while (i < reuse->watches && reuse->watch[i].epoll != epoll)
+		i++;
+	if (operation == EPOLL_CTL_DEL) {
+		if (i < reuse->watches)
+			reuse->watch[i] = reuse->watch[--reuse->watches];
+		return;
+	}
+	if (i == REUSE_EPOLLS_MAX) {
+		reuse->watches_unknown = true;
+		return;
+	}
+	reuse->watch[i] = (struct watch){ .epoll = epoll, .events = events, .data = data };
+	if (i == reuse->watches)
+		reuse->watches++;
+}
+
+const char *reuse_refusal_name(enum reuse_refusal refusal)
+{
+	static const char *const names[REUSE_REFUSALS] = {
+		[REFUSED_GUARD] = "guard",   [REFUSED_OPEN] = "open",   [REFUSED_SHARED] = "shared",
+		[REFUSED_OPTION] = "option", [REFUSED_STATE] = "state", [REFUSED_UNREAD] = "unread",
+		[REFUSED_UNSEEN] = "unseen", [REFUSED_ROOM] = "room",   [REFUSED_USED_UP] = "used_up",
+		[REFUSED_PAUSED] = "paused", [REFUSED_FDS] = "fds",     [REFUSED_OFF] = "off",
+	};
+	return names[refusal];
+}
+
+const char *reuse_retirement_name(enum reuse_retirement retirement)
+{
+	static const char *const names[REUSE_RETIREMENTS] = {
+		[RETIRED_IDLE] = "idle",   [RETIRED_AGE] = "age",   [RETIRED_FIN] = "fin",
+		[RETIRED_RESET] = "reset", [RETIRED_DATA] = "data", [RETIRED_ROOM] = "room",
+		[RETIRED_EXIT] = "exit",   [RETIRED_LOST] = "lost",
+	};
+	return names[retirement];
+}

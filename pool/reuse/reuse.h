@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: Apache-2.0
+/* reuse - what is known of a connection that may be parked, and of the parked ones of a destination.
+ *
+ * Theory of operation
+ *
+ * A socket of a destination whose rule names a guard gets a struct reuse at its connect(). From then on every
+ * byte the program sends or takes is shown to the guard. At close() of its last fd the connection is parked
+ * if the guard says that its exchange is complete and the kernel says that nothing else is under way: our own
+ * fd of it stays open, the program's is closed as it asked. The next connect() to that destination gets the
+ * youngest parked connection put under its fd, after another look at it.
+ *
+ * The program's own socket, which the connection takes the place of, is left over: to make and unmake a
+ * socket costs the kernel more than all the rest of a hand-out. If it is as it was made, it is kept as the
+ * `blank`, for the program's next socket().
+ *
+ * The program believes in a fresh connection, so every doubt ends in a real close. What hooks cannot see
+ * (stdio inside libc, io_uring, raw system calls) shows in the kernel's own byte counts, which must be equal
+ * to the guard's.
+ *
+ * The server never has more connections of the program than it would have without us, but for those that
+ * linger: a connect() that cannot be served from the pool takes one out of it first. Those that have been
+ * idle for too long are closed on time by a thread of ours (keeper.h), as the program would have closed them.
+ * What the server does with them decides for how long (conduct.h). */
+#ifndef HEADROOM_POOL_REUSE_H
+#define HEADROOM_POOL_REUSE_H
+
+#include "pool/guard/guard.h"
+#include "pool/reuse/option_log.h"
+#include "pool/reuse/pool.h"
+#include "pool/shim.h"
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+enum { REUSE_EPOLLS_MAX = 4, REUSE_REQUEST_MAX = 8192 };
+
+/* What was sent in this use, as long as it is not answered. */
+struct request {
+	char *bytes;   /* REUSE_REQUEST_MAX of them, or NULL */
+	size_t size;   /* of them filled */
+	uint64_t sent; /* all that was sent, whether kept or not */
+};
+
+/* How the program watches an fd: epoll_ctl(2). */
+struct watch {
+	int epoll;
+	uint32_t events;
+	uint64_t data;
+};
+
+/* One connection, or a socket that may become one. Guarded by the shim's lock, but for what `feeding` guards.
+ */
+struct reuse {
+	struct tracked *tracked;
+	const struct reuse_limits *limits;
+	struct reuse *newer, *older;         /* while parked: of the same destination */
+	struct reuse *all_newer, *all_older; /* and of the process */
+	bool leaving;                        /* it has been let go, and waits for the server to close, too */
+	int fd;                              /* ours, while parked */
+	unsigned forks;                      /* of the process, when this one was made */
+	uint64_t cookie;                     /* SO_COOKIE: tells it from a stranger under the number */
+	int status;                          /* F_GETFL, while parked: nobody else has the socket then */
+	uint64_t opened_ns, parked_ns, ready_ns;
+	uint64_t asked_ns; /* the first request of this use was sent; 0: not yet */
+	uint32_t uses;
+	bool shared;          /* was duplicated or passed */
+	bool tried;           /* a connect() was made, whatever came of it */
+	bool handed_out;      /* in use a second time or later */
+	bool received_since;  /* something was received in this use of it, or its end */
+	bool answered;        /* and the conduct of the server has it of it */
+	bool connect_to_come; /* a non-blocking connect() is to be told once that it worked */
+	bool watches_unknown; /* it may be in an epoll set that `watch` does not have */
+	uint8_t watches;
+	struct watch watch[REUSE_EPOLLS_MAX];
+	struct option_log options;
+	bool repeated; /* it took the place of one that ended without an answer, and its request was repeated
+			*/
+	struct request request; /* guarded by `feeding` */
+	atomic_bool feeding;    /* a thread shows bytes to the guard */
+	struct guard guard;
+};
+
+/**
+ * reuse_of() - what is known of a tracked socket beyond struct tracked, made if new; the lock is held
+ *
+ * Made with the first option set, if any rule reuses, or at connect().
+ * Return: NULL when memory is short
+ */
+struct reuse *reuse_of(struct shim *shim, struct tracked *tracked);
+
+/**
+ * reuse_forget() - the socket's record goes; the lock is held
+ */
+void reuse_forget(struct shim *shim, struct tracked *tracked);
+
+/**
+ * reuse_begin() - a socket is about to be connected for real; the lock is held
+ *
+ * With a guard in the rule, what it sends and receives is watched from here on (tracked.h).
+ */
+void reuse_begin(struct shim *shim, struct tracked *tracked, const struct endpoint *to,
+		 const struct rule *rule);
+
+/**
+ * reuse_note_listener() - the program listens here; the lock is held
+ *
+ * Its connections to itself are never parked: a thread of it may serve one at a time, and wait for its end,
+ * while another waits for that thread and makes no call that would let go what is parked.
+ */
+void reuse_note_listener(struct shim *shim, const struct endpoint *local);
+
+/* One call's worth of bytes in pieces, as readv(2) has them. */
+struct iovec;
+
+/**
+ * reuse_sent(), reuse_received() - show bytes to the guard, without the lock
+ * @held:	a reference to the socket's record
+ * @size:	in bytes, of all pieces together; the rest of them is not looked at
+ */
+void reuse_sent(struct shim *shim, const struct held *held, const struct iovec *pieces, size_t size);
+void reuse_received(struct shim *shim, const struct held *held, const struct iovec *pieces, size_t size);
+
+/**
+ * reuse_unseen() - bytes went where no guard can look
+ */
+void reuse_unseen(const struct held *held);
+
+/**
+ * reuse_ended() - the program got the end of the stream, or an error
+ *
+ * Before the first byte of a reply on a connection that was handed out, that is a failure of ours, and speaks
+ * against the server.
+ */
+void reuse_ended(struct shim *shim, const struct held *held, uint64_t now_ns);
+
+/**
+ * reuse_closes() - the program closes the socket; the lock is held
+ *
+ * Without an answer on a connection that was handed out: it gave up, and that speaks against the server.
+ */
+void reuse_closes(struct shim *shim, struct tracked *tracked, uint64_t now_ns);
+
+/**
+ * reuse_note_watch() - epoll_ctl() succeeded; the lock is held
+ * @operation:	EPOLL_CTL_ADD, _MOD or _DEL
+ */
+void reuse_note_watch(struct reuse *reuse, int epoll, int operation, uint32_t events, uint64_t data);
+
+/**
+ * reuse_refusal_name(), reuse_retirement_name() - for counters and log lines: lower case and `_`
+ */
+const char *reuse_refusal_name(enum reuse_refusal refusal);
+const char *reuse_retirement_name(enum reuse_retirement retirement);
+
+#endif

@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: Apache-2.0
+/* swap - put a parked connection under the program's fd, and take a connection from under it. */
+#include "pool/reuse/swap.h"
+
+#include "pool/base/kernel.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/epoll.h>
+
+bool swap_signals(int fd, long status)
+{
+	return status & O_ASYNC || kernel.fcntl(fd, F_GETOWN, 0) != 0;
+}
+
+bool swap_look(int fd, const struct reuse *reuse, struct fresh *fresh)
+{
+	long status = kernel.fcntl(fd, F_GETFL, 0), numbers = kernel.fcntl(fd, F_GETFD, 0);
+
+	if (status < 0 || numbers < 0 || swap_signals(fd, status))
+		return false;
+	fresh->fd = fd;
+	fresh->status = (int)status;
+	fresh->numbers = (int)numbers;
+	fresh->watches = 0;
+	if (!reuse) {
+		fresh->options = (struct option_log){ 0 };
+		return true;
+	}
+	if (reuse->watches_unknown || reuse->shared)
+		return false;
+	/* One that has reported is off until it is set again, and whether it has nobody tells. */
+	for (unsigned i = 0; i < reuse->watches; i++)
+		if (reuse->watch[i].events & EPOLLONESHOT)
+			return false;
+	fresh->options = reuse->options;
+	fresh->watches = reuse->watches;
+	memcpy(fresh->watch, reuse->watch, sizeof(fresh->watch));
+	return true;
+}
+
+/* Takes fd out of the first sets of those that are listed. Return: was it in all of them? */
+static bool leave_sets(int fd, const struct watch *watch, unsigned count)
+{
+	bool left = true;
+
+	for (unsigned i = 0; i < count; i++) {
+		struct epoll_event unused = { 0 };
+		left &= kernel.epoll_ctl(watch[i].epoll, EPOLL_CTL_DEL, fd, &unused) == 0;
+	}
+	return left;
+}
+
+static long enter_sets(const struct fresh *fresh)
+{
+	for (unsigned i = 0; i < fresh->watches; i++) {
+		struct epoll_event event = { .events = fresh->watch[i].events,
+					     .data.u64 = fresh->watch[i].data };
+		long rc = kernel.epoll_ctl(fresh->watch[i].epoll, EPOLL_CTL_ADD, fresh->fd, &event);
+		if (rc < 0) {
+			leave_sets(fresh->fd, fresh->watch, i);
+			return rc;
+		}
+	}
+	return 0;
+}
+
+long swap_place(const struct fresh *fresh, int fd)
+{
+	int flags = fresh->numbers & FD_CLOEXEC ? O_CLOEXEC : 0;
+
+	if (!fresh->watches)
+		return kernel.dup3(fd, fresh->fd, flags);
+	/* A set may be full (ENOSPC), or there is no memory. The fresh socket stays in the sets for as long
+	 * as we have it, so that it can be put back. */
+	long kept = kernel.fcntl(fresh->fd, F_DUPFD_CLOEXEC, fd);
+	if (kept < 0)
+		return kept;
+	long rc = kernel.dup3(fd, fresh->fd, flags);
+	if (rc >= 0) {
+		rc = enter_sets(fresh);
+		if (rc < 0)
+			kernel.dup3((int)kept, fresh->fd, flags);
+	}
+	kernel.close((int)kept);
+	return rc;
+}
+
+long swap_in(const struct fresh *fresh, int fd, int status, struct option_log *options)
+{
+	long rc = option_log_copy(fd, options, fresh->fd, &fresh->options);
+
+	if (!rc && status != fresh->status)
+		rc = kernel.fcntl(fd, F_SETFL, fresh->status);
+	if (!rc)
+		rc = swap_place(fresh, fd);
+	return rc < 0 ? rc : 0;
+}
+
+bool swap_out(int fd, const struct reuse *reuse)
+{
+	return leave_sets(fd, reuse->watch, reuse->watches);
+}

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+/* usage_identity - what tells a process from all others: pid and start, namespaces, boot. */
+#include "pool/segment/identity.h"
+
+#include "pool/base/kernel.h"
+
+#include <ctype.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+uint64_t usage_start_ticks(const char *stat)
+{
+	/* The name in field 2 may hold spaces and brackets; the fields go on after the last one (proc(5)). */
+	const char *at = strrchr(stat, ')');
+
+	for (int field = 2; at && field < 22; field++)
+		at = strchr(at + 1, ' ');
+	return at ? strtoull(at, NULL, 10) : 0;
+}
+
+uint64_t usage_namespace(const char *path)
+{
+	struct stat st;
+
+	if (kernel_syscall(SYS_newfstatat, AT_FDCWD, (long)path, (long)&st, 0, 0, 0))
+		return 0;
+	return st.st_ino;
+}
+
+/* 36 characters: hexadecimal digits and hyphens (random(4)). */
+static void read_boot_id(uint8_t *out)
+{
+	char text[64];
+	unsigned digits = 0;
+
+	if (kernel_read_file("/proc/sys/kernel/random/boot_id", text, sizeof(text)) <= 0)
+		return;
+	for (const char *at = text; *at && digits < 32; at++) {
+		if (!isxdigit((unsigned char)*at))
+			continue;
+		char digit[2] = { *at, '\0' };
+		out[digits / 2] =
+			(uint8_t)((unsigned)out[digits / 2] << 4 | (unsigned)strtoul(digit, NULL, 16));
+		digits++;
+	}
+}
+
+#ifndef SO_NETNS_COOKIE
+#define SO_NETNS_COOKIE 71 /* from Linux 5.14, asm-generic/socket.h */
+#endif
+
+static uint64_t network_cookie(void)
+{
+	uint64_t cookie = 0;
+	socklen_t length = sizeof(cookie);
+	long fd = kernel_private_fd(kernel.socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+
+	if (fd < 0)
+		return 0;
+	if (kernel.getsockopt((int)fd, SOL_SOCKET, SO_NETNS_COOKIE, &cookie, &length))
+		cookie = 0;
+	kernel.close((int)fd);
+	return cookie;
+}
+
+void usage_identify_network(uint64_t *inode, uint64_t *cookie)
+{
+	*inode = usage_namespace("/proc/self/ns/net");
+	*cookie = network_cookie();
+}
+
+void usage_identify(struct usage_header *header)
+{
+	char text[1024];
+
+	header->pid = (uint32_t)kernel.getpid();
+	header->uid = (uint32_t)kernel_syscall(SYS_geteuid, 0, 0, 0, 0, 0, 0);
+	header->clock_ticks = (uint32_t)sysconf(_SC_CLK_TCK);
+	if (kernel_read_file("/proc/self/stat", text, sizeof(text)) > 0)
+		header->start_ticks = usage_start_ticks(text);
+	header->pid_namespace = usage_namespace("/proc/self/ns/pid");
+	usage_identify_network(&header->network_namespace, &header->network_cookie);
+	read_boot_id(header->boot_id);
+	long got = kernel_read_file("/proc/self/cmdline", header->command, sizeof(header->command));
+	if (got < 0)
+		memset(header->command, 0, sizeof(header->command));
+}

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+/* usage_identity - what tells a process from all others: pid and start, namespaces, boot. */
+#ifndef HEADROOM_POOL_USAGE_IDENTITY_H
+#define HEADROOM_POOL_USAGE_IDENTITY_H
+
+#include "pool/segment/layout.h"
+
+/**
+ * usage_identify() - enter who the calling process is: pid, start, namespaces, boot, command line
+ *
+ * What /proc does not tell stays 0.
+ */
+void usage_identify(struct usage_header *header);
+
+/**
+ * usage_identify_network() - the network namespace of this thread: its inode, and its cookie
+ */
+void usage_identify_network(uint64_t *inode, uint64_t *cookie);
+
+/**
+ * usage_start_ticks() - when a process began, in clock ticks since boot
+ * @stat:	text of /proc/PID/stat (proc(5), field 22)
+ * Return: 0 if it does not say
+ */
+uint64_t usage_start_ticks(const char *stat);
+
+/**
+ * usage_namespace() - the inode that names a namespace
+ * @path:	such as /proc/self/ns/net (namespaces(7))
+ * Return: 0 if it is not to be had
+ */
+uint64_t usage_namespace(const char *path);
+
+#endif

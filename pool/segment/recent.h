@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0
+/* recent - what processes counted that lived for a connection or two, added up in one file for each user.
+ *
+ * Theory of operation
+ *
+ * A server that forks for each connection, inetd, a loop in a shell: thousands of processes in a minute. A
+ * file for each costs more than its connection, and makes all who look read thousands. So the first few of a
+ * name keep segments of their own; once there were many, those that come later make none at their start,
+ * and at their end they add what they counted to the file `recent.1` beside the segments.
+ *
+ * An entry of that file is one tuple space of all such processes of one name in one network namespace. Many
+ * add to it at once, without a lock that one of them might take to its grave: each number is added by itself,
+ * atomically. A bucket of TIME_WAITs holds its tick and its count in one word. An entry is claimed by its
+ * state; one that nobody added to for longer than a TIME_WAIT lasts is given to others when all are taken,
+ * and then a number of a process that ends at that moment may be entered under the wrong name.
+ *
+ * The file is mapped only at the end of a process, and each page is asked for before a store to it. Trust:
+ * as for segments, in a directory of this user alone; mode 0600, as many write. A process that is killed
+ * before its end, or ends by a raw system call, has added nothing: that is lost. */
+#ifndef HEADROOM_POOL_RECENT_H
+#define HEADROOM_POOL_RECENT_H
+
+#include "pool/ports/range.h"
+#include "pool/segment/layout.h"
+
+#include <stdbool.h>
+
+#define RECENT_NAME  "recent.1" /* the number is the version of the layout */
+#define RECENT_MAGIC 0x746e656365726468ull
+
+enum {
+	RECENT_ENTRIES = 1024,
+	/* With fewer left than this, others make segments of their own again. */
+	RECENT_SPARE = 64,
+	/* So many of one name end, the last within RECENT_SPAN_S, before others make no segment. */
+	RECENT_MANY = 8,
+	RECENT_SPAN_S = 60,
+	/* What is still a short life, and how many connections and tuple spaces it may have. */
+	RECENT_LIFE_MS = 1000,
+	RECENT_OPENED_MAX = 8,
+	RECENT_SPACES_MAX = 8,
+};
+
+struct recent_header {
+	/*  0 */ uint64_t magic;
+	/*  8 */ uint32_t entry_size, sum_size, entry_count;
+	/* 20 */ uint32_t used;                            /* no entry from here on was ever claimed */
+	/* 24 */ uint64_t started_ns, started_realtime_ns; /* as in struct usage_header */
+	/* 40 */ uint64_t without_place;                   /* processes whose counts found no entry */
+	/* 48 */ uint8_t reserved_48[16];
+};
+_Static_assert(sizeof(struct recent_header) == 64, "layout");
+
+enum recent_state { RECENT_FREE, RECENT_CLAIMED, RECENT_USED };
+
+/* What tells one from the other, and what others want to know at once. */
+struct recent_entry {
+	/*   0 */ uint32_t state;      /* enum recent_state */
+	/*   4 */ uint32_t claimed_at; /* tick, while CLAIMED: who claimed it may have died there */
+	/*   8 */ uint64_t network_namespace, network_cookie;
+	/*  24 */ struct endpoint to;
+	/*  48 */ struct address source;
+	/*  64 */ char name[USAGE_NAME_MAX];
+	/* 128 */ uint64_t first_ns, last_ns; /* ends of processes */
+	/* 144 */ uint32_t processes;         /* added up here */
+	/* 148 */ uint32_t kept;              /* ended likewise, but have a segment of their own */
+	/* 152 */ uint32_t range_low, range_high, range_reserved, time_wait_reuse, reuse_delay_ms,
+		waits_bound;
+	/* TIME_WAITs begun in tick t: t << 32 | count in [t % USAGE_TIME_WAIT_BUCKETS]. */
+	/* 176 */ uint64_t time_wait[USAGE_TIME_WAIT_BUCKETS];
+	/* 296 */ uint8_t reserved_296[24];
+};
+_Static_assert(offsetof(struct recent_entry, time_wait) == 176, "layout");
+_Static_assert(sizeof(struct recent_entry) == 320, "layout: a change is a new RECENT_NAME");
+
+struct recent {
+	struct recent_header header;
+	struct recent_entry entries[RECENT_ENTRIES];
+	struct usage_entry
+		sums[RECENT_ENTRIES]; /* of the entry of that number; no TIME_WAITs, nothing open */
+};
+
+struct shim;
+
+/* Whose process is it? */
+struct recent_own {
+	uint64_t network_namespace, network_cookie;
+	const char *name; /* of the program */
+	uint64_t now_ns;
+};
+
+/**
+ * recent_look() - have many processes of this name ended soon after their start, lately, and is there room?
+ * @place:	directory of this user's segments
+ * @visit:	called with each entry of this network namespace; may be NULL
+ */
+bool recent_look(const char *place, const struct recent_own *own,
+		 void (*visit)(const struct recent_entry *entry, void *argument), void *argument);
+
+/**
+ * recent_time_wait() - how many TIME_WAITs of an entry are not over
+ */
+uint32_t recent_time_wait(const struct recent_entry *entry, uint64_t now_ns);
+
+/* What one process adds. */
+struct recent_adding {
+	struct recent_own own;
+	bool has_segment; /* and would rather keep it, unless there were many */
+	struct port_range range;
+	unsigned count;
+	struct recent_count {
+		struct endpoint to;
+		struct address source;
+		const struct usage_entry *use; /* nothing open */
+	} counts[RECENT_SPACES_MAX];
+};
+
+/**
+ * recent_add() - add what a process counted, at its end
+ * @place:	directory of this user's segments
+ * Return: true if it is there now: a segment of its own may go
+ */
+bool recent_add(const char *place, const struct recent_adding *adding);
+
+#endif

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+/* deferral - turn bind(ip, 0) into a bind without a port, so that connect() picks the port. */
+#include "pool/socket/deferral.h"
+
+#include "pool/base/hot.h"
+#include "pool/socket/binding.h"
+#include "pool/socket/facts.h"
+
+bool deferral_applies(const struct tracked *tracked, const struct endpoint *local)
+{
+	/* A link-local source needs its interface again when the port is made real: not worth keeping. */
+	return local->port == 0 && local->scope == 0 && tracked->state == SOCKET_FRESH &&
+	       !(tracked->flags &
+		 (HAS_PORT | HAS_SOURCE | REUSES_PORT | OWN_NO_PORT | DEFERRED | SOURCE_BY_US));
+}
+
+long deferral_bind(struct shim *shim, const struct held *held, int fd, const struct endpoint *local,
+		   long (*call)(void *), void *argument)
+{
+	if (binding_set_no_port(fd, 1))
+		return call(argument);
+	long rc = call(argument);
+	if (rc) {
+		binding_set_no_port(fd, 0);
+		return rc;
+	}
+	uint64_t cookie = socket_cookie(fd);
+	if (!shim_enter_held(shim, held)) {
+		/* Nobody would remember to make the port real: do it now. */
+		binding_set_no_port(fd, 0);
+		return call(argument);
+	}
+	struct tracked *tracked = held->tracked;
+	tracked->cookie = cookie;
+	tracked->flags |= DEFERRED | NO_PORT_BY_US;
+	tracked->bound = local->ip; /* also if it is a wildcard: 0.0.0.0 mapped is not :: */
+	if (!address_is_unset(&local->ip))
+		tracked->flags |= HAS_SOURCE;
+	shim->deferred_count++;
+	shim_leave(shim);
+	return rc;
+}
+
+long deferral_make_real(struct shim *shim, const struct held *held, int fd)
+{
+	struct tracked *tracked = held->tracked;
+
+	if (!shim_enter_held(shim, held))
+		return 0;
+	bool deferred = tracked->flags & DEFERRED;
+	int family = tracked->family;
+	uint64_t cookie = tracked->cookie;
+	struct address source = tracked->bound;
+	if (deferred) {
+		tracked->flags &= ~(uint32_t)(DEFERRED | NO_PORT_BY_US);
+		tracked->flags |= HAS_PORT;
+		shim->deferred_count--;
+	}
+	shim_leave(shim);
+	/* The fd may have been closed unseen, and its number be another socket's now. */
+	if (!deferred || socket_cookie(fd) != cookie)
+		return 0;
+	binding_set_no_port(fd, 0);
+	return binding_to(fd, family, &source);
+}
+
+COLD long deferral_take_back(struct shim *shim, const struct held *held, int fd)
+{
+	struct tracked *tracked = held->tracked;
+	long rc = deferral_make_real(shim, held, fd);
+
+	if (!shim_enter_held(shim, held))
+		return rc;
+	struct address source = tracked->bound;
+	int family = tracked->family;
+	tracked->flags &= ~(uint32_t)SOURCE_BY_US;
+	if (rc) {
+		tracked->flags &= ~(uint32_t)HAS_PORT;
+		tracked->flags |= DEFERRED | NO_PORT_BY_US;
+		shim->deferred_count++;
+	}
+	shim_leave(shim);
+	if (rc) {
+		binding_set_no_port(fd, 1);
+		binding_to(fd, family, &source);
+	}
+	return rc;
+}

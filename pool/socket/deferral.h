@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+/* deferral - turn bind(ip, 0) into a bind without a port, so that connect() picks the port.
+ *
+ * bind(ip, 0) takes a port away from connect() on every source to every destination of the namespace. With
+ * IP_BIND_ADDRESS_NO_PORT it takes none; connect() then picks one for this destination. Whoever looks before
+ * that would see port 0, so the port is made real first: at getsockname(), listen(), before the socket is
+ * shared with another process, and before an option is set that the choice of the port depends on. */
+#ifndef HEADROOM_POOL_DEFERRAL_H
+#define HEADROOM_POOL_DEFERRAL_H
+
+#include "pool/shim.h"
+
+/**
+ * deferral_applies() - is this bind() one to defer?
+ * @tracked:	the socket
+ * @local:	what it is bound to
+ */
+bool deferral_applies(const struct tracked *tracked, const struct endpoint *local);
+
+/**
+ * deferral_bind() - bind without a port
+ * @call:	the program's bind()
+ * Return: its result or a negative errno; nothing is deferred then, and the program's call may be made again
+ */
+long deferral_bind(struct shim *shim, const struct held *held, int fd, const struct endpoint *local,
+		   long (*call)(void *), void *argument);
+
+/**
+ * deferral_make_real() - give a socket the port it was to have
+ * Return: 0, also when nothing was deferred; or the negative errno of bind(): then it has no port
+ */
+long deferral_make_real(struct shim *shim, const struct held *held, int fd);
+
+/**
+ * deferral_take_back() - the same, for a socket whose connect() has found no port: what bind() would have had
+ * Return: as deferral_make_real(); on failure the port is deferred as before
+ */
+long deferral_take_back(struct shim *shim, const struct held *held, int fd);
+
+#endif

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+/* tracked - what is known of one TCP socket of the program. */
+#ifndef HEADROOM_POOL_TRACKED_H
+#define HEADROOM_POOL_TRACKED_H
+
+#include "pool/base/address.h"
+#include "pool/ledger/ledger.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum socket_state {
+	SOCKET_FRESH,      /* not connected */
+	SOCKET_CONNECTING, /* connect() is under way, or was left to the kernel; a port is taken */
+	SOCKET_OPEN,       /* connected; a port is taken */
+	SOCKET_BROKEN,     /* an asynchronous connect() failed and the program read the error; no port */
+	SOCKET_PARKED,     /* ours for now, and the program does not know of it: see parked.h */
+};
+
+/* What the program did to the socket, and what we did. Set by hooks; asked from the kernel for an fd whose
+ * making was not seen. */
+enum socket_flag {
+	HAS_PORT = 1u << 0,        /* bound to a port by the program */
+	HAS_SOURCE = 1u << 1,      /* bound to a source by the program; `bound` holds it */
+	OWN_NO_PORT = 1u << 2,     /* the program set IP_BIND_ADDRESS_NO_PORT */
+	OWN_RANGE = 1u << 3,       /* the program set IP_LOCAL_PORT_RANGE */
+	PINNED = 1u << 4,          /* a routing option: its source is not ours to choose (routing_options.h) */
+	REUSES_PORT = 1u << 5,     /* SO_REUSEPORT: bind(ip, 0) is not deferred */
+	ABORTS_ON_CLOSE = 1u << 6, /* SO_LINGER with time 0: close() sends RST */
+	FIN_SENT_FIRST = 1u << 7,  /* shutdown() by us while the peer had not closed */
+	DEFERRED = 1u << 8,        /* bind(ip, 0) was done without a port */
+	SOURCE_BY_US = 1u << 9,    /* bound to a source by us, for spreading */
+	RANGE_BY_US = 1u << 10,    /* IP_LOCAL_PORT_RANGE set by us */
+	NO_PORT_BY_US = 1u << 11,  /* IP_BIND_ADDRESS_NO_PORT set by us */
+	IN_CALL = 1u << 12,        /* an attempt is under way in some thread */
+	CLOSED_IN_CALL = 1u << 13, /* and another thread closed the fd meanwhile */
+	BOUND_ONCE =
+		1u << 15, /* we did, at some time: the kernel then keeps a source past a failed connect() */
+	WAS_SHUT = 1u << 14, /* shutdown() in some direction: recv() no longer tells who closed */
+	/* TCP Fast Open: it may be told to be open before the peer has answered. Or SO_RCVLOWAT: what poll()
+	 * is silent about need not be nothing. */
+	LOOK_CLOSELY = 1u << 16,
+	HELD_ELSEWHERE = 1u << 17, /* another process may hold it: sent to it (SCM_RIGHTS), or got from it */
+	PART_BY_US = 1u << 20,     /* RANGE_BY_US, and only a part of the range: see knee.h */
+	TELL_TURNED_AWAY = 1u << 31, /* of no socket: for socket_ending() */
+	HAS_CLASS = 1u << 20, /* IP_TOS or IPV6_TCLASS: `traffic_class` holds it; it may bear on the route */
+};
+
+/* What the calls that send and receive have to do: see reuse.h. */
+enum watching {
+	WATCHED = 1,    /* its bytes are shown to a guard */
+	FIRST_SEND = 2, /* handed out, and nothing sent since */
+};
+
+/* One socket; several fds may refer to it. Guarded by the shim's lock. */
+struct tracked {
+	uint64_t cookie; /* SO_COOKIE, while DEFERRED: tells it from another socket under its fd number */
+	struct tuple_space *space; /* where it is counted, while CONNECTING or OPEN; may be NULL then */
+	struct address bound;
+	union {
+		struct tracked *next_spare; /* of an unused record */
+		struct reuse *reuse;        /* of a used one: see reuse.h; NULL for most */
+	};
+	const void *caller;  /* while IN_CALL: the thread whose attempt it is, by shim_thread() */
+	uint32_t references; /* fds, and hooks at work on it */
+	uint32_t fds;        /* fd numbers that stand for it */
+	uint32_t flags;      /* enum socket_flag */
+	uint8_t state;
+	uint8_t family;  /* AF_INET or AF_INET6 */
+	uint8_t watched; /* enum watching: read without the lock */
+	uint8_t traffic_class; /* see routing_options.h */
+};
+_Static_assert(sizeof(struct tracked) == 64, "one cache line");
+
+/* A reference that a hook holds on a record. The record is gone if the process was forked since. */
+struct held {
+	struct tracked *tracked;
+	unsigned generation;
+};
+
+#endif

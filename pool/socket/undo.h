@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: Apache-2.0
+/* undo - take back what an attempt bound. */
+#ifndef HEADROOM_POOL_UNDO_H
+#define HEADROOM_POOL_UNDO_H
+
+#include "pool/shim.h"
+
+/**
+ * undo_binding() - take back the source we bound a socket to; it is not connected
+ */
+void undo_binding(struct shim *shim, const struct held *held, int fd);
+
+#endif

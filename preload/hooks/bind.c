@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: Apache-2.0
+/* hook_bind - bind(), and what looks at the port it gave: getsockname(), listen(). */
+#include "pool/base/hot.h"
+#include "pool/base/kernel.h"
+#include "pool/reuse/reuse.h"
+#include "pool/socket/deferral.h"
+#include "preload/deferred_fds.h"
+#include "preload/fdtable.h"
+#include "preload/hooks.h"
+#include "preload/process.h"
+#include "preload/readable.h"
+
+#include <errno.h>
+#include <stdatomic.h>
+
+struct bind_call {
+	int fd;
+	const struct sockaddr *address;
+	socklen_t length;
+};
+
+static long call_bind(void *argument)
+{
+	const struct bind_call *c = argument;
+	return real.bind(c->fd, c->address, c->length) ? -errno : 0;
+}
+
+/* Remembers what the program bound: its source and port are its own. */
+static void remember(const struct held *held, const struct endpoint *local)
+{
+	if (!shim_enter_held(&shim, held))
+		return;
+	struct tracked *tracked = held->tracked;
+	if (local->port || !(tracked->flags & OWN_NO_PORT))
+		tracked->flags |= HAS_PORT;
+	if (!address_is_unset(&local->ip)) {
+		tracked->flags |= HAS_SOURCE;
+		tracked->bound = local->ip;
+	}
+	shim_leave(&shim);
+}
+
+static long bind_tracked(const struct held *held, struct bind_call *call, const struct endpoint *local)
+{
+	if (deferral_applies(held->tracked, local))
+		return deferral_bind(&shim, held, call->fd, local, call_bind, call);
+	/* A second bind() of a deferred socket is to fail as it does without us. */
+	deferral_make_real(&shim, held, call->fd);
+	long rc = call_bind(call);
+	if (rc == 0)
+		remember(held, local);
+	return rc;
+}
+
+/* What the kernel bound without our knowing to what. */
+static bool remember_what_is_bound(int fd, struct endpoint *local)
+{
+	struct sockaddr_storage sa;
+	socklen_t length = sizeof(sa);
+	struct held held;
+
+	if (kernel.getsockname(fd, &sa, &length) || !endpoint_from_sockaddr(&sa, length, local))
+		return false;
+	if (fdtable_hold(fd, &held)) {
+		remember(&held, local);
+		fdtable_release(&held);
+	}
+	return true;
+}
+
+/* AF_UNSPEC, of which the kernel makes AF_INET (__inet_bind(), net/ipv4/af_inet.c), or what it refuses. */
+COLD static int bind_strange(int fd, const struct sockaddr *address, socklen_t length)
+{
+	struct endpoint local;
+
+	deferred_fd_make_real(fd);
+	int rc = real.bind(fd, address, length);
+	if (rc == 0 && fdtable_look(fd))
+		remember_what_is_bound(fd, &local);
+	return rc;
+}
+
+int hook_bind(int fd, const struct sockaddr *address, socklen_t length)
+{
+	struct bind_call call = { fd, address, length };
+	struct endpoint local;
+	struct held held;
+	int saved = errno;
+
+	if (!fdtable_look(fd))
+		return real.bind(fd, address, length);
+	if (!readable(fd, address, length) || !endpoint_from_sockaddr(address, length, &local))
+		return bind_strange(fd, address, length);
+	if (!fdtable_hold(fd, &held))
+		return real.bind(fd, address, length);
+	long rc = bind_tracked(&held, &call, &local);
+	fdtable_release(&held);
+	errno = rc < 0 ? (int)-rc : saved;
+	return rc < 0 ? -1 : 0;
+}
+
+/* listen() bound what was not bound (inet_csk_listen_start(), net/ipv4/inet_connection_sock.c). */
+static void remember_listener(int fd)
+{
+	struct endpoint local;
+
+	if (remember_what_is_bound(fd, &local) && shim.settings.reuses && process_is_ours() &&
+	    shim_enter(&shim)) {
+		reuse_note_listener(&shim, &local);
+		shim_leave(&shim);
+	}
+}
+
+int hook_listen(int fd, int backlog)
+{
+	deferred_fd_make_real(fd);
+	int rc = real.listen(fd, backlog);
+	if (rc == 0 && (shim.settings.reuses || fdtable_look(fd)))
+		remember_listener(fd);
+	return rc;
+}
+
+/* Once: such a program does so each time (Java, Erlang). */
+COLD static void say_undone(void)
+{
+	static atomic_bool said;
+	int saved = errno;
+
+	if (!atomic_exchange(&said, true))
+		log_message(
+			&shim.log, LOG_LEVEL_INFO, "undeferred",
+			"the program asks for the port of bind(ip, 0) before connect(): it gets one, which "
+			"is then taken for all destinations");
+	errno = saved;
+}
+
+int hook_getsockname(int fd, struct sockaddr *address, socklen_t *length)
+{
+	if (unlikely(deferred_fd_make_real(fd)))
+		say_undone();
+	return real.getsockname(fd, address, length);
+}

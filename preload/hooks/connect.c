@@ -1,0 +1,289 @@
+// SPDX-License-Identifier: Apache-2.0
+/* hook_connect - socket(), connect(), and what connects without it: sendto(), sendmsg() with MSG_FASTOPEN. */
+#include "pool/base/hot.h"
+#include "pool/connect/attempt.h"
+#include "pool/connect/pending.h"
+#include "pool/routes/network.h"
+#include "pool/socket/ending.h"
+#include "pool/socket/facts.h"
+#include "pool/socket/undo.h"
+#include "preload/deferred_fds.h"
+#include "preload/fdtable.h"
+#include "preload/hooks.h"
+#include "preload/hooks/io.h"
+#include "preload/parking/parking.h"
+#include "preload/process.h"
+#include "preload/readable.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+
+#ifndef IPPROTO_MPTCP
+#define IPPROTO_MPTCP 262
+#endif
+
+static bool is_tcp(int family, int type, int protocol)
+{
+	return (family == AF_INET || family == AF_INET6) &&
+	       (type & ~(SOCK_NONBLOCK | SOCK_CLOEXEC)) == SOCK_STREAM &&
+	       (protocol == 0 || protocol == IPPROTO_TCP || protocol == IPPROTO_MPTCP);
+}
+
+HOT static void socket_made(int fd, int family, int protocol, bool tcp)
+{
+	struct tracked facts = { .family = (uint8_t)family };
+
+	if (unlikely(network_left()) && tcp)
+		tcp = network_is_home(fd);
+	if (unlikely((!tcp && !fdtable_look(fd)) || !process_is_ours() || !shim_enter(&shim)))
+		return;
+	struct tracked *tracked = fdtable_track(fd, tcp ? &facts : NULL);
+	/* From here on it is known what was set on it, and who may hold it besides. */
+	if (unlikely(shim.settings.reuses) && tracked) {
+		struct reuse *reuse = reuse_of(&shim, tracked);
+		if (reuse)
+			reuse->options.others = protocol == IPPROTO_MPTCP;
+	}
+	shim_leave(&shim);
+}
+
+HOT int hook_socket(int family, int type, int protocol)
+{
+	if (unlikely(shim.settings.reuses)) {
+		parking_tidy();
+		int blank = parking_socket(family, type, protocol);
+		if (blank >= 0)
+			return blank;
+	}
+	int fd = real.socket(family, type, protocol);
+	if (unlikely(fd < 0) && parking_made_room(fd))
+		fd = real.socket(family, type, protocol);
+	if (fd >= 0)
+		socket_made(fd, family, protocol, is_tcp(family, type, protocol));
+	return fd;
+}
+
+TWIN(int, __socket, (int family, int type, int protocol), socket)
+
+/* One whose making was not seen may have come from another network namespace. */
+COLD static bool may_be_tracked(int fd, struct tracked *facts)
+{
+	return socket_inquire(fd, facts) && network_is_home(fd);
+}
+
+/* The record of a socket that is to be connected, made now if its making was not seen. Return: with the lock
+ * held, or NULL. */
+HOT static struct tracked *enter_for_connect(int fd)
+{
+	struct tracked facts, *tracked = NULL;
+
+	if (unlikely(!process_is_ours()))
+		return NULL;
+	bool known = fdtable_look(fd);
+	if ((unlikely(!known) && !may_be_tracked(fd, &facts)) || unlikely(!shim_enter(&shim)))
+		return NULL;
+	tracked = likely(known) ? fdtable_look(fd) : fdtable_track(fd, &facts);
+	if (unlikely(!known) && tracked)
+		tracked->flags |= HELD_ELSEWHERE;
+	/* What was set on it, and who has it besides, is not known. */
+	if (unlikely(shim.settings.reuses) && tracked && !known) {
+		struct reuse *reuse = reuse_of(&shim, tracked);
+		if (reuse)
+			reuse->shared = true;
+	}
+	if (unlikely(!tracked))
+		shim_leave(&shim);
+	return tracked;
+}
+
+/* connect() to AF_UNSPEC takes a connection apart (connect(2)). */
+COLD static long disconnect(int fd, real_call *call, void *argument)
+{
+	struct ending_facts facts = { .how = ENDED_BY_RESET };
+	struct held held;
+	bool ours = fdtable_hold(fd, &held);
+	long rc = call(argument);
+
+	if (!ours)
+		return rc;
+	if (rc == 0) {
+		ending_enter(&shim, &held, &facts, false);
+		undo_binding(&shim, &held, fd);
+	}
+	fdtable_release(&held);
+	return rc;
+}
+
+struct connect_call {
+	int fd;
+	const struct sockaddr *address;
+	socklen_t length;
+};
+
+HOT static long call_connect(void *argument)
+{
+	const struct connect_call *c = argument;
+	return unlikely(real.connect(c->fd, c->address, c->length)) ? -errno : 0;
+}
+
+/* The connect() of a socket whose destination has a rule with a guard, or may have. Return: true if it was
+ * served from the pool. */
+APART static bool reuse_instead(int fd, const struct endpoint *to, const struct rule *rule, long *result)
+{
+	return rule->reuse.guard != GUARD_OFF && !rule->leave_alone && parking_is_on() &&
+	       parking_hand_out(fd, to, rule, result);
+}
+
+HOT static long connect_to(int fd, const struct endpoint *to, real_call *call, void *argument)
+{
+	const struct rule *rule = settings_rule_for(&shim.settings, to, shim.process);
+	long rc;
+
+	if (unlikely(shim.settings.reuses) && call == call_connect && reuse_instead(fd, to, rule, &rc))
+		return rc;
+	struct tracked *tracked = enter_for_connect(fd);
+	if (unlikely(!tracked))
+		return call(argument);
+	if (unlikely(call != call_connect))
+		tracked->flags |= LOOK_CLOSELY;
+	if (likely(tracked->state == SOCKET_FRESH && !(tracked->flags & IN_CALL))) {
+		if (unlikely(shim.settings.reuses))
+			reuse_begin(&shim, tracked, to, rule);
+		return attempt_run(&shim, tracked, fd, to, rule, call, argument);
+	}
+	if (tracked->reuse && tracked->reuse->connect_to_come) {
+		/* The kernel says so too, once, when a connect() that was under way has worked (connect(2)).
+		 */
+		tracked->reuse->connect_to_come = false;
+		shim_leave(&shim);
+		return 0;
+	}
+	struct held held = { .tracked = tracked, .generation = shim.generation };
+	tracked->references++;
+	shim_leave(&shim);
+	rc = pending_again(&shim, &held, fd, call, argument);
+	fdtable_release(&held);
+	return rc;
+}
+
+/* Runs one outgoing call. Return: its result, with errno set on failure. */
+HOT static long outgoing(int fd, const struct sockaddr *address, socklen_t length, real_call *call,
+			 void *argument)
+{
+	struct endpoint to;
+	long rc;
+	int saved = errno;
+
+	bool known = readable(fd, address, length);
+	if (likely(known && endpoint_from_sockaddr(address, length, &to)))
+		rc = connect_to(fd, &to, call, argument);
+	else if (known && length >= sizeof(sa_family_t) && address->sa_family == AF_UNSPEC)
+		rc = disconnect(fd, call, argument);
+	else
+		rc = call(argument);
+	if (likely(rc >= 0)) {
+		errno = saved;
+		return rc;
+	}
+	errno = (int)-rc;
+	return -1;
+}
+
+HOT int hook_connect(int fd, const struct sockaddr *address, socklen_t length)
+{
+	struct connect_call call = { fd, address, length };
+	if (unlikely(!atomic_load_explicit(&process_active, memory_order_acquire)))
+		return real.connect(fd, address, length);
+	return (int)outgoing(fd, address, length, call_connect, &call);
+}
+
+TWIN(int, __connect, (int fd, const struct sockaddr *address, socklen_t length), connect)
+
+/* sendto(), sendmsg() or sendmmsg(): the other two have no messages, or no array of them. */
+struct send_call {
+	int fd, flags;
+	const void *data;
+	size_t size;
+	const struct sockaddr *address;
+	socklen_t length;
+	const struct msghdr *message;
+	struct mmsghdr *messages;
+	unsigned count;
+};
+
+static long call_send(void *argument)
+{
+	const struct send_call *c = argument;
+	ssize_t rc = c->messages  ? real.sendmmsg(c->fd, c->messages, c->count, c->flags)
+		     : c->message ? real.sendmsg(c->fd, c->message, c->flags)
+				  : real.sendto(c->fd, c->data, c->size, c->flags, c->address, c->length);
+	return rc < 0 ? -errno : rc;
+}
+
+/* Does the call connect? @message: the first, or NULL */
+static bool connects(int fd, int flags, const struct msghdr *message)
+{
+	return unlikely(flags & MSG_FASTOPEN) && process_is_ours() &&
+	       readable_bytes(fd, message, sizeof(*message)) && message->msg_name;
+}
+
+ssize_t hook_sendto(int fd, const void *data, size_t size, int flags, const struct sockaddr *address,
+		    socklen_t length)
+{
+	struct send_call call = {
+		.fd = fd, .flags = flags, .data = data, .size = size, .address = address, .length = length
+	};
+	struct held held;
+	if (!(flags & MSG_FASTOPEN) || !address || !process_is_ours()) {
+		if (!watched(fd) || !sending_begins(fd, &held))
+			return real.sendto(fd, data, size, flags, address, length);
+		return sent(&held, &(struct iovec){ (void *)data, size }, flags,
+			    AGAIN(real.sendto(fd, data, size, flags, address, length)));
+	}
+	return outgoing(fd, address, length, call_send, &call);
+}
+
+static ssize_t send_message(int fd, const struct msghdr *message, int flags)
+{
+	struct held held;
+
+	if (!watched(fd) || !message || !sending_begins(fd, &held))
+		return real.sendmsg(fd, message, flags);
+	ssize_t rc = AGAIN(real.sendmsg(fd, message, flags));
+	return sent(&held, rc >= 0 && message->msg_iovlen ? message->msg_iov : NULL, flags, rc);
+}
+
+ssize_t hook_sendmsg(int fd, const struct msghdr *message, int flags)
+{
+	struct send_call call = { .fd = fd, .flags = flags, .message = message };
+
+	fds_in_message(fd, message);
+	if (connects(fd, flags, message))
+		return outgoing(fd, message->msg_name, message->msg_namelen, call_send, &call);
+	ssize_t rc = send_message(fd, message, flags);
+	if (unlikely(rc >= 0 && message->msg_control))
+		fds_were_sent(message);
+	return rc;
+}
+
+/* The first message connects, the others go the way it went. */
+int hook_sendmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags)
+{
+	struct send_call call = { .fd = fd, .flags = flags, .messages = messages, .count = count };
+
+	for (unsigned i = 0; fds_matter() && i < count && i < UIO_MAXIOV; i++) {
+		if (!readable_bytes(fd, &messages[i], sizeof(messages[i])))
+			break;
+		fds_in_message(fd, &messages[i].msg_hdr);
+	}
+	if (count && connects(fd, flags, &messages->msg_hdr))
+		return (int)outgoing(fd, messages->msg_hdr.msg_name, messages->msg_hdr.msg_namelen, call_send,
+				     &call);
+	int rc = send_messages(fd, messages, count, flags);
+	for (int i = 0; i < rc; i++)
+		if (unlikely(messages[i].msg_hdr.msg_control))
+			fds_were_sent(&messages[i].msg_hdr);
+	return rc;
+}
+
+TWIN(int, __sendmmsg, (int fd, struct mmsghdr *messages, unsigned count, int flags), sendmmsg)

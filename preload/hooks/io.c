@@ -1,0 +1,298 @@
+// SPDX-License-Identifier: Apache-2.0
+/* hook_io - the calls by which a program sends and receives: a guard sees the bytes of its connections. */
+#include "preload/hooks/io.h"
+
+#include "pool/base/clock.h"
+#include "pool/base/hot.h"
+#include "pool/reuse/reuse.h"
+#include "preload/deferred_fds.h"
+#include "preload/hooks.h"
+#include "preload/parking/renew.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+
+/* Extra bytes, or none of the stream's: what recv(2) and send(2) do then no guard can follow. */
+enum { FLAGS_UNSEEN = MSG_OOB | MSG_TRUNC | MSG_ERRQUEUE | MSG_ZEROCOPY };
+
+APART bool io_begins(int fd, struct held *held)
+{
+	return fdtable_hold(fd, held);
+}
+
+APART bool sending_begins(int fd, struct held *held)
+{
+	const struct tracked *tracked = fdtable_look(fd);
+
+	if (tracked && __atomic_load_n(&tracked->watched, __ATOMIC_RELAXED) & FIRST_SEND)
+		renew_before_send(fd);
+	return fdtable_hold(fd, held);
+}
+
+/* The other end has gone, or so it looks. */
+static bool over(ssize_t rc, int error)
+{
+	return rc == 0 || error == ECONNRESET || error == EPIPE || error == ETIMEDOUT;
+}
+
+static size_t room_in(const struct iovec *pieces)
+{
+	return pieces ? pieces->iov_len : 0;
+}
+
+static void show_sent(const struct held *held, const struct iovec *pieces, int flags, ssize_t rc)
+{
+	if (!held->tracked->watched)
+		return;
+	if (rc < 0 && over(rc, errno))
+		reuse_ended(&shim, held, clock_coarse_ns());
+	else if (rc > 0 && (!pieces || flags & FLAGS_UNSEEN))
+		reuse_unseen(held);
+	else if (rc > 0)
+		reuse_sent(&shim, held, pieces, (size_t)rc);
+}
+
+static void show_received(const struct held *held, const struct iovec *pieces, int flags, ssize_t rc)
+{
+	bool asked_for_nothing = rc == 0 && !room_in(pieces);
+
+	if (!held->tracked->watched || flags & MSG_PEEK || asked_for_nothing)
+		return;
+	if (rc <= 0 && over(rc, errno))
+		reuse_ended(&shim, held, clock_coarse_ns());
+	else if (rc > 0 && (!pieces || flags & FLAGS_UNSEEN))
+		reuse_unseen(held);
+	else if (rc > 0)
+		reuse_received(&shim, held, pieces, (size_t)rc);
+}
+
+APART ssize_t sent(const struct held *held, const struct iovec *pieces, int flags, ssize_t rc)
+{
+	int saved = errno;
+
+	show_sent(held, pieces, flags, rc);
+	fdtable_release(held);
+	errno = saved;
+	return rc;
+}
+
+APART ssize_t took(const struct held *held, const struct iovec *pieces, int flags, ssize_t rc)
+{
+	int saved = errno;
+
+	show_received(held, pieces, flags, rc);
+	fdtable_release(held);
+	errno = saved;
+	return rc;
+}
+
+static const struct iovec *pieces_of(const struct mmsghdr *message)
+{
+	return message->msg_hdr.msg_iovlen ? message->msg_hdr.msg_iov : NULL;
+}
+
+#define ONE(data, size) (&(struct iovec){ (void *)(data), (size) })
+
+/* Apart from the hook, which then needs no stack of its own for an fd that no guard watches. */
+__attribute__((noinline)) static ssize_t read_watched(int fd, void *data, size_t size)
+{
+	struct held held;
+
+	if (!watched(fd) || !io_begins(fd, &held))
+		return real.read(fd, data, size);
+	return took(&held, ONE(data, size), 0, AGAIN(real.read(fd, data, size)));
+}
+
+HOT ssize_t hook_read(int fd, void *data, size_t size)
+{
+	return watched(fd) ? read_watched(fd, data, size) : real.read(fd, data, size);
+}
+
+TWIN(ssize_t, __read, (int fd, void *data, size_t size), read)
+
+ssize_t hook___read_chk(int fd, void *data, size_t size, size_t room)
+{
+	struct held held;
+
+	if (!watched(fd) || !io_begins(fd, &held))
+		return real.__read_chk(fd, data, size, room);
+	return took(&held, ONE(data, size), 0, AGAIN(real.__read_chk(fd, data, size, room)));
+}
+
+ssize_t hook_readv(int fd, const struct iovec *pieces, int count)
+{
+	struct held held;
+
+	if (!watched(fd) || !io_begins(fd, &held))
+		return real.readv(fd, pieces, count);
+	return took(&held, count > 0 ? pieces : NULL, 0, AGAIN(real.readv(fd, pieces, count)));
+}
+
+__attribute__((noinline)) static ssize_t recv_watched(int fd, void *data, size_t size, int flags)
+{
+	struct held held;
+
+	if (!watched(fd) || !io_begins(fd, &held))
+		return real.recv(fd, data, size, flags);
+	return took(&held, ONE(data, size), flags, AGAIN(real.recv(fd, data, size, flags)));
+}
+
+HOT ssize_t hook_recv(int fd, void *data, size_t size, int flags)
+{
+	return watched(fd) ? recv_watched(fd, data, size, flags) : real.recv(fd, data, size, flags);
+}
+
+ssize_t hook___recv_chk(int fd, void *data, size_t size, size_t room, int flags)
+{
+	struct held held;
+
+	if (!watched(fd) || !io_begins(fd, &held))
+		return real.__recv_chk(fd, data, size, room, flags);
+	return took(&held, ONE(data, size), flags, AGAIN(real.__recv_chk(fd, data, size, room, flags)));
+}
+
+ssize_t hook_recvfrom(int fd, void *data, size_t size, int flags, struct sockaddr *address, socklen_t *length)
+{
+	struct held held;
+
+	if (!watched(fd) || !io_begins(fd, &held))
+		return real.recvfrom(fd, data, size, flags, address, length);
+	return took(&held, ONE(data, size), flags,
+		    AGAIN(real.recvfrom(fd, data, size, flags, address, length)));
+}
+
+ssize_t hook___recvfrom_chk(int fd, void *data, size_t size, size_t room, int flags, struct sockaddr *address,
+			    socklen_t *length)
+{
+	struct held held;
+
+	if (!watched(fd) || !io_begins(fd, &held))
+		return real.__recvfrom_chk(fd, data, size, room, flags, address, length);
+	return took(&held, ONE(data, size), flags,
+		    AGAIN(real.__recvfrom_chk(fd, data, size, room, flags, address, length)));
+}
+
+static ssize_t receive_message(int fd, struct msghdr *message, int flags)
+{
+	struct held held;
+
+	if (!watched(fd) || !io_begins(fd, &held))
+		return real.recvmsg(fd, message, flags);
+	ssize_t rc = AGAIN(real.recvmsg(fd, message, flags));
+	return took(&held, rc >= 0 && message->msg_iovlen ? message->msg_iov : NULL, flags, rc);
+}
+
+ssize_t hook_recvmsg(int fd, struct msghdr *message, int flags)
+{
+	ssize_t rc = receive_message(fd, message, flags);
+
+	if (unlikely(rc >= 0 && message->msg_controllen))
+		fds_were_received(message);
+	return rc;
+}
+
+int hook_recvmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags, struct timespec *timeout)
+{
+	struct held held;
+
+	if (!watched(fd) || !io_begins(fd, &held))
+		return real.recvmmsg(fd, messages, count, flags, timeout);
+	int rc = real.recvmmsg(fd, messages, count, flags, timeout);
+	int saved = errno;
+	for (int i = 0; i < rc; i++)
+		show_received(&held, pieces_of(&messages[i]), flags, (ssize_t)messages[i].msg_len);
+	if (rc < 0)
+		show_received(&held, NULL, flags, rc);
+	fdtable_release(&held);
+	errno = saved;
+	return rc;
+}
+
+int send_messages(int fd, struct mmsghdr *messages, unsigned count, int flags)
+{
+	struct held held;
+
+	if (!watched(fd) || !sending_begins(fd, &held))
+		return real.sendmmsg(fd, messages, count, flags);
+	int rc = real.sendmmsg(fd, messages, count, flags);
+	int saved = errno;
+	for (int i = 0; i < rc; i++)
+		show_sent(&held, pieces_of(&messages[i]), flags, (ssize_t)messages[i].msg_len);
+	if (rc < 0)
+		show_sent(&held, NULL, flags, rc);
+	fdtable_release(&held);
+	errno = saved;
+	return rc;
+}
+
+__attribute__((noinline)) static ssize_t write_watched(int fd, const void *data, size_t size)
+{
+	struct held held;
+
+	if (!watched(fd) || !sending_begins(fd, &held))
+		return real.write(fd, data, size);
+	return sent(&held, ONE(data, size), 0, AGAIN(real.write(fd, data, size)));
+}
+
+HOT ssize_t hook_write(int fd, const void *data, size_t size)
+{
+	return watched(fd) ? write_watched(fd, data, size) : real.write(fd, data, size);
+}
+
+TWIN(ssize_t, __write, (int fd, const void *data, size_t size), write)
+
+ssize_t hook_writev(int fd, const struct iovec *pieces, int count)
+{
+	struct held held;
+
+	if (!watched(fd) || !sending_begins(fd, &held))
+		return real.writev(fd, pieces, count);
+	return sent(&held, pieces, 0, AGAIN(real.writev(fd, pieces, count)));
+}
+
+__attribute__((noinline)) static ssize_t send_watched(int fd, const void *data, size_t size, int flags)
+{
+	struct held held;
+
+	if (!watched(fd) || !sending_begins(fd, &held))
+		return real.send(fd, data, size, flags);
+	return sent(&held, ONE(data, size), flags, AGAIN(real.send(fd, data, size, flags)));
+}
+
+HOT ssize_t hook_send(int fd, const void *data, size_t size, int flags)
+{
+	return watched(fd) ? send_watched(fd, data, size, flags) : real.send(fd, data, size, flags);
+}
+
+TWIN(ssize_t, __send, (int fd, const void *data, size_t size, int flags), send)
+
+/* What goes from one fd to another inside the kernel no hook sees. */
+ssize_t hook_sendfile(int to, int from, off_t *offset, size_t size)
+{
+	struct held held;
+
+	if (!watched(to) || !sending_begins(to, &held))
+		return real.sendfile(to, from, offset, size);
+	return sent(&held, NULL, 0, real.sendfile(to, from, offset, size));
+}
+
+ssize_t hook_sendfile64(int to, int from, off_t *offset, size_t size)
+{
+	struct held held;
+
+	if (!watched(to) || !sending_begins(to, &held))
+		return real.sendfile64(to, from, offset, size);
+	return sent(&held, NULL, 0, real.sendfile64(to, from, offset, size));
+}
+
+ssize_t hook_splice(int from, off_t *from_at, int to, off_t *to_at, size_t size, unsigned flags)
+{
+	struct held source, target;
+	bool takes = watched(from) && io_begins(from, &source),
+	     sends = watched(to) && sending_begins(to, &target);
+	ssize_t rc = real.splice(from, from_at, to, to_at, size, flags);
+
+	if (takes)
+		took(&source, NULL, 0, rc);
+	return sends ? sent(&target, NULL, 0, rc) : rc;
+}

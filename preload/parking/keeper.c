@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: Apache-2.0
+/* keeper - a thread of ours, while connections are parked: it lets them go when their time is over. */
+#include "preload/parking/keeper.h"
+
+#include "pool/base/clock.h"
+#include "pool/base/hot.h"
+#include "pool/base/kernel.h"
+#include "pool/reuse/conduct.h"
+#include "preload/hooks.h"
+#include "preload/parking/parking.h"
+#include "preload/process.h"
+
+#include <linux/futex.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <time.h>
+
+enum {
+	STACK = 32768,
+	/* What code compiled for a thread may read above the thread pointer: glibc's struct pthread begins
+	 * there (its pointer to itself, the stack protector's word), on other machines the TLS block. */
+	ABOVE = 4096,
+	/* Programs with more thread-local variables than that are not reused for. */
+	BELOW_MOST = 1 << 24,
+	PAGE = 4096,
+	LINGER_MS = 1000, /* how long it stays with nothing parked */
+	AGAIN_US = 200,   /* the lock was taken */
+	STOP_PATIENCE_MS = 1000,
+};
+
+static struct {
+	atomic_uint changes; /* futex(2): its waits end when it changes */
+	atomic_int thread;   /* its id, until the kernel has seen it end (CLONE_CHILD_CLEARTID) */
+	atomic_bool stop;
+	/* Under the shim's lock. */
+	bool alive;
+	uint64_t until_ns; /* it looks again then */
+	char *memory;      /* its thread-local block and its stack; kept for the next one */
+	char *stack;
+	size_t below; /* bytes of the block below the thread pointer */
+} keeper;
+
+static void wait_until(atomic_uint *word, unsigned seen, uint64_t until_ns)
+{
+	struct timespec until = { .tv_sec = (time_t)(until_ns / 1000000000u),
+				  .tv_nsec = (long)(until_ns % 1000000000u) };
+
+	kernel_syscall(SYS_futex, (long)word, FUTEX_WAIT_BITSET_PRIVATE, seen, (long)&until, 0,
+		       FUTEX_BITSET_MATCH_ANY);
+}
+
+static void change(void)
+{
+	atomic_fetch_add(&keeper.changes, 1);
+	kernel_syscall(SYS_futex, (long)&keeper.changes, FUTEX_WAKE_PRIVATE, 1, 0, 0, 0);
+}
+
+/* One look. Return: when to look again; 0: this was the last. */
+static uint64_t look(uint64_t *parked_ns)
+{
+	uint64_t now_ns = clock_ns(), until_ns;
+
+	if (!shim_try_enter(&shim))
+		return now_ns + AGAIN_US * 1000ull;
+	bool more = parking_keep(now_ns);
+	/* The lock was let go meanwhile. */
+	if (more || !shim_try_enter(&shim))
+		return now_ns + AGAIN_US * 1000ull;
+	until_ns = now_ns + CONDUCT_IDLE_LEAST_MS * CONDUCT_MS_NS;
+	if (shim.parked_newest) {
+		*parked_ns = now_ns;
+		until_ns = shim.parked_look_ns;
+	}
+	if (atomic_load(&keeper.stop) ||
+	    (!shim.parked_newest && now_ns - *parked_ns > LINGER_MS * CONDUCT_MS_NS)) {
+		keeper.alive = false;
+		until_ns = 0;
+	}
+	keeper.until_ns = until_ns;
+	shim_leave(&shim);
+	return until_ns;
+}
+
+static int keep(void *unused)
+{
+	uint64_t parked_ns = clock_ns(), until_ns;
+	unsigned seen;
+
+	(void)unused;
+	do {
+		seen = atomic_load(&keeper.changes);
+		until_ns = look(&parked_ns);
+		if (until_ns)
+			wait_until(&keeper.changes, seen, until_ns);
+	} while (until_ns);
+	return 0;
+}
+
+/* Memory for its stack, and a thread-local block in which our own variables have their places. */
+static bool have_memory(void)
+{
+	char *pointer = __builtin_thread_pointer(), *ours = (char *)(uintptr_t)&shim_inside;
+
+	if (keeper.memory)
+		return true;
+	/* On x86-64 the variables are below the thread pointer, on aarch64 above. */
+	size_t below = ours < pointer ? (size_t)(pointer - ours) + PAGE : 0;
+	size_t above = (ours < pointer ? 0 : (size_t)(ours - pointer)) + ABOVE;
+	below = (below + PAGE - 1) & ~(size_t)(PAGE - 1);
+	if (below > BELOW_MOST || above > BELOW_MOST)
+		return false;
+	long at = kernel_syscall(SYS_mmap, 0, (long)(below + above + PAGE + STACK), PROT_READ | PROT_WRITE,
+				 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (at < 0 && at > -PAGE)
+		return false;
+	keeper.below = below;
+	keeper.memory = (char *)at;
+	/* The stack is last: it grows towards a page that cannot be touched. */
+	keeper.stack = keeper.memory + below + ((above + PAGE - 1) & ~(size_t)(PAGE - 1));
+	return true;
+}
+
+/* Waits for the last thread to have left its stack. Return: false if it does not. */
+static bool is_gone(void)
+{
+	uint64_t until_ns = clock_ns() + STOP_PATIENCE_MS * CONDUCT_MS_NS;
+	int thread;
+
+	while ((thread = atomic_load(&keeper.thread)) && clock_ns() < until_ns) {
+		struct timespec patience = { .tv_nsec = 10000000 };
+		/* The kernel wakes across processes (mm_release(), kernel/fork.c). */
+		kernel_syscall(SYS_futex, (long)&keeper.thread, FUTEX_WAIT, thread, (long)&patience, 0, 0);
+	}
+	return !thread;
+}
+
+static bool make(void)
+{
+	int flags = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM |
+		    CLONE_SETTLS | CLONE_PARENT_SETTID | CLONE_CHILD_CLEARTID;
+	uint64_t all = ~0ull, before;
+	char *pointer = keeper.memory + keeper.below;
+
+	/* The thread pointer points to itself (System V ABI for x86-64, 3.4.2 of ELF TLS). */
+	*(char **)(void *)pointer = pointer;
+	atomic_store(&keeper.stop, false);
+	kernel_syscall(SYS_rt_sigprocmask, SIG_SETMASK, (long)&all, (long)&before, sizeof(all), 0, 0);
+	int thread =
+		real.clone(keep, keeper.stack + STACK, flags, NULL, &keeper.thread, pointer, &keeper.thread);
+	kernel_syscall(SYS_rt_sigprocmask, SIG_SETMASK, (long)&before, 0, sizeof(before), 0, 0);
+	return thread > 0;
+}
+
+COLD static bool start(void)
+{
+	bool made = have_memory() && is_gone() && make();
+
+	if (!made && shim_enter(&shim)) {
+		keeper.alive = false;
+		shim_leave(&shim);
+	}
+	return made;
+}
+
+bool keeper_see_to(uint64_t until_ns)
+{
+	if (!shim_enter(&shim))
+		return false;
+	bool ours = !keeper.alive, sooner = keeper.alive && until_ns < keeper.until_ns;
+	if (ours) {
+		keeper.alive = true;
+		keeper.until_ns = 0;
+	}
+	shim_leave(&shim);
+	if (ours)
+		return start();
+	if (sooner)
+		change();
+	return true;
+}
+
+COLD void keeper_stop(void)
+{
+	if (!atomic_load(&keeper.thread))
+		return;
+	atomic_store(&keeper.stop, true);
+	change();
+	is_gone();
+}
+
+void keeper_in_child(void)
+{
+	atomic_store(&keeper.thread, 0);
+	keeper.alive = false;
+}

@@ -1,0 +1,347 @@
+// SPDX-License-Identifier: Apache-2.0
+/* renew - a connection that was handed out and ended without an answer: another takes its place, unseen. */
+#include "preload/parking/renew.h"
+
+#include "pool/base/clock.h"
+#include "pool/base/hot.h"
+#include "pool/base/kernel.h"
+#include "pool/connect/attempt.h"
+#include "pool/reuse/parked.h"
+#include "pool/reuse/reuse.h"
+#include "pool/reuse/swap.h"
+#include "pool/socket/binding.h"
+#include "pool/socket/ending.h"
+#include "pool/socket/facts.h"
+#include "pool/socket/undo.h"
+#include "preload/closing.h"
+#include "preload/fdtable.h"
+#include "preload/parking/parking.h"
+#include "preload/process.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/time.h>
+
+enum { CONNECT_MOST_MS = 1000, REPEAT_MOST_MS = 2 };
+
+struct anew {
+	int fd;
+	unsigned most_ms; /* how long to wait for the connection; 0: not at all */
+	struct sockaddr_storage sa;
+	socklen_t length;
+};
+
+/* Too large for the stack of a small thread. */
+struct scratch {
+	struct arena arena;  /* what it lies in */
+	struct fresh fresh;  /* the program's socket */
+	struct tracked like; /* the dead connection */
+	struct endpoint to;
+	struct anew anew;
+};
+
+/* Not of the shim's memory: in a child that a signal handler forks meanwhile that is gone. */
+APART static struct scratch *scratch_make(void)
+{
+	struct arena arena = { 0 };
+	struct scratch *scratch = arena_alloc(&arena, sizeof(*scratch));
+
+	if (scratch)
+		scratch->arena = arena;
+	return scratch;
+}
+
+APART static void scratch_release(struct scratch *scratch)
+{
+	struct arena arena = scratch->arena;
+
+	arena_release(&arena);
+}
+
+/* The socket is non-blocking: never does a program hang in a send() because of us. */
+static long call_connect(void *argument)
+{
+	const struct anew *a = argument;
+	struct timespec most = { .tv_sec = a->most_ms / 1000, .tv_nsec = a->most_ms % 1000 * 1000000l };
+	struct pollfd wait = { .fd = a->fd, .events = POLLOUT };
+
+	long rc = kernel.connect(a->fd, &a->sa, a->length);
+	if (rc != -EINPROGRESS || !a->most_ms)
+		return rc;
+	if (kernel.ppoll(&wait, 1, &most) != 1)
+		return -ETIMEDOUT;
+	/* It tells what came of the first (connect(2)). */
+	rc = kernel.connect(a->fd, &a->sa, a->length);
+	return rc == -EISCONN ? 0 : rc;
+}
+
+/* What the program allowed its own calls to take. */
+static unsigned patience_ms(int fd, int status, bool repeats)
+{
+	struct timeval limit = { 0 };
+	socklen_t length = sizeof(limit);
+
+	if (status & O_NONBLOCK)
+		return repeats ? REPEAT_MOST_MS : 0;
+	if (kernel.getsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, &length) ||
+	    (!limit.tv_sec && !limit.tv_usec) || limit.tv_sec >= CONNECT_MOST_MS / 1000)
+		return CONNECT_MOST_MS;
+	return (unsigned)limit.tv_usec / 1000 + 1;
+}
+
+/* A new socket like the program's, connected to the same destination. Return: its fd, or a negative errno;
+ * *asked: the server was, and did not want it. */
+APART static long connect_anew(struct scratch *scratch, unsigned most_ms, bool *asked)
+{
+	const struct tracked *like = &scratch->like;
+	const struct endpoint *to = &scratch->to;
+	const struct fresh *fresh = &scratch->fresh;
+	struct anew *a = &scratch->anew;
+	struct tracked facts = { .family = like->family, .flags = like->flags & HAS_SOURCE };
+	long fd =
+		kernel_private_fd(kernel.socket(like->family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+
+	if (fd < 0)
+		return fd;
+	*a = (struct anew){ .fd = (int)fd, .most_ms = most_ms };
+	a->length = endpoint_to_sockaddr(to, like->family, &a->sa);
+	long rc = option_log_replay(a->fd, &fresh->options);
+	if (!rc && facts.flags & HAS_SOURCE)
+		rc = binding_set_no_port(a->fd, 1) ?: binding_to(a->fd, like->family, &like->bound);
+	facts.bound = like->bound;
+	if (!rc && shim_enter(&shim)) {
+		struct tracked *tracked = fdtable_track(a->fd, &facts);
+		if (!tracked) {
+			shim_leave(&shim);
+			rc = -ENOMEM;
+		} else {
+			const struct rule *rule = settings_rule_for(&shim.settings, to, shim.process);
+			struct reuse *reuse = reuse_of(&shim, tracked);
+			if (reuse)
+				reuse->options = fresh->options;
+			reuse_begin(&shim, tracked, to, rule);
+			*asked = true;
+			rc = attempt_run(&shim, tracked, a->fd, to, rule, call_connect, a);
+		}
+	}
+	bool connects = rc >= 0 || rc == -EINPROGRESS;
+	if (connects && (fresh->status & O_NONBLOCK || !kernel.fcntl(a->fd, F_SETFL, fresh->status)))
+		return fd;
+	*asked &= !connects;
+	kernel.close(a->fd);
+	return connects ? -EBADF : rc;
+}
+
+/* The new connection has the old one's past: the guard and the conduct have the request. */
+static void take_over(struct reuse *reuse, struct reuse *old, uint64_t now_ns)
+{
+	struct request request = old->request;
+	const struct iovec sent = { .iov_base = request.bytes, .iov_len = request.size };
+
+	old->request = reuse->request;
+	reuse->request = request;
+	reuse->repeated = true;
+	reuse->asked_ns = now_ns;
+	guard_sent(&reuse->guard, sent.iov_base, sent.iov_len);
+}
+
+/* Puts a new connection under the program's number, if that is still the dead one's. The lock is held. */
+static bool put_in_place(int fd, int anew, const struct tracked *dead, const struct fresh *fresh,
+			 bool repeats)
+{
+	struct tracked *tracked = fdtable_look(anew), *old = fdtable_look(fd);
+
+	if (!tracked || old != dead || old->fds != 1 || swap_place(fresh, anew) < 0)
+		return false;
+	uint64_t now_ns = clock_ns();
+	fdtable_take(anew);
+	if (old->space) {
+		struct parked_pool *pool = old->space->destination->parked;
+		pool->counts.replaced++;
+		parked_distrust(&shim, old->space->destination,
+				repeats ? conduct_lost(&pool->conduct)
+					: conduct_closed(&pool->conduct,
+							 clock_since(old->reuse->parked_ns, now_ns), now_ns),
+				now_ns);
+		space_ended(old->space, ENDED_BY_PEER, now_ns);
+		old->space = NULL;
+	}
+	if (repeats && tracked->reuse)
+		take_over(tracked->reuse, old->reuse, now_ns);
+	old->state = SOCKET_FRESH;
+	tracked_put(&shim, parking_enter_number(fd, tracked, fresh));
+	kernel.close(anew);
+	return true;
+}
+
+/* Return: was the dead connection taken apart? Then its socket is as it was before connect() (connect(2)). */
+static bool disconnect(int fd, const struct held *dead)
+{
+	static const struct sockaddr nobody = { .sa_family = AF_UNSPEC };
+	static const struct ending_facts facts = { .how = ENDED_BY_PEER };
+	struct tracked *tracked = dead->tracked;
+
+	if (!shim_enter_held(&shim, dead))
+		return false;
+	/* Nobody else has the socket, nor can close the number while the lock is held. */
+	bool gone = fdtable_look(fd) == tracked && tracked->fds == 1 && tracked->space && tracked->reuse &&
+		    !tracked->reuse->shared && tracked->reuse->forks == shim.forks &&
+		    !kernel.connect(fd, &nobody, sizeof(nobody));
+	if (gone)
+		tracked->space->destination->parked->counts.replaced++;
+	shim_leave(&shim);
+	if (gone) {
+		ending_enter(&shim, dead, &facts, false);
+		undo_binding(&shim, dead, fd);
+	}
+	return gone;
+}
+
+/* Connects the dead connection's own socket once more, where another cannot be had. An epoll set may show it
+ * as ended for a moment, so this comes second. */
+APART static bool connect_itself(int fd, const struct held *dead, struct scratch *scratch, int status)
+{
+	const struct endpoint *to = &scratch->to;
+	struct anew *a = &scratch->anew;
+	const struct rule *rule = settings_rule_for(&shim.settings, to, shim.process);
+
+	*a = (struct anew){ .fd = fd, .most_ms = patience_ms(fd, status, false) };
+	a->length = endpoint_to_sockaddr(to, scratch->like.family, &a->sa);
+	if (!disconnect(fd, dead) || !shim_enter_held(&shim, dead))
+		return false;
+	if (fdtable_look(fd) != dead->tracked) {
+		shim_leave(&shim);
+		return false;
+	}
+	reuse_begin(&shim, dead->tracked, to, rule);
+	if (!(status & O_NONBLOCK))
+		kernel.fcntl(fd, F_SETFL, status | O_NONBLOCK);
+	long rc = attempt_run(&shim, dead->tracked, fd, to, rule, call_connect, a);
+	if (!(status & O_NONBLOCK))
+		kernel.fcntl(fd, F_SETFL, status);
+	return rc >= 0 || rc == -EINPROGRESS;
+}
+
+/* What was sent in vain, once more. Return: false if not all of it was taken. */
+static bool repeat(int fd, const struct request *request)
+{
+	size_t done = 0;
+
+	while (done < request->size) {
+		long rc = kernel.sendto(fd, request->bytes + done, request->size - done,
+					MSG_NOSIGNAL | MSG_DONTWAIT, NULL, 0);
+		if (rc <= 0)
+			return false;
+		done += (size_t)rc;
+	}
+	return true;
+}
+
+/* Makes a new connection in the place of a dead one. Return: did it work? */
+static bool connect_another(int fd, struct held *dead, struct scratch *scratch, bool repeats)
+{
+	const struct fresh *fresh = &scratch->fresh;
+	struct closing closing;
+	bool asked = false, placed = false;
+
+	int anew = (int)connect_anew(scratch, patience_ms(fd, fresh->status, repeats), &asked);
+	if (anew < 0)
+		return !asked && !repeats && connect_itself(fd, dead, scratch, fresh->status);
+	/* Nobody else sends on it: this thread is in the call. */
+	bool ready = !repeats || repeat(anew, &scratch->like.reuse->request);
+	if (ready && shim_enter_held(&shim, dead)) {
+		placed = put_in_place(fd, anew, dead->tracked, fresh, repeats);
+		shim_leave(&shim);
+	}
+	if (placed)
+		return true;
+	bool known = closing_begin_unparked(anew, &closing);
+	kernel.close(anew);
+	if (known)
+		closing_end(&closing);
+	return !repeats && connect_itself(fd, dead, scratch, fresh->status);
+}
+
+/* Has this thread the connection for itself, and did it end before an answer? Then: what it was like. */
+static bool may_be_renewed(int fd, const struct held *dead, struct scratch *scratch, bool *known,
+			   bool *repeats)
+{
+	if (!shim_enter_held(&shim, dead))
+		return false;
+	struct tracked *tracked = dead->tracked;
+	struct reuse *reuse = tracked->reuse;
+	bool good = reuse && tracked->space && fdtable_look(fd) == tracked && tracked->fds == 1 &&
+		    reuse->handed_out && !reuse->received_since && !reuse->repeated && !reuse->shared &&
+		    reuse->forks == shim.forks;
+	*repeats = good && reuse->guard.asked;
+	if (*repeats)
+		good = reuse->request.size == reuse->request.sent && guard_may_repeat(&reuse->guard);
+	if (good) {
+		scratch->like = *tracked;
+		scratch->to = tracked->space->destination->to;
+		*known = swap_look(fd, reuse, &scratch->fresh);
+	}
+	shim_leave(&shim);
+	return good;
+}
+
+static bool renew(int fd, struct held *dead)
+{
+	struct scratch *scratch = scratch_make();
+	bool known, repeats, renewed = false;
+
+	if (!scratch)
+		return false;
+	if (may_be_renewed(fd, dead, scratch, &known, &repeats))
+		renewed = known ? connect_another(fd, dead, scratch, repeats)
+				: !repeats && connect_itself(fd, dead, scratch, 0);
+	scratch_release(scratch);
+	return renewed;
+}
+
+APART void renew_before_send(int fd)
+{
+	struct held held;
+	char byte;
+	int saved = errno;
+
+	if (!fdtable_hold(fd, &held))
+		return;
+	const struct reuse *reuse = held.tracked->reuse;
+	if (reuse && !reuse->received_since) {
+		/* An answer to a request that is not whole is the guard's to judge. */
+		if (!socket_is_quiet(fd) &&
+		    (!reuse->guard.asked || kernel.recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) <= 0))
+			renew(fd, &held);
+	} else {
+		held.tracked->watched &= (uint8_t)~FIRST_SEND;
+	}
+	fdtable_release(&held);
+	errno = saved;
+}
+
+/* A call for no bytes gives 0, too. */
+static bool is_end(int fd, ssize_t rc, int error)
+{
+	char byte;
+
+	if (rc < 0)
+		return error == ECONNRESET || error == EPIPE || error == ENOTCONN;
+	return kernel.recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
+}
+
+COLD bool renew_after_end(int fd, struct held *held, ssize_t rc)
+{
+	int saved = errno;
+
+	if (!(held->tracked->watched & FIRST_SEND) || !is_end(fd, rc, saved))
+		return false;
+	bool renewed = renew(fd, held);
+	if (renewed) {
+		fdtable_release(held);
+		renewed = fdtable_hold(fd, held);
+	}
+	errno = saved;
+	return renewed;
+}

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+/* renew - a connection that was handed out and ended without an answer: another takes its place, unseen.
+ *
+ * Theory of operation
+ *
+ * The program thinks that its connection is new, so it does not expect one that was idle for too long. As
+ * long as nothing was sent on it, another one is as good. If all that was sent is a GET or HEAD without a
+ * body, and not one byte of an answer came, it may be sent once more (RFC 9112, 9.3.1); what was sent is kept
+ * for that, REUSE_REQUEST_MAX bytes at most. Nothing else is ever repeated, and nothing twice.
+ *
+ * A blocking send() or recv() waits for the new connection, for CONNECT_MOST_MS or what SO_SNDTIMEO says. For
+ * a non-blocking one the request can be repeated if the connection is there after REPEAT_MOST_MS. */
+#ifndef HEADROOM_PRELOAD_RENEW_H
+#define HEADROOM_PRELOAD_RENEW_H
+
+#include "pool/socket/tracked.h"
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+/**
+ * renew_before_send() - something is about to be sent on a connection that was handed out, and was not
+ * answered yet: is there still somebody to send to?
+ */
+void renew_before_send(int fd);
+
+/**
+ * renew_after_end() - a call on a watched fd found the end of the connection, or an error
+ * @held:	a reference to its record; afterwards to that of the connection which took its place
+ * @rc:		what the call returned, with errno
+ * Return: true if another took its place: the call is to be made once more
+ */
+bool renew_after_end(int fd, struct held *held, ssize_t rc);
+
+#endif

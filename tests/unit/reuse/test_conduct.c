@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: Apache-2.0
+/* test_conduct - what is learned of a server, and when reuse pauses. */
+#include "tests/unit/check.h"
+
+#include "pool/reuse/conduct.h"
+
+#define MS     1000000ull
+#define SECOND 1000000000ull
+#define NOW    (1000 * SECOND)
+
+TestSuite(conduct, .init = limit_time);
+
+static void calm(struct conduct *conduct)
+{
+	for (unsigned i = 0; i < CONDUCT_CALM_ONES; i++)
+		conduct_stayed(conduct, MS);
+}
+
+Test(conduct, a_millisecond_of_quiet_until_something_is_known)
+{
+	struct conduct conduct = { 0 };
+	check_number(conduct_quiet_ns(&conduct, TOLD_BY_SILENCE, 20000, NOW), MS);
+	check_number(conduct_quiet_ns(&conduct, TOLD_BY_LENGTH, 20000, NOW), MS);
+	check_number(conduct_quiet_ns(&conduct, TOLD_BY_SILENCE, 2 * MS, NOW), 4 * MS);
+	check_number(conduct_quiet_ns(&conduct, TOLD_BY_PROTOCOL, 2 * MS, NOW), 0);
+	for (unsigned i = 0; i < CONDUCT_CALM_ONES - 1; i++)
+		conduct_stayed(&conduct, MS);
+	conduct_stayed(&conduct, MS - 1);
+	check(conduct_is_learning(&conduct));
+	conduct_stayed(&conduct, MS);
+	check(!conduct_is_learning(&conduct));
+	check_number(conduct_quiet_ns(&conduct, TOLD_BY_SILENCE, 20000, NOW), 40000);
+	check_number(conduct_quiet_ns(&conduct, TOLD_BY_LENGTH, 20000, NOW), 0);
+}
+
+Test(conduct, what_it_does_after_its_answer_is_waited_for)
+{
+	struct conduct conduct = { 0 };
+	calm(&conduct);
+	check_number(conduct_closed(&conduct, 4 * MS, NOW), EVIDENCE_NONE);
+	check_number(conduct_quiet_ns(&conduct, TOLD_BY_SILENCE, 20000, NOW), 5 * MS);
+	check_number(conduct_quiet_ns(&conduct, TOLD_BY_PROTOCOL, 20000, NOW), 5 * MS);
+	conduct_hit(&conduct);
+	check_number(conduct_closed(&conduct, 2 * MS, NOW), EVIDENCE_NONE);
+	check_number(conduct_quiet_ns(&conduct, TOLD_BY_SILENCE, 20000, NOW), 5 * MS);
+	calm(&conduct);
+	check_number(
+		conduct_quiet_ns(&conduct, TOLD_BY_SILENCE, 20000, NOW + CONDUCT_LEARNED_LIFE_S * SECOND),
+		40000);
+}
+
+Test(conduct, one_that_closes_after_each_answer_is_not_worth_trying)
+{
+	struct conduct conduct = { 0 };
+	for (unsigned i = 0; i < CONDUCT_LATE_ONES - 1; i++)
+		check_number(conduct_closed(&conduct, MS, NOW), EVIDENCE_NONE);
+	conduct_hit(&conduct);
+	for (unsigned i = 0; i < CONDUCT_LATE_ONES - 1; i++)
+		check_number(conduct_closed(&conduct, MS, NOW), EVIDENCE_NONE);
+	check_number(conduct_closed(&conduct, MS, NOW), EVIDENCE_CLOSES);
+}
+
+Test(conduct, what_it_does_when_idle_bounds_the_idleness)
+{
+	struct conduct conduct = { 0 };
+	check_number(conduct_closed(&conduct, 80 * MS, NOW), EVIDENCE_NONE);
+	check_number(conduct_idle_ns(&conduct, SECOND, NOW), 40 * MS);
+	check_number(conduct_closed(&conduct, 90 * MS, NOW), EVIDENCE_NONE);
+	check_number(conduct_idle_ns(&conduct, SECOND, NOW), 40 * MS);
+	check_number(conduct_quiet_ns(&conduct, TOLD_BY_PROTOCOL, 0, NOW), 0);
+	check_number(conduct_idle_ns(&conduct, SECOND, NOW + CONDUCT_LEARNED_LIFE_S * SECOND), SECOND);
+}
+
+Test(conduct, a_connection_is_kept_for_some_multiples_of_the_gap)
+{
+	struct conduct conduct = { 0 };
+	uint64_t now_ns = NOW;
+	check_number(conduct_idle_ns(&conduct, 0, now_ns), CONDUCT_IDLE_MOST_MS * MS);
+	for (unsigned i = 0; i < 3; i++)
+		conduct_connects(&conduct, now_ns += MS);
+	check_number(conduct_idle_ns(&conduct, 0, now_ns), CONDUCT_IDLE_GAPS * MS);
+	check_number(conduct_idle_ns(&conduct, SECOND, now_ns), SECOND);
+	check(conduct_is_worth_it(&conduct));
+	for (unsigned i = 0; i < 100; i++)
+		conduct_connects(&conduct, now_ns += 1000);
+	check_number(conduct_idle_ns(&conduct, 0, now_ns), CONDUCT_IDLE_LEAST_MS * MS);
+	for (unsigned i = 0; i < 100; i++)
+		conduct_connects(&conduct, now_ns += 200 * MS);
+	check_number(conduct_idle_ns(&conduct, 0, now_ns), CONDUCT_IDLE_MOST_MS * MS);
+	check(!conduct_is_worth_it(&conduct));
+}
+
+Test(conduct, one_lost_request_in_ten_thousand)
+{
+	struct conduct conduct = { 0 };
+	check_number(conduct_lost(&conduct), EVIDENCE_LOST);
+	for (unsigned i = 0; i < CONDUCT_ONE_LOST_IN; i++)
+		conduct_hit(&conduct);
+	check_number(conduct_lost(&conduct), EVIDENCE_NONE);
+	check_number(conduct_lost(&conduct), EVIDENCE_LOST);
+}
+
+Test(conduct, each_pause_is_twice_as_long_up_to_an_hour)
+{
+	struct conduct conduct = { 0 };
+	unsigned wanted = CONDUCT_PAUSE_S;
+	for (unsigned i = 0; i < 20; i++, wanted *= 2) {
+		if (wanted > CONDUCT_PAUSE_MOST_S)
+			wanted = CONDUCT_PAUSE_MOST_S;
+		check_number(conduct_pause(&conduct, NOW), wanted);
+		check_number(conduct.paused_until_ns, NOW + wanted * SECOND);
+	}
+}
+
+/* New connections wait in the server's queue while those that are handed out are served. */
+Test(conduct, a_server_with_few_workers)
+{
+	struct conduct conduct = { 0 };
+	uint64_t now_ns = NOW;
+	conduct_asked(&conduct, false, now_ns);
+	for (unsigned i = 0; i < CONDUCT_WAIT_HITS; i++) {
+		conduct_asked(&conduct, true, now_ns);
+		conduct_answered(&conduct, true, now_ns, now_ns + MS / 10);
+		now_ns += 6 * MS;
+	}
+	check(!conduct_queue_most_ns(&conduct, NOW + 40 * MS));
+	check(conduct_queue_most_ns(&conduct, now_ns));
+	/* Or its answer comes. */
+	conduct_answered(&conduct, false, NOW, now_ns);
+	check(!conduct_queue_most_ns(&conduct, now_ns + 100 * MS));
+}
+
+Test(conduct, one_that_is_slow_for_all_is_not_short_of_workers)
+{
+	struct conduct conduct = { 0 };
+	conduct_asked(&conduct, false, NOW);
+	for (unsigned i = 0; i < CONDUCT_WAIT_HITS; i++)
+		conduct_answered(&conduct, true, NOW, NOW + 10 * MS);
+	check(!conduct_queue_most_ns(&conduct, NOW + 110 * MS));
+}
+
+Test(conduct, what_is_forgotten_unanswered_is_not_waited_for)
+{
+	struct conduct conduct = { 0 };
+	conduct_asked(&conduct, false, NOW);
+	for (unsigned i = 0; i < CONDUCT_WAIT_HITS; i++)
+		conduct_answered(&conduct, true, NOW, NOW + MS);
+	check(conduct_queue_most_ns(&conduct, NOW + SECOND));
+	check(!conduct_queue_most_ns(&conduct, NOW + 3 * SECOND));
+	conduct_asked(&conduct, false, NOW + 3 * SECOND);
+	check_number(conduct.asked_new, 1);
+	conduct_gave_up(&conduct);
+	check(!conduct_queue_most_ns(&conduct, NOW + 4 * SECOND));
+}
+
+Test(conduct, evidence_has_words)
+{
+	for (unsigned i = EVIDENCE_DATA; i < EVIDENCES; i++)
+		check(*evidence_text((enum evidence)i));
+}

@@ -1,0 +1,252 @@
+// SPDX-License-Identifier: Apache-2.0
+/* test_reuse - what is kept of a connection that may be parked, and when reuse pauses for a destination. */
+#include "pool/base/clock.h"
+#include "preload/fdtable.h"
+#include "tests/unit/check.h"
+#include "tests/unit/reusing.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <sys/uio.h>
+
+#define TO     "10.0.0.9:6379"
+#define OTHER  "10.0.0.8:6379"
+#define SECOND 1000000000ull
+
+static void start(void)
+{
+	reusing_start("[headroom]\nreuse = redis\nidle_timeout = 1s\n", 2048);
+}
+
+TestSuite(reuse, .init = start, .fini = fake_stop);
+
+/* The program gets the end of the stream, or an error. */
+static void ends(int fd)
+{
+	struct held held;
+	check(fdtable_hold(fd, &held));
+	reuse_ended(&shim, &held, clock_ns());
+	fdtable_release(&held);
+}
+
+/* A connection is handed out, asked, and closed by the server before it replies. */
+static void fails_at_first_use(const char *to)
+{
+	uint64_t cookie = reusing_parked(to);
+	int fd = reusing_opened(to);
+	check_number(fake_fd(fd)->cookie, cookie);
+	reusing_send(fd, "*1\r\n$4\r\nPING\r\n");
+	ends(fd);
+	check(!reusing_close(fd));
+}
+
+static bool paused(const char *to)
+{
+	int fd = reusing_opened(to);
+	uint64_t before = reusing_counts(to)->refused[REFUSED_PAUSED];
+	reusing_exchange(fd);
+	bool parked = reusing_close(fd);
+	reusing_wait(REUSING_QUIET_NS);
+	check_number(reusing_counts(to)->refused[REFUSED_PAUSED] - before, !parked);
+	return !parked;
+}
+
+/* Until connects follow one another fast enough again, after a long time without one. */
+static void warm_up(const char *to)
+{
+	for (unsigned i = 0; i < 40; i++)
+		reusing_close(reusing_opened(to));
+}
+
+Test(reuse, a_failure_is_a_pause_and_each_is_longer)
+{
+	fails_at_first_use(TO);
+	check_number(reusing_counts(TO)->first_use_failures, 1);
+	check_number(program_space("10.0.0.1", TO)->use->reuse_first_use_failures, 1);
+	check(paused(TO));
+	check_contains(fake.output, "reuse_paused");
+	check_contains(fake.output,
+		       TO " closed a connection that was reused without an answer: no reuse for 30 s");
+	check(!paused(OTHER));
+	reusing_wait(29 * SECOND);
+	check(paused(TO));
+	reusing_wait(SECOND);
+	warm_up(TO);
+	check(!paused(TO));
+	fails_at_first_use(TO);
+	reusing_wait(59 * SECOND);
+	check(paused(TO));
+	reusing_wait(SECOND);
+	warm_up(TO);
+	check(!paused(TO));
+}
+
+Test(reuse, while_paused_nothing_is_handed_out_and_what_is_parked_goes)
+{
+	uint64_t cookie = reusing_parked(TO);
+	program_destination(TO)->parked->conduct.paused_until_ns = clock_ns() + SECOND;
+	check(reusing_serves(TO) != cookie);
+	check_number(shim.parked_count, 0);
+}
+
+Test(reuse, one_lost_in_ten_thousand_is_no_reason)
+{
+	uint64_t cookie = reusing_parked(TO);
+	program_destination(TO)->parked->conduct.hits_since_loss = CONDUCT_ONE_LOST_IN;
+	check(cookie);
+	fails_at_first_use(TO);
+	check(!paused(TO));
+	fails_at_first_use(TO);
+	check(paused(TO));
+}
+
+Test(reuse, silence_until_the_program_gives_up_is_a_reason)
+{
+	reusing_parked(TO);
+	int fd = reusing_opened(TO);
+	reusing_send(fd, "*1\r\n$4\r\nPING\r\n");
+	check(!reusing_close(fd));
+	check(paused(TO));
+	check_contains(fake.output, "did not answer");
+}
+
+Test(reuse, what_nobody_asked_for_is_a_reason)
+{
+	reusing_parked(TO);
+	int fd = reusing_opened(TO);
+	reusing_exchange(fd);
+	reusing_receive(fd, "+MORE\r\n");
+	check(!reusing_close(fd));
+	check(paused(TO));
+	check_contains(fake.output, "sent more than was asked for");
+}
+
+Test(reuse, what_comes_while_parked_is_a_reason)
+{
+	uint64_t cookie = reusing_parked(TO);
+	fake_fd(reusing_number(cookie))->to_recv = 5;
+	check(reusing_serves(TO) != cookie);
+	check(paused(TO));
+	check_contains(fake.output, "sent what nobody had asked for");
+}
+
+Test(reuse, a_failure_is_counted_once)
+{
+	reusing_parked(TO);
+	int fd = reusing_opened(TO);
+	for (unsigned i = 0; i < 5; i++)
+		ends(fd);
+	check_number(reusing_counts(TO)->first_use_failures, 1);
+}
+
+Test(reuse, the_end_after_a_byte_of_the_reply_is_no_failure_of_ours)
+{
+	reusing_parked(TO);
+	int fd = reusing_opened(TO);
+	reusing_send(fd, "*1\r\n$4\r\nPING\r\n");
+	reusing_receive(fd, "+");
+	ends(fd);
+	check_number(reusing_counts(TO)->first_use_failures, 0);
+}
+
+Test(reuse, nor_is_the_end_of_a_connection_that_was_not_handed_out)
+{
+	int fd = reusing_opened(TO);
+	reusing_send(fd, "*1\r\n$4\r\nPING\r\n");
+	ends(fd);
+	check_number(reusing_counts(TO)->first_use_failures, 0);
+}
+
+Test(reuse, two_threads_on_one_connection_are_noticed)
+{
+	struct iovec piece = { .iov_base = (char[]){ "x" }, .iov_len = 1 };
+	struct held held;
+	int fd = reusing_opened(TO);
+	struct reuse *reuse = reusing_of(fd);
+	check(fdtable_hold(fd, &held));
+	reuse_sent(&shim, &held, &piece, 1);
+	check(!reuse->shared && !atomic_load(&reuse->feeding));
+	uint64_t sent = reuse->guard.sent;
+	atomic_store(&reuse->feeding, true);
+	reuse_sent(&shim, &held, &piece, 1);
+	check(reuse->shared);
+	check_number(reuse->guard.sent, sent);
+	reuse->shared = false;
+	reuse_received(&shim, &held, &piece, 1);
+	check(reuse->shared);
+	reuse->shared = false;
+	reuse_unseen(&held);
+	check(reuse->shared);
+}
+
+Test(reuse, bytes_in_pieces_are_those_that_went)
+{
+	struct iovec pieces[] = { { .iov_base = (char[]){ "*1\r\n" }, .iov_len = 4 },
+				  { .iov_base = NULL, .iov_len = 0 },
+				  { .iov_base = (char[]){ "$4\r\nPING\r\nmore" }, .iov_len = 14 } };
+	struct held held;
+	int fd = reusing_opened(TO);
+	check(fdtable_hold(fd, &held));
+	reuse_sent(&shim, &held, pieces, 14);
+	check_number(reusing_of(fd)->guard.sent, 14);
+	fdtable_release(&held);
+	fake_fd(fd)->sent = 14;
+	reusing_receive(fd, "+PONG\r\n");
+	check(reusing_close(fd));
+}
+
+Test(reuse, where_a_rule_says_off_there_is_no_guard)
+{
+	reusing_start("[to 10.0.0.9]\nreuse = off\n[headroom]\nreuse = redis\n", 2048);
+	int fd = reusing_opened(TO), other = reusing_opened(OTHER);
+	check_number(fdtable_look(fd)->watched, 0);
+	check_number(fdtable_look(other)->watched, WATCHED);
+	check(!reusing_close(fd));
+	check_number(reusing_counts(TO)->misses, 0);
+}
+
+/* Return: would a connection to @to be parked? */
+static bool watched(const char *to)
+{
+	return fdtable_look(reusing_opened(to))->watched;
+}
+
+static void listens(const char *local)
+{
+	struct endpoint endpoint = at(local);
+	reuse_note_listener(&shim, &endpoint);
+}
+
+Test(reuse, the_program_s_connections_to_itself_are_not_watched)
+{
+	check(watched("127.0.0.1:80") && watched("[::1]:80"));
+	listens("0.0.0.0:80");
+	check(!watched("127.0.0.1:80") && !watched("127.0.0.5:80") && !watched("[::1]:80"));
+	check(watched("127.0.0.1:81") && watched(TO) && watched("10.0.0.9:80"));
+	listens(TO);
+	check(!watched(TO) && watched(OTHER));
+	listens("127.0.0.1:82");
+	check(!watched("127.0.0.1:82") && watched("127.0.0.2:82"));
+}
+
+Test(reuse, the_last_listeners_count)
+{
+	char local[32];
+	for (unsigned i = 0; i < LISTENERS_MAX + 1; i++) {
+		snprintf(local, sizeof(local), "127.0.0.1:%u", 1000 + i);
+		listens(local);
+	}
+	check(watched("127.0.0.1:1000") && !watched("127.0.0.1:1001") && !watched(local));
+}
+
+Test(reuse, names_are_all_there_and_differ)
+{
+	for (int i = 0; i < REUSE_REFUSALS; i++)
+		for (int k = 0; k < i; k++)
+			check(strcmp(reuse_refusal_name((enum reuse_refusal)i),
+				     reuse_refusal_name((enum reuse_refusal)k)));
+	for (int i = 0; i < REUSE_RETIREMENTS; i++)
+		for (int k = 0; k < i; k++)
+			check(strcmp(reuse_retirement_name((enum reuse_retirement)i),
+				     reuse_retirement_name((enum reuse_retirement)k)));
+}
