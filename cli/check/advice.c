@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* check_advice - what to do about one tuple space. */
+/* advice - what to do about one tuple space. */
 #include "cli/check/advice.h"
 
 #include "cli/ports/reserve_list.h"

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* check_advice - what to do about a tuple space that fills. */
+/* advice - what to do about a tuple space that fills. */
 #ifndef HEADROOM_CLI_CHECK_ADVICE_H
 #define HEADROOM_CLI_CHECK_ADVICE_H
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* check_all - `headroom check --all`: every destination of the host, that with the least headroom first. */
+/* all - `headroom check --all`: every destination of the host, that with the least headroom first. */
 #include "cli/check/all.h"
 
 #include "cli/shared/complain.h"

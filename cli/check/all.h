@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* check_all - every destination of the host, that with the least headroom first. */
+/* all - every destination of the host, that with the least headroom first. */
 #ifndef HEADROOM_CLI_CHECK_ALL_H
 #define HEADROOM_CLI_CHECK_ALL_H
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* check_found - what `headroom check HOST:PORT` found out, and whether that is bad news. */
+/* found - what `headroom check HOST:PORT` found out, and whether that is bad news. */
 #include "cli/check/found.h"
 
 void check_end(struct check *check)

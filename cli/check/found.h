@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* check_found - what `headroom check HOST:PORT` found out, and whether that is bad news. */
+/* found - what `headroom check HOST:PORT` found out, and whether that is bad news. */
 #ifndef HEADROOM_CLI_CHECK_FOUND_H
 #define HEADROOM_CLI_CHECK_FOUND_H
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* check_json - what was found out, for programs. */
+/* json - what was found out, for programs. */
 #ifndef HEADROOM_CLI_CHECK_JSON_H
 #define HEADROOM_CLI_CHECK_JSON_H
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* check_leaks - `headroom check --leaks`: processes that do not close their connections.
+/* leaks - `headroom check --leaks`: processes that do not close their connections.
  *
  * Two signs: sockets in CLOSE_WAIT, which the peer closed and the program did not; and a number of
  * connections to one destination that grows from look to look and never falls.

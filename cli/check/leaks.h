@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* check_leaks - processes that do not close their connections. */
+/* leaks - processes that do not close their connections. */
 #ifndef HEADROOM_CLI_CHECK_LEAKS_H
 #define HEADROOM_CLI_CHECK_LEAKS_H
 

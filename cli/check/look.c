@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* check_look - find the tuple spaces of all targets and what is in them. */
+/* look - find the tuple spaces of all targets and what is in them. */
 #include "cli/check/look.h"
 
 #include "cli/shared/complain.h"

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* check_look - find the tuple spaces of all targets and what is in them. */
+/* look - find the tuple spaces of all targets and what is in them. */
 #ifndef HEADROOM_CLI_CHECK_LOOK_H
 #define HEADROOM_CLI_CHECK_LOOK_H
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* check_options - what one destination, --all and --leaks are all asked with. */
+/* options - what one destination, --all and --leaks are all asked with. */
 #ifndef HEADROOM_CLI_CHECK_OPTIONS_H
 #define HEADROOM_CLI_CHECK_OPTIONS_H
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* check_report - what `headroom check` found out, for people. */
+/* report - what `headroom check` found out, for people. */
 #include "cli/check/report.h"
 
 #include "cli/check/advice.h"

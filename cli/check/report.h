@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* check_report - what was found out, for people. */
+/* report - what was found out, for people. */
 #ifndef HEADROOM_CLI_CHECK_REPORT_H
 #define HEADROOM_CLI_CHECK_REPORT_H
 

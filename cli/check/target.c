@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* check_target - the destinations that HOST:PORT names. */
+/* target - the destinations that HOST:PORT names. */
 #include "cli/check/target.h"
 
 #include "cli/shared/complain.h"

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* check_target - the destinations that the user names. */
+/* target - the destinations that the user names. */
 #ifndef HEADROOM_CLI_CHECK_TARGET_H
 #define HEADROOM_CLI_CHECK_TARGET_H
 

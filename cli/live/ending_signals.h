@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* ending_signals - wait for the signals that end the program. */
-#ifndef HEADROOM_CLI_ENDING_SIGNALS_H
-#define HEADROOM_CLI_ENDING_SIGNALS_H
+#ifndef HEADROOM_CLI_LIVE_ENDING_SIGNALS_H
+#define HEADROOM_CLI_LIVE_ENDING_SIGNALS_H
 
 #include <stdbool.h>
 

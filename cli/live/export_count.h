@@ -4,8 +4,8 @@
  * A counter in Prometheus must never fall, though usage segments go, destinations change between a label of
  * their own and "other", and idle ones are forgotten. So each look adds what was counted since the one before
  * to the label set that the destination has now. */
-#ifndef HEADROOM_CLI_EXPORT_COUNT_H
-#define HEADROOM_CLI_EXPORT_COUNT_H
+#ifndef HEADROOM_CLI_LIVE_EXPORT_COUNT_H
+#define HEADROOM_CLI_LIVE_EXPORT_COUNT_H
 
 #include "cli/live/spaces.h"
 

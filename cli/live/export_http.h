@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* export_http - `headroom export --listen`: an HTTP server for Prometheus. */
-#ifndef HEADROOM_CLI_EXPORT_HTTP_H
-#define HEADROOM_CLI_EXPORT_HTTP_H
+#ifndef HEADROOM_CLI_LIVE_EXPORT_HTTP_H
+#define HEADROOM_CLI_LIVE_EXPORT_HTTP_H
 
 #include "cli/live/export_count.h"
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* export_page - a look, as the text that Prometheus reads. */
-#ifndef HEADROOM_CLI_EXPORT_PAGE_H
-#define HEADROOM_CLI_EXPORT_PAGE_H
+#ifndef HEADROOM_CLI_LIVE_EXPORT_PAGE_H
+#define HEADROOM_CLI_LIVE_EXPORT_PAGE_H
 
 #include "cli/live/export_count.h"
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* export_spaces - one look at the tuple spaces, counted up; which of them get label sets of their own. */
-#ifndef HEADROOM_CLI_EXPORT_SPACES_H
-#define HEADROOM_CLI_EXPORT_SPACES_H
+#ifndef HEADROOM_CLI_LIVE_EXPORT_SPACES_H
+#define HEADROOM_CLI_LIVE_EXPORT_SPACES_H
 
 #include "cli/live/export_count.h"
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* export_text - the last look in the text format of Prometheus. */
-#ifndef HEADROOM_CLI_EXPORT_TEXT_H
-#define HEADROOM_CLI_EXPORT_TEXT_H
+#ifndef HEADROOM_CLI_LIVE_EXPORT_TEXT_H
+#define HEADROOM_CLI_LIVE_EXPORT_TEXT_H
 
 #include "cli/live/export_count.h"
 

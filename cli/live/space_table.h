@@ -3,8 +3,8 @@
  *
  * A tuple space belongs to a network namespace, not to a process: what one process has in use the others
  * cannot take. So the headroom of a row is that of its tuple space, after all processes. */
-#ifndef HEADROOM_CLI_SPACE_TABLE_H
-#define HEADROOM_CLI_SPACE_TABLE_H
+#ifndef HEADROOM_CLI_LIVE_SPACE_TABLE_H
+#define HEADROOM_CLI_LIVE_SPACE_TABLE_H
 
 #include "pool/segment/read.h"
 

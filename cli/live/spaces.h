@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* spaces - find the tuple spaces in use now, each with the processes under the shim that share it. */
-#ifndef HEADROOM_CLI_SPACES_H
-#define HEADROOM_CLI_SPACES_H
+#ifndef HEADROOM_CLI_LIVE_SPACES_H
+#define HEADROOM_CLI_LIVE_SPACES_H
 
 #include "cli/live/space_table.h"
 

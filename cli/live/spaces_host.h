@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* spaces_host - the tuple spaces of the whole host (its network namespace), by the kernel's own list. */
-#ifndef HEADROOM_CLI_SPACES_HOST_H
-#define HEADROOM_CLI_SPACES_HOST_H
+#ifndef HEADROOM_CLI_LIVE_SPACES_HOST_H
+#define HEADROOM_CLI_LIVE_SPACES_HOST_H
 
 #include "cli/live/space_table.h"
 

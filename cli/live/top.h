@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* top - `headroom top`: rows of the live view, and the two ways to show them. */
-#ifndef HEADROOM_CLI_TOP_H
-#define HEADROOM_CLI_TOP_H
+#ifndef HEADROOM_CLI_LIVE_TOP_H
+#define HEADROOM_CLI_LIVE_TOP_H
 
 #include "cli/live/spaces.h"
 

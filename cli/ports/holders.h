@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* holders - how many sockets each process holds. */
-#ifndef HEADROOM_CLI_HOLDERS_H
-#define HEADROOM_CLI_HOLDERS_H
+#ifndef HEADROOM_CLI_PORTS_HOLDERS_H
+#define HEADROOM_CLI_PORTS_HOLDERS_H
 
 #include "pool/ports/process_table.h"
 

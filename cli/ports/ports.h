@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* ports - what `headroom ports` found out, for those who print it. */
-#ifndef HEADROOM_CLI_PORTS_H
-#define HEADROOM_CLI_PORTS_H
+#ifndef HEADROOM_CLI_PORTS_PORTS_H
+#define HEADROOM_CLI_PORTS_PORTS_H
 
 #include "pool/ports/process_table.h"
 #include "pool/ports/space.h"

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* ports_report - print what `headroom ports` found out. */
+/* report - print what `headroom ports` found out. */
 #include "cli/ports/ports.h"
 #include "cli/ports/reserve_list.h"
 #include "cli/shared/json.h"

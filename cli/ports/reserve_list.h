@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* reserve_list - the value ip_local_reserved_ports should have. */
-#ifndef HEADROOM_CLI_RESERVE_LIST_H
-#define HEADROOM_CLI_RESERVE_LIST_H
+#ifndef HEADROOM_CLI_PORTS_RESERVE_LIST_H
+#define HEADROOM_CLI_PORTS_RESERVE_LIST_H
 
 #include "pool/ports/space.h"
 

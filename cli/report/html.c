@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* report_html - the report as one page that needs nothing else: for a browser, a phone, a printer. */
+/* html - the report as one page that needs nothing else: for a browser, a phone, a printer. */
 #include "cli/report/report.h"
 
 #include "cli/shared/terminal.h"

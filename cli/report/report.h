@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* report - `headroom report`: what is collected, and the ways to show it. */
-#ifndef HEADROOM_CLI_REPORT_H
-#define HEADROOM_CLI_REPORT_H
+#ifndef HEADROOM_CLI_REPORT_REPORT_H
+#define HEADROOM_CLI_REPORT_REPORT_H
 
 #include "pool/segment/read.h"
 

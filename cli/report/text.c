@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* report_text - the report for people, as a table. */
+/* text - the report for people, as a table. */
 #include "cli/report/report.h"
 
 #include "cli/shared/terminal.h"

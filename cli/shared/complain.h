@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* complain - what the command says on standard error, and the exit status that goes with it. */
-#ifndef HEADROOM_CLI_COMPLAIN_H
-#define HEADROOM_CLI_COMPLAIN_H
+#ifndef HEADROOM_CLI_SHARED_COMPLAIN_H
+#define HEADROOM_CLI_SHARED_COMPLAIN_H
 
 enum exit_status { STATUS_FINE = 0, STATUS_BAD_NEWS = 1, STATUS_USAGE = 2 };
 

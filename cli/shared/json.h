@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* json - write JSON (RFC 8259), one member after the other. */
-#ifndef HEADROOM_CLI_JSON_H
-#define HEADROOM_CLI_JSON_H
+#ifndef HEADROOM_CLI_SHARED_JSON_H
+#define HEADROOM_CLI_SHARED_JSON_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* netns - look into another network namespace. */
-#ifndef HEADROOM_CLI_NETNS_H
-#define HEADROOM_CLI_NETNS_H
+#ifndef HEADROOM_CLI_SHARED_NETNS_H
+#define HEADROOM_CLI_SHARED_NETNS_H
 
 /* As the command line names it; all NULL: the one this process is in. */
 struct netns_asked {

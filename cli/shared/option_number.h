@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* option_number - the value of an option that is a number. */
-#ifndef HEADROOM_CLI_OPTION_NUMBER_H
-#define HEADROOM_CLI_OPTION_NUMBER_H
+#ifndef HEADROOM_CLI_SHARED_OPTION_NUMBER_H
+#define HEADROOM_CLI_SHARED_OPTION_NUMBER_H
 
 /**
  * option_number() - read it

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* sleep - wait for a time given in seconds. */
-#ifndef HEADROOM_CLI_SLEEP_H
-#define HEADROOM_CLI_SLEEP_H
+#ifndef HEADROOM_CLI_SHARED_SLEEP_H
+#define HEADROOM_CLI_SHARED_SLEEP_H
 
 #include <time.h>
 

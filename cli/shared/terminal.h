@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* terminal - text for people in 80 columns; colour on a terminal only. */
-#ifndef HEADROOM_CLI_TERMINAL_H
-#define HEADROOM_CLI_TERMINAL_H
+#ifndef HEADROOM_CLI_SHARED_TERMINAL_H
+#define HEADROOM_CLI_SHARED_TERMINAL_H
 
 #include <stdint.h>
 #include <stdio.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* verb_options - the options of a verb, one after the other. */
-#ifndef HEADROOM_CLI_VERB_OPTIONS_H
-#define HEADROOM_CLI_VERB_OPTIONS_H
+#ifndef HEADROOM_CLI_SHARED_VERB_OPTIONS_H
+#define HEADROOM_CLI_SHARED_VERB_OPTIONS_H
 
 #include <getopt.h>
 

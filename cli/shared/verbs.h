@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* verbs - the verbs of the headroom command; one file each. */
-#ifndef HEADROOM_CLI_VERBS_H
-#define HEADROOM_CLI_VERBS_H
+#ifndef HEADROOM_CLI_SHARED_VERBS_H
+#define HEADROOM_CLI_SHARED_VERBS_H
 
 #include "cli/shared/complain.h"
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* view_complaints - what could not be learned from the kernel, in a line each on standard error. */
-#ifndef HEADROOM_CLI_VIEW_COMPLAINTS_H
-#define HEADROOM_CLI_VIEW_COMPLAINTS_H
+#ifndef HEADROOM_CLI_SHARED_VIEW_COMPLAINTS_H
+#define HEADROOM_CLI_SHARED_VIEW_COMPLAINTS_H
 
 #include "pool/ports/kernel_view.h"
 

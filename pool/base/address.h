@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* address - one IP address or endpoint, IPv4 and IPv6 alike. */
-#ifndef HEADROOM_POOL_ADDRESS_H
-#define HEADROOM_POOL_ADDRESS_H
+#ifndef HEADROOM_POOL_BASE_ADDRESS_H
+#define HEADROOM_POOL_BASE_ADDRESS_H
 
 #include <netinet/in.h>
 #include <stdbool.h>

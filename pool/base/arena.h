@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* arena - memory of our own: the shim allocates nothing from the program's heap. */
-#ifndef HEADROOM_POOL_ARENA_H
-#define HEADROOM_POOL_ARENA_H
+#ifndef HEADROOM_POOL_BASE_ARENA_H
+#define HEADROOM_POOL_BASE_ARENA_H
 
 #include <stddef.h>
 

@@ -2,8 +2,8 @@
 /* branch_marks - the note by which a file in assembler says that its indirect branches have landing pads, and
  * on x86-64 that calls and returns are paired (System V ABI, "Linux Extensions", .note.gnu.property). The linker
  * leaves the note out of a library if one file lacks it. */
-#ifndef HEADROOM_POOL_BRANCH_MARKS_H
-#define HEADROOM_POOL_BRANCH_MARKS_H
+#ifndef HEADROOM_POOL_BASE_BRANCH_MARKS_H
+#define HEADROOM_POOL_BASE_BRANCH_MARKS_H
 
 #if defined(__x86_64__)
 /* GNU_PROPERTY_X86_FEATURE_1_AND: IBT (1), SHSTK (2) */

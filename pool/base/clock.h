@@ -6,8 +6,8 @@
  * libfaketime and its kin replace clock_gettime(): time stands still, jumps or runs at another speed for the
  * program. Pauses of ours would never end then, and a neighbour that is not ready yet may be called. So the
  * function that the kernel has put into the process (vdso(7)) is called without libc between. */
-#ifndef HEADROOM_POOL_CLOCK_H
-#define HEADROOM_POOL_CLOCK_H
+#ifndef HEADROOM_POOL_BASE_CLOCK_H
+#define HEADROOM_POOL_BASE_CLOCK_H
 
 #include <stdatomic.h>
 #include <stdint.h>

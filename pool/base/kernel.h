@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* kernel - the system calls the library makes, as a table, so that a test can stand in for the kernel. */
-#ifndef HEADROOM_POOL_KERNEL_H
-#define HEADROOM_POOL_KERNEL_H
+#ifndef HEADROOM_POOL_BASE_KERNEL_H
+#define HEADROOM_POOL_BASE_KERNEL_H
 
 #include <errno.h>
 #include <netinet/in.h>

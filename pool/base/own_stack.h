@@ -10,8 +10,8 @@
  * All signals are blocked meanwhile: a handler of the program would run on our stack, which it does not know,
  * and may call a hook, or leave by siglongjmp(). So nothing that can block for long runs here, and no call of
  * the program's own. The stacks are kept for the next time, SLOTS at most. */
-#ifndef HEADROOM_POOL_OWN_STACK_H
-#define HEADROOM_POOL_OWN_STACK_H
+#ifndef HEADROOM_POOL_BASE_OWN_STACK_H
+#define HEADROOM_POOL_BASE_OWN_STACK_H
 
 #include <stdbool.h>
 

@@ -3,8 +3,8 @@
  *
  * Such text ends up on terminals, in log files and in JSON. A newline in it would forge a log line, an escape
  * sequence would be obeyed by a terminal, a byte that is not UTF-8 makes JSON invalid. */
-#ifndef HEADROOM_POOL_PRINTABLE_H
-#define HEADROOM_POOL_PRINTABLE_H
+#ifndef HEADROOM_POOL_BASE_PRINTABLE_H
+#define HEADROOM_POOL_BASE_PRINTABLE_H
 
 #include <stddef.h>
 

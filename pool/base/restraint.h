@@ -11,14 +11,14 @@
  *
  * A filter that the program puts itself under is made for what that program does from then on, and nothing is
  * known of it. So nothing at all is done from then on: each call of kernel.h's table fails with EPERM,
- * unmade, and the hooks pass through. What had to be done is done just before (hook_sandbox.c).
+ * unmade, and the hooks pass through. What had to be done is done just before (preload/hooks/sandbox.c).
  *
  * A program may also be near its limit of fds: one of ours, be it for a microsecond, can then be the one that
  * another thread of the program does not get. So none is opened while one of the last FD_ROOM numbers below
  * the limit is taken; see kernel_private_fd(). That is asked anew each time, as nothing else tells: the
  * program opens files in ways that no hook sees. */
-#ifndef HEADROOM_POOL_RESTRAINT_H
-#define HEADROOM_POOL_RESTRAINT_H
+#ifndef HEADROOM_POOL_BASE_RESTRAINT_H
+#define HEADROOM_POOL_BASE_RESTRAINT_H
 
 #include <stdatomic.h>
 #include <stdbool.h>

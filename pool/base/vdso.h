@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* vdso - functions of the kernel's that every process has in its memory (vdso(7)). */
-#ifndef HEADROOM_POOL_VDSO_H
-#define HEADROOM_POOL_VDSO_H
+#ifndef HEADROOM_POOL_BASE_VDSO_H
+#define HEADROOM_POOL_BASE_VDSO_H
 
 /**
  * vdso_find() - look a function up in an image that is loaded as the kernel loads it

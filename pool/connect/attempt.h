@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* attempt - one outgoing connect(): choose a source, apply it, judge the outcome, try the next. */
-#ifndef HEADROOM_POOL_ATTEMPT_H
-#define HEADROOM_POOL_ATTEMPT_H
+#ifndef HEADROOM_POOL_CONNECT_ATTEMPT_H
+#define HEADROOM_POOL_CONNECT_ATTEMPT_H
 
 #include "pool/base/hot.h"
 #include "pool/shim.h"

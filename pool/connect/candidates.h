@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* candidates - look up what has to be known before a source can be chosen, when it is not known or old. */
-#ifndef HEADROOM_POOL_CANDIDATES_H
-#define HEADROOM_POOL_CANDIDATES_H
+#ifndef HEADROOM_POOL_CONNECT_CANDIDATES_H
+#define HEADROOM_POOL_CONNECT_CANDIDATES_H
 
 #include "pool/log/events.h"
 #include "pool/shim.h"

@@ -13,8 +13,8 @@
  * A connection to an address of this host may meet itself: the kernel picks the port that it is to connect
  * to, and where nobody listens the two ends are one (RFC 9293, 3.5). Of a port of the other parity that
  * cannot be while half of the range is free, so with the option that port is left for the last. */
-#ifndef HEADROOM_POOL_KNEE_H
-#define HEADROOM_POOL_KNEE_H
+#ifndef HEADROOM_POOL_CONNECT_KNEE_H
+#define HEADROOM_POOL_CONNECT_KNEE_H
 
 #include "pool/base/address.h"
 #include "pool/ports/range.h"

@@ -10,8 +10,8 @@
  *
  * A port of this process that comes free ends the wait, and is taken. A signal that is handled ends it too.
  */
-#ifndef HEADROOM_POOL_PACE_H
-#define HEADROOM_POOL_PACE_H
+#ifndef HEADROOM_POOL_CONNECT_PACE_H
+#define HEADROOM_POOL_CONNECT_PACE_H
 
 #include <stdbool.h>
 #include <stdint.h>

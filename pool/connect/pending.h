@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* pending - a connection whose connect() the program was told is under way: what becomes of it later. */
-#ifndef HEADROOM_POOL_PENDING_H
-#define HEADROOM_POOL_PENDING_H
+#ifndef HEADROOM_POOL_CONNECT_PENDING_H
+#define HEADROOM_POOL_CONNECT_PENDING_H
 
 #include "pool/connect/attempt.h"
 

@@ -15,8 +15,8 @@
  * to the next source. At the end of that time it is tried again.
  *
  * What one process finds out it tells others of the same user: see board.h. */
-#ifndef HEADROOM_POOL_SLOWNESS_H
-#define HEADROOM_POOL_SLOWNESS_H
+#ifndef HEADROOM_POOL_CONNECT_SLOWNESS_H
+#define HEADROOM_POOL_CONNECT_SLOWNESS_H
 
 #include "pool/base/hot.h"
 #include "pool/ledger/ledger.h"

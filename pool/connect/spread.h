@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* spread - which source the next connection to a destination leaves from. */
-#ifndef HEADROOM_POOL_SPREAD_H
-#define HEADROOM_POOL_SPREAD_H
+#ifndef HEADROOM_POOL_CONNECT_SPREAD_H
+#define HEADROOM_POOL_CONNECT_SPREAD_H
 
 #include "pool/shim.h"
 

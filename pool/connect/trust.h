@@ -26,8 +26,8 @@
  *
  * A source that nobody doubts has no struct trust, and costs a connect() the count of those without an
  * answer, `doubt` of its tuple space. */
-#ifndef HEADROOM_POOL_TRUST_H
-#define HEADROOM_POOL_TRUST_H
+#ifndef HEADROOM_POOL_CONNECT_TRUST_H
+#define HEADROOM_POOL_CONNECT_TRUST_H
 
 #include "pool/base/hot.h"
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* guard - is the exchange on a connection complete, so that another may follow on it? */
-#ifndef HEADROOM_POOL_GUARD_H
-#define HEADROOM_POOL_GUARD_H
+#ifndef HEADROOM_POOL_GUARD_GUARD_H
+#define HEADROOM_POOL_GUARD_GUARD_H
 
 #include "pool/guard/state.h"
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* guard_http - the guard of HTTP/1.1 connections. */
+/* http - the guard of HTTP/1.1 connections. */
 #include "pool/guard/http.h"
 
 #include "pool/guard/guard.h"

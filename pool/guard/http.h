@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* guard_http - the guard of HTTP/1.1 connections. */
+/* http - the guard of HTTP/1.1 connections. */
 #ifndef HEADROOM_POOL_GUARD_HTTP_H
 #define HEADROOM_POOL_GUARD_HTTP_H
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* http_headers - what the headers of a message say about its connection. */
-#ifndef HEADROOM_POOL_HTTP_HEADERS_H
-#define HEADROOM_POOL_HTTP_HEADERS_H
+#ifndef HEADROOM_POOL_GUARD_HTTP_HEADERS_H
+#define HEADROOM_POOL_GUARD_HTTP_HEADERS_H
 
 #include <http_parser.h>
 #include <stdbool.h>
@@ -10,7 +10,7 @@
 /* The longest header name or word that is looked at, and the NUL. */
 enum { HTTP_WORD_MAX = 24 };
 
-/* One direction. http-parser reads the heads; lines, chunks and bodies are followed by guard_http.c. */
+/* One direction. http-parser reads the heads; lines, chunks and bodies are followed by guard/http.c. */
 struct http_stream {
 	struct http_parser parser;
 	uint64_t left;                /* bytes of the body or chunk still to come */

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* guard_memcached - the guard of memcached connections (text protocol). */
+/* memcached - the guard of memcached connections (text protocol). */
 #include "pool/guard/memcached.h"
 
 #include "pool/guard/memcached_command.h"

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* guard_memcached - the guard of memcached connections (text protocol). */
+/* memcached - the guard of memcached connections (text protocol). */
 #ifndef HEADROOM_POOL_GUARD_MEMCACHED_H
 #define HEADROOM_POOL_GUARD_MEMCACHED_H
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* memcached_command - the commands that a program sends to memcached. */
-#ifndef HEADROOM_POOL_MEMCACHED_COMMAND_H
-#define HEADROOM_POOL_MEMCACHED_COMMAND_H
+#ifndef HEADROOM_POOL_GUARD_MEMCACHED_COMMAND_H
+#define HEADROOM_POOL_GUARD_MEMCACHED_COMMAND_H
 
 #include "pool/guard/state.h"
 

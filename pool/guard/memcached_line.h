@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* memcached_line - lines of words, and blocks of data, of memcached's text protocol. */
-#ifndef HEADROOM_POOL_MEMCACHED_LINE_H
-#define HEADROOM_POOL_MEMCACHED_LINE_H
+#ifndef HEADROOM_POOL_GUARD_MEMCACHED_LINE_H
+#define HEADROOM_POOL_GUARD_MEMCACHED_LINE_H
 
 #include <stdbool.h>
 #include <stddef.h>

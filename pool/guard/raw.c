@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* guard_raw - the guard of connections whose protocol the rule's owner vouches for. */
+/* raw - the guard of connections whose protocol the rule's owner vouches for. */
 #include "pool/guard/raw.h"
 
 #include "pool/guard/http.h"

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* guard_raw - the guard of connections whose protocol the rule's owner vouches for.
+/* raw - the guard of connections whose protocol the rule's owner vouches for.
  *
  * It refuses what begins like a protocol that is bound to its connection, and holds HTTP to HTTP's rules. */
 #ifndef HEADROOM_POOL_GUARD_RAW_H

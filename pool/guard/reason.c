@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* guard_reason - why a connection is never parked. */
+/* reason - why a connection is never parked. */
 #include "pool/guard/reason.h"
 
 static const char reason_names[GUARD_REASONS][16] = {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* guard_reason - why a connection is never parked. */
+/* reason - why a connection is never parked. */
 #ifndef HEADROOM_POOL_GUARD_REASON_H
 #define HEADROOM_POOL_GUARD_REASON_H
 

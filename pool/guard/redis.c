@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* guard_redis - the guard of Redis connections. */
+/* redis - the guard of Redis connections. */
 #include "pool/guard/redis.h"
 
 #include "pool/guard/redis_command.h"

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* guard_redis - the guard of Redis connections. */
+/* redis - the guard of Redis connections. */
 #ifndef HEADROOM_POOL_GUARD_REDIS_H
 #define HEADROOM_POOL_GUARD_REDIS_H
 

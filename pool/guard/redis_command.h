@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* redis_command - the commands that a program sends to Redis. */
-#ifndef HEADROOM_POOL_REDIS_COMMAND_H
-#define HEADROOM_POOL_REDIS_COMMAND_H
+#ifndef HEADROOM_POOL_GUARD_REDIS_COMMAND_H
+#define HEADROOM_POOL_GUARD_REDIS_COMMAND_H
 
 #include "pool/guard/state.h"
 

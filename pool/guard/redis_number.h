@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* redis_number - the counts and sizes in Redis' framing. */
-#ifndef HEADROOM_POOL_REDIS_NUMBER_H
-#define HEADROOM_POOL_REDIS_NUMBER_H
+#ifndef HEADROOM_POOL_GUARD_REDIS_NUMBER_H
+#define HEADROOM_POOL_GUARD_REDIS_NUMBER_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* request_queue - which kind of reply each request in flight waits for, oldest first. */
-#ifndef HEADROOM_POOL_REQUEST_QUEUE_H
-#define HEADROOM_POOL_REQUEST_QUEUE_H
+#ifndef HEADROOM_POOL_GUARD_REQUEST_QUEUE_H
+#define HEADROOM_POOL_GUARD_REQUEST_QUEUE_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* guard_state - what a guard knows of one connection: that of all guards, and that of each kind. */
+/* state - what a guard knows of one connection: that of all guards, and that of each kind. */
 #ifndef HEADROOM_POOL_GUARD_STATE_H
 #define HEADROOM_POOL_GUARD_STATE_H
 

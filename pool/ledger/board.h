@@ -7,8 +7,8 @@
  * processes of this user hold is in it too. A row names a network namespace by its cookie, has an end, and a
  * sum over it: a torn, old or foreign one is none. Where no usage segments are
  * kept there is no board. */
-#ifndef HEADROOM_POOL_BOARD_H
-#define HEADROOM_POOL_BOARD_H
+#ifndef HEADROOM_POOL_LEDGER_BOARD_H
+#define HEADROOM_POOL_LEDGER_BOARD_H
 
 #include "pool/base/address.h"
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* usage_write - which tuple space has an entry in this process's usage segment; its events. */
+/* entries - which tuple space has an entry in this process's usage segment; its events. */
 #include "pool/ledger/entries.h"
 
 #include "pool/base/clock.h"

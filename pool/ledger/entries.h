@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* usage_write - this process's usage segment: making it, and which tuple space has an entry there.
+/* entries - this process's usage segment: making it, and which tuple space has an entry there.
  *
  * A tuple space counts in its entry of the segment directly, so that a connect() touches no memory besides.
  * While there is no segment (none made yet, none to be had, switched off) it counts in memory of its own. So
@@ -12,8 +12,8 @@
  * The segment never shrinks under the program: its file is mode 0400, on a memory file system, and a page is
  * asked for (fallocate(2), MADV_POPULATE_WRITE) before it is written to. Only who could kill the process as
  * well could cut it short. */
-#ifndef HEADROOM_POOL_USAGE_WRITE_H
-#define HEADROOM_POOL_USAGE_WRITE_H
+#ifndef HEADROOM_POOL_LEDGER_ENTRIES_H
+#define HEADROOM_POOL_LEDGER_ENTRIES_H
 
 #include "pool/base/arena.h"
 #include "pool/ports/range.h"

@@ -6,8 +6,8 @@
  * LEDGER_UNFOLDED_MAX those with nothing open are folded: of each tuple space 80 bytes stay, with its
  * TIME_WAITs by the tick they began in. When the program comes back to one, all its tuple spaces are made
  * anew as they were. What they counted is in the sum of the usage segment, whether folded or not. */
-#ifndef HEADROOM_POOL_FOLDING_H
-#define HEADROOM_POOL_FOLDING_H
+#ifndef HEADROOM_POOL_LEDGER_FOLDING_H
+#define HEADROOM_POOL_LEDGER_FOLDING_H
 
 #include "pool/base/address.h"
 #include "pool/base/arena.h"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* ledger - what this process has open, per destination and source. */
-#ifndef HEADROOM_POOL_LEDGER_H
-#define HEADROOM_POOL_LEDGER_H
+#ifndef HEADROOM_POOL_LEDGER_LEDGER_H
+#define HEADROOM_POOL_LEDGER_LEDGER_H
 
 #include "pool/base/address.h"
 #include "pool/base/arena.h"

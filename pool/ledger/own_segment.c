@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* usage_life - the usage segment's beginning and end in a process, and in its forks. */
+/* own_segment - the usage segment's beginning and end in a process, and in its forks. */
 #include "pool/ledger/entries.h"
 
 #include "pool/base/clock.h"

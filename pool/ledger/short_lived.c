@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* usage_short - does this process make a segment yet, and does it leave one? See recent.h. */
+/* short_lived - does this process make a segment yet, and does it leave one? See recent.h. */
 #include "pool/ledger/short_lived.h"
 
 #include "pool/base/clock.h"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-/* usage_short - does this process make a segment yet, and does it leave one? See recent.h. */
-#ifndef HEADROOM_POOL_USAGE_SHORT_H
-#define HEADROOM_POOL_USAGE_SHORT_H
+/* short_lived - does this process make a segment yet, and does it leave one? See recent.h. */
+#ifndef HEADROOM_POOL_LEDGER_SHORT_LIVED_H
+#define HEADROOM_POOL_LEDGER_SHORT_LIVED_H
 
 #include <stdbool.h>
 

@@ -3,8 +3,8 @@
  *
  * Their usage segments are read now and then: files, not mappings, as a mapping of a file that somebody cuts
  * short would end this program. What a dead process had open is gone; its TIME_WAITs count until they end. */
-#ifndef HEADROOM_POOL_SIBLINGS_H
-#define HEADROOM_POOL_SIBLINGS_H
+#ifndef HEADROOM_POOL_LEDGER_SIBLINGS_H
+#define HEADROOM_POOL_LEDGER_SIBLINGS_H
 
 #include "pool/base/address.h"
 

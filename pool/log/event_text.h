@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* event_text - an event in words, for log lines and for whoever reads a usage segment. */
-#ifndef HEADROOM_POOL_EVENT_TEXT_H
-#define HEADROOM_POOL_EVENT_TEXT_H
+#ifndef HEADROOM_POOL_LOG_EVENT_TEXT_H
+#define HEADROOM_POOL_LOG_EVENT_TEXT_H
 
 #include "pool/segment/layout.h"
 

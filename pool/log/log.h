@@ -4,8 +4,8 @@
  * No fd is kept: a file is opened for each line, standard error is written to only while it is still the
  * file it was at start (a program may close fd 2 and get a socket with that number), and only when that
  * cannot block or raise SIGPIPE. */
-#ifndef HEADROOM_POOL_LOG_H
-#define HEADROOM_POOL_LOG_H
+#ifndef HEADROOM_POOL_LOG_LOG_H
+#define HEADROOM_POOL_LOG_LOG_H
 
 #include "pool/rules/settings.h"
 

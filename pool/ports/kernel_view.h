@@ -6,8 +6,8 @@
  * the calling thread. A pass is not one moment: a socket that changes its state meanwhile may be seen twice,
  * or not.
  */
-#ifndef HEADROOM_POOL_KERNEL_VIEW_H
-#define HEADROOM_POOL_KERNEL_VIEW_H
+#ifndef HEADROOM_POOL_PORTS_KERNEL_VIEW_H
+#define HEADROOM_POOL_PORTS_KERNEL_VIEW_H
 
 #include "pool/ports/socket_seen.h"
 

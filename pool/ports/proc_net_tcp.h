@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* proc_net_tcp - the kernel's list of TCP sockets from /proc/net/tcp and /proc/net/tcp6. */
-#ifndef HEADROOM_POOL_PROC_NET_TCP_H
-#define HEADROOM_POOL_PROC_NET_TCP_H
+#ifndef HEADROOM_POOL_PORTS_PROC_NET_TCP_H
+#define HEADROOM_POOL_PORTS_PROC_NET_TCP_H
 
 #include "pool/ports/kernel_view.h"
 

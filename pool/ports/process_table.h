@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* process_table - which process holds a socket. */
-#ifndef HEADROOM_POOL_PROCESS_TABLE_H
-#define HEADROOM_POOL_PROCESS_TABLE_H
+#ifndef HEADROOM_POOL_PORTS_PROCESS_TABLE_H
+#define HEADROOM_POOL_PORTS_PROCESS_TABLE_H
 
 #include <stdbool.h>
 #include <stddef.h>

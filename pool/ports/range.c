@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* port_range - how many ports a tuple space has: the range less the reserved ports. */
+/* range - how many ports a tuple space has: the range less the reserved ports. */
 #include "pool/ports/range.h"
 
 #include "pool/base/kernel.h"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-/* port_range - how many ports a tuple space has: the range less the reserved ports. */
-#ifndef HEADROOM_POOL_PORT_RANGE_H
-#define HEADROOM_POOL_PORT_RANGE_H
+/* range - how many ports a tuple space has: the range less the reserved ports. */
+#ifndef HEADROOM_POOL_PORTS_RANGE_H
+#define HEADROOM_POOL_PORTS_RANGE_H
 
 #include <stdbool.h>
 #include <stdint.h>

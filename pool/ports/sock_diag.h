@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* sock_diag - the kernel's list of TCP sockets over netlink. */
-#ifndef HEADROOM_POOL_SOCK_DIAG_H
-#define HEADROOM_POOL_SOCK_DIAG_H
+#ifndef HEADROOM_POOL_PORTS_SOCK_DIAG_H
+#define HEADROOM_POOL_PORTS_SOCK_DIAG_H
 
 #include "pool/ports/kernel_view.h"
 

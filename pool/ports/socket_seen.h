@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* socket_seen - one TCP socket as the kernel lists it. */
-#ifndef HEADROOM_POOL_SOCKET_SEEN_H
-#define HEADROOM_POOL_SOCKET_SEEN_H
+#ifndef HEADROOM_POOL_PORTS_SOCKET_SEEN_H
+#define HEADROOM_POOL_PORTS_SOCKET_SEEN_H
 
 #include "pool/base/address.h"
 

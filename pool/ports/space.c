@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* port_space - the ports of a network namespace: which of them connect() may take at all, and who takes them
+/* space - the ports of a network namespace: which of them connect() may take at all, and who takes them
  * away. */
 #include "pool/ports/space.h"
 

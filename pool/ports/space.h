@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* port_space - the ports of a network namespace: which of them connect() may take at all, and who takes them
+/* space - the ports of a network namespace: which of them connect() may take at all, and who takes them
  * away.
  *
  * A blocked port is lost to every source and destination: its bind bucket holds a socket that was bound
@@ -7,8 +7,8 @@
  * The kernel's list shows listeners and bound-only sockets. Of any other socket it does not tell whether
  * connect() picked its port: such a port is doubtful, until port_space_ask().
  */
-#ifndef HEADROOM_POOL_PORT_SPACE_H
-#define HEADROOM_POOL_PORT_SPACE_H
+#ifndef HEADROOM_POOL_PORTS_SPACE_H
+#define HEADROOM_POOL_PORTS_SPACE_H
 
 #include "pool/ports/kernel_view.h"
 #include "pool/ports/range.h"

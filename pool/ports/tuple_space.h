@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* tuple_space - the ports from one source to one destination: what holds each, how many are left. */
-#ifndef HEADROOM_POOL_TUPLE_SPACE_H
-#define HEADROOM_POOL_TUPLE_SPACE_H
+#ifndef HEADROOM_POOL_PORTS_TUPLE_SPACE_H
+#define HEADROOM_POOL_PORTS_TUPLE_SPACE_H
 
 #include "pool/ports/space.h"
 

@@ -14,8 +14,8 @@
  *  - Where new connections of the program wait for their first answer while those that are handed out get
  *    theirs, the server has few workers, and connections that are kept keep them busy: that is evidence too.
  *  - How long a connection is kept follows the rate: some multiples of the time between two connects. */
-#ifndef HEADROOM_POOL_CONDUCT_H
-#define HEADROOM_POOL_CONDUCT_H
+#ifndef HEADROOM_POOL_REUSE_CONDUCT_H
+#define HEADROOM_POOL_REUSE_CONDUCT_H
 
 #include <stdbool.h>
 #include <stdint.h>

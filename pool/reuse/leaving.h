@@ -11,8 +11,8 @@
  * tcp_filter(), net/ipv4/tcp_ipv4.c; SO_ATTACH_FILTER, socket(7); SO_MEMINFO, net/core/sock.c:
  * SK_MEMINFO_DROPS). The server's kernel waits for the acknowledgement, and the reset is that (RFC
  * 9293, 3.10.7.4, LAST-ACK). */
-#ifndef HEADROOM_POOL_LEAVING_H
-#define HEADROOM_POOL_LEAVING_H
+#ifndef HEADROOM_POOL_REUSE_LEAVING_H
+#define HEADROOM_POOL_REUSE_LEAVING_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* option_log - which socket options a program set, so that another socket can be given the same. */
-#ifndef HEADROOM_POOL_OPTION_LOG_H
-#define HEADROOM_POOL_OPTION_LOG_H
+#ifndef HEADROOM_POOL_REUSE_OPTION_LOG_H
+#define HEADROOM_POOL_REUSE_OPTION_LOG_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -2,8 +2,8 @@
 /* parked - the connections a program closed that are kept open for its next connect().
  *
  * Among them is the blank (reuse.h), which belongs to no destination. */
-#ifndef HEADROOM_POOL_PARKED_H
-#define HEADROOM_POOL_PARKED_H
+#ifndef HEADROOM_POOL_REUSE_PARKED_H
+#define HEADROOM_POOL_REUSE_PARKED_H
 
 #include "pool/reuse/reuse.h"
 

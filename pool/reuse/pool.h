@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-/* parked_pool - the parked connections of one destination, and what reuse did there. */
-#ifndef HEADROOM_POOL_PARKED_POOL_H
-#define HEADROOM_POOL_PARKED_POOL_H
+/* pool - the parked connections of one destination, and what reuse did there. */
+#ifndef HEADROOM_POOL_REUSE_POOL_H
+#define HEADROOM_POOL_REUSE_POOL_H
 
 #include "pool/reuse/conduct.h"
 

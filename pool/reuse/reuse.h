@@ -21,8 +21,8 @@
  * linger: a connect() that cannot be served from the pool takes one out of it first. Those that have been
  * idle for too long are closed on time by a thread of ours (keeper.h), as the program would have closed them.
  * What the server does with them decides for how long (conduct.h). */
-#ifndef HEADROOM_POOL_REUSE_H
-#define HEADROOM_POOL_REUSE_H
+#ifndef HEADROOM_POOL_REUSE_REUSE_H
+#define HEADROOM_POOL_REUSE_REUSE_H
 
 #include "pool/guard/guard.h"
 #include "pool/reuse/option_log.h"

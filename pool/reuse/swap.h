@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* swap - put a parked connection under the program's fd, and take a connection from under it. */
-#ifndef HEADROOM_POOL_SWAP_H
-#define HEADROOM_POOL_SWAP_H
+#ifndef HEADROOM_POOL_REUSE_SWAP_H
+#define HEADROOM_POOL_REUSE_SWAP_H
 
 #include "pool/reuse/reuse.h"
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* interfaces - the addresses of this machine's interfaces, and the prefixes that are on their links. */
-#ifndef HEADROOM_POOL_INTERFACES_H
-#define HEADROOM_POOL_INTERFACES_H
+#ifndef HEADROOM_POOL_ROUTES_INTERFACES_H
+#define HEADROOM_POOL_ROUTES_INTERFACES_H
 
 #include "pool/base/address.h"
 #include "pool/base/arena.h"

@@ -13,8 +13,8 @@
  * may be of another namespace: in a process of which some thread has left home, and for an fd whose making
  * was not seen, as it may have come from another process. Where the kernel does not tell, such a socket is
  * left alone. */
-#ifndef HEADROOM_POOL_NETWORK_H
-#define HEADROOM_POOL_NETWORK_H
+#ifndef HEADROOM_POOL_ROUTES_NETWORK_H
+#define HEADROOM_POOL_ROUTES_NETWORK_H
 
 #include <stdatomic.h>
 #include <stdbool.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* routing_options - socket options that the kernel looks at when it chooses the route, and so the source. */
+/* options - socket options that the kernel looks at when it chooses the route, and so the source. */
 #include "pool/routes/options.h"
 
 #include "pool/base/hot.h"

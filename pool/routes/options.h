@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-/* routing_options - socket options that the kernel looks at when it chooses the route, and so the source. */
-#ifndef HEADROOM_POOL_ROUTING_OPTIONS_H
-#define HEADROOM_POOL_ROUTING_OPTIONS_H
+/* options - socket options that the kernel looks at when it chooses the route, and so the source. */
+#ifndef HEADROOM_POOL_ROUTES_OPTIONS_H
+#define HEADROOM_POOL_ROUTES_OPTIONS_H
 
 #include <stdbool.h>
 #include <stdint.h>

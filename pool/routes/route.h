@@ -5,8 +5,8 @@
  * It is asked by RTM_GETROUTE (rtnetlink(7)), which sends nothing and takes no port: with the protocol and
  * the port of the connection to come, as routing rules may look at them, and for the user that the program
  * acts for. The fd that it takes is closed before the answer is used. */
-#ifndef HEADROOM_POOL_ROUTE_H
-#define HEADROOM_POOL_ROUTE_H
+#ifndef HEADROOM_POOL_ROUTES_ROUTE_H
+#define HEADROOM_POOL_ROUTES_ROUTE_H
 
 #include "pool/base/address.h"
 #include "pool/rules/source_list.h"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* traffic_classes - towards one destination: which traffic classes take the way that none takes. */
-#ifndef HEADROOM_POOL_TRAFFIC_CLASSES_H
-#define HEADROOM_POOL_TRAFFIC_CLASSES_H
+#ifndef HEADROOM_POOL_ROUTES_TRAFFIC_CLASSES_H
+#define HEADROOM_POOL_ROUTES_TRAFFIC_CLASSES_H
 
 #include <stdbool.h>
 #include <stdint.h>

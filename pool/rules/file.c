@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* rule_file - the rule file: [headroom] and [to DESTINATION] sections. */
+/* file - the rule file: [headroom] and [to DESTINATION] sections. */
 #include "pool/rules/file.h"
 
 #include "pool/base/kernel.h"

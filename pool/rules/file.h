@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-/* rule_file - the rule file: [headroom] and [to DESTINATION] sections. */
-#ifndef HEADROOM_POOL_RULE_FILE_H
-#define HEADROOM_POOL_RULE_FILE_H
+/* file - the rule file: [headroom] and [to DESTINATION] sections. */
+#ifndef HEADROOM_POOL_RULES_FILE_H
+#define HEADROOM_POOL_RULES_FILE_H
 
 #include "pool/rules/settings.h"
 

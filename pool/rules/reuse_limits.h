@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* reuse_limits - what a rule says of reuse: the guard, how many connections may be parked, for how long. */
-#ifndef HEADROOM_POOL_REUSE_LIMITS_H
-#define HEADROOM_POOL_REUSE_LIMITS_H
+#ifndef HEADROOM_POOL_RULES_REUSE_LIMITS_H
+#define HEADROOM_POOL_RULES_REUSE_LIMITS_H
 
 #include "pool/guard/guard.h"
 

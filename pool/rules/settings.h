@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* settings - what the user asked for: the environment and the rule file, read once at start. */
-#ifndef HEADROOM_POOL_SETTINGS_H
-#define HEADROOM_POOL_SETTINGS_H
+#ifndef HEADROOM_POOL_RULES_SETTINGS_H
+#define HEADROOM_POOL_RULES_SETTINGS_H
 
 #include "pool/base/address.h"
 #include "pool/base/arena.h"

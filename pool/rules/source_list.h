@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* source_list - the LIST of sources: addresses, ranges, prefixes, `auto`. */
-#ifndef HEADROOM_POOL_SOURCE_LIST_H
-#define HEADROOM_POOL_SOURCE_LIST_H
+#ifndef HEADROOM_POOL_RULES_SOURCE_LIST_H
+#define HEADROOM_POOL_RULES_SOURCE_LIST_H
 
 #include "pool/base/address.h"
 #include "pool/base/arena.h"

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* usage_directory - where usage segments are kept, and whom to trust there. */
+/* directory - where usage segments are kept, and whom to trust there. */
 #include "pool/segment/directory.h"
 
 #include "pool/base/kernel.h"

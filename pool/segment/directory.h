@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-/* usage_directory - where usage segments are kept, and whom to trust there. */
-#ifndef HEADROOM_POOL_USAGE_DIRECTORY_H
-#define HEADROOM_POOL_USAGE_DIRECTORY_H
+/* directory - where usage segments are kept, and whom to trust there. */
+#ifndef HEADROOM_POOL_SEGMENT_DIRECTORY_H
+#define HEADROOM_POOL_SEGMENT_DIRECTORY_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* usage_entry - how the one who writes a usage entry writes it; the shim's lock is held. */
+/* entry - how the one who writes a usage entry writes it; the shim's lock is held. */
 #include "pool/segment/entry.h"
 
 #include "pool/base/hot.h"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-/* usage_entry - how the one who writes a usage entry writes it; the shim's lock is held. */
-#ifndef HEADROOM_POOL_USAGE_ENTRY_H
-#define HEADROOM_POOL_USAGE_ENTRY_H
+/* entry - how the one who writes a usage entry writes it; the shim's lock is held. */
+#ifndef HEADROOM_POOL_SEGMENT_ENTRY_H
+#define HEADROOM_POOL_SEGMENT_ENTRY_H
 
 #include "pool/segment/layout.h"
 

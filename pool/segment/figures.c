@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* usage_figures - what follows from an entry's numbers: in use, headroom, how long it lasts. */
+/* figures - what follows from an entry's numbers: in use, headroom, how long it lasts. */
 #include "pool/segment/read.h"
 
 #include "pool/ports/range.h"

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* usage_file - make, map and extend the file of a usage segment; remove old ones. */
+/* file - make, map and extend the file of a usage segment; remove old ones. */
 #include "pool/base/clock.h"
 #include "pool/base/hot.h"
 #include "pool/base/kernel.h"

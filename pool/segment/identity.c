@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* usage_identity - what tells a process from all others: pid and start, namespaces, boot. */
+/* identity - what tells a process from all others: pid and start, namespaces, boot. */
 #include "pool/segment/identity.h"
 
 #include "pool/base/kernel.h"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-/* usage_identity - what tells a process from all others: pid and start, namespaces, boot. */
-#ifndef HEADROOM_POOL_USAGE_IDENTITY_H
-#define HEADROOM_POOL_USAGE_IDENTITY_H
+/* identity - what tells a process from all others: pid and start, namespaces, boot. */
+#ifndef HEADROOM_POOL_SEGMENT_IDENTITY_H
+#define HEADROOM_POOL_SEGMENT_IDENTITY_H
 
 #include "pool/segment/layout.h"
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* usage - the layout of a usage segment: what one process under the shim counts, for others to read.
+/* layout - the layout of a usage segment: what one process under the shim counts, for others to read.
  *
  * A segment is a file on a memory file system (tmpfs), mode 0400, mapped by the process that writes it. It
  * stays when that process ends, however it ends, as its last word. All numbers are in the machine's own byte
@@ -11,14 +11,14 @@
  *
  * The writer makes plain atomic stores, with no system call, and never waits for a reader. What is larger
  * than a word carries a sequence number: odd while it is written, changed when it was. A reader copies, and
- * copies again if the number was odd or changed meanwhile (usage_read.c). The file is sparse: entries never
+ * copies again if the number was odd or changed meanwhile (segment/read.c). The file is sparse: entries never
  * used take no memory.
  *
  * While the process lives it holds a write lock on the file, by its mapping: fcntl(2), F_OFD_SETLK; the lock
  * belongs to the open file, which a mapping keeps open (tests/platform/mapped_lock.c). So F_OFD_GETLK tells
  * from any pid namespace whether the writer lives. */
-#ifndef HEADROOM_POOL_USAGE_H
-#define HEADROOM_POOL_USAGE_H
+#ifndef HEADROOM_POOL_SEGMENT_LAYOUT_H
+#define HEADROOM_POOL_SEGMENT_LAYOUT_H
 
 #include "pool/base/address.h"
 
@@ -155,8 +155,8 @@ struct usage_header {
 	/* 152 */ uint64_t forgotten;    /* idle destinations dropped for room; their counts are in [0] */
 	/* 160 */ uint32_t entries_used; /* no entry from here on was ever used */
 	/* 164 */ uint32_t range_low, range_high, range_reserved; /* all 0: not known */
-	/* 176 */ uint32_t time_wait_reuse;                       /* tcp_tw_reuse: see port_range.h */
-	/* 180 */ uint32_t reuse_delay_ms, waits_bound;           /* see port_range.h; 0: not known */
+	/* 176 */ uint32_t time_wait_reuse;                       /* tcp_tw_reuse: see ports/range.h */
+	/* 180 */ uint32_t reuse_delay_ms, waits_bound;           /* see ports/range.h; 0: not known */
 	/* 188 */ uint8_t reserved_188[68];
 	/* 256 */ char name[USAGE_NAME_MAX];       /* of the program, without its path; ends in 0 */
 	/* 320 */ char command[USAGE_COMMAND_MAX]; /* start of its command line, arguments parted by 0 */

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* usage_read - read usage segments: is it one, and what does it say? */
+/* read - read usage segments: is it one, and what does it say? */
 #include "pool/segment/read.h"
 
 #include "pool/base/clock.h"
@@ -238,7 +238,7 @@ static bool is_running(int fd, const struct usage_header *header)
 }
 
 /* When did a process end that left no word of it? Nobody knows: whoever first finds it ended sets the time of
- * the file's last change (usage_sweep.c). Until then that is when it was made. */
+ * the file's last change (segment/sweep.c). Until then that is when it was made. */
 static uint64_t end_found_ns(int fd, const struct stat *st, const struct usage_header *header)
 {
 	struct timespec now = { 0 };

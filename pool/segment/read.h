@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-/* usage_read - read usage segments: is it one, and what does it say?
+/* read - read usage segments: is it one, and what does it say?
  *
  * Whoever reads trusts nothing: the file may be truncated, planted, of another version, half written, or
  * being written. It is read, not mapped, as a mapping of a file that somebody truncates kills its reader. */
-#ifndef HEADROOM_POOL_USAGE_READ_H
-#define HEADROOM_POOL_USAGE_READ_H
+#ifndef HEADROOM_POOL_SEGMENT_READ_H
+#define HEADROOM_POOL_SEGMENT_READ_H
 
 #include "pool/base/arena.h"
 #include "pool/rules/settings.h"

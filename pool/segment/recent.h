@@ -17,8 +17,8 @@
  * The file is mapped only at the end of a process, and each page is asked for before a store to it. Trust:
  * as for segments, in a directory of this user alone; mode 0600, as many write. A process that is killed
  * before its end, or ends by a raw system call, has added nothing: that is lost. */
-#ifndef HEADROOM_POOL_RECENT_H
-#define HEADROOM_POOL_RECENT_H
+#ifndef HEADROOM_POOL_SEGMENT_RECENT_H
+#define HEADROOM_POOL_SEGMENT_RECENT_H
 
 #include "pool/ports/range.h"
 #include "pool/segment/layout.h"

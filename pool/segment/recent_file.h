@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* recent_file - the file of what short-lived processes counted: making, opening and mapping it. */
-#ifndef HEADROOM_POOL_RECENT_FILE_H
-#define HEADROOM_POOL_RECENT_FILE_H
+#ifndef HEADROOM_POOL_SEGMENT_RECENT_FILE_H
+#define HEADROOM_POOL_SEGMENT_RECENT_FILE_H
 
 #include "pool/segment/recent.h"
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* recent_read - what short-lived processes counted, as if each name were one process that has ended. */
-#ifndef HEADROOM_POOL_RECENT_READ_H
-#define HEADROOM_POOL_RECENT_READ_H
+#ifndef HEADROOM_POOL_SEGMENT_RECENT_READ_H
+#define HEADROOM_POOL_SEGMENT_RECENT_READ_H
 
 #include "pool/segment/read.h"
 #include "pool/segment/recent.h"

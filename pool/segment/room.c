@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* usage_room - may usage segments take memory of a file system that programs need for their own? */
+/* room - may usage segments take memory of a file system that programs need for their own? */
 #include "pool/segment/room.h"
 
 #include "pool/base/hot.h"

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-/* usage_room - may usage segments take memory of a file system that programs need for their own?
+/* room - may usage segments take memory of a file system that programs need for their own?
  *
  * A store into shared memory of the program's own raises SIGBUS when its tmpfs is full (mmap(2)), and Docker
  * gives a container 64 MiB of it. So the files of one user take a sixteenth of it at most, and nothing when
  * less than a quarter would be left. */
-#ifndef HEADROOM_POOL_USAGE_ROOM_H
-#define HEADROOM_POOL_USAGE_ROOM_H
+#ifndef HEADROOM_POOL_SEGMENT_ROOM_H
+#define HEADROOM_POOL_SEGMENT_ROOM_H
 
 #include "pool/segment/directory.h"
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* usage_sweep - remove usage segments of ended processes that are too many or too old.
+/* sweep - remove usage segments of ended processes that are too many or too old.
  *
  * A process that is killed leaves no time of its death. So whoever first finds it ended sets the time of the
  * file's last change to now; from then on it is kept for USAGE_ENDED_S. */

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* usage_walk - visit all usage segments there are. For the command: it uses the heap. */
+/* walk - visit all usage segments there are. For the command: it uses the heap. */
 #include "pool/segment/read.h"
 
 #include "pool/base/kernel.h"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* binding - bind a socket to a source without taking a port. */
-#ifndef HEADROOM_POOL_BINDING_H
-#define HEADROOM_POOL_BINDING_H
+#ifndef HEADROOM_POOL_SOCKET_BINDING_H
+#define HEADROOM_POOL_SOCKET_BINDING_H
 
 #include "pool/base/address.h"
 

@@ -5,8 +5,8 @@
  * IP_BIND_ADDRESS_NO_PORT it takes none; connect() then picks one for this destination. Whoever looks before
  * that would see port 0, so the port is made real first: at getsockname(), listen(), before the socket is
  * shared with another process, and before an option is set that the choice of the port depends on. */
-#ifndef HEADROOM_POOL_DEFERRAL_H
-#define HEADROOM_POOL_DEFERRAL_H
+#ifndef HEADROOM_POOL_SOCKET_DEFERRAL_H
+#define HEADROOM_POOL_SOCKET_DEFERRAL_H
 
 #include "pool/shim.h"
 

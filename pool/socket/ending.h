@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* ending - enter the end of a connection into the ledger. */
-#ifndef HEADROOM_POOL_ENDING_H
-#define HEADROOM_POOL_ENDING_H
+#ifndef HEADROOM_POOL_SOCKET_ENDING_H
+#define HEADROOM_POOL_SOCKET_ENDING_H
 
 #include "pool/shim.h"
 #include "pool/socket/facts.h"

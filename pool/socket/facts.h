@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* socket_facts - what the kernel says of a socket. */
+/* facts - what the kernel says of a socket. */
 #ifndef HEADROOM_POOL_SOCKET_FACTS_H
 #define HEADROOM_POOL_SOCKET_FACTS_H
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* socket_progress - how far a connection has come; the socket is as it was. */
+/* progress - how far a connection has come; the socket is as it was. */
 #include "pool/socket/progress.h"
 
 #include "pool/base/hot.h"

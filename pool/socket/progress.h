@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* socket_progress - how far a connection has come; the socket is as it was. */
+/* progress - how far a connection has come; the socket is as it was. */
 #ifndef HEADROOM_POOL_SOCKET_PROGRESS_H
 #define HEADROOM_POOL_SOCKET_PROGRESS_H
 

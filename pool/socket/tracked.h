@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* tracked - what is known of one TCP socket of the program. */
-#ifndef HEADROOM_POOL_TRACKED_H
-#define HEADROOM_POOL_TRACKED_H
+#ifndef HEADROOM_POOL_SOCKET_TRACKED_H
+#define HEADROOM_POOL_SOCKET_TRACKED_H
 
 #include "pool/base/address.h"
 #include "pool/ledger/ledger.h"
@@ -24,7 +24,7 @@ enum socket_flag {
 	HAS_SOURCE = 1u << 1,      /* bound to a source by the program; `bound` holds it */
 	OWN_NO_PORT = 1u << 2,     /* the program set IP_BIND_ADDRESS_NO_PORT */
 	OWN_RANGE = 1u << 3,       /* the program set IP_LOCAL_PORT_RANGE */
-	PINNED = 1u << 4,          /* a routing option: its source is not ours to choose (routing_options.h) */
+	PINNED = 1u << 4,          /* a routing option: its source is not ours to choose (routes/options.h) */
 	REUSES_PORT = 1u << 5,     /* SO_REUSEPORT: bind(ip, 0) is not deferred */
 	ABORTS_ON_CLOSE = 1u << 6, /* SO_LINGER with time 0: close() sends RST */
 	FIN_SENT_FIRST = 1u << 7,  /* shutdown() by us while the peer had not closed */
@@ -68,7 +68,7 @@ struct tracked {
 	uint8_t state;
 	uint8_t family;  /* AF_INET or AF_INET6 */
 	uint8_t watched; /* enum watching: read without the lock */
-	uint8_t traffic_class; /* see routing_options.h */
+	uint8_t traffic_class; /* see routes/options.h */
 };
 _Static_assert(sizeof(struct tracked) == 64, "one cache line");
 

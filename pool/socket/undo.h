@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* undo - take back what an attempt bound. */
-#ifndef HEADROOM_POOL_UNDO_H
-#define HEADROOM_POOL_UNDO_H
+#ifndef HEADROOM_POOL_SOCKET_UNDO_H
+#define HEADROOM_POOL_SOCKET_UNDO_H
 
 #include "pool/shim.h"
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* hook_bind - bind(), and what looks at the port it gave: getsockname(), listen(). */
+/* bind - bind(), and what looks at the port it gave: getsockname(), listen(). */
 #include "pool/base/hot.h"
 #include "pool/base/kernel.h"
 #include "pool/reuse/reuse.h"

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* hook_close - close() and its kin, shutdown(). */
+/* close - close() and its kin, shutdown(). */
 #include "pool/base/hot.h"
 #include "pool/socket/facts.h"
 #include "preload/closing.h"

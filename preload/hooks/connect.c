@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* hook_connect - socket(), connect(), and what connects without it: sendto(), sendmsg() with MSG_FASTOPEN. */
+/* connect - socket(), connect(), and what connects without it: sendto(), sendmsg() with MSG_FASTOPEN. */
 #include "pool/base/hot.h"
 #include "pool/connect/attempt.h"
 #include "pool/connect/pending.h"

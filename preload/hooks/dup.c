@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* hook_dup - calls that give a socket another fd number: dup() and its kin, fcntl(F_DUPFD). */
+/* dup - calls that give a socket another fd number: dup() and its kin, fcntl(F_DUPFD). */
 #include "pool/base/kernel.h"
 #include "preload/closing.h"
 #include "preload/fdtable.h"

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* hook_epoll - which epoll sets a socket is in, so that another can take its place there. */
+/* epoll - which epoll sets a socket is in, so that another can take its place there. */
 #include "preload/hooks/epoll.h"
 
 #include "preload/fdtable.h"

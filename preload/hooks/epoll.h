@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-/* hook_epoll - which epoll sets a socket is in. */
-#ifndef HEADROOM_PRELOAD_HOOK_EPOLL_H
-#define HEADROOM_PRELOAD_HOOK_EPOLL_H
+/* epoll - which epoll sets a socket is in. */
+#ifndef HEADROOM_PRELOAD_HOOKS_EPOLL_H
+#define HEADROOM_PRELOAD_HOOKS_EPOLL_H
 
 /**
  * epoll_number_closed(), epoll_numbers_closed() - the numbers of epoll sets, maybe, are about to be closed

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* hook_files - calls that make fds: when there is none left for the program, parked connections go. */
+/* files - calls that make fds: when there is none left for the program, parked connections go. */
 #include "pool/base/hot.h"
 #include "preload/fdtable.h"
 #include "preload/hooks.h"

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* hook_io - the calls by which a program sends and receives: a guard sees the bytes of its connections. */
+/* io - the calls by which a program sends and receives: a guard sees the bytes of its connections. */
 #include "preload/hooks/io.h"
 
 #include "pool/base/clock.h"

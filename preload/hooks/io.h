@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-/* hook_io - show the bytes of a connection that may be parked to its guard. */
-#ifndef HEADROOM_PRELOAD_HOOK_IO_H
-#define HEADROOM_PRELOAD_HOOK_IO_H
+/* io - show the bytes of a connection that may be parked to its guard. */
+#ifndef HEADROOM_PRELOAD_HOOKS_IO_H
+#define HEADROOM_PRELOAD_HOOKS_IO_H
 
 #include "preload/fdtable.h"
 #include "preload/parking/renew.h"

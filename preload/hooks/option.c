@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* hook_option - setsockopt(): what the program wants its way; getsockopt(): what it is to see. */
+/* option - setsockopt(): what the program wants its way; getsockopt(): what it is to see. */
 #include "pool/base/hot.h"
 #include "pool/base/kernel.h"
 #include "pool/connect/pending.h"

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* hook_process - calls that make another process or program, and the end of this one.
+/* process - calls that make another process or program, and the end of this one.
  *
  * What they have in common: somebody else is about to see our sockets, so deferred ports are made real. */
 #include "preload/hooks/process.h"

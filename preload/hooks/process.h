@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-/* hook_process - another process or program is about to be made. */
-#ifndef HEADROOM_PRELOAD_HOOK_PROCESS_H
-#define HEADROOM_PRELOAD_HOOK_PROCESS_H
+/* process - another process or program is about to be made. */
+#ifndef HEADROOM_PRELOAD_HOOKS_PROCESS_H
+#define HEADROOM_PRELOAD_HOOKS_PROCESS_H
 
 /**
  * others_will_see() - somebody else is about to see our sockets: deferred ports are made real, and nothing is

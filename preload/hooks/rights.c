@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* hook_rights - calls by which a program becomes somebody else, or may do less from then on.
+/* rights - calls by which a program becomes somebody else, or may do less from then on.
  *
  * A connection that was made before has the rights of then: what is parked goes first, so that a connect()
  * the program may not make any more is not served from it. */

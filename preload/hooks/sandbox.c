@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* hook_sandbox - the program takes rights from itself: prctl(PR_SET_SECCOMP), chroot(), and by
- * hook_syscall.c seccomp() and landlock_restrict_self(); or goes to another
+/* sandbox - the program takes rights from itself: prctl(PR_SET_SECCOMP), chroot(), and by
+ * preload/hooks/syscall.c seccomp() and landlock_restrict_self(); or goes to another
  * network: unshare(), setns(). */
 #include "preload/hooks/sandbox.h"
 

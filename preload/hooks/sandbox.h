@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-/* hook_sandbox - the program takes rights from itself. */
-#ifndef HEADROOM_PRELOAD_HOOK_SANDBOX_H
-#define HEADROOM_PRELOAD_HOOK_SANDBOX_H
+/* sandbox - the program takes rights from itself. */
+#ifndef HEADROOM_PRELOAD_HOOKS_SANDBOX_H
+#define HEADROOM_PRELOAD_HOOKS_SANDBOX_H
 
 #include <stdbool.h>
 

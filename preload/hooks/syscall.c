@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* hook_syscall - syscall() of libc: what a program does by it that a hook of its name would see.
+/* syscall - syscall() of libc: what a program does by it that a hook of its name would see.
  * trampoline_x86_64.S comes here. */
 #include "preload/hooks.h"
 

@@ -10,8 +10,8 @@
  * program's heap. All signals are blocked in it. It has a block of thread-local storage of its own, all zero,
  * so it calls nothing of libc that looks there. It ends when nothing was parked for a second, and before the
  * program does what a second thread would be seen by: fork, unshare(), setns(), a change of rights. */
-#ifndef HEADROOM_PRELOAD_KEEPER_H
-#define HEADROOM_PRELOAD_KEEPER_H
+#ifndef HEADROOM_PRELOAD_PARKING_KEEPER_H
+#define HEADROOM_PRELOAD_PARKING_KEEPER_H
 
 #include <stdbool.h>
 #include <stdint.h>

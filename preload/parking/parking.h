@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* parking - fds and parked connections: park at close(), hand out at connect(), get out of the way. */
-#ifndef HEADROOM_PRELOAD_PARKING_H
-#define HEADROOM_PRELOAD_PARKING_H
+#ifndef HEADROOM_PRELOAD_PARKING_PARKING_H
+#define HEADROOM_PRELOAD_PARKING_PARKING_H
 
 #include "pool/reuse/reuse.h"
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* fake_calls - what the files of the fake kernel share: its system calls, and what they stand on. */
+/* calls - what the files of the fake kernel share: its system calls, and what they stand on. */
 #ifndef HEADROOM_TESTS_UNIT_FAKE_CALLS_H
 #define HEADROOM_TESTS_UNIT_FAKE_CALLS_H
 

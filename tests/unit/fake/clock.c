@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* fake_clock - the clock of fake_kernel.h: it moves when a test moves it. */
+/* clock - the clock of fake/kernel.h: it moves when a test moves it. */
 #include "pool/base/clock.h"
 #include "tests/unit/fake/kernel.h"
 

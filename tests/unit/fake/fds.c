@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* fake_fds - the fd numbers of the fake kernel: dup3(), fcntl(), close(), and the epoll sets they are in.
+/* fds - the fd numbers of the fake kernel: dup3(), fcntl(), close(), and the epoll sets they are in.
  *
  * A second number for a socket is a copy of it with the same cookie: what is done to the one later is not
  * seen through the other. */

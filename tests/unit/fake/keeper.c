@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* fake_keeper - the thread that keeps time, for tests: time passes only when a test says so. */
+/* keeper - the thread that keeps time, for tests: time passes only when a test says so. */
 #include "tests/unit/fake/keeper.h"
 
 #include "preload/parking/keeper.h"

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* fake_keeper - the thread that keeps time, for tests. */
+/* keeper - the thread that keeps time, for tests. */
 #ifndef HEADROOM_TESTS_UNIT_FAKE_KEEPER_H
 #define HEADROOM_TESTS_UNIT_FAKE_KEEPER_H
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* fake_kernel - a scriptable stand-in for the kernel behind the table of pool/kernel.h, and for the clock. */
+/* kernel - a scriptable stand-in for the kernel behind the table of pool/base/kernel.h, and for the clock. */
 #ifndef HEADROOM_TESTS_UNIT_FAKE_KERNEL_H
 #define HEADROOM_TESTS_UNIT_FAKE_KERNEL_H
 

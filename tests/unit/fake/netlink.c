@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* fake_netlink - RTM_GETROUTE and RTM_GETADDR of the fake kernel (rtnetlink(7)). */
+/* netlink - RTM_GETROUTE and RTM_GETADDR of the fake kernel (rtnetlink(7)). */
 #include "tests/unit/check.h"
 #include "tests/unit/fake/calls.h"
 

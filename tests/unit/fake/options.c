@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* fake_options - setsockopt() and getsockopt() of the fake kernel. */
+/* options - setsockopt() and getsockopt() of the fake kernel. */
 #include "tests/unit/fake/calls.h"
 
 #include <errno.h>

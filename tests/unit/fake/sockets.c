@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* fake_sockets - ports, routes and addresses of the fake kernel: bind(), connect(), recv(). */
+/* sockets - ports, routes and addresses of the fake kernel: bind(), connect(), recv(). */
 #include "tests/unit/check.h"
 #include "tests/unit/fake/calls.h"
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* test_guard_redis - which Redis exchanges leave a connection that may be used again. */
+/* test_redis - which Redis exchanges leave a connection that may be used again. */
 #include "tests/unit/check.h"
 #include "tests/unit/exchange.h"
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* test_usage_write - entries are given to the busiest, and the sum over the segment is what was counted. */
+/* test_entries - entries are given to the busiest, and the sum over the segment is what was counted. */
 #include "pool/ledger/entries.h"
 #include "tests/unit/check.h"
 #include "tests/unit/program.h"

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* test_port_range - how many ports a tuple space has. */
+/* test_range - how many ports a tuple space has. */
 #include "pool/ports/range.h"
 #include "tests/unit/check.h"
 #include "tests/unit/fake/kernel.h"

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* test_port_space - blocked, reserved, doubtful ports; the oracle; what is left of a tuple space. */
+/* test_space - blocked, reserved, doubtful ports; the oracle; what is left of a tuple space. */
 #include "pool/ports/tuple_space.h"
 #include "tests/unit/check.h"
 #include "tests/unit/fake/kernel.h"

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* test_rule_file - the rule file: what is read, and what is said of a bad one. */
+/* test_file - the rule file: what is read, and what is said of a bad one. */
 #include "pool/rules/file.h"
 #include "tests/unit/check.h"
 #include "tests/unit/fake/kernel.h"

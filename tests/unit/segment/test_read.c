@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* test_usage_read - what is taken for a usage segment, and what follows from its numbers. */
+/* test_read - what is taken for a usage segment, and what follows from its numbers. */
 #include "pool/base/kernel.h"
 #include "pool/segment/entry.h"
 #include "pool/segment/identity.h"
@@ -192,7 +192,7 @@ Test(usage_read, of_an_ended_process_time_waits_are_in_use)
 	check_number(figures_of(&entry, TICK(120), false).in_use, 0);
 }
 
-/* As the writer's own count has it: pool/ledger.h. */
+/* As the writer's own count has it: pool/ledger/ledger.h. */
 Test(usage_read, time_waits_count_as_the_sysctls_have_them)
 {
 	struct usage usage = { .header = { .time_wait_reuse = 1 } };

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* test_socket_facts - what the kernel says of a socket. */
+/* test_facts - what the kernel says of a socket. */
 #include "pool/socket/facts.h"
 #include "tests/unit/check.h"
 #include "tests/unit/fake/kernel.h"
