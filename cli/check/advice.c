@@ -39,7 +39,15 @@ static void add(struct advisor *a, const char *command, const char *format, ...)
 
 static bool tight(const struct advisor *a)
 {
-	return check_percent(&a->space->count) >= TIGHT_PERCENT || a->space->count.past_knee;
+	struct room room = check_room(a->space);
+	return room_percent(&room) >= TIGHT_PERCENT || room.past_knee;
+}
+
+/* Connections to this destination are the matter, not what is lost to all. */
+static bool is_crowded(const struct advisor *a)
+{
+	const struct tuple_count *count = &a->space->count;
+	return count->in_use && count->in_use * 2 >= count->capacity;
 }
 
 /* Who has the most ports blocked by binding them, listeners aside. */
@@ -86,7 +94,7 @@ static void on_doubt(struct advisor *a)
 {
 	char command[200];
 
-	if (!a->space->count.doubtful || a->check->probe)
+	if (!a->space->count.doubtful || a->check->options.probe)
 		return;
 	snprintf(command, sizeof(command), "headroom check --probe %s", a->space->name);
 	add(a, command,
@@ -125,7 +133,8 @@ static void on_time_wait(struct advisor *a)
 	bool reuse_off = !a->check->ports.range.time_wait_reuse ||
 			 !tuple_reusable(&a->space->now.key, &a->check->ports);
 
-	if (count->by_state[STATE_TIME_WAIT] * 2 < count->in_use || !tight(a))
+	uint32_t waiting = count->by_state[STATE_TIME_WAIT] - count->reusable;
+	if (!waiting || waiting * 2 < count->in_use || !tight(a))
 		return;
 	add(a, "",
 	    "Most ports are in TIME_WAIT, 60 s each, as this side closes first. Keep connections open "
@@ -170,7 +179,7 @@ static void on_sources(struct advisor *a)
 	const struct tuple_key *key = &a->space->now.key;
 	unsigned prefix;
 
-	if (!tight(a))
+	if (!tight(a) || !is_crowded(a))
 		return;
 	int rc = route_auto_sources(&arena, &key->destination, &list);
 	unsigned count = list.count;

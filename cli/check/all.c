@@ -2,190 +2,228 @@
 /* all - `headroom check --all`: every destination of the host, that with the least headroom first. */
 #include "cli/check/all.h"
 
+#include "cli/ports/blockers.h"
+#include "cli/ports/host_view.h"
 #include "cli/shared/complain.h"
 #include "cli/shared/json.h"
 #include "cli/shared/terminal.h"
 #include "cli/shared/view_complaints.h"
 #include "pool/ports/tuple_space.h"
 
+#include <net/if.h>
 #include <stdlib.h>
 #include <string.h>
-#include <uthash.h>
 
-/* A pass over the sockets of many destinations keeps this many tuple spaces and no more: 160 bytes each. */
-enum { ENTRIES_MAX = 50000, ROWS_SHOWN = 20 };
-
-struct entry {
-	struct tuple_key key;
-	uint32_t in_use, time_wait;
-	UT_hash_handle hh;
-};
+enum { ROWS_SHOWN = 20, BLOCKERS_SHOWN = 5 };
 
 struct all {
 	const struct check_options *options;
-	struct port_space *ports;
-	struct entry *entries;
-	unsigned count;
-	uint64_t left_out; /* sockets of tuple spaces for which there was no room */
-	uint32_t capacity;
+	struct host_view view;
+	struct blockers blockers;
+	const struct host_tuple **sorted;
+	unsigned count; /* tuple spaces of which a port is in use */
 };
 
-static void see(const struct socket_seen *seen, void *context)
+static uint32_t least_left(const struct room *room)
 {
-	struct all *all = context;
-	struct tuple_key key;
-	struct entry *entry;
-
-	if (!port_space_pickable(all->ports, seen->source.port) || !tuple_key_of(seen, &key))
-		return;
-	HASH_FIND(hh, all->entries, &key, sizeof(key), entry);
-	if (!entry) {
-		entry = all->count < ENTRIES_MAX ? malloc(sizeof(*entry)) : NULL;
-		if (!entry) {
-			all->left_out++;
-			return;
-		}
-		*entry = (struct entry){ .key = key };
-		HASH_ADD(hh, all->entries, key, sizeof(key), entry);
-		all->count++;
-	}
-	entry->in_use++;
-	entry->time_wait += seen->state == STATE_TIME_WAIT;
+	return room->left - (room->doubtful < room->left ? room->doubtful : room->left);
 }
 
-static int most_used_first(const void *a, const void *b)
+static int worst_first(const void *a, const void *b, void *argument)
 {
-	const struct entry *x = *(const struct entry *const *)a, *y = *(const struct entry *const *)b;
+	const struct host_tuple *x = *(const struct host_tuple *const *)a;
+	const struct host_tuple *y = *(const struct host_tuple *const *)b;
+	struct room of_x = host_view_room(argument, x), of_y = host_view_room(argument, y);
+
+	if (of_x.left != of_y.left)
+		return of_x.left > of_y.left ? 1 : -1;
 	if (x->in_use != y->in_use)
 		return x->in_use < y->in_use ? 1 : -1;
 	return memcmp(&x->key, &y->key, sizeof(x->key));
 }
 
-static uint32_t reusable(const struct all *all, const struct entry *entry)
+/* "10.0.0.5", or "10.0.0.5%eth0" of sockets that are bound to an interface. */
+static const char *source_text(const struct tuple_key *key, char *out, size_t size)
 {
-	return tuple_reusable(&entry->key, all->ports) ? entry->time_wait : 0;
+	char address[ADDRESS_TEXT_MAX], device[IF_NAMESIZE];
+
+	address_format(&key->source, address);
+	if (key->interface && if_indextoname(key->interface, device))
+		snprintf(out, size, "%s%%%s", address, device);
+	else
+		snprintf(out, size, "%s", address);
+	return out;
 }
 
-static unsigned percent(const struct all *all, const struct entry *entry)
+static void put_ports(const struct all *all)
 {
-	return all->capacity ? (entry->in_use - reusable(all, entry)) * 100u / all->capacity : 100;
+	const struct host_view *view = &all->view;
+	struct room unused = host_view_room(view, NULL);
+
+	printf("range %u-%u: %u ports", view->ports.range.low, view->ports.range.high, unused.range);
+	printf(", %u reserved, %u blocked", unused.reserved, unused.blocked);
+	if (unused.doubtful)
+		printf(", %u in doubt", unused.doubtful);
+	printf("\n%s%u are left for each source and destination\n", unused.doubtful ? "at most " : "",
+	       unused.left);
+	if (!unused.blocked)
+		return;
+	printf("blocked by ");
+	blockers_put(&all->blockers, BLOCKERS_SHOWN, stdout);
+	putchar('\n');
 }
 
-static uint32_t headroom(const struct all *all, const struct entry *entry)
+static void put_row(const struct all *all, const struct host_tuple *tuple)
 {
-	return entry->in_use < all->capacity ? all->capacity - entry->in_use : 0;
+	struct room room = host_view_room(&all->view, tuple);
+	enum verdict verdict = room_verdict(&room, all->options->threshold);
+	char to[ENDPOINT_TEXT_MAX], from[ADDRESS_TEXT_MAX + IF_NAMESIZE], left[32];
+
+	if (room.doubtful)
+		snprintf(left, sizeof(left), "%u-%u", least_left(&room), room.left);
+	else
+		snprintf(left, sizeof(left), "%u", room.left);
+	printf("%-21s %-15s %9s %6u %9u %3u  ", endpoint_format(&tuple->key.destination, to),
+	       source_text(&tuple->key, from, sizeof(from)), left, tuple->in_use + tuple->unbound,
+	       tuple->time_wait, room_percent(&room));
+	if (verdict != VERDICT_FINE)
+		terminal_style(stdout, verdict == VERDICT_UNKNOWN ? STYLE_YELLOW : STYLE_RED);
+	fputs(verdict_name(verdict), stdout);
+	terminal_style(stdout, STYLE_NONE);
+	putchar('\n');
 }
 
-static void put_rows(const struct all *all, struct entry **sorted)
+/* What to type next. */
+static void put_next(const struct all *all, enum verdict worst)
 {
-	char to[ENDPOINT_TEXT_MAX], from[ADDRESS_TEXT_MAX];
+	struct room unused = host_view_room(&all->view, NULL);
+	char to[ENDPOINT_TEXT_MAX];
+
+	if (worst == VERDICT_UNKNOWN)
+		puts("What to do: the kernel has to be asked about single ports: headroom check --all "
+		     "--probe");
+	else if (verdict_is_bad(room_verdict(&unused, all->options->threshold)))
+		puts("What to do: most ports are lost to every destination; who has them: headroom ports");
+	else if (verdict_is_bad(worst) && all->count)
+		printf("What to do: see what holds the ports: headroom check %s\n",
+		       endpoint_format(&all->sorted[0]->key.destination, to));
+}
+
+static void put_rows(const struct all *all, enum verdict worst)
+{
 	unsigned shown = all->count < ROWS_SHOWN ? all->count : ROWS_SHOWN;
 
-	printf("range %u-%u: %u ports usable for each source and destination, of %u\n", all->ports->range.low,
-	       all->ports->range.high, all->capacity,
-	       (unsigned)(all->ports->range.high - all->ports->range.low) + 1);
-	if (!all->count) {
-		puts("no connection uses one of them");
-		return;
-	}
-	printf("%-28s %-17s %8s %6s %9s %4s\n", "destination", "source", "headroom", "in use", "TIME_WAIT",
-	       "%");
-	for (unsigned i = 0; i < shown; i++) {
-		unsigned used = percent(all, sorted[i]);
-		printf("%-28s %-17s ", endpoint_format(&sorted[i]->key.destination, to),
-		       address_format(&sorted[i]->key.source, from));
-		terminal_style(stdout, used >= all->options->threshold ? STYLE_RED : STYLE_NONE);
-		printf("%8u %6u %9u %4u", headroom(all, sorted[i]), sorted[i]->in_use, sorted[i]->time_wait,
-		       used);
-		terminal_style(stdout, STYLE_NONE);
-		putchar('\n');
-	}
+	put_ports(all);
+	if (!all->count)
+		puts("no connection uses one that connect() picked");
+	else
+		printf("%-21s %-15s %9s %6s %9s %3s  %s\n", "destination", "source", "headroom", "in use",
+		       "TIME_WAIT", "%", "verdict");
+	for (unsigned i = 0; i < shown; i++)
+		put_row(all, all->sorted[i]);
 	if (all->count > shown)
 		printf("and %u more, each with more headroom; --json has them all\n", all->count - shown);
-	printf("an upper bound; exact: headroom check --probe %s\n",
-	       endpoint_format(&sorted[0]->key.destination, to));
+	put_next(all, worst);
 }
 
-static void put_json(const struct all *all, struct entry **sorted)
+static void put_space(struct json *json, const struct all *all, const struct host_tuple *tuple)
+{
+	struct room room = host_view_room(&all->view, tuple);
+	char text[ENDPOINT_TEXT_MAX];
+	uint32_t capacity = all->view.capacity;
+
+	json_open(json, NULL, '{');
+	json_text(json, "destination", endpoint_format(&tuple->key.destination, text));
+	json_text(json, "source", address_format(&tuple->key.source, text));
+	json_number(json, "interface", tuple->key.interface);
+	json_text(json, "verdict", verdict_name(room_verdict(&room, all->options->threshold)));
+	json_number(json, "headroom", room.left - tuple->reusable);
+	json_number(json, "headroom_at_least", least_left(&room));
+	json_number(json, "in_use", tuple->in_use + tuple->unbound);
+	json_number(json, "time_wait", tuple->time_wait);
+	json_number(json, "time_wait_reusable", tuple->reusable);
+	json_number(json, "in_use_percent", capacity ? room.in_use * 100u / capacity : 100);
+	json_number(json, "taken_percent", room_percent(&room));
+	json_close(json, '}');
+}
+
+static void put_json(const struct all *all, enum verdict worst)
 {
 	struct json json = { .out = stdout };
-	char text[ENDPOINT_TEXT_MAX];
+	const struct host_view *view = &all->view;
 
 	json_open(&json, NULL, '{');
 	json_number(&json, "schema", 1);
 	json_text(&json, "kind", "check-all");
-	json_number(&json, "low", all->ports->range.low);
-	json_number(&json, "high", all->ports->range.high);
-	json_number(&json, "capacity", all->capacity);
-	json_number(&json, "sockets_left_out", all->left_out);
+	json_text(&json, "verdict", verdict_name(worst));
+	json_number(&json, "low", view->ports.range.low);
+	json_number(&json, "high", view->ports.range.high);
+	json_number(&json, "reserved", view->ports.range.reserved);
+	json_number(&json, "blocked", view->blocked);
+	json_number(&json, "capacity", view->capacity);
+	json_number(&json, "capacity_at_least", view->capacity - view->doubtful);
+	json_number(&json, "doubtful", view->doubtful);
+	holders_json(&json, "blockers", &all->blockers.holders);
+	json_number(&json, "blocked_without_process", all->blockers.without_process);
+	json_number(&json, "sockets_left_out", view->left_out);
 	json_open(&json, "tuple_spaces", '[');
-	for (unsigned i = 0; i < all->count; i++) {
-		json_open(&json, NULL, '{');
-		json_text(&json, "destination", endpoint_format(&sorted[i]->key.destination, text));
-		json_text(&json, "source", address_format(&sorted[i]->key.source, text));
-		json_number(&json, "interface", sorted[i]->key.interface);
-		json_number(&json, "headroom", headroom(all, sorted[i]));
-		json_number(&json, "in_use", sorted[i]->in_use);
-		json_number(&json, "time_wait", sorted[i]->time_wait);
-		json_number(&json, "time_wait_reusable", reusable(all, sorted[i]));
-		json_number(&json, "in_use_percent", percent(all, sorted[i]));
-		json_close(&json, '}');
-	}
+	for (unsigned i = 0; i < all->count; i++)
+		put_space(&json, all, all->sorted[i]);
 	json_close(&json, ']');
 	json_close(&json, '}');
 }
 
-/* Listeners and bound-only sockets first: what they block is in nobody's tuple space. */
 static int look(struct all *all)
 {
-	struct kernel_filter blocking = { .states = 1u << STATE_LISTEN | 1u << STATE_BOUND_ONLY };
-	struct kernel_view view;
+	struct host_view *view = &all->view;
+	int status = host_view_read(view);
 
-	if (!port_space_start(all->ports))
-		return range_complain();
-	int rc = kernel_view_read(&view, &blocking, port_space_visit, all->ports);
-	if (!rc)
-		rc = kernel_view_read(&view, NULL, see, all);
-	if (rc)
-		return view_complain_failed(rc);
-	view_complain(&view);
-	all->capacity = port_space_capacity(all->ports);
-	if (all->left_out)
+	if (status)
+		return status;
+	view_complain(&view->view);
+	if (all->options->probe)
+		host_view_ask(view, NULL, 0);
+	else if (host_view_in_doubt(view, all->options->threshold))
+		host_view_ask(view, NULL, VERDICT_ASK_NS);
+	asked_complain(view->asked, view->doubtful, all->options->probe);
+	if (view->left_out)
 		complain("--all",
 			 "more than %d sources and destinations: %llu sockets of others are not counted",
-			 ENTRIES_MAX, (unsigned long long)all->left_out);
+			 HOST_TUPLES_MAX, (unsigned long long)view->left_out);
+	blockers_find(&all->blockers, &view->ports);
+	holders_complain(&all->blockers.search);
 	return STATUS_FINE;
 }
 
-static struct entry **sort(const struct all *all)
+static bool sort(struct all *all)
 {
-	struct entry **sorted = calloc(all->count + 1u, sizeof(struct entry *));
-	unsigned i = 0;
-
-	for (struct entry *e = all->entries; e && sorted; e = e->hh.next)
-		sorted[i++] = e;
-	if (sorted)
-		qsort(sorted, all->count, sizeof(struct entry *), most_used_first);
-	return sorted;
+	all->sorted = calloc(HASH_COUNT(all->view.table) + 1u, sizeof(*all->sorted));
+	for (const struct host_tuple *t = all->view.table; t && all->sorted; t = t->hh.next)
+		if (t->in_use)
+			all->sorted[all->count++] = t;
+	if (all->count)
+		qsort_r(all->sorted, all->count, sizeof(*all->sorted), worst_first, &all->view);
+	return all->sorted;
 }
 
 int check_all(const struct check_options *options)
 {
-	struct all all = { .options = options, .ports = malloc(sizeof(*all.ports)) };
-	struct entry *entry, *next;
+	struct all *all = calloc(1, sizeof(*all));
 
-	int status = all.ports ? look(&all) : complain(NULL, "no memory");
-	struct entry **sorted = status ? NULL : sort(&all);
-	if (sorted) {
-		(options->json ? put_json : put_rows)(&all, sorted);
-		if (all.count && percent(&all, sorted[0]) >= options->threshold)
-			status = STATUS_BAD_NEWS;
+	if (!all)
+		return complain(NULL, "no memory");
+	all->options = options;
+	int status = look(all);
+	if (!status && !sort(all))
+		status = complain(NULL, "no memory");
+	if (!status) {
+		enum verdict worst = host_view_worst(&all->view, options->threshold);
+		(options->json ? put_json : put_rows)(all, worst);
+		status = verdict_status(worst);
 	}
-	free(sorted);
-	free(all.ports);
-	HASH_ITER (hh, all.entries, entry, next) {
-		HASH_DEL(all.entries, entry);
-		free(entry);
-	}
+	blockers_end(&all->blockers);
+	free(all->sorted);
+	host_view_end(&all->view);
+	free(all);
 	return status;
 }

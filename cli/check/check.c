@@ -32,7 +32,8 @@ static const char usage[] =
 	"                        numbers\n"
 	"      --sample SECONDS  how long to watch for the rate of use; default 1, 0 for\n"
 	"                        not at all\n"
-	"      --threshold N     per cent in use that is bad news; default 80\n"
+	"      --threshold N     per cent in use or lost to blockers that is bad news;\n"
+	"                        default 80\n"
 	"      --pid PID         look into the network namespace of a process\n"
 	"      --netns NAME      look into a network namespace: a name of ip-netns(8), or\n"
 	"                        a path\n"
@@ -40,7 +41,7 @@ static const char usage[] =
 	"  -h, --help            this text\n"
 	"\n"
 	"Exit status: 0 fine; 1 exhausted, past the knee, or past the threshold; 2 usage\n"
-	"or environment error.\n";
+	"or environment error; 3 the kernel does not tell.\n";
 
 struct asked {
 	struct check *check;
@@ -62,7 +63,7 @@ static int take_option(void *context, int option)
 			return complain("--from", "%s", reason);
 		return STATUS_FINE;
 	case 'p':
-		check->probe = true;
+		check->options.probe = true;
 		return STATUS_FINE;
 	case 'a':
 		asked->all = true;
@@ -125,8 +126,7 @@ static int take_targets(struct check *check, char **names, bool over_there)
 static void complain_of_view(const struct check *check)
 {
 	view_complain(&check->view);
-	if (check->probe_error)
-		probe_complain(check->probe_error);
+	asked_complain(check->asked, check_doubt(check), check->options.probe);
 	if (check->more_sources)
 		complain(NULL, "other programs use more than %d sources: not all are shown",
 			 CHECKED_UNASKED_MAX);
@@ -141,10 +141,7 @@ static int answer(struct check *check)
 		return status;
 	complain_of_view(check);
 	(check->options.json ? check_json : check_report)(check, stdout);
-	for (unsigned i = 0; i < check->space_count; i++)
-		if (check->spaces[i].asked_for && check_is_bad_news(check, &check->spaces[i]))
-			status = STATUS_BAD_NEWS;
-	return status;
+	return verdict_status(check_worst(check));
 }
 
 /* What the options say does not go together. */
@@ -155,8 +152,10 @@ static int disagreement(const struct asked *asked, bool destinations)
 	const char *question = asked->all ? "--all" : asked->leaks ? "--leaks" : NULL;
 	if (question && destinations)
 		return complain(question, "takes no destination");
-	if (question && (asked->check->probe || asked->check->from.count || asked->check->from.automatic))
-		return complain(question, "--probe and --from are for a single destination");
+	if (question && (asked->check->from.count || asked->check->from.automatic))
+		return complain(question, "--from is for single destinations");
+	if (asked->leaks && asked->check->options.probe)
+		return complain("--leaks", "--probe is for destinations and for --all");
 	if (!question && !destinations)
 		return complain("check", "no destination given; `headroom check --help` has the usage");
 	return STATUS_FINE;

@@ -13,14 +13,43 @@ void check_end(struct check *check)
 	arena_release(&check->arena);
 }
 
-unsigned check_percent(const struct tuple_count *count)
-{
-	return count->capacity ? (count->in_use - count->reusable) * 100u / count->capacity : 100;
-}
-
-bool check_is_bad_news(const struct check *check, const struct checked *space)
+struct room check_room(const struct checked *space)
 {
 	const struct tuple_count *count = &space->count;
-	return !(count->headroom + count->reusable) || count->past_knee ||
-	       check_percent(count) >= check->options.threshold;
+
+	return (struct room){ .range = count->range,
+			      .reserved = count->reserved,
+			      .blocked = count->blocked_all,
+			      .in_use = count->in_use - count->reusable,
+			      .left = count->headroom + count->reusable,
+			      .doubtful = count->doubtful,
+			      .past_knee = count->past_knee };
+}
+
+enum verdict check_verdict(const struct check *check, const struct checked *space)
+{
+	struct room room = check_room(space);
+	return room_verdict(&room, check->options.threshold);
+}
+
+enum verdict check_worst(const struct check *check)
+{
+	enum verdict worst = VERDICT_FINE;
+
+	for (unsigned i = 0; i < check->space_count; i++) {
+		enum verdict verdict = check_verdict(check, &check->spaces[i]);
+		if (check->spaces[i].asked_for && verdict > worst)
+			worst = verdict;
+	}
+	return worst;
+}
+
+uint32_t check_doubt(const struct check *check)
+{
+	uint32_t most = 0;
+
+	for (unsigned i = 0; i < check->space_count; i++)
+		if (check->spaces[i].asked_for && check->spaces[i].count.doubtful > most)
+			most = check->spaces[i].count.doubtful;
+	return most;
 }

@@ -5,6 +5,7 @@
 
 #include "cli/check/options.h"
 #include "cli/ports/holders.h"
+#include "cli/ports/verdict.h"
 #include "pool/ports/tuple_space.h"
 #include "pool/rules/source_list.h"
 
@@ -40,7 +41,6 @@ struct check {
 	struct target targets[TARGETS_MAX];
 	unsigned target_count;
 	struct source_list from;
-	bool probe;
 	struct check_options options;
 
 	struct port_space ports;
@@ -48,7 +48,7 @@ struct check {
 	struct checked spaces[CHECKED_MAX];
 	unsigned space_count;
 	bool more_sources; /* than CHECKED_UNASKED_MAX */
-	int probe_error;   /* a negative errno: the kernel could not be asked */
+	int asked;         /* of port_space_ask(): 0, or why not all ports in doubt were asked about */
 	struct process_search search;
 	struct holders blockers;          /* tag: enum blocked_by */
 	uint32_t blocked_without_process; /* blocked ports whose holder is not known */
@@ -63,14 +63,24 @@ static inline bool check_exact(const struct checked *space)
 }
 
 /**
- * check_percent() - in use, in per cent of the capacity; what connect() may take over is not counted
+ * check_room() - how the ports of this tuple space are taken up
  */
-unsigned check_percent(const struct tuple_count *count);
+struct room check_room(const struct checked *space);
 
 /**
- * check_is_bad_news() - exhausted, past the knee, or past the threshold
+ * check_verdict() - of one tuple space
  */
-bool check_is_bad_news(const struct check *check, const struct checked *space);
+enum verdict check_verdict(const struct check *check, const struct checked *space);
+
+/**
+ * check_worst() - the worst verdict of the tuple spaces that were asked for
+ */
+enum verdict check_worst(const struct check *check);
+
+/**
+ * check_doubt() - the most ports that are in doubt in one of them
+ */
+uint32_t check_doubt(const struct check *check);
 
 /**
  * check_end() - give memory back

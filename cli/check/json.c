@@ -7,27 +7,13 @@
 
 static const char *const ways[BLOCKED_WAYS] = { "", "listener", "bound", "connected" };
 
-static void put_holders(struct json *json, const char *name, const struct holders *holders)
-{
-	json_open(json, name, '[');
-	for (unsigned i = 0; i < holders->count; i++) {
-		const struct holder *holder = &holders->items[i];
-		json_open(json, NULL, '{');
-		json_number(json, "pid", (uint64_t)holder->process.pid);
-		json_text(json, "name", holder->process.name);
-		json_number(json, "sockets", holder->sockets);
-		json_close(json, '}');
-	}
-	json_close(json, ']');
-}
-
 static void put_blocked(struct json *json, const struct check *check, const struct tuple_count *count)
 {
 	json_open(json, "blocked", '{');
 	json_number(json, "all", count->blocked_all);
 	for (unsigned way = BLOCKED_LISTEN; way < BLOCKED_WAYS; way++)
 		json_number(json, ways[way], count->blocked[way]);
-	put_holders(json, "processes", &check->blockers);
+	holders_json(json, "processes", &check->blockers);
 	json_close(json, '}');
 }
 
@@ -41,7 +27,8 @@ static void put_in_use(struct json *json, const struct checked *space)
 		if (count->by_state[state])
 			json_number(json, socket_state_name(state), count->by_state[state]);
 	json_close(json, '}');
-	json_number(json, "in_use_percent", check_percent(count));
+	json_number(json, "in_use_percent",
+		    count->capacity ? (count->in_use - count->reusable) * 100u / count->capacity : 100);
 	json_number(json, "time_wait_reusable", count->reusable);
 	json_number(json, "outside_range", space->now.outside);
 }
@@ -81,6 +68,7 @@ static void put_advice(struct json *json, const struct check *check, const struc
 static void put_space(struct json *json, const struct check *check, const struct checked *space)
 {
 	const struct tuple_count *count = &space->count;
+	struct room room = check_room(space);
 	char text[ENDPOINT_TEXT_MAX];
 
 	json_open(json, NULL, '{');
@@ -100,9 +88,12 @@ static void put_space(struct json *json, const struct check *check, const struct
 	json_number(json, "headroom_at_least", count->headroom - count->doubtful);
 	json_number(json, "knee", count->knee);
 	json_bool(json, "past_knee", count->past_knee);
-	json_bool(json, "bad_news", check_is_bad_news(check, space));
+	json_text(json, "verdict", verdict_name(check_verdict(check, space)));
+	json_bool(json, "bad_news", verdict_is_bad(check_verdict(check, space)));
+	json_number(json, "taken_percent", room_percent(&room));
+	json_number(json, "lost_percent", room_lost_percent(&room));
 	put_rate(json, &space->rate);
-	put_holders(json, "processes", &space->holders);
+	holders_json(json, "processes", &space->holders);
 	json_number(json, "without_process", space->without_process);
 	put_advice(json, check, space);
 	json_close(json, '}');
@@ -117,7 +108,7 @@ void check_json(const struct check *check, FILE *out)
 	json_text(&json, "kind", "check");
 	json_number(&json, "low", check->ports.range.low);
 	json_number(&json, "high", check->ports.range.high);
-	json_bool(&json, "probed", check->probe && !check->probe_error);
+	json_bool(&json, "probed", check->options.probe && !check->asked);
 	json_text(&json, "read_from", check->view.way == VIEW_PROC ? "proc" : "sock_diag");
 	json_bool(&json, "bound_only_listed", !check->view.no_bound_only);
 	json_bool(&json, "interrupted", check->view.interrupted);

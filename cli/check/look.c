@@ -125,14 +125,30 @@ static struct checked *find_or_add(struct check *check, const struct socket_seen
 	return space;
 }
 
+/* What an unbound socket holds, one that is bound to an interface cannot have, though not the other way round
+ * (inet_match(), include/net/inet_hashtables.h). */
+static bool holds_too(const struct checked *unbound, const struct checked *bound)
+{
+	struct tuple_key key = bound->now.key;
+
+	if (bound == unbound || bound->now.key.interface == unbound->now.key.interface)
+		return false;
+	key.interface = key.destination.scope;
+	return !memcmp(&key, &unbound->now.key, sizeof(key));
+}
+
 static void see(const struct socket_seen *seen, void *context)
 {
 	struct check *check = context;
 	struct checked *space = find_or_add(check, seen);
 
 	port_space_see(&check->ports, seen);
-	if (space)
-		tuple_space_see(&space->now, seen);
+	if (!space)
+		return;
+	tuple_space_see(&space->now, seen);
+	for (unsigned i = 0; i < check->space_count; i++)
+		if (holds_too(space, &check->spaces[i]))
+			tuple_space_see(&check->spaces[i].now, seen);
 }
 
 static void see_before(const struct socket_seen *seen, void *context)
@@ -238,8 +254,23 @@ static int find_processes(struct check *check)
 	return STATUS_FINE;
 }
 
+static void count_all(struct check *check)
+{
+	for (unsigned i = 0; i < check->space_count; i++)
+		tuple_space_count(&check->spaces[i].now, &check->ports, &check->spaces[i].count);
+}
+
+static bool in_doubt(const struct check *check)
+{
+	for (unsigned i = 0; i < check->space_count; i++)
+		if (check->spaces[i].asked_for && check_verdict(check, &check->spaces[i]) == VERDICT_UNKNOWN)
+			return true;
+	return false;
+}
+
 int check_look(struct check *check)
 {
+	struct port_asking asking = { .limit_ns = VERDICT_ASK_NS };
 	double first = 0;
 	int status;
 
@@ -256,12 +287,14 @@ int check_look(struct check *check)
 	if (rc)
 		return view_complain_failed(rc);
 	check->ports.bound_only_hidden = check->view.no_bound_only;
-	if (check->probe)
-		check->probe_error = port_space_ask(&check->ports);
-	for (unsigned i = 0; i < check->space_count; i++) {
-		tuple_space_count(&check->spaces[i].now, &check->ports, &check->spaces[i].count);
-		if (check->options.sample_s > 0)
-			compare(&check->spaces[i], second - first);
+	if (check->options.probe)
+		check->asked = port_space_ask(&check->ports, NULL);
+	count_all(check);
+	if (in_doubt(check) && !check->options.probe) {
+		check->asked = port_space_ask(&check->ports, &asking);
+		count_all(check);
 	}
+	for (unsigned i = 0; i < check->space_count && check->options.sample_s > 0; i++)
+		compare(&check->spaces[i], second - first);
 	return find_processes(check);
 }

@@ -7,7 +7,8 @@
 
 struct check_options {
 	bool json;
-	unsigned threshold; /* per cent in use that is bad news */
+	bool probe;         /* ask the kernel about every port in doubt, however long it takes */
+	unsigned threshold; /* per cent in use or blocked that is bad news */
 	double sample_s;    /* how long to watch; 0: not at all */
 };
 

@@ -28,20 +28,46 @@ static void put_heading(const struct checked *space, FILE *out)
 	fprintf(out, "%s\n", space->asked_for ? "" : " (other programs use this source)");
 }
 
+static enum style style_of(enum verdict verdict)
+{
+	return verdict_is_bad(verdict) ? STYLE_RED : verdict == VERDICT_UNKNOWN ? STYLE_YELLOW : STYLE_GREEN;
+}
+
+static void put_verdict(const struct check *check, const struct checked *space, FILE *out)
+{
+	static const char *const says[] = {
+		[VERDICT_FINE] = "",
+		[VERDICT_UNKNOWN] = ": how many of its ports are blocked is not known",
+		[VERDICT_TIGHT] = ": past the threshold",
+		[VERDICT_SLOW] = ": past the knee, each unaided connect() takes long",
+		[VERDICT_EXHAUSTED] = ": connect() fails with EADDRNOTAVAIL",
+	};
+	enum verdict verdict = check_verdict(check, space);
+
+	fprintf(out, "  verdict    ");
+	terminal_style(out, style_of(verdict));
+	fprintf(out, "%s", verdict_name(verdict));
+	terminal_style(out, STYLE_NONE);
+	fprintf(out, "%s\n", says[verdict]);
+}
+
 static void put_headroom(const struct check *check, const struct checked *space, FILE *out)
 {
 	const struct tuple_count *count = &space->count;
+	struct room room = check_room(space);
+	unsigned lost = room_lost_percent(&room);
 
 	fprintf(out, "  headroom   ");
-	terminal_style(out, check_is_bad_news(check, space) ? STYLE_RED : STYLE_GREEN);
+	terminal_style(out, style_of(check_verdict(check, space)));
 	fprintf(out, "%s%u", check_exact(space) ? "" : "at most ", count->headroom);
 	terminal_style(out, STYLE_NONE);
-	fprintf(out, " of %u ports, %u %% in use\n", count->capacity, check_percent(count));
+	fprintf(out, " of %u ports, %u %% in use", count->range, room_percent(&room) - lost);
+	fprintf(out, lost ? ", %u %% lost to blockers\n" : "\n", lost);
 	if (!check_exact(space))
 		fprintf(out,
 			"             at least %u: of %u ports the kernel does not list who bound them%s\n",
 			count->headroom - count->doubtful, count->doubtful,
-			check->probe ? "" : "; --probe asks");
+			check->options.probe ? "" : "; --probe asks");
 	if (count->plain < count->headroom)
 		fprintf(out,
 			"             a program without the shim may get one less, as the range is odd\n");
@@ -185,6 +211,7 @@ void check_report(const struct check *check, FILE *out)
 		if (i)
 			fputc('\n', out);
 		put_heading(space, out);
+		put_verdict(check, space, out);
 		put_headroom(check, space, out);
 		put_bar(check, space, out);
 		put_ports(check, space, out);

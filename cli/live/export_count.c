@@ -184,7 +184,7 @@ static void propose(struct counting *counting, const struct space_row *row)
 	seen->look = counting->export->look;
 	candidate->opened += row->entry->opened;
 	candidate->running |= usage->running;
-	if (row->space && row->space->capacity)
+	if (row->space && row->space->capacity_known)
 		candidate->headroom = row->space->headroom;
 	if (usage->running && candidate->headroom < group->least_headroom)
 		group->least_headroom = candidate->headroom;
@@ -363,5 +363,7 @@ void export_end(struct export *export)
 	}
 	drop_groups(export);
 	free(export->shown);
+	free(export->answers);
 	export->shown = NULL;
+	export->answers = NULL;
 }

@@ -68,7 +68,8 @@ struct series {
 /* A tuple space with a label set of its own; or the rest of them, destination with port 0. */
 struct shown_space {
 	struct space_key key;
-	uint32_t in_use, time_wait, capacity, headroom;
+	uint32_t in_use, time_wait, capacity, headroom, at_least;
+	bool capacity_known;
 };
 
 struct export_seen;
@@ -92,6 +93,7 @@ struct export
 	struct space_host host;
 	unsigned skipped;
 	double took_s;
+	struct port_answers *answers; /* kept from look to look */
 };
 
 enum { EXPORT_GROUPS_MAX = 200, EXPORT_SERIES_MAX = 20000, EXPORT_TOP_MAX = 500 };

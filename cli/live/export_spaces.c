@@ -2,11 +2,15 @@
 /* export_spaces - a look for `headroom export`: which tuple spaces get a label set of their own. */
 #include "cli/live/export_spaces.h"
 
+#include "cli/ports/host_view.h"
 #include "cli/shared/complain.h"
 #include "pool/base/clock.h"
 
 #include <stdlib.h>
 #include <string.h>
+
+/* How long each look asks about single ports; the first may take longer, as all are in doubt. */
+static const uint64_t FIRST_ASK_NS = UINT64_C(2000000000), ASK_NS = UINT64_C(250000000);
 
 /* The tuple spaces that some series has in its labels. */
 struct mark {
@@ -52,8 +56,8 @@ static int least_headroom_first(const void *a, const void *b)
 {
 	const struct shown_space *x = a, *y = b;
 
-	if (x->headroom != y->headroom)
-		return x->headroom < y->headroom ? -1 : 1;
+	if (x->at_least != y->at_least)
+		return x->at_least < y->at_least ? -1 : 1;
 	if (x->in_use != y->in_use)
 		return x->in_use > y->in_use ? -1 : 1;
 	return memcmp(&x->key, &y->key, sizeof(x->key));
@@ -89,11 +93,15 @@ static bool choose(struct export *export, const struct spaces *spaces)
 	bool done = export->shown && mark_series(export, &marks);
 	/* Marked ones are kept at the front. */
 	for (const struct space *s = spaces->table; s && done; s = s->hh.next) {
-		struct shown_space one = { .key = s->key,
-					   .in_use = s->in_use,
-					   .time_wait = s->time_wait,
-					   .capacity = s->capacity,
-					   .headroom = s->headroom };
+		struct shown_space one = {
+			.key = s->key,
+			.in_use = s->in_use,
+			.time_wait = s->time_wait,
+			.capacity = s->capacity,
+			.capacity_known = s->capacity_known,
+			.at_least = s->headroom - (s->doubtful < s->headroom ? s->doubtful : s->headroom),
+			.headroom = s->headroom
+		};
 		export->shown[count++] = one;
 		if (!is_marked(marks, &s->key))
 			continue;
@@ -111,6 +119,10 @@ int export_look(struct export *export)
 	struct spaces spaces;
 	uint64_t began_ns = clock_ns();
 
+	if (export->look_for.host && !export->answers)
+		export->answers = calloc(1, sizeof(*export->answers));
+	export->look_for.answers = export->answers;
+	export->look_for.ask_ns = export->look > 0 ? ASK_NS : FIRST_ASK_NS;
 	int status = spaces_look(&spaces, &export->look_for);
 	if (!status && (!export_count(export, &spaces) || !choose(export, &spaces)))
 		status = complain("export", "no memory");

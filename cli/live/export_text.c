@@ -206,8 +206,10 @@ static const struct {
 	size_t at;
 	bool of_capacity; /* only where the capacity is known */
 } space_gauges[] = {
-	{ "ports", "Headroom: ports left from this source to this destination.",
+	{ "ports", "Headroom: ports left from this source to this destination, at most.",
 	  offsetof(struct shown_space, headroom), true },
+	{ "ports_at_least", "The same at least: less those that may be blocked for all the kernel tells.",
+	  offsetof(struct shown_space, at_least), true },
 	{ "capacity_ports", "Ports that there are from this source to this destination.",
 	  offsetof(struct shown_space, capacity), true },
 	{ "in_use_ports", "Ports in use from this source to this destination.",
@@ -224,7 +226,7 @@ static void put_spaces(const struct export *export, FILE *out)
 			const struct shown_space *space = &export->shown[i];
 			const char *at = (const char *)space + space_gauges[g].at;
 			bool first = true;
-			if (space_gauges[g].of_capacity && !space->capacity)
+			if (space_gauges[g].of_capacity && !space->capacity_known)
 				continue;
 			fprintf(out, "headroom_%s", space_gauges[g].name);
 			put_space(out, &first, &space->key);
@@ -243,8 +245,12 @@ static void put_host(const struct space_host *host, FILE *out)
 		{ "host_reserved_ports", "Ports of the range that are reserved.", host->reserved },
 		{ "host_blocked_ports", "Ports of the range that some socket keeps from every connect().",
 		  host->blocked },
-		{ "host_capacity_ports", "Ports that there are from each source to each destination.",
-		  host->capacity },
+		{ "host_capacity_ports",
+		  "Ports that there are from each source to each destination, at most.", host->capacity },
+		{ "host_capacity_ports_at_least", "The same at least.", host->capacity - host->doubtful },
+		{ "host_doubtful_ports",
+		  "Ports of which the kernel does not tell whether they are blocked, and was not asked yet.",
+		  host->doubtful },
 	};
 
 	for (unsigned i = 0; host->known && i < sizeof(gauges) / sizeof(gauges[0]); i++) {

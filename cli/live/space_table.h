@@ -22,7 +22,9 @@ struct space {
 	/* Of all processes under the shim; where the kernel was asked, of all processes. */
 	uint32_t open, time_wait, in_use;
 	uint32_t shim_open, shim_time_wait, shim_in_use; /* of those under the shim */
-	uint32_t capacity, headroom;                     /* capacity 0: not known */
+	bool capacity_known;
+	uint32_t capacity, headroom; /* if it is known */
+	uint32_t doubtful; /* of the headroom: ports that may be blocked, for all the kernel tells */
 	bool from_kernel;
 	UT_hash_handle hh;
 };
@@ -46,6 +48,7 @@ enum { SPACE_NO_SHIM = 0xffffffffu, SPACES_MAX = 50000 };
 struct space_host {
 	bool known;
 	uint32_t range, reserved, blocked, capacity;
+	uint32_t doubtful; /* of the capacity */
 	uint64_t left_out; /* sockets for whose tuple spaces there was no room */
 };
 

@@ -56,8 +56,10 @@ static void enter(struct space *space, const struct usage *usage, const struct s
 	space->shim_open += usage->running ? row->entry->open : 0;
 	space->shim_time_wait += figures->time_wait;
 	space->shim_in_use += figures->in_use;
-	if (figures->capacity && (!space->capacity || figures->capacity < space->capacity))
+	if (figures->capacity && (!space->capacity_known || figures->capacity < space->capacity)) {
 		space->capacity = figures->capacity;
+		space->capacity_known = true;
+	}
 }
 
 static void take_entry(struct looking *looking, unsigned process, const struct usage *usage,
@@ -121,7 +123,7 @@ static void add_up(struct spaces *spaces)
 			space->time_wait = space->shim_time_wait;
 			space->in_use = space->shim_in_use;
 		}
-		if (space->capacity)
+		if (space->capacity_known)
 			space->headroom =
 				space->in_use < space->capacity ? space->capacity - space->in_use : 0;
 	}
@@ -136,7 +138,8 @@ int spaces_look(struct spaces *spaces, const struct spaces_options *options)
 	usage_walk(&spaces->arena, options->state_dir, getenv("XDG_RUNTIME_DIR"), visit, skipped, &looking);
 	if (looking.no_memory)
 		return complain(NULL, "no memory, or more than %d tuple spaces", SPACES_MAX);
-	int status = options->host ? spaces_ask_kernel(spaces) : STATUS_FINE;
+	int status =
+		options->host ? spaces_ask_kernel(spaces, options->answers, options->ask_ns) : STATUS_FINE;
 	add_up(spaces);
 	return status;
 }

@@ -2,6 +2,7 @@
 /* spaces_host - the tuple spaces of the whole host (its network namespace), by the kernel's own list. */
 #include "cli/live/spaces_host.h"
 
+#include "cli/ports/host_view.h"
 #include "cli/shared/complain.h"
 #include "cli/shared/view_complaints.h"
 #include "pool/ports/tuple_space.h"
@@ -9,46 +10,38 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct host_pass {
-	struct spaces *spaces;
-	struct port_space *ports;
-};
-
 /* A socket that its program bound to an interface has another tuple space, with ports of its own. */
 static bool is_of_its_own(const struct tuple_key *key)
 {
 	return key->interface && !key->destination.scope;
 }
 
-static void see(const struct socket_seen *seen, void *context)
+static void take(struct spaces *spaces, const struct host_view *view, const struct host_tuple *tuple)
 {
-	struct host_pass *pass = context;
-	struct tuple_key tuple;
+	struct space_key key = { .source = tuple->key.source, .destination = tuple->key.destination };
+	struct space *space = tuple->in_use && !is_of_its_own(&tuple->key) ? spaces_find(spaces, &key) : NULL;
+	struct room room = host_view_room(view, tuple);
 
-	if (!port_space_pickable(pass->ports, seen->source.port) || !tuple_key_of(seen, &tuple) ||
-	    is_of_its_own(&tuple))
-		return;
-	struct space_key key = { .source = tuple.source, .destination = tuple.destination };
-	struct space *space = spaces_find(pass->spaces, &key);
 	if (!space) {
-		pass->spaces->host.left_out++;
+		spaces->host.left_out += is_of_its_own(&tuple->key) ? 0 : tuple->in_use;
 		return;
 	}
-	bool waits = seen->state == STATE_TIME_WAIT;
 	space->from_kernel = true;
-	space->open += !waits;
-	space->time_wait += waits;
-	space->in_use += !waits || !tuple_reusable(&tuple, pass->ports);
+	space->open = tuple->in_use - tuple->time_wait;
+	space->time_wait = tuple->time_wait;
+	space->in_use = room.in_use;
+	space->doubtful = room.doubtful;
 }
 
-static void count_host(struct space_host *host, const struct port_space *ports)
+static void count_host(struct space_host *host, const struct host_view *view)
 {
-	*host = (struct space_host){ .known = true,
-				     .range = (uint32_t)ports->range.high - ports->range.low + 1,
-				     .reserved = ports->range.reserved,
-				     .capacity = port_space_capacity(ports),
-				     .left_out = host->left_out };
-	host->blocked = host->range - host->reserved - host->capacity;
+	host->known = true;
+	host->range = (uint32_t)view->ports.range.high - view->ports.range.low + 1;
+	host->reserved = view->ports.range.reserved;
+	host->capacity = view->capacity;
+	host->blocked = view->blocked;
+	host->doubtful = view->doubtful;
+	host->left_out += view->left_out;
 }
 
 /* What the kernel does not list in a tuple space of this namespace is not in use. */
@@ -57,7 +50,9 @@ static bool settle(struct spaces *spaces)
 	for (struct space *space = spaces->table; space; space = space->hh.next) {
 		if (space->key.network || address_is_unset(&space->key.source))
 			continue;
-		space->from_kernel = true;
+		if (!space->from_kernel)
+			space->doubtful = spaces->host.doubtful;
+		space->from_kernel = space->capacity_known = true;
 		space->capacity = spaces->host.capacity;
 		if (space->open + space->time_wait <= space->shim_open + space->shim_time_wait)
 			continue;
@@ -70,24 +65,22 @@ static bool settle(struct spaces *spaces)
 	return true;
 }
 
-int spaces_ask_kernel(struct spaces *spaces)
+int spaces_ask_kernel(struct spaces *spaces, struct port_answers *answers, uint64_t limit_ns)
 {
-	struct kernel_filter blocking = { .states = 1u << STATE_LISTEN | 1u << STATE_BOUND_ONLY };
-	struct host_pass pass = { .spaces = spaces, .ports = malloc(sizeof(*pass.ports)) };
-	struct kernel_view view;
-	int rc = 0;
+	struct host_view *view = calloc(1, sizeof(*view));
+	int status = view ? host_view_read(view) : complain(NULL, "no memory");
 
-	if (!pass.ports)
-		return complain(NULL, "no memory");
-	bool started = port_space_start(pass.ports);
-	if (started && !(rc = kernel_view_read(&view, &blocking, port_space_visit, pass.ports)))
-		rc = kernel_view_read(&view, NULL, see, &pass);
-	if (started && !rc)
-		count_host(&spaces->host, pass.ports);
-	free(pass.ports);
-	if (!started)
-		return range_complain();
-	if (rc)
-		return view_complain_failed(rc);
-	return settle(spaces) ? STATUS_FINE : complain(NULL, "no memory");
+	if (!status) {
+		if (view->doubtful)
+			host_view_ask(view, answers, limit_ns);
+		count_host(&spaces->host, view);
+		for (const struct host_tuple *t = view->table; t; t = t->hh.next)
+			take(spaces, view, t);
+		if (!settle(spaces))
+			status = complain(NULL, "no memory");
+	}
+	if (view)
+		host_view_end(view);
+	free(view);
+	return status;
 }

@@ -5,10 +5,14 @@
 
 #include "cli/live/space_table.h"
 
+struct port_answers;
+
 /**
  * spaces_ask_kernel() - enter what the kernel says of the caller's network namespace
+ * @answers:	what was asked at the looks before, or NULL
+ * @limit_ns:	how long to ask about single ports; what is not asked about then stays in doubt
  * Return: STATUS_FINE, or STATUS_USAGE after a complaint
  */
-int spaces_ask_kernel(struct spaces *spaces);
+int spaces_ask_kernel(struct spaces *spaces, struct port_answers *answers, uint64_t limit_ns);
 
 #endif

@@ -114,7 +114,7 @@ static void print_rows(const struct top *top)
 		shown++;
 	}
 	if (!shown) {
-		puts("no program under the shim has a port in use, as far as can be seen from here");
+		puts(top_nothing(top));
 		return;
 	}
 	printf("%-*s  %-*s  %-*s %8s %8s %7s %9s %7s %7s %7s %7s\n", w.process, "process", w.to,
@@ -125,8 +125,8 @@ static void print_rows(const struct top *top)
 		if (!top_matches(top, row))
 			continue;
 		top_numbers(row, &numbers);
-		printf("%-*s  %-*s  %-*s %8s %8u %7u %9u %7u %7s %7s %7s\n", w.process, row->process, w.to,
-		       row->to, w.source, row->source, numbers.headroom, row->capacity, row->open,
+		printf("%-*s  %-*s  %-*s %8s %8s %7u %9u %7u %7s %7s %7s\n", w.process, row->process, w.to,
+		       row->to, w.source, row->source, numbers.headroom, numbers.capacity, row->open,
 		       row->time_wait, row->others, numbers.rate, numbers.failed, numbers.lasts);
 	}
 }
@@ -144,6 +144,10 @@ static int print_once(struct top *top)
 	if ((status = top_look(top)))
 		return status;
 	print_rows(top);
+	if (top->host.known) {
+		char text[TOP_HOST_MAX];
+		puts(top_host(top, text, sizeof(text)));
+	}
 	if (fflush(stdout) || ferror(stdout))
 		return complain("standard output", "%s", strerror(errno));
 	return STATUS_FINE;

@@ -7,7 +7,7 @@
 
 #include <stdio.h>
 
-enum { TOP_PROCESS_MAX = USAGE_NAME_MAX + 16, TOP_FILTER_MAX = 64 };
+enum { TOP_PROCESS_MAX = USAGE_NAME_MAX + 16, TOP_FILTER_MAX = 64, TOP_HOST_MAX = 160 };
 
 enum top_sort { TOP_BY_HEADROOM, TOP_BY_RATE, TOP_BY_FAILURES, TOP_SORTS };
 
@@ -26,7 +26,9 @@ struct top_row {
 	char process[TOP_PROCESS_MAX]; /* "NAME[PID]", in parentheses when it has ended */
 	char to[ENDPOINT_TEXT_MAX], source[ADDRESS_TEXT_MAX];
 	uint32_t open, time_wait, others; /* ports in use: by this process, by all the others */
-	uint32_t capacity, headroom;      /* capacity 0: not known */
+	bool capacity_known;
+	uint32_t capacity, headroom; /* if it is known; the headroom at most */
+	uint32_t doubtful;           /* of the headroom: ports that may be blocked */
 	uint64_t opened, failed;
 	double rate; /* connections opened a second, since the look before; below 0: not known */
 	double exhausted_in_s;
@@ -45,6 +47,8 @@ struct top {
 	struct top_row *rows;
 	unsigned row_count;
 	unsigned process_count, skipped;
+	struct space_host host;
+	struct port_answers *answers; /* of looks before */
 	struct top_before *before;
 	uint64_t looked_ns;
 };
@@ -79,9 +83,21 @@ const char *top_sort_name(enum top_sort sort);
  * top_numbers() - texts of the columns of numbers
  */
 struct top_numbers {
-	char headroom[16], rate[16], failed[24], lasts[16];
+	char headroom[32], capacity[16], rate[16], failed[24], lasts[16];
 };
 void top_numbers(const struct top_row *row, struct top_numbers *out);
+
+/**
+ * top_host() - one line on the ports of the network namespace; with --host only
+ * @out:	TOP_HOST_MAX bytes
+ * Return: @out
+ */
+const char *top_host(const struct top *top, char *out, size_t size);
+
+/**
+ * top_nothing() - why there is no row
+ */
+const char *top_nothing(const struct top *top);
 
 /**
  * top_screen() - the live view, until the user or a signal ends it

@@ -2,6 +2,7 @@
 /* top_rows - from a look at the tuple spaces to the rows of `headroom top`. */
 #include "cli/live/top.h"
 
+#include "cli/ports/host_view.h"
 #include "cli/shared/complain.h"
 #include "cli/shared/terminal.h"
 #include "pool/base/clock.h"
@@ -9,6 +10,9 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+
+/* How long each look asks about single ports; the first may take longer, as somebody waits for an answer. */
+static const uint64_t FIRST_ASK_NS = UINT64_C(500000000), ASK_NS = UINT64_C(50000000);
 
 /* What a row had opened at the look before. */
 struct top_before {
@@ -80,7 +84,9 @@ static void fill(struct top_row *row, const struct spaces *spaces, const struct 
 	if (!address_is_unset(&space->key.source))
 		address_format(&space->key.source, row->source);
 	row->others = less(space->in_use, row->open + row->time_wait);
+	row->capacity_known = space->capacity_known;
 	row->capacity = space->capacity;
+	row->doubtful = space->doubtful < space->headroom ? space->doubtful : space->headroom;
 	row->headroom = space->headroom;
 	/* What one process takes says little of a tuple space that it shares. */
 	if (row->others)
@@ -121,7 +127,8 @@ static int compare(const void *a, const void *b, void *argument)
 	else if (top->sort == TOP_BY_FAILURES)
 		by = order((double)y->failed, (double)x->failed);
 	if (!by)
-		by = order(x->capacity ? x->headroom : 1e9, y->capacity ? y->headroom : 1e9);
+		by = order(x->capacity_known ? x->headroom - x->doubtful : 1e9,
+			   y->capacity_known ? y->headroom - y->doubtful : 1e9);
 	if (!by)
 		by = order((double)y->open + y->time_wait, (double)x->open + x->time_wait);
 	return by ? by : memcmp(&x->key, &y->key, sizeof(x->key));
@@ -187,10 +194,15 @@ int top_look(struct top *top)
 {
 	struct spaces spaces;
 
+	if (top->look_for.host && !top->answers)
+		top->answers = calloc(1, sizeof(*top->answers));
+	top->look_for.answers = top->answers;
+	top->look_for.ask_ns = top->looked_ns ? ASK_NS : FIRST_ASK_NS;
 	int status = spaces_look(&spaces, &top->look_for);
 	if (!status)
 		status = make_rows(top, &spaces);
 	top->skipped = spaces.skipped;
+	top->host = spaces.host;
 	top->process_count = 0;
 	for (unsigned i = 0; i < spaces.process_count; i++)
 		top->process_count += spaces.processes[i].usage.running;
@@ -202,7 +214,9 @@ void top_end(struct top *top)
 {
 	drop_before(top);
 	free(top->rows);
+	free(top->answers);
 	top->rows = NULL;
+	top->answers = NULL;
 	top->row_count = 0;
 }
 
@@ -211,13 +225,40 @@ void top_numbers(const struct top_row *row, struct top_numbers *out)
 	strcpy(out->headroom, "-");
 	strcpy(out->rate, "-");
 	strcpy(out->lasts, "-");
-	if (row->capacity)
+	strcpy(out->capacity, "-");
+	if (row->capacity_known)
+		snprintf(out->capacity, sizeof(out->capacity), "%u", row->capacity);
+	if (row->capacity_known && row->doubtful)
+		snprintf(out->headroom, sizeof(out->headroom), "%u-%u", row->headroom - row->doubtful,
+			 row->headroom);
+	else if (row->capacity_known)
 		snprintf(out->headroom, sizeof(out->headroom), "%u", row->headroom);
 	if (row->rate >= 0)
 		snprintf(out->rate, sizeof(out->rate), row->rate < 10 ? "%.1f" : "%.0f", row->rate);
 	snprintf(out->failed, sizeof(out->failed), "%llu", (unsigned long long)row->failed);
-	if (row->capacity && !row->headroom)
+	if (row->capacity_known && !row->headroom)
 		strcpy(out->lasts, "now");
-	else if (row->capacity && !isinf(row->exhausted_in_s))
+	else if (row->capacity_known && !isinf(row->exhausted_in_s))
 		terminal_duration(row->exhausted_in_s, out->lasts, sizeof(out->lasts));
+}
+
+const char *top_host(const struct top *top, char *out, size_t size)
+{
+	const struct space_host *host = &top->host;
+	int used = snprintf(out, size, "ports of this host: %u, %u reserved, %u blocked", host->range,
+			    host->reserved, host->blocked);
+
+	if (host->doubtful)
+		used += snprintf(out + used, size - (size_t)used, ", %u in doubt", host->doubtful);
+	snprintf(out + used, size - (size_t)used, "; %s%u for each source and destination%s",
+		 host->doubtful ? "at most " : "", host->capacity,
+		 host->capacity ? "" : ": headroom ports says who has them");
+	return out;
+}
+
+const char *top_nothing(const struct top *top)
+{
+	return top->host.known
+		       ? "no connection uses a port that connect() picked"
+		       : "no program under the shim has a port in use, as far as can be seen from here";
 }

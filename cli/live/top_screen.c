@@ -186,7 +186,7 @@ static void put_bar(const struct top_row *row, int width)
 					  { '.', STYLE_NONE, row->headroom } };
 	unsigned widths[4], at = 0;
 
-	if (width < BAR_PARTS_MAX || !row->capacity)
+	if (width < BAR_PARTS_MAX || !row->capacity_known)
 		return;
 	terminal_bar_widths(parts, 4, (unsigned)width - 2, widths);
 	addch('[');
@@ -200,7 +200,7 @@ static void put_bar(const struct top_row *row, int width)
 
 static enum style urgency(const struct top_row *row)
 {
-	if (!row->capacity || row->headroom * 2 > row->capacity)
+	if (!row->capacity_known || (row->headroom - row->doubtful) * 2 > row->capacity)
 		return STYLE_NONE;
 	return row->headroom <= row->capacity / 5 ? STYLE_RED : STYLE_YELLOW;
 }
@@ -267,9 +267,9 @@ static void draw_detail(const struct screen *screen)
 	snprintf(text, sizeof(text), "%s  %s -> %s%s", row->process, row->source, row->to,
 		 row->key.space.network ? "  (another network namespace)" : "");
 	mvaddnstr(LINES - FOOT, 0, text, COLS);
-	snprintf(text, sizeof(text), "open %u, TIME_WAIT %u, others %u; headroom %s of %u, knee %u; lasts %s",
-		 row->open, row->time_wait, row->others, numbers.headroom, row->capacity, row->capacity / 2,
-		 numbers.lasts);
+	snprintf(text, sizeof(text), "open %u, TIME_WAIT %u, others %u; headroom %s of %s, knee %u; lasts %s",
+		 row->open, row->time_wait, row->others, numbers.headroom, numbers.capacity,
+		 row->capacity / 2, numbers.lasts);
 	mvaddnstr(LINES - FOOT + 1, 0, text, COLS);
 }
 

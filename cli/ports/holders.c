@@ -65,3 +65,17 @@ void holders_complain(const struct process_search *search)
 			 "other users",
 			 search->missing);
 }
+
+void holders_json(struct json *json, const char *name, const struct holders *holders)
+{
+	json_open(json, name, '[');
+	for (unsigned i = 0; i < holders->count; i++) {
+		const struct holder *holder = &holders->items[i];
+		json_open(json, NULL, '{');
+		json_number(json, "pid", (uint64_t)holder->process.pid);
+		json_text(json, "name", holder->process.name);
+		json_number(json, "sockets", holder->sockets);
+		json_close(json, '}');
+	}
+	json_close(json, ']');
+}

@@ -3,6 +3,7 @@
 #ifndef HEADROOM_CLI_PORTS_HOLDERS_H
 #define HEADROOM_CLI_PORTS_HOLDERS_H
 
+#include "cli/shared/json.h"
 #include "pool/ports/process_table.h"
 
 enum { HOLDER_WAYS = 4 };
@@ -38,5 +39,10 @@ void holders_end(struct holders *holders);
  * holders_complain() - one line on standard error about processes that could not be looked at
  */
 void holders_complain(const struct process_search *search);
+
+/**
+ * holders_json() - an array of them: pid, name, sockets
+ */
+void holders_json(struct json *json, const char *name, const struct holders *holders);
 
 #endif

@@ -2,6 +2,7 @@
 /* ports - `headroom ports`: the port space of this host: range, reserved, blocked and by whom. */
 #include "cli/ports/ports.h"
 
+#include "cli/ports/verdict.h"
 #include "cli/ports/holders.h"
 #include "cli/shared/netns.h"
 #include "cli/shared/verb_options.h"
@@ -14,21 +15,24 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char usage[] = "usage: headroom ports [OPTION...]\n"
-			    "\n"
-			    "Shows the port space of this network namespace: the range that connect() picks\n"
-			    "from, the reserved ports, which ports are blocked and by whom, and how many\n"
-			    "connections that leaves.\n"
-			    "\n"
-			    "      --probe       ask about ports the kernel does not tell of: exact numbers\n"
-			    "      --pid PID     look into the network namespace of a process\n"
-			    "      --netns NAME  look into a network namespace: a name of ip-netns(8), or a\n"
-			    "                    path\n"
-			    "      --json        for programs; see headroom-ports(1)\n"
-			    "  -h, --help        this text\n"
-			    "\n"
-			    "Exit status: 0 fine; 1 no port is left for connect(); 2 usage or environment\n"
-			    "error.\n";
+static const char usage[] =
+	"usage: headroom ports [OPTION...]\n"
+	"\n"
+	"Shows the port space of this network namespace: the range that connect() picks\n"
+	"from, the reserved ports, which ports are blocked and by whom, and how many\n"
+	"connections that leaves.\n"
+	"\n"
+	"      --probe       ask about ports the kernel does not tell of: exact numbers\n"
+	"      --pid PID     look into the network namespace of a process\n"
+	"      --netns NAME  look into a network namespace: a name of ip-netns(8), or a\n"
+	"                    path\n"
+	"      --json        for programs; see headroom-ports(1)\n"
+	"  -h, --help        this text\n"
+	"\n"
+	"Exit status: 0 fine; 1 no port is left for connect(), or 80 % are lost; 2 usage\n"
+	"or environment error; 3 the kernel does not tell.\n";
+
+enum { LOST_PERCENT = 80 };
 
 struct asked {
 	struct ports *ports;
@@ -81,6 +85,8 @@ static void count(struct ports *ports)
 	const struct port_range *range = &ports->space.range;
 
 	ports->size = (uint32_t)range->high - range->low + 1;
+	ports->reserved = ports->blocked_all = ports->usable = ports->doubtful = 0;
+	memset(ports->blocked, 0, sizeof(ports->blocked));
 	for (unsigned port = range->low; port <= range->high; port++) {
 		const struct port_note *note = &ports->space.ports[port];
 		ports->reserved += note->reserved;
@@ -156,8 +162,20 @@ bool ports_next_run(const struct ports *ports, unsigned from, struct port_run *r
 	return true;
 }
 
+enum verdict ports_verdict(const struct ports *ports)
+{
+	struct room room = { .range = ports->size,
+			     .reserved = ports->reserved,
+			     .blocked = ports->blocked_all,
+			     .left = ports->usable,
+			     .doubtful = ports->doubtful };
+	return room_verdict(&room, LOST_PERCENT);
+}
+
 static int look(struct ports *ports)
 {
+	struct port_asking asking = { .limit_ns = VERDICT_ASK_NS };
+
 	if (!port_space_start(&ports->space))
 		return range_complain();
 	int rc = kernel_view_read(&ports->view, NULL, port_space_visit, &ports->space);
@@ -165,11 +183,15 @@ static int look(struct ports *ports)
 		return view_complain_failed(rc);
 	view_complain(&ports->view);
 	ports->space.bound_only_hidden = ports->view.no_bound_only;
-	if (ports->probe && (ports->probe_error = port_space_ask(&ports->space)))
-		probe_complain(ports->probe_error);
+	count(ports);
+	if (ports->probe)
+		ports->asked = port_space_ask(&ports->space, NULL);
+	else if (ports_verdict(ports) == VERDICT_UNKNOWN)
+		ports->asked = port_space_ask(&ports->space, &asking);
+	count(ports);
+	asked_complain(ports->asked, ports->doubtful, ports->probe);
 	find_owners(ports);
 	holders_complain(&ports->search);
-	count(ports);
 	count_addresses(ports);
 	return STATUS_FINE;
 }
@@ -188,7 +210,7 @@ int verb_ports(int argc, char **argv)
 		status = look(ports);
 	if (!status) {
 		(ports->json ? ports_json : ports_report)(ports);
-		status = ports->usable ? STATUS_FINE : STATUS_BAD_NEWS;
+		status = verdict_status(ports_verdict(ports));
 	}
 	free(ports);
 	return status;

@@ -3,6 +3,7 @@
 #ifndef HEADROOM_CLI_PORTS_PORTS_H
 #define HEADROOM_CLI_PORTS_PORTS_H
 
+#include "cli/ports/verdict.h"
 #include "pool/ports/process_table.h"
 #include "pool/ports/space.h"
 
@@ -17,10 +18,15 @@ struct ports {
 	struct process_search search;
 	struct port_owner owners[65536];
 	bool probe, json;
-	int probe_error;
+	int asked; /* of port_space_ask(): 0, or why not all ports in doubt were asked about */
 	uint32_t size, reserved, blocked[BLOCKED_WAYS], blocked_all, doubtful, usable;
 	unsigned local_v4, local_v6; /* addresses of this namespace, loopback aside */
 };
+
+/**
+ * ports_verdict() - is there room for a connection to where nobody has one yet?
+ */
+enum verdict ports_verdict(const struct ports *ports);
 
 /* Neighbouring blocked ports that have the same owner and reason. */
 struct port_run {

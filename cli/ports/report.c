@@ -14,6 +14,22 @@ static const char *const reasons[BLOCKED_WAYS] = { "", "listens", "bound, not co
 						   "bound explicitly, connected" };
 static const char *const names[BLOCKED_WAYS] = { "", "listener", "bound", "connected" };
 
+static void put_verdict(const struct ports *ports)
+{
+	enum verdict verdict = ports_verdict(ports);
+
+	printf("verdict    ");
+	terminal_style(stdout, verdict_is_bad(verdict)      ? STYLE_RED
+			       : verdict == VERDICT_UNKNOWN ? STYLE_YELLOW
+							    : STYLE_GREEN);
+	fputs(verdict_name(verdict), stdout);
+	terminal_style(stdout, STYLE_NONE);
+	puts(verdict == VERDICT_EXHAUSTED ? ": every connect() fails with EADDRNOTAVAIL"
+	     : verdict == VERDICT_TIGHT   ? ": most ports are lost to every destination"
+	     : verdict == VERDICT_UNKNOWN ? ": how many ports are blocked is not known"
+					  : "");
+}
+
 static void put_range(const struct ports *ports)
 {
 	const struct port_range *range = &ports->space.range;
@@ -113,6 +129,7 @@ static void put_conflicts(const struct ports *ports)
 
 void ports_report(const struct ports *ports)
 {
+	put_verdict(ports);
 	put_range(ports);
 	put_bar(ports);
 	put_runs(ports);
@@ -146,6 +163,7 @@ void ports_json(const struct ports *ports)
 	json_open(&json, NULL, '{');
 	json_number(&json, "schema", 1);
 	json_text(&json, "kind", "ports");
+	json_text(&json, "verdict", verdict_name(ports_verdict(ports)));
 	json_number(&json, "low", ports->space.range.low);
 	json_number(&json, "high", ports->space.range.high);
 	json_number(&json, "range", ports->size);
@@ -154,7 +172,7 @@ void ports_json(const struct ports *ports)
 	json_number(&json, "usable", ports->usable);
 	json_number(&json, "usable_at_least", ports->usable - ports->doubtful);
 	json_bool(&json, "exact", !ports->doubtful);
-	json_bool(&json, "probed", ports->probe && !ports->probe_error);
+	json_bool(&json, "probed", ports->probe && !ports->asked);
 	json_number(&json, "tcp_tw_reuse", ports->space.range.time_wait_reuse);
 	json_number(&json, "local_ipv4", ports->local_v4);
 	json_number(&json, "local_ipv6", ports->local_v6);

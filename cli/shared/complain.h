@@ -3,7 +3,7 @@
 #ifndef HEADROOM_CLI_SHARED_COMPLAIN_H
 #define HEADROOM_CLI_SHARED_COMPLAIN_H
 
-enum exit_status { STATUS_FINE = 0, STATUS_BAD_NEWS = 1, STATUS_USAGE = 2 };
+enum exit_status { STATUS_FINE = 0, STATUS_BAD_NEWS = 1, STATUS_USAGE = 2, STATUS_UNKNOWN = 3 };
 
 /**
  * complain() - one line on standard error: "headroom: PLACE: REASON"; what printable.h tells of is escaped

@@ -29,8 +29,16 @@ int range_complain(void)
 	return complain("/proc/sys/net/ipv4/ip_local_port_range", "cannot be read");
 }
 
-void probe_complain(int error)
+void asked_complain(int error, uint32_t doubtful, bool probe)
 {
-	complain("--probe", "the kernel cannot be asked about single ports (%s)%s", strerror(-error),
-		 error == -ENOPROTOOPT ? ": Linux 6.3 can" : "");
+	const char *place = probe ? "--probe" : NULL;
+
+	if (!error || !doubtful)
+		return;
+	if (error == -ETIME)
+		complain(place, "%u ports are still in doubt: --probe asks about all, however long it takes",
+			 doubtful);
+	else
+		complain(place, "the kernel cannot be asked about single ports (%s)%s", strerror(-error),
+			 error == -ENOPROTOOPT ? ": Linux 6.3 can" : "");
 }

@@ -24,9 +24,11 @@ int view_complain_failed(int error);
 int range_complain(void);
 
 /**
- * probe_complain() - why port_space_ask() could not ask
- * @error:	its negative errno
+ * asked_complain() - why the kernel was not asked about all ports in doubt
+ * @error:	of port_space_ask()
+ * @doubtful:	ports that are still in doubt; 0: there is nothing to say
+ * @probe:	it was asked for
  */
-void probe_complain(int error);
+void asked_complain(int error, uint32_t doubtful, bool probe);
 
 #endif

@@ -3,6 +3,7 @@
  * away. */
 #include "pool/ports/space.h"
 
+#include "pool/base/clock.h"
 #include "pool/base/kernel.h"
 
 #include <errno.h>
@@ -115,27 +116,50 @@ static int ask_port(long *fd, unsigned port, const struct sockaddr_storage *to, 
 	return rc && rc != -ECONNREFUSED && rc != -EINPROGRESS && rc != -ETIMEDOUT ? (int)rc : 0;
 }
 
-int port_space_ask(struct port_space *space)
+uint32_t port_space_doubt(const struct port_space *space)
+{
+	uint32_t doubt = 0;
+
+	for (unsigned port = space->range.low; port <= space->range.high; port++)
+		doubt += port_space_doubtful(space, port);
+	return doubt;
+}
+
+void port_space_answer(struct port_space *space, unsigned port, bool blocked)
+{
+	struct port_note *note = &space->ports[port];
+	enum blocked_by by = blocked_by_state(note->state);
+
+	note->asked = true;
+	if (blocked)
+		note->blocked = (uint8_t)(by ? by : BLOCKED_ASKED);
+}
+
+int port_space_ask(struct port_space *space, struct port_asking *asking)
 {
 	struct endpoint closed = { .ip = address_from_v4(htonl(INADDR_LOOPBACK)),
 				   .port = closed_port(space) };
+	struct port_asking everything = { 0 };
 	struct sockaddr_storage to;
 	socklen_t length = endpoint_to_sockaddr(&closed, AF_INET, &to);
+	const unsigned low = space->range.low, size = space->range.high - low + 1u;
+	const uint64_t began_ns = clock_ns();
 	long fd = -1;
 	int answer = 0;
 
 	if (!closed.port)
 		return -EADDRINUSE;
-	for (unsigned port = space->range.low; port <= space->range.high && answer >= 0; port++) {
-		struct port_note *note = &space->ports[port];
+	asking = asking ? asking : &everything;
+	unsigned first = asking->from >= low && asking->from <= space->range.high ? asking->from - low : 0;
+	for (unsigned i = 0; i < size && answer >= 0; i++) {
+		unsigned port = low + (first + i) % size;
 		if (!port_space_doubtful(space, port))
 			continue;
-		answer = ask_port(&fd, port, &to, length);
-		note->asked = answer >= 0;
-		if (answer != 1)
-			continue;
-		enum blocked_by by = blocked_by_state(note->state);
-		note->blocked = (uint8_t)(by ? by : BLOCKED_ASKED);
+		asking->from = (uint16_t)port;
+		if (asking->limit_ns && clock_since(began_ns, clock_ns()) >= asking->limit_ns)
+			answer = -ETIME;
+		else if ((answer = ask_port(&fd, port, &to, length)) >= 0)
+			port_space_answer(space, port, answer);
 	}
 	if (fd >= 0)
 		kernel.close((int)fd);

@@ -23,6 +23,12 @@ struct port_note {
 	bool reserved : 1, asked : 1;
 };
 
+/* How far to ask, and how far that came. All zero: every doubtful port, however long it takes. */
+struct port_asking {
+	uint64_t limit_ns; /* no question after so long; 0: no limit */
+	uint16_t from;     /* the port to begin with, in the range; out: where to go on */
+};
+
 struct port_space {
 	struct port_range range;
 	bool timestamps;         /* net.ipv4.tcp_timestamps: without them no TIME_WAIT is handed out again */
@@ -74,13 +80,26 @@ uint32_t port_space_capacity(const struct port_space *space);
 bool port_space_doubtful(const struct port_space *space, unsigned port);
 
 /**
- * port_space_ask() - ask the kernel about every doubtful port of the range
+ * port_space_doubt() - how many ports of the range are doubtful
+ */
+uint32_t port_space_doubt(const struct port_space *space);
+
+/**
+ * port_space_answer() - enter what the kernel said of a doubtful port
+ */
+void port_space_answer(struct port_space *space, unsigned port, bool blocked);
+
+/**
+ * port_space_ask() - ask the kernel about doubtful ports of the range
  *
  * For one port IP_LOCAL_PORT_RANGE is set to it, and a socket connected to a loopback port where nobody
  * listens: EADDRNOTAVAIL means blocked (tests/platform/one_port_oracle.c). The connection is refused at once
  * and leaves no TIME_WAIT. Only ports that hold a socket are asked for, so that no bind() of a server finds
- * one taken by us. Return: 0, or a negative errno: -ENOPROTOOPT before Linux 6.3
+ * one taken by us. It takes some 20 us a port.
+ *
+ * @asking:	NULL: all of them
+ * Return: 0 all were asked; -ETIME at the limit; or a negative errno: -ENOPROTOOPT before Linux 6.3
  */
-int port_space_ask(struct port_space *space);
+int port_space_ask(struct port_space *space, struct port_asking *asking);
 
 #endif

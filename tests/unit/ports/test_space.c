@@ -85,7 +85,7 @@ Test(port_space, only_doubtful_ports_are_asked_for_and_no_port_of_a_server)
 	see("10.0.0.1:40004", "10.0.0.9:80", STATE_ESTABLISHED, 32);
 	see("10.0.0.1:40005", "10.0.0.9:80", STATE_TIME_WAIT, 0);
 	see("10.0.0.1:50000", "10.0.0.9:80", STATE_ESTABLISHED, 33);
-	check_number(port_space_ask(&space), 0);
+	check_number(port_space_ask(&space, NULL), 0);
 	check_number(questions, 2);
 	check(port_space_usable(&space, 40004));
 	check_number(space.ports[40005].blocked, BLOCKED_ASKED);
@@ -105,7 +105,7 @@ Test(port_space, what_is_bound_to_an_interface_may_be_in_a_vrf)
 	kernel.connect = oracle_connect;
 	refusing_blocked = 40005;
 	see("0.0.0.0:1", "0.0.0.0:0", STATE_LISTEN, 30);
-	check_number(port_space_ask(&space), 0);
+	check_number(port_space_ask(&space, NULL), 0);
 	check_number(space.ports[40005].blocked, BLOCKED_LISTEN);
 	check_number(space.ports[40005].inode, 5);
 }
@@ -118,16 +118,37 @@ Test(port_space, where_bound_only_sockets_are_hidden_every_port_is_asked_for)
 	see("0.0.0.0:1", "0.0.0.0:0", STATE_LISTEN, 30);
 	space.bound_only_hidden = true;
 	check(port_space_doubtful(&space, 40000));
-	check_number(port_space_ask(&space), 0);
+	check_number(port_space_ask(&space, NULL), 0);
 	check_number(questions, 9);
 	check(!port_space_usable(&space, 40009));
+}
+
+Test(port_space, asking_ends_at_its_limit_and_goes_on_where_it_was)
+{
+	struct port_asking asking = { .limit_ns = 1 };
+
+	kernel.setsockopt = oracle_setsockopt;
+	kernel.connect = oracle_connect;
+	see("0.0.0.0:1", "0.0.0.0:0", STATE_LISTEN, 30);
+	see("10.0.0.1:40003", "10.0.0.9:80", STATE_ESTABLISHED, 31);
+	see("10.0.0.1:40006", "10.0.0.9:80", STATE_ESTABLISHED, 32);
+	check_number(port_space_doubt(&space), 2);
+	asking.from = 40004;
+	fake.clock_stopped = false; /* reading it takes longer than that */
+	check_number(port_space_ask(&space, &asking), -ETIME);
+	check_number(asking.from, 40006);
+	check_number(questions, 0);
+	asking.limit_ns = 0;
+	check_number(port_space_ask(&space, &asking), 0);
+	check_number(questions, 2);
+	check_number(port_space_doubt(&space), 0);
 }
 
 Test(port_space, a_kernel_that_cannot_be_asked_says_so)
 {
 	see("10.0.0.1:40004", "10.0.0.9:80", STATE_ESTABLISHED, 32);
 	fake_fail_option(CALL_SETSOCKOPT, IP_LOCAL_PORT_RANGE, ENOPROTOOPT);
-	check_number(port_space_ask(&space), -ENOPROTOOPT);
+	check_number(port_space_ask(&space, NULL), -ENOPROTOOPT);
 	check(port_space_doubtful(&space, 40004));
 	check_number(fake_open_fds(), 0);
 }

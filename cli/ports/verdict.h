@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+/* verdict - is there room in a tuple space, and is that sure?
+ *
+ * A port that some other connection holds may be blocked, for all the kernel's list tells (port_space.h). So
+ * there are two numbers for what is left, and the verdict is that of both: where they disagree it is
+ * VERDICT_UNKNOWN, and never VERDICT_FINE. */
+#ifndef HEADROOM_CLI_PORTS_VERDICT_H
+#define HEADROOM_CLI_PORTS_VERDICT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Unasked, the kernel is asked about single ports for this long: 150,000 of them. */
+#define VERDICT_ASK_NS UINT64_C(3000000000)
+
+/* From good to bad; what is not known is between. */
+enum verdict { VERDICT_FINE, VERDICT_UNKNOWN, VERDICT_TIGHT, VERDICT_SLOW, VERDICT_EXHAUSTED };
+
+/* How the ports of a range are taken up, towards one destination from one source. */
+struct room {
+	uint32_t range, reserved, blocked;
+	uint32_t in_use;   /* without those that connect() may take over */
+	uint32_t left;     /* at most, with those */
+	uint32_t doubtful; /* of those left: perhaps blocked */
+	bool past_knee;
+};
+
+/**
+ * room_percent() - in use or lost to blockers, in per cent of the ports that are not reserved
+ */
+unsigned room_percent(const struct room *room);
+
+/**
+ * room_lost_percent() - the share of that which is lost to blockers alone
+ */
+unsigned room_lost_percent(const struct room *room);
+
+/**
+ * room_verdict() - of one tuple space
+ * @threshold:	per cent, from where it is tight
+ */
+enum verdict room_verdict(const struct room *room, unsigned threshold);
+
+/**
+ * verdict_is_bad() - tight, slow or exhausted
+ */
+static inline bool verdict_is_bad(enum verdict verdict)
+{
+	return verdict >= VERDICT_TIGHT;
+}
+
+/**
+ * verdict_name() - "fine", "tight", "slow", "exhausted", "unknown"
+ */
+const char *verdict_name(enum verdict verdict);
+
+/**
+ * verdict_status() - the exit status that stands for it
+ */
+int verdict_status(enum verdict verdict);
+
+#endif
