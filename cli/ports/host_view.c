@@ -2,9 +2,9 @@
 /* host_view - all TCP sockets of a network namespace from one pass: its ports, and every tuple space. */
 #include "cli/ports/host_view.h"
 
-#include "pool/base/clock.h"
 #include "cli/shared/complain.h"
 #include "cli/shared/view_complaints.h"
+#include "pool/base/clock.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -6,8 +6,8 @@
 #ifndef HEADROOM_CLI_PORTS_HOST_VIEW_H
 #define HEADROOM_CLI_PORTS_HOST_VIEW_H
 
-#include "pool/ports/tuple_space.h"
 #include "cli/ports/verdict.h"
+#include "pool/ports/tuple_space.h"
 
 #include <uthash.h>
 

@@ -2,8 +2,8 @@
 /* ports - `headroom ports`: the port space of this host: range, reserved, blocked and by whom. */
 #include "cli/ports/ports.h"
 
-#include "cli/ports/verdict.h"
 #include "cli/ports/holders.h"
+#include "cli/ports/verdict.h"
 #include "cli/shared/netns.h"
 #include "cli/shared/verb_options.h"
 #include "cli/shared/verbs.h"
