@@ -130,7 +130,7 @@ Test(port_space, asking_ends_at_its_limit_and_goes_on_where_it_was)
 	kernel.setsockopt = oracle_setsockopt;
 	kernel.connect = oracle_connect;
 	see("0.0.0.0:1", "0.0.0.0:0", STATE_LISTEN, 30);
-	see("10.0.0.1:40003", "10.0.0.9:80", STATE_ESTABLISHED, 31);
+	see("10.0.0.1:40002", "10.0.0.9:80", STATE_ESTABLISHED, 31);
 	see("10.0.0.1:40006", "10.0.0.9:80", STATE_ESTABLISHED, 32);
 	check_number(port_space_doubt(&space), 2);
 	asking.from = 40004;
