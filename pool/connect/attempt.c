@@ -464,6 +464,17 @@ static inline void trust_enter(struct attempt *a)
 		trust_connected(a->shim, space, a->fd, a->answered_ns);
 }
 
+/* The call held the socket, which goes now that it has returned (fput(), fs/file_table.c). */
+COLD static void end_closed_in_call(struct attempt *a, long rc)
+{
+	if (rc < 0)
+		space_failed(a->space, 0);
+	else
+		space_ended(a->space, a->tracked->flags & ABORTS_ON_CLOSE ? ENDED_BY_RESET : ENDED_TIME_WAIT,
+			    a->answered_ns);
+	a->tracked->space = NULL;
+}
+
 HOT static void settle_under_way(struct attempt *a, long rc)
 {
 	struct tracked *tracked = a->tracked;
@@ -487,10 +498,8 @@ HOT static void settle_under_way(struct attempt *a, long rc)
 	if (unlikely(a->space->apart))
 		usage_promote(&a->shim->ledger, a->space);
 	events_use_changed(a->shim, a->events, a->space, a->answered_ns);
-	if (unlikely(tracked->flags & CLOSED_IN_CALL)) {
-		space_ended(a->space, ENDED_TIME_WAIT, a->answered_ns);
-		tracked->space = NULL;
-	}
+	if (unlikely(tracked->flags & CLOSED_IN_CALL))
+		end_closed_in_call(a, rc);
 }
 
 /* EISCONN and EALREADY: a connection nobody saw being made; nothing was tried. */

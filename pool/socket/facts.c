@@ -136,7 +136,8 @@ struct look {
 	uint8_t state;
 	uint32_t flags;
 	bool alone;
-	bool error; /* it has one, if which is not known */
+	bool error;    /* it has one, if which is not known */
+	bool peer_end; /* the peer's FIN has come, or we shut it for reading */
 	enum { MAYBE_UNREAD, ALL_READ, UNREAD } data;
 };
 
@@ -160,12 +161,26 @@ COLD static struct ending_facts ending_closed(const struct look *l)
 	return facts;
 }
 
+/* The peer's FIN is told to poll(2) before the state is changed (tcp_fin(), net/ipv4/tcp_input.c), and
+ * TCP_INFO reads the state before it takes the lock (tcp_get_info(), net/ipv4/tcp.c): while another processor
+ * takes the FIN in, the first answer may be the state before it. A second is not: the first has waited for
+ * the lock. */
+static unsigned state_of(const struct look *l)
+{
+	unsigned state = socket_tcp_state(l->fd);
+
+	if (unlikely(l->peer_end && l->flags & FIN_SENT_FIRST &&
+		     (state == TCP_FIN_WAIT1 || state == TCP_FIN_WAIT2)))
+		state = socket_tcp_state(l->fd);
+	return state;
+}
+
 /* A socket whose TCP state tells: still connecting, shut down, in error, or held by others besides. */
 COLD static struct ending_facts ending_by_state(const struct look *l)
 {
 	struct ending_facts facts = { .how = ENDED_BY_RESET };
 
-	switch (socket_tcp_state(l->fd)) {
+	switch (state_of(l)) {
 	case 0:
 		facts.stranger = true;
 		break;
@@ -201,8 +216,11 @@ static struct ending_facts ending_among_others(int fd, uint8_t state, uint32_t f
 
 	if (likely(there == 0 && open_both_ways(state, flags)))
 		return (struct ending_facts){ .how = ENDED_TIME_WAIT };
-	return ending_by_state(&(struct look){
-		.fd = fd, .state = state, .flags = flags, .error = there > 0 && there & POLLERR });
+	return ending_by_state(&(struct look){ .fd = fd,
+					       .state = state,
+					       .flags = flags,
+					       .error = there > 0 && there & POLLERR,
+					       .peer_end = there > 0 && there & POLLRDHUP });
 }
 
 /* recv() is one system call less, and a cheaper one. */

@@ -16,10 +16,14 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { THREADS = 32, SLOTS = 64 };
+/* No more connections than the server's backlog takes in while it gets no processor: where that overflows, a
+ * connection that its client has closed may be reset (tcp_timewait_state_process(),
+ * net/ipv4/tcp_minisocks.c). */
+enum { THREADS = 32, SLOTS = 64, RACES_MAX = 50000 };
 
 static atomic_int slots[SLOTS];
 static atomic_bool stop;
+static atomic_uint races;
 static bool wild;
 
 /* One opens, another closes. Normally each number is closed once; "wild" threads close what they once read,
@@ -28,7 +32,7 @@ static void *race(void *argument)
 {
 	unsigned seed = (unsigned)(uintptr_t)argument;
 
-	while (!atomic_load(&stop)) {
+	while (!atomic_load(&stop) && atomic_fetch_add(&races, 1) < RACES_MAX) {
 		atomic_int *slot = &slots[rand_r(&seed) % SLOTS];
 		int fd = socket(AF_INET, SOCK_STREAM, 0);
 		if (fd < 0)

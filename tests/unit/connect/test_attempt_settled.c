@@ -331,6 +331,21 @@ static void fork_it(void *argument)
 	shim_restart(&shim);
 }
 
+/* What was left to the kernel went with the socket, before it was connected. */
+Test(attempt_settled, a_socket_closed_during_a_connect_that_does_not_wait_gave_up)
+{
+	program_start("");
+	struct program_socket s = program_socket(AF_INET);
+	fake.meanwhile = close_it;
+	fake.meanwhile_argument = &s;
+	fake.connect_result = -EINPROGRESS;
+	program_connect(&s, TO);
+	struct tuple_space *space = program_destination(TO)->spaces;
+	check_number(space->open, 0);
+	check_number(space_time_wait(space, fake.now_ns), 0);
+	check_number(space->use->failed, 1);
+}
+
 Test(attempt_settled, a_fork_by_a_handler_during_connect_leaves_the_child_s_ledger_alone)
 {
 	program_start(SOURCES);

@@ -151,7 +151,8 @@ static long fake_ppoll(struct pollfd *fds, unsigned count, const struct timespec
 	}
 	fds[0].revents = fake.stderr_ready;
 	if (s)
-		fds[0].revents = (short)((s->to_recv != -EAGAIN ? POLLIN : 0) | (s->error ? POLLERR : 0));
+		fds[0].revents = (short)((s->to_recv != -EAGAIN ? POLLIN : 0) | (s->error ? POLLERR : 0) |
+					 (s->peer_end ? POLLRDHUP : 0));
 	else if (fds[0].fd != 2)
 		fds[0].revents = POLLNVAL;
 	return fds[0].revents != 0;

@@ -85,9 +85,10 @@ struct fake_fd {
 	char device[16];
 	struct linger linger;
 	struct fake_option options[FAKE_OPTIONS];
-	uint8_t tcp_state;
-	uint32_t silent_ms; /* tcpi_last_data_recv */
-	uint64_t sent, received; /* of TCP_INFO: bytes acknowledged, bytes received */
+	uint8_t tcp_state, tcp_state_next; /* after the next TCP_INFO, if not 0 */
+	bool peer_end;                     /* for poll(2): POLLRDHUP */
+	uint32_t silent_ms;                /* tcpi_last_data_recv */
+	uint64_t sent, received;           /* of TCP_INFO: bytes acknowledged, bytes received */
 	uint32_t unacked, not_sent, rtt_us;
 	int error;         /* SO_ERROR */
 	long to_recv;      /* what recv() answers: bytes there, or a negative errno */

@@ -90,7 +90,7 @@ long fake_setsockopt(int fd, int level, int name, const void *value, socklen_t l
 }
 
 /* The kernel counts the SYN as a byte acknowledged (tcp_clean_rtx_queue(), net/ipv4/tcp_input.c). */
-static long tcp_info(const struct fake_fd *s, void *value, socklen_t *length)
+static long tcp_info(struct fake_fd *s, void *value, socklen_t *length)
 {
 	struct tcp_info info = { .tcpi_state = s->tcp_state,
 				 .tcpi_unacked = s->unacked,
@@ -103,6 +103,8 @@ static long tcp_info(const struct fake_fd *s, void *value, socklen_t *length)
 
 	if (!s->tcp_state)
 		return -EOPNOTSUPP;
+	if (s->tcp_state_next)
+		s->tcp_state = s->tcp_state_next;
 	return fake_answer(value, length, &info, fake.tcp_info_size ? fake.tcp_info_size : sizeof(info));
 }
 

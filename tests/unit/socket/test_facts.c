@@ -274,6 +274,21 @@ Test(socket_facts, where_poll_is_refused_the_state_tells)
 	check_number(socket_ending(fd, SOCKET_OPEN, 0, false).how, ENDED_BY_PEER);
 }
 
+/* poll(2) tells the FIN before TCP_INFO does. */
+Test(socket_facts, a_fin_that_is_being_taken_in_makes_a_time_wait)
+{
+	enum { FLAGS = WAS_SHUT | FIN_SENT_FIRST | ABORTS_ON_CLOSE };
+	struct fake_fd *s = fake_fd(fd);
+	s->to_recv = 0;
+	s->peer_end = true;
+	s->tcp_state = TCP_FIN_WAIT2;
+	s->tcp_state_next = TCP_CLOSE;
+	check_number(socket_ending(fd, SOCKET_OPEN, FLAGS, false).how, ENDED_TIME_WAIT);
+	/* shutdown(SHUT_RDWR): poll() tells the same, and the peer has not ended. */
+	s->tcp_state = s->tcp_state_next = TCP_FIN_WAIT2;
+	check_number(socket_ending(fd, SOCKET_OPEN, FLAGS, false).how, ENDED_BY_RESET);
+}
+
 /* TCP_FASTOPEN_CONNECT: connect() says 0 before there is a SYN. */
 Test(socket_facts, fast_open_is_asked_how_it_stands)
 {
