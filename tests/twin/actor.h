@@ -77,7 +77,7 @@ struct strand {
 /* What the actor knows of a slot's socket, to say in the trace what is its own and what was chosen for it. */
 struct slot {
 	int fd;
-	bool was_bound, failed, is_stream, connected;
+	bool was_bound, failed, is_stream, is_mptcp, connected;
 	struct sockaddr_storage bound;
 };
 

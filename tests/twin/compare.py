@@ -6,7 +6,7 @@ The masks, each with the exception of README.md ("Exceptions") that it stands fo
   mask          where                        exception
   source        with sources                 "With sources, the source IP": addresses of this host that the program did not bind
   port-after    with sources                 "After a failed connect() from a source of ours, and after connect(AF_UNSPEC) has taken
-                                             one apart, getsockname() shows port 0"
+                                             one apart, getsockname() shows port 0, and of an MPTCP socket the unset address too"
   end           at the peer                  whether a connection that the program closes ends by RST depends on when bytes come
   parity        bound without a port         bind(ip, 0) is deferred, and connect() picks the port ("What it does")
   more          plain runs out of ports      what is asked for: with it there are more. Nothing is compared from there on
@@ -57,6 +57,7 @@ class Rules:
             text = self._source.sub("SOURCE", text.replace("::ffff:", ""))
             if text.endswith(" failed"):
                 text = re.sub(r"\|(?!own )\w+ failed", "|any failed", text)
+            text = re.sub(r" (?!own)\S+\|(?!own )\w+ failed-mptcp$", " any failed-mptcp", text)
         if self.own_sources:
             text = text.replace(" own|", " SOURCE|")
         return text

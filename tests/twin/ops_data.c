@@ -123,7 +123,7 @@ static void run_talk(struct strand *strand, const struct step *step)
 	long sent = send(fd_of(step, 0), pattern, (size_t)length, MSG_NOSIGNAL);
 	say_result(strand, sent);
 	struct pollfd ready = { fd_of(step, 0), POLLIN, 0 };
-	while (got < sent && poll(&ready, 1, 1000) == 1) {
+	while (got < sent && poll(&ready, 1, 400) == 1) {
 		long more = recv(fd_of(step, 0), bytes, (size_t)(sent - got), MSG_DONTWAIT);
 		if (more <= 0) {
 			say_result(strand, more);

@@ -178,7 +178,7 @@ static void run_recvfd(struct strand *strand, const struct step *step)
 		.msg_iov = &piece, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control
 	};
 	struct pollfd ready = { fd_of(step, 1), POLLIN, 0 };
-	if (poll(&ready, 1, 1000) < 1) {
+	if (poll(&ready, 1, 400) < 1) {
 		say(strand, " quiet");
 		return;
 	}

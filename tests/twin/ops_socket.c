@@ -12,12 +12,13 @@
 #define IPPROTO_MPTCP 262
 #endif
 
-static void put(struct strand *strand, const struct step *step, int index, int fd, bool is_stream)
+static void put(struct strand *strand, const struct step *step, int index, int fd, struct slot kind)
 {
 	say_result(strand, fd);
 	if (fd < 0 || step->arguments[index].number < 0)
 		return;
-	*slot_of(step, index) = (struct slot){ .fd = fd, .is_stream = is_stream };
+	kind.fd = fd;
+	*slot_of(step, index) = kind;
 }
 
 static void run_socket(struct strand *strand, const struct step *step)
@@ -43,7 +44,9 @@ static void run_socket(struct strand *strand, const struct step *step)
 				    (strchr(flags, 'c') ? SOCK_CLOEXEC : 0);
 			put(strand, step, 0,
 			    socket(kinds[i].family, kinds[i].type | extra, kinds[i].protocol),
-			    kinds[i].type == SOCK_STREAM && kinds[i].family != AF_UNIX);
+			    (struct slot){ .is_stream =
+						   kinds[i].type == SOCK_STREAM && kinds[i].family != AF_UNIX,
+					   .is_mptcp = kinds[i].protocol == IPPROTO_MPTCP });
 		}
 }
 
@@ -53,8 +56,8 @@ static void run_pair(struct strand *strand, const struct step *step)
 	int result = socketpair(AF_UNIX, SOCK_STREAM, 0, fds);
 	say_result(strand, result);
 	if (result == 0) {
-		put(strand, step, 0, fds[0], false);
-		put(strand, step, 1, fds[1], false);
+		put(strand, step, 0, fds[0], (struct slot){ 0 });
+		put(strand, step, 1, fds[1], (struct slot){ 0 });
 	}
 }
 
@@ -85,7 +88,7 @@ static void run_accept(struct strand *strand, const struct step *step)
 	struct sockaddr_storage from = { 0 };
 	socklen_t length = sizeof from;
 	int fd = accept4(fd_of(step, 1), (void *)&from, &length, SOCK_NONBLOCK * 0);
-	put(strand, step, 0, fd, true);
+	put(strand, step, 0, fd, (struct slot){ .is_stream = true });
 	if (fd >= 0)
 		say_address(strand, slot_of(step, 0), &from, false);
 }
@@ -98,8 +101,10 @@ static void run_name(struct strand *strand, const struct step *step)
 	say_result(strand, result);
 	if (result == 0) {
 		say_address(strand, slot_of(step, 0), &address, true);
-		/* After a failed connect() the port is one of the listed exceptions. */
-		say(strand, slot_of(step, 0)->failed ? " failed" : "");
+		/* After a failed connect() the port is one of the listed exceptions, and so is the
+		 * address of an MPTCP socket. */
+		const struct slot *slot = slot_of(step, 0);
+		say(strand, !slot->failed ? "" : slot->is_mptcp ? " failed-mptcp" : " failed");
 		say(strand, length == sizeof(struct sockaddr_in) || length == sizeof(struct sockaddr_in6)
 				    ? ""
 				    : " length");

@@ -44,14 +44,14 @@ def dial_slowly(d):
     look = d.random.choice(([f"get {s} SO_ERROR"], [f"connect {s} {dest}"], [f"peer {s}", f"recv {s} 0 now"]))
     before = wait if d.random.random() < 0.5 else []
     after = [] if before else wait
-    return [f"socket {s} {_kind(d, family)} n", *before, f"connect {s} {dest}", f"await {s} o 250", *d.settle(s, dest), *after, *look,
+    return [f"socket {s} {_kind(d, family)} n", *before, f"connect {s} {dest}", *d.settle(s, dest), f"await {s} o 250", *after, *look,
             f"name {s}", f"state {s}", *_end(d, s)]
 
 
 def many(d):
     """Loops of connections, kept or closed."""
     dest = d.dest("echo", "mute", "unset", family=_family(d))
-    count = d.random.choice((4, 8, 12, 40 if d.bad else 20))
+    count = d.many(d.random.choice((4, 8, 12, 40 if d.bad else 20)))
     how = d.random.choice(("c", "k", "r", "t"))
     if d.random.random() < 0.25:
         dest = d.dest("deny")
@@ -66,7 +66,7 @@ def many(d):
 
 def exhaust(d):
     """More than there is; then on."""
-    if d.size > 60:
+    if d.size > 60 or d.natural_is_bad:
         return many(d)
     dest = d.dest("echo", "mute", family=_family(d))
     s = d.slot()
@@ -230,7 +230,7 @@ def networks(d):
 def quiet_errors(d):
     """Standard error is not a place for lines: a socket, a background job's terminal, a file at its limit."""
     dest = d.dest("echo", "mute", family=4)
-    count = min(d.size + 3, 60)
+    count = d.many(min(d.size + 3, 60))
     d.header["log"] = "default"
     way = d.random.randrange(3)
     loop = [f"loop {count} {dest} k {_ms(d)}"]
@@ -321,7 +321,7 @@ def bound_loops(d):
     dest = d.dest("echo", "mute", family=low_family)
     local = "127.0.0.1" if dest.startswith("127.") else next(
         (a for a in d.locals if a.startswith("10.1.")), "0.0.0.0")
-    count = d.random.choice((5, 10, d.size + 3 if d.size <= 60 else 12))
+    count = d.many(d.random.choice((5, 10, d.size + 3 if d.size <= 60 else 12)))
     return [f"bound-loop {count} {dest} {d.random.choice('kcr')} {_ms(d)} {local}:0"]
 
 
@@ -382,7 +382,8 @@ def handed_on(d):
 def datagrams(d):
     """UDP and Unix sockets are none of ours."""
     s = d.slot()
-    dest = d.dest("echo", family=4).rsplit(":", 1)[0] + ":7007"
+    # From where the unbound server answers: of its addresses the one that routing prefers.
+    dest = "10.1.0.1:7007" if any(host.startswith("10.1.0.1:") for _, host in d.dests) else "127.0.0.1:7007"
     return [f"socket {s} udp4 -", f"connect {s} {dest}", f"name {s}", f"talk {s} 9", f"connect {s} unspec:0", f"name {s}",
             f"sendto {s} 4 {dest}", f"recv {s} 9 -", f"close {s}"]
 

@@ -81,18 +81,22 @@ void say_address(struct strand *strand, const struct slot *slot, const struct so
 	int saved = errno;
 	const struct sockaddr_in *v4 = (const void *)address;
 	const struct sockaddr_in6 *v6 = (const void *)address;
+	/* The text is made even where it is not said: making it takes stack, and how much the step takes is
+	 * to depend on the calls alone. */
 	say(strand, " ");
 	if (address->ss_family == AF_INET) {
 		const struct sockaddr_in *bound = (const void *)&slot->bound;
 		bool own = is_local && slot->was_bound && bound->sin_family == AF_INET &&
 			   bound->sin_addr.s_addr && bound->sin_addr.s_addr == v4->sin_addr.s_addr;
-		say(strand, own ? "own" : inet_ntop(AF_INET, &v4->sin_addr, text, sizeof text));
+		inet_ntop(AF_INET, &v4->sin_addr, text, sizeof text);
+		say(strand, own ? "own" : text);
 	} else if (address->ss_family == AF_INET6) {
 		const struct sockaddr_in6 *bound = (const void *)&slot->bound;
 		bool own = is_local && slot->was_bound && bound->sin6_family == AF_INET6 &&
 			   !IN6_IS_ADDR_UNSPECIFIED(&bound->sin6_addr) &&
 			   !memcmp(&bound->sin6_addr, &v6->sin6_addr, sizeof v6->sin6_addr);
-		say(strand, own ? "own" : inet_ntop(AF_INET6, &v6->sin6_addr, text, sizeof text));
+		inet_ntop(AF_INET6, &v6->sin6_addr, text, sizeof text);
+		say(strand, own ? "own" : text);
 		if (v6->sin6_scope_id)
 			say(strand, "%");
 	} else {

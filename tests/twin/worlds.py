@@ -154,7 +154,8 @@ def _two_uplinks(random):
 def _held(random, lines):
     """Others hold ports of the range: listeners, old binds, or a source's whole range."""
     low, high = port_range(lines)
-    every = range(low, high + 1)
+    reserved = set(map(int, filter(None, (value(lines, "reserved") or "").split(","))))
+    every = [port for port in range(low, high + 1) if port not in reserved]
     what = random.random()
     if what < 0.35:
         return [f"hold hold-listen 127.0.0.66:{port}" for port in random.sample(every, random.randint(1, 3))]
