@@ -105,12 +105,24 @@ static uint64_t walk_ns(const struct port_range *range)
 	return ports * KNEE_PORT_LEAST_NS > KNEE_SLOW_NS ? ports * KNEE_PORT_LEAST_NS : KNEE_SLOW_NS;
 }
 
+/* Is a walk so short that something else may have taken as long? */
+static bool says_little(const struct port_range *range)
+{
+	uint32_t capacity = port_range_capacity(range);
+
+	return capacity && capacity / 2 * (uint64_t)KNEE_PORT_LEAST_NS < KNEE_SLOW_NS;
+}
+
 COLD uint64_t slowness_enter(struct tuple_space *space, const struct port_range *range, uint64_t spent_ns,
 			     uint64_t walked_ns, const struct slowness *how, uint64_t now_ns)
 {
 	bool slow = spent_ns > KNEE_SLOW_NS;
 
 	if (how->measures && walked_ns > how->measures * walk_ns(range)) {
+		if (!(space->knee & (KNEE_PAST | KNEE_WALKED)) && says_little(range)) {
+			space->knee |= KNEE_SUSPECT | KNEE_WALKED;
+			return 0;
+		}
 		uint64_t until_ns = now_ns + KNEE_HELPED_FOR * walked_ns;
 		space->destination->knee_retest_ns = 0;
 		mark_past(space, until_ns);

@@ -11,6 +11,9 @@
  * one goes without help and is measured, one at a time in a destination: so no more than one part in so many
  * of the time goes into finding out.
  *
+ * On a busy machine interrupts, and what the hypervisor takes, count as time of the thread. In a range whose
+ * walk is no longer than such a moment, two in a row have to be as slow.
+ *
  * While it is past, half of its ports count as in use by others: `even` turns away from it, `spill` goes on
  * to the next source. At the end of that time it is tried again.
  *
@@ -25,12 +28,12 @@ enum {
 	KNEE_SLOW_NS = 100000,
 	KNEE_HELPED_FOR = 128,
 	/* After a slow one that did not walk so many slow ones say nothing: a network is as slow as that. */
-	KNEE_SKIP = 15,
+	KNEE_SKIP = 7,
 	/* A walk over half of the range takes between so much and so much a port: what is less or more is
 	 * none.
 	 */
 	KNEE_PORT_LEAST_NS = 20,
-	KNEE_PORT_MOST_NS = 1000,
+	KNEE_PORT_MOST_NS = 400,
 	/* A first connect() runs through cold caches; it has to be so many times as slow. */
 	KNEE_COLD = 2,
 };
@@ -41,7 +44,8 @@ enum knee_mark {
 	KNEE_SUSPECT = 2, /* the last unhelped connect() was slow */
 	KNEE_PAST = 4,    /* past the knee: helped until knee_retest_ns of the destination */
 	KNEE_OTHERS = 8,  /* siblings have something in use */
-	KNEE_SKIPS = 16,  /* times KNEE_SKIP at most: slow ones that say nothing */
+	KNEE_WALKED = 16, /* the last one that was measured walked, in a range where that says little */
+	KNEE_SKIPS = 32,  /* times KNEE_SKIP at most: slow ones that say nothing */
 };
 
 struct shim;

@@ -212,3 +212,22 @@ Test(slowness, in_a_small_range_nothing_is_a_sign)
 	fake.natural_v4 = ip(slow_source);
 	check_number(helped(20), 0);
 }
+
+/* A walk over 1,000 ports takes no longer than the machine may take from a thread at any time. */
+Test(slowness, in_a_range_of_some_thousand_one_is_no_sign_and_two_are)
+{
+	start("");
+	fake_range(40000, 41999, "", 0);
+	shim_refresh_range(&shim, fake.now_ns);
+	fake.natural_v4 = ip("10.0.0.7");
+	helped(1);
+	for (unsigned i = 0; i < 20; i++) {
+		slow_source = "10.0.0.7";
+		check_number(helped(2), 0);
+		slow_source = NULL;
+		check_number(helped(1), 0);
+	}
+	slow_source = "10.0.0.7";
+	check_number(helped(3), 0);
+	check_number(helped(5), 5);
+}
