@@ -650,6 +650,7 @@ HOT static bool settle(struct attempt *a, long rc)
 {
 	bool to_blame = a->destination && source_to_blame(a, rc);
 	bool full = rc == -EADDRNOTAVAIL && (a->spreading || !(a->flags & ITS_OWN_SPACE));
+	bool may_try_next = full;
 	bool learned = false, again = false;
 	struct address source;
 
@@ -682,7 +683,7 @@ HOT static bool settle(struct attempt *a, long rc)
 		again = settle_refused(a, rc, full, to_blame);
 	if (unlikely(again))
 		return true;
-	if (unlikely(full) && a->flags & (BOUND_ONCE | NO_PORT_BY_US)) {
+	if (unlikely(may_try_next) && a->flags & (BOUND_ONCE | NO_PORT_BY_US)) {
 		shim_leave(a->shim);
 		unbind_source(a);
 		if (!attempt_enter(a))

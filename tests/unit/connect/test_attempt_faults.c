@@ -211,3 +211,20 @@ ParameterizedTest(struct fault_case *c, attempt_faults, without_memory_the_progr
 	connect_many(c, &s);
 	check(shim.ledger.count > 0);
 }
+
+/* No fd is left for the question which source the kernel would have taken. */
+Test(attempt_faults, where_all_is_full_nothing_of_ours_stays_though_no_route_can_be_asked_for)
+{
+	program_start(EVEN);
+	fake_limit("10.0.0.1", TO, 0);
+	for (unsigned i = 2; i <= 4; i++) {
+		char source[16];
+		snprintf(source, sizeof(source), "10.0.0.%u", i);
+		fake_limit(source, TO, 0);
+	}
+	struct program_socket s = program_socket(AF_INET);
+	fake_fail(CALL_SOCKET, EMFILE);
+	check_number(program_connect(&s, TO), -EADDRNOTAVAIL);
+	check(address_is_unset(&fake_fd(s.fd)->local.ip));
+	check_number(fake_fd(s.fd)->no_port, 0);
+}
