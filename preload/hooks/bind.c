@@ -3,6 +3,7 @@
 #include "pool/base/hot.h"
 #include "pool/base/kernel.h"
 #include "pool/reuse/reuse.h"
+#include "pool/socket/binding.h"
 #include "pool/socket/deferral.h"
 #include "preload/deferred_fds.h"
 #include "preload/fdtable.h"
@@ -37,7 +38,22 @@ static void remember(const struct held *held, const struct endpoint *local)
 		tracked->flags |= HAS_SOURCE;
 		tracked->bound = local->ip;
 	}
+	tracked->flags &= ~(uint32_t)SOURCE_BY_US;
 	shim_leave(&shim);
+}
+
+/* After a connect() that failed later, as the program was told or not, what we set for it is still set. */
+COLD static void forget_option(const struct held *held, int fd)
+{
+	if (!shim_enter_held(&shim, held))
+		return;
+	struct tracked *tracked = held->tracked;
+	bool ours = (tracked->flags & (NO_PORT_BY_US | DEFERRED | IN_CALL)) == NO_PORT_BY_US;
+	if (ours)
+		tracked->flags &= ~(uint32_t)NO_PORT_BY_US;
+	shim_leave(&shim);
+	if (ours)
+		binding_set_no_port(fd, 0);
 }
 
 static long bind_tracked(const struct held *held, struct bind_call *call, const struct endpoint *local)
@@ -46,6 +62,8 @@ static long bind_tracked(const struct held *held, struct bind_call *call, const 
 		return deferral_bind(&shim, held, call->fd, local, call_bind, call);
 	/* A second bind() of a deferred socket is to fail as it does without us. */
 	deferral_make_real(&shim, held, call->fd);
+	if (unlikely(held->tracked->flags & NO_PORT_BY_US))
+		forget_option(held, call->fd);
 	long rc = call_bind(call);
 	if (rc == 0)
 		remember(held, local);
@@ -72,8 +90,13 @@ static bool remember_what_is_bound(int fd, struct endpoint *local)
 COLD static int bind_strange(int fd, const struct sockaddr *address, socklen_t length)
 {
 	struct endpoint local;
+	struct held held;
 
 	deferred_fd_make_real(fd);
+	if (fdtable_hold(fd, &held)) {
+		forget_option(&held, fd);
+		fdtable_release(&held);
+	}
 	int rc = real.bind(fd, address, length);
 	if (rc == 0 && fdtable_look(fd))
 		remember_what_is_bound(fd, &local);
