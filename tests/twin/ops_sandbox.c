@@ -26,7 +26,10 @@ static void run_limit(struct strand *strand, const struct step *step)
 	const char *what = step->arguments[0].word;
 	rlim_t value = (rlim_t)step->arguments[1].number;
 	struct rlimit limit = { value, value };
-	say_result(strand, setrlimit(!strcmp(what, "nofile") ? RLIMIT_NOFILE : RLIMIT_FSIZE, &limit));
+	bool files = !strcmp(what, "nofile");
+	say_result(strand, setrlimit(files ? RLIMIT_NOFILE : RLIMIT_FSIZE, &limit));
+	if (files)
+		parity_is_known = false;
 }
 
 static void run_filter(struct strand *strand, const struct step *step)
@@ -135,6 +138,7 @@ static void run_spare(struct strand *strand, const struct step *step)
 static void run_fill(struct strand *strand, const struct step *step)
 {
 	int fds[512], count = 0;
+	parity_is_known = false;
 	while (count < 512 && (fds[count] = open("/dev/null", O_RDONLY | O_CLOEXEC)) >= 0)
 		count++;
 	for (long i = 0; i < step->arguments[0].number && count; i++)

@@ -55,7 +55,7 @@ class Player:
 
     def _command(self, mode, header):
         low, high = worlds.port_range(self.world)
-        parity = "" if "knee" in self.world else "p"
+        parity = "" if "knee" in self.world or worlds.value(self.world, "nofile") else "p"
         environment = self._environment(mode, header)
         return [*(f"env {name}={value}" for name, value in environment.items()),
                 *(f"arg {word}" for word in (self._tools.folder / "twin-actor", self._trace, self._program,
