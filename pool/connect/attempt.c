@@ -321,7 +321,9 @@ HOT static long bind_source(struct attempt *a)
 			return -ENOPROTOOPT;
 	}
 	a->flags |= NO_PORT_BY_US;
-	long rc = binding_to_ours(a->fd, a->family, &a->source);
+	/* A source of the program's own has set IPV6_V6ONLY, which an MPTCP socket does not show yet. */
+	long rc = unlikely(a->flags & HAS_SOURCE) ? binding_to(a->fd, a->family, &a->source) :
+						    binding_to_ours(a->fd, a->family, &a->source);
 	if (likely(!rc))
 		a->flags |= SOURCE_BY_US | BOUND_ONCE;
 	return rc;

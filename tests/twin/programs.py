@@ -10,7 +10,6 @@ import recipes
 import worlds
 
 LOOPS = ("loop", "bound-loop", "marked-loop")
-STARTS = ("exec", "spawn", "vfork", "spawn-script", "system")
 STACKS = ("16384", "16384", "20480", "65536", "262144")
 
 
@@ -115,7 +114,7 @@ class Draft:
         if kind == "stack":
             return random.choice(STACKS)
         if kind in ("ms", "loop-ms"):
-            return "150" if kind == "ms" or self.bad else "0"
+            return "150" if kind == "ms" or self.bad or name == "bound-loop" else "0"
         if kind == "block":
             return self.block(self.chance(random.randint(1, 5), inner=True))
         raise ValueError(f"an argument of kind {kind} is not known")
@@ -165,17 +164,9 @@ class Draft:
 
     def text(self):
         lines = [f"{key} {value}" for key, value in self.header.items()]
-        self._start_nothing_without_files()
         for name, block in self.blocks.items():
             lines += [f"block {name}", *(self._patient(block) if self.bad or "marks" in self.world else block)]
         return lines
-
-    def _start_nothing_without_files(self):
-        """Where a filter refuses what the loader needs no program starts, and its message names LD_PRELOAD."""
-        for block in self.blocks.values():
-            at = next((i for i, line in enumerate(block) if line.startswith(("filter openat", "filter mmap", "filter fcntl"))), None)
-            if at is not None:
-                block[at:] = [line for line in block[at:] if line.split()[0] not in STARTS]
 
     @staticmethod
     def _patient(block):

@@ -324,7 +324,7 @@ def bound_loops(d):
     # The other uplink lets this source not in.
     few = "marks" in d.world and local.split(".")[1] != dest.split(".")[1]
     count = d.many(d.random.choice((5, 10, d.size + 3 if d.size <= 60 and not few else 12)))
-    return [f"bound-loop {count} {dest} {d.random.choice('kcr')} {_ms(d)} {local}:0"]
+    return [f"bound-loop {count} {dest} {d.random.choice('kcr')} 150 {local}:0"]
 
 
 def shared_memory(d):
