@@ -4,6 +4,7 @@
 
 #include "cli/ports/blockers.h"
 #include "cli/ports/host_view.h"
+#include "cli/ports/udp_view.h"
 #include "cli/shared/complain.h"
 #include "cli/shared/json.h"
 #include "cli/shared/terminal.h"
@@ -20,6 +21,7 @@ struct all {
 	const struct check_options *options;
 	struct host_view view;
 	struct blockers blockers;
+	struct udp_view udp;
 	const struct host_tuple **sorted;
 	unsigned count; /* tuple spaces of which a port is in use */
 };
@@ -123,6 +125,8 @@ static void put_rows(const struct all *all, enum verdict worst)
 		put_row(all, all->sorted[i]);
 	if (all->count > shown)
 		printf("and %u more, each with more headroom; --json has them all\n", all->count - shown);
+	if (verdict_is_bad(udp_view_verdict(&all->udp, all->options->threshold)))
+		udp_view_put(&all->udp, "UDP: ", stdout);
 	put_next(all, worst);
 }
 
@@ -165,6 +169,7 @@ static void put_json(const struct all *all, enum verdict worst)
 	json_number(&json, "doubtful", view->doubtful);
 	holders_json(&json, "blockers", &all->blockers.holders);
 	json_number(&json, "blocked_without_process", all->blockers.without_process);
+	udp_view_json(&all->udp, &json);
 	json_number(&json, "sockets_left_out", view->left_out);
 	json_open(&json, "tuple_spaces", '[');
 	for (unsigned i = 0; i < all->count; i++)
@@ -191,6 +196,9 @@ static int look(struct all *all)
 			 "more than %d sources and destinations: %llu sockets of others are not counted",
 			 HOST_TUPLES_MAX, (unsigned long long)view->left_out);
 	blockers_find(&all->blockers, &view->ports);
+	udp_view_read(&all->udp, &view->ports);
+	if (verdict_is_bad(udp_view_verdict(&all->udp, all->options->threshold)))
+		udp_view_find(&all->udp);
 	holders_complain(&all->blockers.search);
 	return STATUS_FINE;
 }
@@ -219,8 +227,10 @@ int check_all(const struct check_options *options)
 	if (!status) {
 		enum verdict worst = host_view_worst(&all->view, options->threshold);
 		(options->json ? put_json : put_rows)(all, worst);
-		status = verdict_status(worst);
+		status =
+			verdict_status(verdict_worse(worst, udp_view_verdict(&all->udp, options->threshold)));
 	}
+	udp_view_end(&all->udp);
 	blockers_end(&all->blockers);
 	free(all->sorted);
 	host_view_end(&all->view);

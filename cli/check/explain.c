@@ -73,6 +73,17 @@ static const struct entry entries[] = {
 	    "allowed. Reserve the ports of services that listen inside the range: else a connection may have "
 	    "the port when "
 	    "the service starts again." } },
+	{ "udp",
+	  "UDP ports are those of the whole host",
+	  { "UDP has all ports of net.ipv4.ip_local_port_range to itself, as TCP has. But a UDP socket that "
+	    "gets its port by connect() or sendto() needs one that no other UDP socket of the network "
+	    "namespace has, whatever the destination. So all of them together have one range.",
+	    "When it is used up connect() and sendto() fail with EAGAIN, \"Resource temporarily "
+	    "unavailable\", and names stop resolving: a resolver, a statsd or syslog client, or a QUIC "
+	    "client that leaks sockets is the common cause. TCP goes on, as long as it has addresses.",
+	    "headroom ports says who holds them. A service that keeps one socket for all its peers, and "
+	    "SO_REUSEPORT, need few ports; IP_BIND_ADDRESS_NO_PORT does nothing for UDP, nor does the "
+	    "shim." } },
 	{ "source",
 	  "a local IP that connections leave from",
 	  { "The kernel chooses it by the route, unless the program binds one. Each further source has a "

@@ -10,6 +10,7 @@ void check_end(struct check *check)
 		holders_end(&check->spaces[i].holders);
 	}
 	holders_end(&check->blockers);
+	udp_view_end(&check->udp);
 	arena_release(&check->arena);
 }
 

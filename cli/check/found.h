@@ -5,6 +5,7 @@
 
 #include "cli/check/options.h"
 #include "cli/ports/holders.h"
+#include "cli/ports/udp_view.h"
 #include "cli/ports/verdict.h"
 #include "pool/ports/tuple_space.h"
 #include "pool/rules/source_list.h"
@@ -49,6 +50,7 @@ struct check {
 	unsigned space_count;
 	bool more_sources; /* than CHECKED_UNASKED_MAX */
 	int asked;         /* of port_space_ask(): 0, or why not all ports in doubt were asked about */
+	struct udp_view udp;
 	struct process_search search;
 	struct holders blockers;          /* tag: enum blocked_by */
 	uint32_t blocked_without_process; /* blocked ports whose holder is not known */

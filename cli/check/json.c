@@ -115,6 +115,7 @@ void check_json(const struct check *check, FILE *out)
 	json_number(&json, "sockets", check->view.sockets);
 	json_number(&json, "processes_refused", check->search.refused);
 	json_number(&json, "sockets_without_visible_process", check->search.missing);
+	udp_view_json(&check->udp, &json);
 	json_open(&json, "tuple_spaces", '[');
 	for (unsigned i = 0; i < check->space_count; i++)
 		put_space(&json, check, &check->spaces[i]);

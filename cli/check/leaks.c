@@ -14,6 +14,7 @@
 #include "cli/shared/view_complaints.h"
 #include "pool/ports/space.h"
 
+#include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
 #include <uthash.h>
@@ -34,8 +35,8 @@ struct place {
 };
 
 struct leak_key {
-	int pid;
-	uint32_t place;
+	int pid; /* 0: of processes that do not show; then of this user */
+	uint32_t place, uid;
 };
 
 /* One process and place. */
@@ -44,6 +45,7 @@ struct leak {
 	struct process process;
 	const struct place *place;
 	uint32_t close_wait, oldest_ms; /* SOCKET_QUIET_UNKNOWN if not told */
+	uint32_t uid;
 	uint32_t open[LOOKS];
 	UT_hash_handle hh;
 };
@@ -110,14 +112,17 @@ static void see(const struct socket_seen *seen, void *context)
 		leaks->left_out++;
 		return;
 	}
-	leaks->wanted[leaks->wanted_count++] =
-		(struct wanted_socket){ .inode = seen->inode, .tag = place->index, .note = seen->quiet_ms };
+	leaks->wanted[leaks->wanted_count++] = (struct wanted_socket){
+		.inode = seen->inode, .tag = place->index, .note = seen->quiet_ms, .uid = seen->uid
+	};
 }
 
 static void found(const struct process *process, const struct wanted_socket *socket, void *context)
 {
 	struct leaks *leaks = context;
-	struct leak_key key = { .pid = process->pid, .place = socket->tag };
+	struct leak_key key = { .pid = process->pid,
+				.place = socket->tag,
+				.uid = process->pid ? 0 : socket->uid };
 	struct leak *leak;
 
 	HASH_FIND(hh, leaks->leaks, &key, sizeof(key), leak);
@@ -126,6 +131,7 @@ static void found(const struct process *process, const struct wanted_socket *soc
 			return;
 		*leak = (struct leak){ .key = key,
 				       .process = *process,
+				       .uid = socket->uid,
 				       .place = leaks->by_index[socket->tag],
 				       .oldest_ms = SOCKET_QUIET_UNKNOWN };
 		HASH_ADD(hh, leaks->leaks, key, sizeof(key), leak);
@@ -140,6 +146,17 @@ static void found(const struct process *process, const struct wanted_socket *soc
 		leak->oldest_ms = socket->note;
 }
 
+/* What cannot be laid at a process's door is a leak all the same: it is entered under its user. */
+static void find_processes(struct leaks *leaks)
+{
+	static const struct process nobody = { .name = "?" };
+
+	process_table_find(leaks->wanted, leaks->wanted_count, &leaks->search, found, leaks);
+	for (size_t i = 0; i < leaks->wanted_count; i++)
+		if (!leaks->wanted[i].found)
+			found(&nobody, &leaks->wanted[i], leaks);
+}
+
 static int pass(struct leaks *leaks, uint32_t states, bool quiet)
 {
 	struct kernel_filter filter = { .states = states, .quiet = quiet };
@@ -149,9 +166,9 @@ static int pass(struct leaks *leaks, uint32_t states, bool quiet)
 	leaks->close_wait_pass = quiet;
 	int rc = kernel_view_read(&view, &filter, see, leaks);
 	if (!rc)
-		rc = process_table_find(leaks->wanted, leaks->wanted_count, &leaks->search, found, leaks);
-	if (rc)
-		complain(NULL, "sockets and their processes cannot be read: %s", strerror(-rc));
+		find_processes(leaks);
+	else
+		view_complain_failed(rc);
 	return rc;
 }
 
@@ -199,16 +216,32 @@ static int worst_first(const struct leak *a, const struct leak *b)
 	return (x < y) - (x > y);
 }
 
+static void put_culprit(const struct leak *l)
+{
+	const struct passwd *user = l->process.pid ? NULL : getpwuid(l->uid);
+
+	if (l->process.pid)
+		printf("%s[%d]", l->process.name, l->process.pid);
+	else if (user)
+		printf("a process of %s that does not show", user->pw_name);
+	else
+		printf("a process of user %u that does not show", l->uid);
+}
+
 static void put_rows(const struct leaks *leaks, double sample_s)
 {
 	char place[ENDPOINT_TEXT_MAX], age[64];
 	unsigned shown = 0;
+	bool hidden = false;
 
 	for (const struct leak *l = leaks->leaks; l; l = l->hh.next) {
-		if (!is_leak(l) || shown++ >= ROWS_SHOWN)
+		if (!is_leak(l))
+			continue;
+		hidden |= !l->process.pid;
+		if (shown++ >= ROWS_SHOWN)
 			continue;
 		terminal_style(stdout, STYLE_BOLD);
-		printf("%s[%d]", l->process.name, l->process.pid);
+		put_culprit(l);
 		terminal_style(stdout, STYLE_NONE);
 		printf(" %s %s\n", l->place->endpoint.reserved_zero ? "as the server at" : "to",
 		       endpoint_format(&l->place->endpoint, place));
@@ -226,10 +259,13 @@ static void put_rows(const struct leaks *leaks, double sample_s)
 	if (shown > ROWS_SHOWN)
 		printf("and %u more; --json has them all\n", shown - ROWS_SHOWN);
 	if (shown)
-		puts("What to do: close what the peer has closed (a read of 0 bytes), on error paths too; "
-		     "bound the pool.");
-	else
-		puts("no process seems to leak connections");
+		puts("What to do: close what the peer has closed (a read of 0 bytes), on error\n"
+		     "paths too; bound the pool.");
+	if (hidden)
+		puts("To see which process it is: run this as root, with /proc mounted.");
+	if (shown)
+		return;
+	puts("no process seems to leak connections");
 }
 
 static void put_json(const struct leaks *leaks, double sample_s)
@@ -248,8 +284,14 @@ static void put_json(const struct leaks *leaks, double sample_s)
 		if (!is_leak(l))
 			continue;
 		json_open(&json, NULL, '{');
-		json_number(&json, "pid", (uint64_t)l->process.pid);
-		json_text(&json, "name", l->process.name);
+		if (l->process.pid) {
+			json_number(&json, "pid", (uint64_t)l->process.pid);
+			json_text(&json, "name", l->process.name);
+		} else {
+			json_null(&json, "pid");
+			json_null(&json, "name");
+		}
+		json_number(&json, "uid", l->uid);
 		json_text(&json, l->place->endpoint.reserved_zero ? "server" : "destination",
 			  endpoint_format(&l->place->endpoint, place));
 		json_number(&json, "close_wait", l->close_wait);

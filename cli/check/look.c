@@ -296,5 +296,8 @@ int check_look(struct check *check)
 	}
 	for (unsigned i = 0; i < check->space_count && check->options.sample_s > 0; i++)
 		compare(&check->spaces[i], second - first);
+	udp_view_read(&check->udp, &check->ports);
+	if (verdict_is_bad(udp_view_verdict(&check->udp, check->options.threshold)))
+		udp_view_find(&check->udp);
 	return find_processes(check);
 }

@@ -221,4 +221,9 @@ void check_report(const struct check *check, FILE *out)
 		if (space->asked_for)
 			put_advice(check, space, out);
 	}
+	if (verdict_is_bad(udp_view_verdict(&check->udp, check->options.threshold))) {
+		putc('\n', out);
+		udp_view_put(&check->udp, "UDP: ", out);
+		fprintf(out, "     Names may fail to resolve; headroom explain udp\n");
+	}
 }

@@ -248,6 +248,7 @@ static void put_host(const struct space_host *host, FILE *out)
 		{ "host_capacity_ports",
 		  "Ports that there are from each source to each destination, at most.", host->capacity },
 		{ "host_capacity_ports_at_least", "The same at least.", host->capacity - host->doubtful },
+		{ "host_udp_in_use_ports", "Ports of the range that UDP sockets hold.", host->udp_in_use },
 		{ "host_doubtful_ports",
 		  "Ports of which the kernel does not tell whether they are blocked, and was not asked yet.",
 		  host->doubtful },

@@ -49,7 +49,9 @@ struct space_host {
 	bool known;
 	uint32_t range, reserved, blocked, capacity;
 	uint32_t doubtful; /* of the capacity */
-	uint64_t left_out; /* sockets for whose tuple spaces there was no room */
+	bool udp_known;
+	uint32_t udp_in_use; /* ports of the range that UDP sockets hold */
+	uint64_t left_out;   /* sockets for whose tuple spaces there was no room */
 };
 
 struct spaces {

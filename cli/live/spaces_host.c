@@ -3,6 +3,7 @@
 #include "cli/live/spaces_host.h"
 
 #include "cli/ports/host_view.h"
+#include "cli/ports/udp_view.h"
 #include "cli/shared/complain.h"
 #include "cli/shared/view_complaints.h"
 #include "pool/ports/tuple_space.h"
@@ -68,12 +69,17 @@ static bool settle(struct spaces *spaces)
 int spaces_ask_kernel(struct spaces *spaces, struct port_answers *answers, uint64_t limit_ns)
 {
 	struct host_view *view = calloc(1, sizeof(*view));
+	struct udp_view udp;
 	int status = view ? host_view_read(view) : complain(NULL, "no memory");
 
 	if (!status) {
 		if (view->doubtful)
 			host_view_ask(view, answers, limit_ns);
 		count_host(&spaces->host, view);
+		udp_view_read(&udp, &view->ports);
+		spaces->host.udp_known = udp.known;
+		spaces->host.udp_in_use = udp.in_use;
+		udp_view_end(&udp);
 		for (const struct host_tuple *t = view->table; t; t = t->hh.next)
 			take(spaces, view, t);
 		if (!settle(spaces))

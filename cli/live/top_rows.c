@@ -250,9 +250,12 @@ const char *top_host(const struct top *top, char *out, size_t size)
 
 	if (host->doubtful)
 		used += snprintf(out + used, size - (size_t)used, ", %u in doubt", host->doubtful);
-	snprintf(out + used, size - (size_t)used, "; %s%u for each source and destination%s",
-		 host->doubtful ? "at most " : "", host->capacity,
-		 host->capacity ? "" : ": headroom ports says who has them");
+	used += snprintf(out + used, size - (size_t)used, "; %s%u for each source and destination%s",
+			 host->doubtful ? "at most " : "", host->capacity,
+			 host->capacity ? "" : " (headroom ports)");
+	if (host->udp_known)
+		snprintf(out + used, size - (size_t)used, "; UDP has %u",
+			 less(host->range - host->reserved, host->udp_in_use));
 	return out;
 }
 

@@ -192,6 +192,8 @@ static int look(struct ports *ports)
 	asked_complain(ports->asked, ports->doubtful, ports->probe);
 	find_owners(ports);
 	holders_complain(&ports->search);
+	udp_view_read(&ports->udp, &ports->space);
+	udp_view_find(&ports->udp);
 	count_addresses(ports);
 	return STATUS_FINE;
 }
@@ -210,8 +212,10 @@ int verb_ports(int argc, char **argv)
 		status = look(ports);
 	if (!status) {
 		(ports->json ? ports_json : ports_report)(ports);
-		status = verdict_status(ports_verdict(ports));
+		status = verdict_status(
+			verdict_worse(ports_verdict(ports), udp_view_verdict(&ports->udp, LOST_PERCENT)));
 	}
+	udp_view_end(&ports->udp);
 	free(ports);
 	return status;
 }

@@ -3,6 +3,7 @@
 #ifndef HEADROOM_CLI_PORTS_PORTS_H
 #define HEADROOM_CLI_PORTS_PORTS_H
 
+#include "cli/ports/udp_view.h"
 #include "cli/ports/verdict.h"
 #include "pool/ports/process_table.h"
 #include "pool/ports/space.h"
@@ -15,6 +16,7 @@ struct port_owner {
 struct ports {
 	struct port_space space;
 	struct kernel_view view;
+	struct udp_view udp;
 	struct process_search search;
 	struct port_owner owners[65536];
 	bool probe, json;
@@ -24,7 +26,7 @@ struct ports {
 };
 
 /**
- * ports_verdict() - is there room for a connection to where nobody has one yet?
+ * ports_verdict() - is there room for a TCP connection to where nobody has one yet?
  */
 enum verdict ports_verdict(const struct ports *ports);
 

@@ -132,6 +132,8 @@ void ports_report(const struct ports *ports)
 	put_verdict(ports);
 	put_range(ports);
 	put_bar(ports);
+	putchar('\n');
+	udp_view_put(&ports->udp, "UDP        ", stdout);
 	put_runs(ports);
 	put_capacity(ports);
 	put_conflicts(ports);
@@ -174,6 +176,7 @@ void ports_json(const struct ports *ports)
 	json_bool(&json, "exact", !ports->doubtful);
 	json_bool(&json, "probed", ports->probe && !ports->asked);
 	json_number(&json, "tcp_tw_reuse", ports->space.range.time_wait_reuse);
+	udp_view_json(&ports->udp, &json);
 	json_number(&json, "local_ipv4", ports->local_v4);
 	json_number(&json, "local_ipv6", ports->local_v6);
 	json_number(&json, "sockets_without_visible_process", ports->search.missing);

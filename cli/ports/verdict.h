@@ -49,6 +49,11 @@ static inline bool verdict_is_bad(enum verdict verdict)
 	return verdict >= VERDICT_TIGHT;
 }
 
+static inline enum verdict verdict_worse(enum verdict a, enum verdict b)
+{
+	return a > b ? a : b;
+}
+
 /**
  * verdict_name() - "fine", "tight", "slow", "exhausted", "unknown"
  */

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* kernel_view - every TCP socket of a network namespace, one pass, none of them kept.
+/* kernel_view - every TCP (or every UDP) socket of a network namespace, one pass, none of them kept.
  *
  * The sockets come from sock_diag(7), IPv4 and IPv6, all states. Where netlink is refused they come from
  * /proc/net/tcp and /proc/net/tcp6, which lack bound-only sockets and interfaces. The namespace is that of
@@ -16,6 +16,8 @@
 struct kernel_filter {
 	const struct endpoint *destination; /* only to this one; port 0: to any port of it */
 	uint32_t states;                    /* bit mask of 1 << enum socket_state; 0: all */
+	bool udp; /* UDP sockets, not TCP ones: connected ones are STATE_ESTABLISHED, others STATE_BOUND_ONLY
+		   */
 	bool quiet; /* ask for quiet_ms too, which makes each socket ten times as long */
 };
 

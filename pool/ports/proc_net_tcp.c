@@ -119,9 +119,9 @@ static int read_file(struct kernel_view *view, const struct kernel_filter *filte
 int proc_net_tcp_read(struct kernel_view *view, const struct kernel_filter *filter, socket_visitor *visit,
 		      void *context)
 {
-	int rc = read_file(view, filter, "/proc/net/tcp", visit, context);
+	int rc = read_file(view, filter, filter->udp ? "/proc/net/udp" : "/proc/net/tcp", visit, context);
 	if (rc)
 		return rc;
-	rc = read_file(view, filter, "/proc/net/tcp6", visit, context);
+	rc = read_file(view, filter, filter->udp ? "/proc/net/udp6" : "/proc/net/tcp6", visit, context);
 	return rc == -ENOENT ? 0 : rc; /* a kernel without IPv6 */
 }

@@ -9,7 +9,7 @@
 
 /* A socket to be found, and what its finder wants to know it by. */
 struct wanted_socket {
-	uint32_t inode, tag, note;
+	uint32_t inode, tag, note, uid;
 	bool found;
 };
 

@@ -85,7 +85,7 @@ static long send_request(int fd, int family, const struct kernel_filter *filter)
 		length = sizeof(request.one.header) + sizeof(request.one.body) +
 			 fill_condition(&request.one.condition, filter->destination);
 		request.one.body.sdiag_family = (uint8_t)family;
-		request.one.body.sdiag_protocol = IPPROTO_TCP;
+		request.one.body.sdiag_protocol = filter->udp ? IPPROTO_UDP : IPPROTO_TCP;
 		request.one.body.idiag_ext = filter->quiet ? 1 << (INET_DIAG_INFO - 1) : 0;
 		request.one.body.idiag_states = filter->states ? filter->states : ~0u;
 	}
@@ -199,7 +199,8 @@ int sock_diag_read(struct kernel_view *view, const struct kernel_filter *filter,
 {
 	struct pass pass = { .view = view, .visit = visit, .context = context };
 
-	int rc = read_family(&pass, AF_UNSPEC, filter);
+	/* The older request is of TCP only. */
+	int rc = filter->udp ? -EOPNOTSUPP : read_family(&pass, AF_UNSPEC, filter);
 	if (!rc || view->sockets)
 		return rc;
 	rc = read_family(&pass, AF_INET, filter);

@@ -31,13 +31,15 @@ def needs_probe():
 
 
 @contextlib.contextmanager
-def network(size=200, servers=(PORT,), mode=""):
-    """A client namespace (ours) with size ports, 10.9.0.1 and fd09::1; a server on FAR and fd09::100."""
+def network(size=200, servers=(PORT,), closes=False):
+    """A client namespace (ours) with size ports, 10.9.0.1 and fd09::1; servers on FAR and fd09::100, which keep what
+    they accept, or close it at once. Gives the pid of a process over there.
+    """
     lab.ports(40000, 40000 + size - 1)
     with lab.far_network([f"{NEAR}/24", "fd09::1/64"], f"{FAR}/24") as far, contextlib.ExitStack() as held:
         lab.ip("addr", "add", "fd09::100/64", "dev", "far0", "nodad", inside=far)
         for port in servers:
-            held.enter_context(lab.Hold(port, mode, inside=far))
+            held.enter_context(program(CLOSES, port, inside=far) if closes else lab.Hold(port, inside=far))
         yield far
 
 
@@ -64,6 +66,14 @@ def connect(host, port, source=None, explicit=False, device=None, kind=socket.SO
     s.connect((host, port))
     kept.append(s)
     return s
+"""
+
+
+CLOSES = """
+server = socket.create_server(("", int(sys.argv[1])), backlog=1000)
+print("done", flush=True)
+while True:
+    server.accept()[0].close()
 """
 
 
