@@ -31,6 +31,17 @@ static void print_pattern(const struct pattern *p)
 		printf(" of %s", printable_text(p->process, name, sizeof(name)));
 }
 
+static void print_reuse(const struct reuse_limits *limits)
+{
+	printf(", reuse %s (max_idle %u, idle_timeout ", guard_name(limits->guard), limits->max_idle);
+	if (limits->given & REUSE_IDLE_TIMEOUT)
+		printf("%llu ms", (unsigned long long)(limits->idle_timeout_ns / 1000000));
+	else
+		printf("by the rate");
+	printf(", max_uses %u, max_age %llu s)", limits->max_uses,
+	       (unsigned long long)(limits->max_age_ns / 1000000000));
+}
+
 static void print_rule(const struct rule *rule)
 {
 	print_pattern(&rule->to);
@@ -48,10 +59,7 @@ static void print_rule(const struct rule *rule)
 	if (rule->spread != SPREAD_OFF && rule->strict)
 		printf(", strict");
 	if (rule->reuse.guard != GUARD_OFF)
-		printf(", reuse %s (max_idle %u, idle_timeout %llu ms, max_uses %u, max_age %llu s)",
-		       guard_name(rule->reuse.guard), rule->reuse.max_idle,
-		       (unsigned long long)(rule->reuse.idle_timeout_ns / 1000000), rule->reuse.max_uses,
-		       (unsigned long long)(rule->reuse.max_age_ns / 1000000000));
+		print_reuse(&rule->reuse);
 	printf("%s\n", rule->override_bound_source ? ", also what the program bound to a source" : "");
 }
 

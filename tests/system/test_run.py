@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """test_run - `headroom run`: same pid, same exit status, one clear line when it cannot work."""
 import os
+import re
 import signal
 
 import lab
@@ -108,6 +109,15 @@ def bad_rule_file():
     return "run: exit status 2; shim: one line, untouched"
 
 
+def config_check():
+    rules = lab.scratch() / "rules"
+    rules.write_text("[headroom]\nreuse = http\n[to 10.0.0.0/8]\nidle_timeout = 20ms\n", encoding="ascii")
+    said = headroom("config", "check", rules)
+    lab.equal("idle_timeout: given, and not", (said.status, re.findall(r"idle_timeout ([^,]+)", said.stdout)),
+              (0, ["20 ms", "by the rate"]))
+    return "what was not given is not said to be a number"
+
+
 def plain_preload(command, **env):
     preload = f"{lab.SANITIZER} {SHIM}".strip()
     return lab.run(command, env={"LD_PRELOAD": preload, **env})
@@ -208,6 +218,7 @@ lab.main([
     ("options that a verb does not take", not_taken),
     ("help fits 80 columns", help_texts),
     ("bad rule file", bad_rule_file),
+    ("config check", config_check),
     ("plain LD_PRELOAD", environment_alone),
     ("rule file", rule_file),
     ("programs that cannot be run", not_runnable),
