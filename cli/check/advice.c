@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /* advice - what to do about one tuple space. */
-#include "cli/check/advice.h"
+#include "cli/check/advisor.h"
 
 #include "cli/ports/reserve_list.h"
+#include "cli/shared/netns.h"
+#include "cli/shared/program.h"
 #include "pool/routes/route.h"
 
 #include <arpa/inet.h>
@@ -10,37 +12,99 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { TIGHT_PERCENT = 50, WIDE_LOW = 1024, WIDE_HIGH = 65535, RESERVED_TEXT = 160 };
 
-struct advisor {
-	const struct check *check;
-	const struct checked *space;
-	struct advice *advice;
-	unsigned count;
-	const char *program; /* that holds the most, or "COMMAND" */
-};
-
-static void add(struct advisor *a, const char *command, const char *format, ...)
-	__attribute__((format(printf, 3, 4)));
-
-static void add(struct advisor *a, const char *command, const char *format, ...)
+static struct advice *room_for_one(struct advisor *a, const char *command)
 {
+	if (a->count == ADVICE_MAX)
+		return NULL;
+	struct advice *advice = &a->advice[a->count++];
+	*advice = (struct advice){ 0 };
+	snprintf(advice->command, sizeof(advice->command), "%s", command);
+	return advice;
+}
+
+void advisor_add(struct advisor *a, const char *command, const char *format, ...)
+{
+	struct advice *advice = room_for_one(a, command);
 	va_list arguments;
 
-	if (a->count == ADVICE_MAX)
+	if (!advice)
 		return;
-	struct advice *advice = &a->advice[a->count++];
 	va_start(arguments, format);
 	vsnprintf(advice->what, sizeof(advice->what), format, arguments);
 	va_end(arguments);
-	snprintf(advice->command, sizeof(advice->command), "%s", command);
 }
 
-static bool tight(const struct advisor *a)
+/* Of another namespace sysctl.d(5) knows nothing: who makes it has to set them. */
+void advisor_sysctl(struct advisor *a, const char *settings, const char *format, ...)
+{
+	char command[sizeof(((struct advice *)0)->command)];
+	va_list arguments;
+
+	snprintf(command, sizeof(command), "%ssysctl -w %s", a->prefix, settings);
+	struct advice *advice = room_for_one(a, command);
+	if (!advice)
+		return;
+	va_start(arguments, format);
+	vsnprintf(advice->what, sizeof(advice->what), format, arguments);
+	va_end(arguments);
+	snprintf(advice->kept, sizeof(advice->kept), "%s",
+		 *a->prefix ? "by what makes this namespace, such as docker run --sysctl NAME=VALUE"
+			    : "the same settings in /etc/sysctl.d/90-headroom.conf");
+}
+
+bool advisor_is_tight(const struct advisor *a)
 {
 	struct room room = check_room(a->space);
 	return room_percent(&room) >= TIGHT_PERCENT || room.past_knee;
+}
+
+/* The command that runs a program under the shim, if that would help.
+ * @holder: the process, or NULL for any
+ * @why: out, if not: why not */
+static bool run_command(const struct advisor *a, const struct holder *holder, const char *options, char *out,
+			size_t size, struct identity *identity, const char **why)
+{
+	static struct program program;
+	char path[64];
+
+	*identity = (struct identity){ 0 };
+	*why = "";
+	if (!holder) {
+		snprintf(out, size, "%sheadroom run %s-- COMMAND", a->prefix, options);
+		return true;
+	}
+	identity_of(holder->process.pid, identity);
+	snprintf(path, sizeof(path), "/proc/%d/exe", holder->process.pid);
+	if (identity_under_shim(holder->process.pid)) {
+		*why = "runs under the shim already";
+		return false;
+	}
+	if (!access(path, R_OK) && (!program_check(path, &program) || program.doubtful)) {
+		*why = program.why;
+		return false;
+	}
+	snprintf(out, size, "%sheadroom run %s-- %s", a->prefix, options,
+		 *identity->command ? identity->command : holder->process.name);
+	return true;
+}
+
+/* What runs as a unit is started by it the next time too. */
+static void keep_in_unit(struct advisor *a, const struct identity *identity)
+{
+	struct advice *advice = &a->advice[a->count - 1];
+
+	if (a->count && *identity->unit)
+		snprintf(advice->kept, sizeof(advice->kept),
+			 "systemctl edit %s: ExecStart= with `headroom run --` before its command",
+			 identity->unit);
+	else if (a->count && *identity->container)
+		snprintf(advice->kept, sizeof(advice->kept),
+			 "in the image of container %s: headroom run before its command",
+			 identity->container);
 }
 
 /* Connections to this destination are the matter, not what is lost to all. */
@@ -69,81 +133,69 @@ static void on_binders(struct advisor *a)
 	const struct tuple_count *count = &a->space->count;
 	uint32_t bound = count->blocked[BLOCKED_BOUND] + count->blocked[BLOCKED_ASKED];
 	const struct holder *worst = worst_binder(a->check);
-	char command[300];
+	struct identity identity;
+	char command[600];
+	const char *why;
 
-	if (!bound || (bound * 100 < count->range && !tight(a)))
+	if (!bound || (bound * 100 < count->range && !advisor_is_tight(a)))
 		return;
 	if (!worst) {
-		add(a, "",
-		    "%u ports are lost to every destination, by binds without IP_BIND_ADDRESS_NO_PORT. Whose "
-		    "they "
-		    "are does not show: they belong to other users, or are in TIME_WAIT.",
-		    bound);
+		advisor_add(a, "",
+			    "%u ports are lost to every destination, by binds without "
+			    "IP_BIND_ADDRESS_NO_PORT. Whose "
+			    "they "
+			    "are does not show: they belong to other users, or are in TIME_WAIT.",
+			    bound);
 		return;
 	}
-	snprintf(command, sizeof(command), "headroom run -- %s", worst->process.name);
-	add(a, command,
-	    "%s[%d] has bound %u of the ports explicitly: lost to every destination. Set "
-	    "IP_BIND_ADDRESS_NO_PORT "
-	    "before its bind(), or run it under the shim, which does:",
-	    worst->process.name, worst->process.pid,
-	    worst->by_way[BLOCKED_BOUND] + worst->by_way[BLOCKED_ASKED]);
+	uint32_t ports = worst->by_way[BLOCKED_BOUND] + worst->by_way[BLOCKED_ASKED];
+	if (run_command(a, worst, "", command, sizeof(command), &identity, &why)) {
+		advisor_add(
+			a, command,
+			"%s[%d] has bound %u of the ports explicitly: lost to every destination. Set "
+			"IP_BIND_ADDRESS_NO_PORT before its bind(), or run it under the shim, which does:",
+			worst->process.name, worst->process.pid, ports);
+		keep_in_unit(a, &identity);
+	} else {
+		advisor_add(a, "",
+			    "%s[%d] has bound %u of the ports explicitly: lost to every destination. Set "
+			    "IP_BIND_ADDRESS_NO_PORT before its bind(), in the program itself: it %s.",
+			    worst->process.name, worst->process.pid, ports, why);
+	}
 }
 
 static void on_doubt(struct advisor *a)
 {
-	char command[200];
+	char command[PREFIX_MAX + 300];
 
 	if (!a->space->count.doubtful || a->check->options.probe)
 		return;
-	snprintf(command, sizeof(command), "headroom check --probe %s", a->space->name);
-	add(a, command,
-	    "Make the number exact: ask the kernel about each port it does not tell of. This takes some 20 "
-	    "microseconds a port:");
+	snprintf(command, sizeof(command), "headroom check --probe%s %s", a->option, a->space->name);
+	advisor_add(a, command,
+		    "Make the number exact: ask the kernel about each port it does not tell of. This takes "
+		    "some 20 "
+		    "microseconds a port:");
+}
+
+static const struct holder *first_holder(const struct advisor *a)
+{
+	return a->space->holders.count ? a->space->holders.items : NULL;
 }
 
 static void on_knee(struct advisor *a)
 {
-	char command[200];
+	struct identity identity;
+	char command[600];
+	const char *why;
 
-	if (!a->space->count.past_knee || !a->space->count.headroom)
+	if (!a->space->count.past_knee || !a->space->count.headroom ||
+	    !run_command(a, first_holder(a), "", command, sizeof(command), &identity, &why))
 		return;
-	snprintf(command, sizeof(command), "headroom run -- %s", a->program);
-	add(a, command,
-	    "connect() looks at half of the range in vain, each time. The shim makes the kernel look at "
-	    "every "
-	    "port in turn (Linux 6.8):");
-}
-
-static void on_close_wait(struct advisor *a)
-{
-	uint32_t waiting = a->space->count.by_state[STATE_CLOSE_WAIT];
-
-	if (waiting * 10 >= a->space->count.in_use && waiting >= 10)
-		add(a, "headroom check --leaks",
-		    "%u connections are in CLOSE_WAIT: the peer closed them, the program did not. See which "
-		    "program "
-		    "forgets:",
-		    waiting);
-}
-
-static void on_time_wait(struct advisor *a)
-{
-	const struct tuple_count *count = &a->space->count;
-	bool reuse_off = !a->check->ports.range.time_wait_reuse ||
-			 !tuple_reusable(&a->space->now.key, &a->check->ports);
-
-	uint32_t waiting = count->by_state[STATE_TIME_WAIT] - count->reusable;
-	if (!waiting || waiting * 2 < count->in_use || !tight(a))
-		return;
-	add(a, "",
-	    "Most ports are in TIME_WAIT, 60 s each, as this side closes first. Keep connections open "
-	    "(keepalive, a pool), "
-	    "or let the server close first.");
-	if (reuse_off && a->check->ports.timestamps)
-		add(a, "sysctl -w net.ipv4.tcp_tw_reuse=1",
-		    "Let connect() take over a TIME_WAIT after %g s instead of 60:",
-		    port_range_reuse_ms(&a->check->ports.range) / 1e3);
+	advisor_add(
+		a, command,
+		"connect() looks at half of the range in vain, each time. The shim makes the kernel look at "
+		"every port in turn (Linux 6.8):");
+	keep_in_unit(a, &identity);
 }
 
 /* "a.b.c.d/24 dev eth0": the interface that has this source. Return: false if none has */
@@ -175,11 +227,13 @@ static void on_sources(struct advisor *a)
 {
 	struct arena arena = { 0 };
 	struct source_list list = { 0 };
-	char name[32], command[300], sources[ADDRESS_TEXT_MAX * 2 + 2];
+	char name[32], command[800], sources[ADDRESS_TEXT_MAX * 2 + 2], options[sizeof(sources) + 16];
+	struct identity identity;
+	const char *why;
 	const struct tuple_key *key = &a->space->now.key;
 	unsigned prefix;
 
-	if (!tight(a) || !is_crowded(a))
+	if (!advisor_is_tight(a) || !is_crowded(a))
 		return;
 	int rc = route_auto_sources(&arena, &key->destination, &list);
 	unsigned count = list.count;
@@ -189,18 +243,22 @@ static void on_sources(struct advisor *a)
 	} else {
 		snprintf(sources, sizeof(sources), "auto");
 	}
-	snprintf(command, sizeof(command), "headroom run --sources %s -- %s", sources, a->program);
-	if (!rc && count > 1) {
-		add(a, command,
-		    "Use more sources: each gives %u ports more to this destination. This host has %u that "
-		    "lead "
-		    "there:",
-		    a->space->count.capacity, count);
+	snprintf(options, sizeof(options), "--sources %s ", sources);
+	if (!run_command(a, first_holder(a), options, command, sizeof(command), &identity, &why)) {
+		/* It may choose its sources itself; the shim cannot. */
+	} else if (!rc && count > 1) {
+		advisor_add(a, command,
+			    "Use more sources: each gives %u ports more to this destination. This host has "
+			    "%u that "
+			    "lead "
+			    "there:",
+			    a->space->count.capacity, count);
 	} else if (interface_of(&key->source, name, sizeof(name), &prefix)) {
-		add(a, command,
-		    "Add a source: each gives %u ports more to this destination. After `ip address add "
-		    "ADDRESS/%u dev %s`, with an address that is free in that network:",
-		    a->space->count.capacity, prefix, name);
+		advisor_add(
+			a, command,
+			"Add a source: each gives %u ports more to this destination. After `%sip address add "
+			"ADDRESS/%u dev %s`, with an address that is free in that network:",
+			a->space->count.capacity, a->prefix, prefix, name);
 	}
 	arena_release(&arena);
 }
@@ -210,15 +268,16 @@ static void on_range(struct advisor *a)
 	uint32_t wide = WIDE_HIGH - WIDE_LOW + 1;
 	char command[300], reserved[RESERVED_TEXT], reserve[RESERVED_TEXT + 64] = "";
 
-	if (!tight(a) || a->space->count.range * 10 >= wide * 9)
+	if (!advisor_is_tight(a) || a->space->count.range * 10 >= wide * 9)
 		return;
 	unsigned added = reserve_list(&a->check->ports, WIDE_LOW, WIDE_HIGH, reserved, sizeof(reserved));
 	if (added && *reserved)
 		snprintf(reserve, sizeof(reserve), "net.ipv4.ip_local_reserved_ports=%s ", reserved);
-	snprintf(command, sizeof(command), "sysctl -w %snet.ipv4.ip_local_port_range=\"%d %d\"", reserve,
-		 WIDE_LOW, WIDE_HIGH);
-	add(a, command, "Widen the range from %u to %u ports, for all destinations%s:", a->space->count.range,
-	    wide, added ? ", and reserve the ports that are listened on" : "");
+	snprintf(command, sizeof(command), "%snet.ipv4.ip_local_port_range=\"%d %d\"", reserve, WIDE_LOW,
+		 WIDE_HIGH);
+	advisor_sysctl(a, command,
+		       "Widen the range from %u to %u ports, for all destinations%s:", a->space->count.range,
+		       wide, added ? ", and reserve the ports that are listened on" : "");
 }
 
 static void on_odd(struct advisor *a)
@@ -228,23 +287,22 @@ static void on_odd(struct advisor *a)
 
 	if (a->space->count.plain == a->space->count.headroom || a->space->count.headroom > 1)
 		return;
-	snprintf(command, sizeof(command), "sysctl -w net.ipv4.ip_local_port_range=\"%u %u\"",
+	snprintf(command, sizeof(command), "net.ipv4.ip_local_port_range=\"%u %u\"",
 		 range->low + (range->low % 2 == range->high % 2), range->high);
-	add(a, command,
-	    "Make the range an even number of ports: of an odd one a plain connect() misses one:");
+	advisor_sysctl(a, command,
+		       "Make the range an even number of ports: of an odd one a plain connect() misses one:");
 }
 
 unsigned check_advise(const struct check *check, const struct checked *space,
 		      struct advice advice[ADVICE_MAX])
 {
-	struct advisor a = { .check = check, .space = space, .advice = advice, .program = "COMMAND" };
+	struct advisor a = { .check = check, .space = space, .advice = advice };
 
-	if (space->holders.count)
-		a.program = space->holders.items[0].process.name;
+	netns_prefix(check->options.netns, a.prefix, sizeof(a.prefix));
+	netns_option(check->options.netns, a.option, sizeof(a.option));
 	on_binders(&a);
+	advise_on_states(&a);
 	on_doubt(&a);
-	on_close_wait(&a);
-	on_time_wait(&a);
 	on_knee(&a);
 	on_sources(&a);
 	on_range(&a);

@@ -7,8 +7,9 @@
 
 /* One thing to do. */
 struct advice {
-	char what[300];
-	char command[300]; /* empty if there is none */
+	char what[400];
+	char command[700]; /* empty if there is none */
+	char kept[500];    /* how it outlives a restart; empty if there is nothing to keep */
 };
 
 enum { ADVICE_MAX = 10 };

@@ -185,6 +185,7 @@ int verb_check(int argc, char **argv)
 
 	if (!asked.check)
 		return complain(NULL, "no memory");
+	asked.check->options.netns = &asked.netns;
 	asked.check->options.sample_s = 1;
 	asked.check->options.threshold = 80;
 	int status = take_options(&asked, argc, argv);

@@ -24,6 +24,7 @@ struct room check_room(const struct checked *space)
 			      .in_use = count->in_use - count->reusable,
 			      .left = count->headroom + count->reusable,
 			      .doubtful = count->doubtful,
+			      .unanswered = count->unanswered,
 			      .past_knee = count->past_knee };
 }
 

@@ -4,6 +4,7 @@
 #define HEADROOM_CLI_CHECK_FOUND_H
 
 #include "cli/check/options.h"
+#include "cli/ports/conntrack.h"
 #include "cli/ports/holders.h"
 #include "cli/ports/udp_view.h"
 #include "cli/ports/verdict.h"
@@ -28,6 +29,7 @@ struct checked {
 	struct tuple_count count;
 	struct rate rate;
 	struct holders holders;
+	uint32_t fin_wait2_held;  /* in FIN_WAIT2, with a process that could close them */
 	uint32_t without_process; /* in use, with no process: TIME_WAIT, or closed by its program already */
 };
 
@@ -51,6 +53,7 @@ struct check {
 	bool more_sources; /* than CHECKED_UNASKED_MAX */
 	int asked;         /* of port_space_ask(): 0, or why not all ports in doubt were asked about */
 	struct udp_view udp;
+	struct conntrack conntrack;
 	struct process_search search;
 	struct holders blockers;          /* tag: enum blocked_by */
 	uint32_t blocked_without_process; /* blocked ports whose holder is not known */

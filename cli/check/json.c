@@ -60,6 +60,7 @@ static void put_advice(struct json *json, const struct check *check, const struc
 		json_open(json, NULL, '{');
 		json_text(json, "what", advice[i].what);
 		json_text(json, "command", advice[i].command);
+		json_text(json, "kept", advice[i].kept);
 		json_close(json, '}');
 	}
 	json_close(json, ']');

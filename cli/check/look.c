@@ -212,6 +212,7 @@ static struct wanted_socket *collect(struct check *check, size_t *count)
 			if (!held->state || !port_space_usable(&check->ports, port))
 				continue;
 			space->without_process += !held->inode;
+			space->fin_wait2_held += held->inode && held->state == STATE_FIN_WAIT2;
 			wanted[used++] = (struct wanted_socket){ .inode = held->inode, .tag = i };
 		}
 	}
@@ -296,6 +297,7 @@ int check_look(struct check *check)
 	}
 	for (unsigned i = 0; i < check->space_count && check->options.sample_s > 0; i++)
 		compare(&check->spaces[i], second - first);
+	conntrack_read(&check->conntrack);
 	udp_view_read(&check->udp, &check->ports);
 	if (verdict_is_bad(udp_view_verdict(&check->udp, check->options.threshold)))
 		udp_view_find(&check->udp);

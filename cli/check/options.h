@@ -7,9 +7,10 @@
 
 struct check_options {
 	bool json;
-	bool probe;         /* ask the kernel about every port in doubt, however long it takes */
-	unsigned threshold; /* per cent in use or blocked that is bad news */
-	double sample_s;    /* how long to watch; 0: not at all */
+	const struct netns_asked *netns; /* where; NULL: here */
+	bool probe;                      /* ask the kernel about every port in doubt, however long it takes */
+	unsigned threshold;              /* per cent in use or blocked that is bad news */
+	double sample_s;                 /* how long to watch; 0: not at all */
 };
 
 #endif

@@ -74,11 +74,13 @@ static void see(const struct socket_seen *seen, void *context)
 		view->left_out++;
 		return;
 	}
-	view->sockets[view->socket_count++] = (struct host_socket){ .tuple = tuple->index,
-								    .inode = seen->inode,
-								    .uid = seen->uid,
-								    .port = seen->source.port,
-								    .state = seen->state };
+	view->sockets[view->socket_count++] =
+		(struct host_socket){ .tuple = tuple->index,
+				      .inode = seen->inode,
+				      .uid = seen->uid,
+				      .port = seen->source.port,
+				      .state = seen->state,
+				      .unanswered = socket_is_unanswered(seen) };
 }
 
 int host_view_read(struct host_view *view)
@@ -153,7 +155,7 @@ static void count_ports(struct host_view *view)
 static void clear(struct host_tuple *tuple)
 {
 	tuple->in_use = tuple->time_wait = tuple->reusable = tuple->doubtful = 0;
-	tuple->unbound = tuple->first_parity = 0;
+	tuple->unbound = tuple->first_parity = tuple->unanswered = 0;
 	memset(tuple->by_state, 0, sizeof(tuple->by_state));
 }
 
@@ -167,6 +169,7 @@ static void count_socket(struct host_tuple *tuple, const struct host_view *view,
 		return;
 	tuple->in_use++;
 	tuple->by_state[socket->state % SOCKET_STATES]++;
+	tuple->unanswered += socket->unanswered;
 	tuple->time_wait += waits;
 	tuple->reusable += reusable;
 	tuple->first_parity += !reusable && is_first_parity(&view->ports, socket->port);
@@ -226,6 +229,7 @@ struct room host_view_room(const struct host_view *view, const struct host_tuple
 	if (!tuple)
 		return room;
 	room.in_use = tuple->in_use - tuple->reusable + tuple->unbound;
+	room.unanswered = tuple->unanswered;
 	room.past_knee = tuple->in_use && tuple->first_parity >= view->first_parity;
 	room.left -= room.in_use < room.left ? room.in_use : room.left;
 	room.doubtful -= tuple->doubtful < room.doubtful ? tuple->doubtful : room.doubtful;

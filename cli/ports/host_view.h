@@ -19,7 +19,8 @@ struct host_tuple {
 	uint32_t index;
 	uint32_t in_use, time_wait, reusable; /* reusable: of the TIME_WAITs */
 	uint32_t by_state[SOCKET_STATES];
-	uint32_t unbound; /* only of one with an interface: ports that sockets without one hold besides */
+	uint32_t unanswered; /* SYNs that were sent again */
+	uint32_t unbound;    /* only of one with an interface: ports that sockets without one hold besides */
 	uint32_t first_parity; /* in use and not reusable, of the ports that a plain connect() tries first */
 	uint32_t doubtful; /* of those in use: a socket holds the port anyway, so no doubt of its headroom */
 	UT_hash_handle hh;
@@ -29,6 +30,7 @@ struct host_socket {
 	uint32_t tuple, inode, uid;
 	uint16_t port;
 	uint8_t state;
+	bool unanswered;
 };
 
 /* What the kernel said of single ports, kept from look to look: an answer stands for a minute. */

@@ -205,6 +205,7 @@ int verb_ports(int argc, char **argv)
 
 	if (!ports)
 		return complain(NULL, "no memory");
+	ports->netns = &asked.netns;
 	int status = take_options(&asked, argc, argv);
 	if (!status)
 		status = netns_enter(&asked.netns);

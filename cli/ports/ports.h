@@ -20,6 +20,7 @@ struct ports {
 	struct process_search search;
 	struct port_owner owners[65536];
 	bool probe, json;
+	const struct netns_asked *netns; /* where */
 	int asked; /* of port_space_ask(): 0, or why not all ports in doubt were asked about */
 	uint32_t size, reserved, blocked[BLOCKED_WAYS], blocked_all, doubtful, usable;
 	unsigned local_v4, local_v6; /* addresses of this namespace, loopback aside */

@@ -3,6 +3,7 @@
 #include "cli/ports/ports.h"
 #include "cli/ports/reserve_list.h"
 #include "cli/shared/json.h"
+#include "cli/shared/netns.h"
 #include "cli/shared/terminal.h"
 
 #include <stdio.h>
@@ -114,7 +115,7 @@ static void put_capacity(const struct ports *ports)
 /* A service that starts again while some connect() has its port cannot bind it. */
 static void put_conflicts(const struct ports *ports)
 {
-	char list[600];
+	char list[600], prefix[300];
 
 	if (!reserve_list(&ports->space, ports->space.range.low, ports->space.range.high, list, sizeof(list)))
 		return;
@@ -124,7 +125,8 @@ static void put_conflicts(const struct ports *ports)
 			   "of them starts again, connect() may have taken its port, and its bind() fails "
 			   "with EADDRINUSE. Let them listen elsewhere, or reserve their ports:");
 	if (*list)
-		printf("  sysctl -w net.ipv4.ip_local_reserved_ports=%s\n", list);
+		printf("  %ssysctl -w net.ipv4.ip_local_reserved_ports=%s\n",
+		       netns_prefix(ports->netns, prefix, sizeof(prefix)), list);
 }
 
 void ports_report(const struct ports *ports)

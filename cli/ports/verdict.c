@@ -27,7 +27,9 @@ static enum verdict verdict_if(const struct room *room, uint32_t left, uint32_t 
 		return VERDICT_EXHAUSTED;
 	if (room->past_knee)
 		return VERDICT_SLOW;
-	return share(room->in_use + blocked, room) >= threshold ? VERDICT_TIGHT : VERDICT_FINE;
+	if (share(room->in_use + blocked, room) >= threshold)
+		return VERDICT_TIGHT;
+	return room->unanswered >= UNANSWERED_MANY ? VERDICT_HANGING : VERDICT_FINE;
 }
 
 enum verdict room_verdict(const struct room *room, unsigned threshold)
@@ -41,11 +43,10 @@ enum verdict room_verdict(const struct room *room, unsigned threshold)
 
 const char *verdict_name(enum verdict verdict)
 {
-	static const char *const names[] = { [VERDICT_FINE] = "fine",
-					     [VERDICT_UNKNOWN] = "unknown",
-					     [VERDICT_TIGHT] = "tight",
-					     [VERDICT_SLOW] = "slow",
-					     [VERDICT_EXHAUSTED] = "exhausted" };
+	static const char *const names[] = {
+		[VERDICT_FINE] = "fine",   [VERDICT_UNKNOWN] = "unknown", [VERDICT_HANGING] = "hanging",
+		[VERDICT_TIGHT] = "tight", [VERDICT_SLOW] = "slow",       [VERDICT_EXHAUSTED] = "exhausted"
+	};
 	return names[verdict];
 }
 

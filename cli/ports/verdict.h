@@ -14,14 +14,24 @@
 #define VERDICT_ASK_NS UINT64_C(3000000000)
 
 /* From good to bad; what is not known is between. */
-enum verdict { VERDICT_FINE, VERDICT_UNKNOWN, VERDICT_TIGHT, VERDICT_SLOW, VERDICT_EXHAUSTED };
+enum verdict {
+	VERDICT_FINE,
+	VERDICT_UNKNOWN,
+	VERDICT_HANGING, /* there are ports, but attempts get no answer */
+	VERDICT_TIGHT,
+	VERDICT_SLOW,
+	VERDICT_EXHAUSTED,
+};
+
+enum { UNANSWERED_MANY = 3 }; /* attempts without an answer that are no accident */
 
 /* How the ports of a range are taken up, towards one destination from one source. */
 struct room {
 	uint32_t range, reserved, blocked;
-	uint32_t in_use;   /* without those that connect() may take over */
-	uint32_t left;     /* at most, with those */
-	uint32_t doubtful; /* of those left: perhaps blocked */
+	uint32_t in_use;     /* without those that connect() may take over */
+	uint32_t left;       /* at most, with those */
+	uint32_t doubtful;   /* of those left: perhaps blocked */
+	uint32_t unanswered; /* of those in use: attempts whose SYN was sent again */
 	bool past_knee;
 };
 
@@ -42,11 +52,11 @@ unsigned room_lost_percent(const struct room *room);
 enum verdict room_verdict(const struct room *room, unsigned threshold);
 
 /**
- * verdict_is_bad() - tight, slow or exhausted
+ * verdict_is_bad() - hanging, tight, slow or exhausted
  */
 static inline bool verdict_is_bad(enum verdict verdict)
 {
-	return verdict >= VERDICT_TIGHT;
+	return verdict >= VERDICT_HANGING;
 }
 
 static inline enum verdict verdict_worse(enum verdict a, enum verdict b)
@@ -55,7 +65,7 @@ static inline enum verdict verdict_worse(enum verdict a, enum verdict b)
 }
 
 /**
- * verdict_name() - "fine", "tight", "slow", "exhausted", "unknown"
+ * verdict_name() - "fine", "hanging", "tight", "slow", "exhausted", "unknown"
  */
 const char *verdict_name(enum verdict verdict);
 

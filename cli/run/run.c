@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* run - `headroom run`: set the environment up for the shim and become the program. */
-#include "cli/run/program.h"
+#include "cli/shared/program.h"
 #include "cli/shared/verb_options.h"
 #include "cli/shared/verbs.h"
 #include "pool/log/log.h"

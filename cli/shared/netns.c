@@ -62,3 +62,25 @@ int netns_enter(const struct netns_asked *asked)
 				why == EPERM ? "; root may enter other network namespaces" : "");
 	return STATUS_FINE;
 }
+
+const char *netns_prefix(const struct netns_asked *asked, char *out, size_t size)
+{
+	*out = '\0';
+	if (!asked || !asked->what)
+		return out;
+	if (!strcmp(asked->option, "--pid"))
+		snprintf(out, size, "nsenter --target %s --net -- ", asked->what);
+	else if (strchr(asked->what, '/'))
+		snprintf(out, size, "nsenter --net=%s -- ", asked->what);
+	else
+		snprintf(out, size, "ip netns exec %s ", asked->what);
+	return out;
+}
+
+const char *netns_option(const struct netns_asked *asked, char *out, size_t size)
+{
+	*out = '\0';
+	if (asked && asked->what)
+		snprintf(out, size, " %s %s", asked->option, asked->what);
+	return out;
+}

@@ -3,6 +3,8 @@
 #ifndef HEADROOM_CLI_SHARED_NETNS_H
 #define HEADROOM_CLI_SHARED_NETNS_H
 
+#include <stddef.h>
+
 /* As the command line names it; all NULL: the one this process is in. */
 struct netns_asked {
 	const char *option; /* "--pid" or "--netns" */
@@ -14,5 +16,19 @@ struct netns_asked {
  * Return: STATUS_FINE, or STATUS_USAGE after a complaint
  */
 int netns_enter(const struct netns_asked *asked);
+
+/**
+ * netns_prefix() - what has to stand before a command that is to run over there: "ip netns exec web "
+ * @asked:	NULL, or all NULL: nothing
+ * Return: @out
+ */
+const char *netns_prefix(const struct netns_asked *asked, char *out, size_t size);
+
+/**
+ * netns_option() - the option that leads a verb over there: " --netns web"
+ * @asked:	as above
+ * Return: @out
+ */
+const char *netns_option(const struct netns_asked *asked, char *out, size_t size);
 
 #endif

@@ -40,6 +40,12 @@ struct socket_seen {
 	uint8_t family; /* the socket's, AF_INET or AF_INET6 */
 };
 
+/* Its SYN was sent again: nothing, not even a refusal, came back. */
+static inline bool socket_is_unanswered(const struct socket_seen *seen)
+{
+	return seen->state == STATE_SYN_SENT && seen->retransmits;
+}
+
 typedef void socket_visitor(const struct socket_seen *seen, void *context);
 
 /**

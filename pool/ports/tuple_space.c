@@ -34,8 +34,9 @@ void tuple_space_see(struct tuple_space *space, const struct socket_seen *seen)
 		space->outside++;
 		return;
 	}
-	space->ports[seen->source.port - space->low] =
-		(struct tuple_port){ .inode = seen->inode, .state = seen->state };
+	space->ports[seen->source.port - space->low] = (struct tuple_port){
+		.inode = seen->inode, .state = seen->state, .unanswered = socket_is_unanswered(seen)
+	};
 }
 
 bool tuple_reusable(const struct tuple_key *key, const struct port_space *ports)
@@ -83,6 +84,7 @@ void tuple_space_count(const struct tuple_space *space, const struct port_space 
 		if (state) {
 			count->in_use++;
 			count->by_state[state % SOCKET_STATES]++;
+			count->unanswered += space->ports[port - space->low].unanswered;
 			count->reusable += reusable && state == STATE_TIME_WAIT;
 			first_parity_free += first_parity && reusable && state == STATE_TIME_WAIT;
 			continue;

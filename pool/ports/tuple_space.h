@@ -17,7 +17,8 @@ struct tuple_key {
 
 struct tuple_port {
 	uint32_t inode;
-	uint8_t state; /* enum socket_state; 0: nobody holds it here */
+	uint8_t state;   /* enum socket_state; 0: nobody holds it here */
+	bool unanswered; /* a SYN that was sent again */
 };
 
 struct tuple_space {
@@ -31,10 +32,11 @@ struct tuple_space {
 struct tuple_count {
 	uint32_t range, reserved, blocked[BLOCKED_WAYS], blocked_all;
 	uint32_t capacity, by_state[SOCKET_STATES], in_use, headroom;
-	uint32_t doubtful; /* of the headroom: ports that may be blocked, for all that is known */
-	uint32_t reusable; /* of those in use: TIME_WAITs that tcp_tw_reuse lets connect() take over */
-	uint32_t knee;     /* ports in use, by plain connect() calls, when the first parity is used up */
-	bool past_knee;    /* none of the first parity is left */
+	uint32_t doubtful;   /* of the headroom: ports that may be blocked, for all that is known */
+	uint32_t reusable;   /* of those in use: TIME_WAITs that tcp_tw_reuse lets connect() take over */
+	uint32_t unanswered; /* of those in use: SYNs that were sent again, as no answer came */
+	uint32_t knee;       /* ports in use, by plain connect() calls, when the first parity is used up */
+	bool past_knee;      /* none of the first parity is left */
 	uint32_t
 		plain; /* headroom that is sure for sockets without IP_LOCAL_PORT_RANGE; less in odd ranges */
 };

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* fuzz_program - a file of any content, looked at before it is run: an answer, and a reason with every no */
-#include "cli/run/program.h"
+#include "cli/shared/program.h"
 #include "fuzz.h"
 
 #include <sys/mman.h>

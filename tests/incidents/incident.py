@@ -5,6 +5,7 @@
 The truth is asked last: while it fills the ports the verbs would see it.
 """
 import contextlib
+import errno
 import json
 import os
 import pathlib
@@ -107,7 +108,8 @@ def truth(to=TO, source=None, device=None):
                 s.bind((source, 0))
             try:
                 s.connect((host, int(port)))
-            except OSError:
+            except OSError as why:
+                lab.equal("the end of the ports", errno.errorcode[why.errno], "EADDRNOTAVAIL")
                 return len(held) - 1
     finally:
         for s in held:

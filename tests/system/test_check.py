@@ -5,6 +5,7 @@ import contextlib
 import json
 import os
 import pathlib
+import re
 import socket
 import threading
 
@@ -114,7 +115,8 @@ def old_binder():
         sure = first("--probe", TO)
         lab.equal("with --probe", (sure["headroom"], sure["exact"], sure["blocked"]["connected"]), (70, True, 30))
         lab.equal("who", sure["blocked"]["processes"], [{"pid": binder.pid, "name": "fill", "sockets": 30}])
-        lab.equal("the first advice", sure["advice"][0]["command"], "headroom run -- fill")
+        if not re.fullmatch(r"headroom run -- \S*fill .*5001", sure["advice"][0]["command"]):
+            raise lab.Failed(f"the first advice: {sure['advice'][0]}")
 
 
 def older_kernel():

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* program - can a library be preloaded into this program? */
-#include "cli/run/program.h"
+#include "cli/shared/program.h"
 
 #include <elf.h>
 #include <errno.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* program - can a library be preloaded into this program? */
-#ifndef HEADROOM_CLI_RUN_PROGRAM_H
-#define HEADROOM_CLI_RUN_PROGRAM_H
+#ifndef HEADROOM_CLI_SHARED_PROGRAM_H
+#define HEADROOM_CLI_SHARED_PROGRAM_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+/* identity - what a process is to those who run it: its command line, its unit, its container. */
+#include "cli/shared/identity.h"
+
+#include "pool/base/printable.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { ID_DIGITS = 64, ID_SHOWN = 12, TEXT_MAX = 4096 };
+
+/* Return: bytes read, and a NUL behind them; 0 if nothing can be read */
+static size_t read_text(int pid, const char *name, char *text, size_t size)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%d/%s", pid, name);
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t got = fd < 0 ? 0 : read(fd, text, size - 1);
+	if (fd >= 0)
+		close(fd);
+	got = got > 0 ? got : 0;
+	text[got] = '\0';
+	return (size_t)got;
+}
+
+static void take_command(int pid, struct identity *out)
+{
+	char words[IDENTITY_COMMAND_MAX], shown[IDENTITY_COMMAND_MAX * PRINTABLE_MAX];
+	size_t length = read_text(pid, "cmdline", words, sizeof(words));
+
+	while (length && !words[length - 1])
+		length--;
+	words[length] = '\0';
+	for (size_t i = 0; i < length; i++)
+		if (!words[i])
+			words[i] = ' ';
+	printable_text(words, shown, sizeof(shown));
+	bool cut = strlen(shown) >= sizeof(out->command) || length == sizeof(words) - 1;
+	snprintf(out->command, sizeof(out->command), "%.*s", IDENTITY_COMMAND_MAX - 1, shown);
+	if (cut)
+		memcpy(out->command + sizeof(out->command) - 4, "...", 4);
+}
+
+void identity_from_cgroup(const char *path, struct identity *out)
+{
+	while (*path) {
+		path += strspn(path, "/");
+		size_t length = strcspn(path, "/\n");
+		bool service = length > 8 && !strncmp(path + length - 8, ".service", 8);
+		if (service && length < sizeof(out->unit))
+			snprintf(out->unit, sizeof(out->unit), "%.*s", (int)length, path);
+		for (size_t i = 0; i + ID_DIGITS <= length; i++) {
+			if (strspn(path + i, "0123456789abcdef") < ID_DIGITS)
+				continue;
+			snprintf(out->container, sizeof(out->container), "%.*s", ID_SHOWN, path + i);
+			break;
+		}
+		path += length;
+		if (*path == '\n')
+			break;
+	}
+}
+
+static void take_inner_pid(int pid, struct identity *out)
+{
+	char status[TEXT_MAX], *end;
+
+	read_text(pid, "status", status, sizeof(status));
+	const char *line = strstr(status, "\nNSpid:");
+	if (!line)
+		return;
+	line += 7;
+	long outer = strtol(line, &end, 10), inner = outer;
+	while (*end == '\t' || *end == ' ')
+		inner = strtol(end, &end, 10);
+	out->inner_pid = inner != outer ? (int)inner : 0;
+}
+
+void identity_of(int pid, struct identity *out)
+{
+	char cgroups[TEXT_MAX];
+
+	*out = (struct identity){ 0 };
+	take_command(pid, out);
+	take_inner_pid(pid, out);
+	read_text(pid, "cgroup", cgroups, sizeof(cgroups));
+	/* "0::/path", or of version 1 "4:memory:/path": any of them tells. */
+	for (const char *line = cgroups; *line;) {
+		const char *path = strchr(line, '/'), *end = strchr(line, '\n');
+		if (path && (!end || path < end))
+			identity_from_cgroup(path, out);
+		line = end ? end + 1 : line + strlen(line);
+	}
+}
+
+bool identity_under_shim(int pid)
+{
+	char path[64], *line = NULL;
+	size_t size = 0;
+	bool found = false;
+
+	snprintf(path, sizeof(path), "/proc/%d/maps", pid);
+	FILE *maps = fopen(path, "re");
+	while (maps && !found && getline(&line, &size, maps) > 0)
+		found = strstr(line, "/libheadroom.so");
+	free(line);
+	if (maps)
+		fclose(maps);
+	return found;
+}
