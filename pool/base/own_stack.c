@@ -108,8 +108,14 @@ COLD bool own_stack_run(own_stack_function *function, void *argument)
 	return base;
 }
 
+bool own_stack_is_on(void)
+{
+	return on_it;
+}
+
 void own_stack_in_child(void)
 {
 	for (unsigned i = 0; i < SLOTS; i++)
-		atomic_store(&slots[i].busy, false);
+		if (atomic_load(&slots[i].busy))
+			atomic_store(&slots[i].busy, false);
 }

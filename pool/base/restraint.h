@@ -14,16 +14,17 @@
  * unmade, and the hooks pass through. What had to be done is done just before (preload/hooks/sandbox.c).
  *
  * A program may also be near its limit of fds: one of ours, be it for a microsecond, can then be the one that
- * another thread of the program does not get. So none is opened while one of the last FD_ROOM numbers below
- * the limit is taken; see kernel_private_fd(). That is asked anew each time, as nothing else tells: the
- * program opens files in ways that no hook sees. */
+ * another thread of the program does not get. So none is opened while one of some numbers below the limit is
+ * taken, the last RESTRAINT_FD_ROOM of them; see kernel_private_fd(). That is asked anew each time, as
+ * nothing else tells: the program opens files in ways that no hook sees. A program of one thread, which waits
+ * until we are done, with signals blocked, is not asked: nobody else opens anything meanwhile. */
 #ifndef HEADROOM_POOL_BASE_RESTRAINT_H
 #define HEADROOM_POOL_BASE_RESTRAINT_H
 
 #include <stdatomic.h>
 #include <stdbool.h>
 
-/* How many fd numbers below RLIMIT_NOFILE must be free. */
+/* How far below RLIMIT_NOFILE fd numbers must be free. */
 enum { RESTRAINT_FD_ROOM = 32 };
 
 extern atomic_bool restraint_is_shut_in;
@@ -32,6 +33,11 @@ extern atomic_bool restraint_is_shut_in;
  * restraint_start() - from here on we are in a program that is not ours; the command never calls it
  */
 void restraint_start(void);
+
+/**
+ * restraint_is_joined() - somebody whom libc does not count among the threads is about to share our fds
+ */
+void restraint_is_joined(void);
 
 /**
  * restraint_shut_in() - has the program put itself under a seccomp filter?

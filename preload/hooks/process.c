@@ -4,9 +4,11 @@
  * What they have in common: somebody else is about to see our sockets, so deferred ports are made real. */
 #include "preload/hooks/process.h"
 
+#include "pool/base/restraint.h"
 #include "pool/routes/network.h"
 #include "preload/deferred_fds.h"
 #include "preload/hooks.h"
+#include "preload/hooks/process.h"
 #include "preload/hooks/sandbox.h"
 #include "preload/parking/parking.h"
 #include "preload/process.h"
@@ -188,6 +190,8 @@ static void before_clone(unsigned long flags)
 		network_begins();
 		network_leave();
 	}
+	if (flags & CLONE_FILES)
+		restraint_is_joined();
 	if (flags & CLONE_THREAD)
 		return;
 	others_will_see();
@@ -224,7 +228,7 @@ void *before_vfork(void);
  * to another network. */
 void before_raw_fork(long number, unsigned long a)
 {
-	before_clone(number == SYS_clone ? a : number == SYS_clone3 ? CLONE_NEWNET : 0);
+	before_clone(number == SYS_clone ? a : number == SYS_clone3 ? CLONE_NEWNET | CLONE_FILES : 0);
 }
 
 /* Return: the real vfork(), to be jumped to: a function that returns twice must not have a caller's frame. */
