@@ -27,7 +27,6 @@ static void start_state(struct shim *shim)
 	shim->range_until_ns = shim->links_until_ns = 0;
 	shim->links = (struct links){ 0 };
 	network_restart();
-	knee_start(&shim->knee);
 	shim->siblings = (struct siblings){ 0 };
 	shim->board = (struct board){ 0 };
 	shim->aside_count = shim->auto_count = 0;
@@ -52,6 +51,7 @@ void shim_start(struct shim *shim, const char *process)
 	memset(shim, 0, sizeof(*shim));
 	settings_default(&shim->settings);
 	snprintf(shim->process, sizeof(shim->process), "%s", process);
+	knee_start(&shim->knee);
 	start_state(shim);
 }
 
@@ -69,6 +69,7 @@ void shim_restart(struct shim *shim)
 	own_stack_in_child();
 	arena_release(&shim->arena);
 	start_state(shim);
+	heritage_take(shim);
 }
 
 /* Drepper, "Futexes Are Tricky", mutex2, but with an end to waiting: when nobody has had the lock for

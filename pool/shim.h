@@ -23,6 +23,7 @@
 #include "pool/base/arena.h"
 #include "pool/base/hot.h"
 #include "pool/connect/knee.h"
+#include "pool/ledger/heritage.h"
 #include "pool/ledger/board.h"
 #include "pool/ledger/entries.h"
 #include "pool/ledger/ledger.h"
@@ -110,6 +111,7 @@ struct shim {
 	struct settings settings;
 	struct log log;
 	char process[PROCESS_NAME_MAX];
+	struct heritage heritage;
 	struct arena settings_arena;
 };
 

@@ -20,7 +20,13 @@
 #include <string.h>
 #include <sys/auxv.h>
 
-static void start_in_child(void)
+#if defined(HEADROOM_NO_START_FILES)
+/* By this pthread_atfork() knows whose handlers they are (crtstuff.c of GCC). */
+extern void *__dso_handle;
+__attribute__((visibility("hidden"))) void *__dso_handle = &__dso_handle;
+#endif
+
+COLD static void start_in_child(void)
 {
 	process_started_in_child();
 	parking_in_child();
@@ -30,18 +36,19 @@ static void start_in_child(void)
 
 /* fork() of libc: the child is to see no deferred port. The lock is not taken: a fork of much memory takes
  * long, and the child wants nothing of the ledger. */
-static void before_fork(void)
+COLD static void before_fork(void)
 {
 	int saved = errno;
 	if (process_is_ours_surely()) {
 		deferred_fds_make_real();
 		atomic_fetch_add(&shim.forks, 1);
 		parking_stand_back();
+		heritage_before_fork(&shim);
 	}
 	errno = saved;
 }
 
-static void after_fork_in_child(void)
+COLD static void after_fork_in_child(void)
 {
 	if (atomic_load(&process_active) && !restraint_shut_in())
 		start_in_child();
@@ -117,12 +124,14 @@ __attribute__((constructor(101))) static void start(void)
 void start_of_end(void)
 {
 	static atomic_bool done;
+
+	if (!process_is_ours_surely())
+		return;
 	/* Whatever closes from here on closes for real. */
-	if (process_is_ours_surely())
-		parking_off(NULL, RETIRED_EXIT);
-	if (shim.settings.summary && process_is_ours_surely() && !atomic_exchange(&done, true))
+	parking_off(NULL, RETIRED_EXIT);
+	if (shim.settings.summary && !atomic_exchange(&done, true))
 		summary_print(&shim);
-	if (process_is_ours_surely() && shim.writer.state != USAGE_WITHOUT) {
+	if (shim.writer.state != USAGE_WITHOUT) {
 		last_words();
 		usage_ended(&shim);
 	}

@@ -3,7 +3,7 @@
  * pointer at top. The frame pointer keeps the old one, for us and for whoever unwinds. */
 #include "pool/base/branch_marks.h"
 
-	.text
+	.section .text.unlikely,"ax",%progbits
 	.globl	own_stack_switch
 	.hidden	own_stack_switch
 	.type	own_stack_switch, %function

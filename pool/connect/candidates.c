@@ -6,6 +6,7 @@
 #include "pool/base/kernel.h"
 #include "pool/base/own_stack.h"
 #include "pool/connect/spread.h"
+#include "pool/ledger/short_lived.h"
 #include "pool/routes/network.h"
 #include "pool/routes/route.h"
 
@@ -14,7 +15,7 @@
 
 #define SECOND_NS 1000000000ull
 
-HOT bool candidates_age(const struct shim *shim, const struct destination *destination, bool spreading,
+HOT bool candidates_age(struct shim *shim, const struct destination *destination, bool spreading,
 			uint64_t now_ns, struct candidates_age *age)
 {
 	/* Without branches: each of these is cheaper worked out than jumped over. */
@@ -26,7 +27,7 @@ HOT bool candidates_age(const struct shim *shim, const struct destination *desti
 	age->list = spreading & rule->sources.automatic & (destination->sources_until_ns <= now_ns);
 	age->natural = spreading & ((rule->spread == SPREAD_SPILL) | destination->want_natural) &
 		       (destination->natural_until_ns <= now_ns);
-	age->segment = shim->writer.state <= USAGE_WAITING;
+	age->segment = unlikely(shim->writer.state <= USAGE_WAITING) && !usage_still_waits(shim, now_ns);
 	age->siblings = spreading & (shim->siblings.until_ns <= now_ns) &
 			(shim->writer.state != USAGE_WITHOUT) & (shim->writer.state != USAGE_WAITING) &
 			!shim->writer.frozen;

@@ -25,8 +25,8 @@ struct candidates_age {
  * @spreading:	its source is ours to choose
  * Return: false if nothing has to be
  */
-bool candidates_age(const struct shim *shim, const struct destination *destination, bool spreading,
-		    uint64_t now_ns, struct candidates_age *age);
+bool candidates_age(struct shim *shim, const struct destination *destination, bool spreading, uint64_t now_ns,
+		    struct candidates_age *age);
 
 /**
  * candidates_refresh() - look it up: a few system calls each; call without the lock

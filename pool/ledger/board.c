@@ -7,6 +7,7 @@
 #include "pool/shim.h"
 
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -86,9 +87,8 @@ static bool may_be_written(void)
 }
 
 /* Only a file of this user alone is believed: the place of it is named, not held open. */
-static long open_file(const struct board_row *rows, int flags)
+static long open_file(const char *path, int flags)
 {
-	const char *path = (const char *)(rows + BOARD_ROWS);
 	struct stat st;
 
 	long fd = kernel_private_fd(
@@ -103,6 +103,11 @@ static long open_file(const struct board_row *rows, int flags)
 	return fd;
 }
 
+static const char *path_of(const struct board_row *rows)
+{
+	return (const char *)(rows + BOARD_ROWS);
+}
+
 /* What is not valid is cleared. Return: is there a row left? */
 static bool take_rows(struct board_row *rows, uint64_t network, uint64_t now_ns)
 {
@@ -115,6 +120,20 @@ static bool take_rows(struct board_row *rows, uint64_t network, uint64_t now_ns)
 			rows[i].until_ns = 0;
 	}
 	return filled;
+}
+
+COLD bool board_has_rows(const char *place, uint64_t network, uint64_t now_ns)
+{
+	struct board_row rows[BOARD_ROWS] = { 0 };
+	char path[USAGE_PATH_MAX + sizeof(NAME)];
+
+	snprintf(path, sizeof(path), "%s%s", place, NAME);
+	long fd = open_file(path, O_RDONLY);
+	if (fd < 0)
+		return false;
+	kernel_syscall(SYS_pread64, fd, (long)rows, FILE_SIZE, 0, 0, 0);
+	kernel.close((int)fd);
+	return take_rows(rows, network, now_ns);
 }
 
 /* The rows are this thread's until end_reading(). Return: NULL if there is nothing to read now. */
@@ -142,7 +161,7 @@ COLD void board_refresh(struct shim *shim, const struct held *held, uint64_t now
 
 	if (!rows)
 		return;
-	long fd = open_file(rows, O_RDONLY);
+	long fd = open_file(path_of(rows), O_RDONLY);
 	if (fd >= 0) {
 		got = kernel_syscall(SYS_pread64, fd, (long)rows, FILE_SIZE, 0, 0, 0);
 		kernel.close((int)fd);
@@ -191,7 +210,7 @@ COLD void board_put(struct shim *shim, const struct held *held, const struct end
 	if (!rows || !may_be_written())
 		return;
 	row.sum = sum_of(&row);
-	long fd = open_file(rows, O_RDWR | O_CREAT);
+	long fd = open_file(path_of(rows), O_RDWR | O_CREAT);
 	if (fd < 0)
 		return;
 	long at = (long)(place_for((int)fd, &row, now_ns) * sizeof(row));

@@ -44,6 +44,12 @@ struct board {
 bool board_is_there(const struct shim *shim);
 
 /**
+ * board_has_rows() - does the board say anything of a network namespace? For who is not to read it in vain
+ * @place:	directory it is in
+ */
+bool board_has_rows(const char *place, uint64_t network, uint64_t now_ns);
+
+/**
  * board_refresh() - read it; call without the lock
  * @held:	the socket it is for
  */

@@ -47,6 +47,7 @@ struct usage_writer {
 	uint64_t no_room_until_ns;                  /* for more of them: ask again after */
 	bool handed_over;                           /* what was counted is added to that of its kind */
 	unsigned waited;                            /* connect() calls while WAITING */
+	bool inherited;                             /* place is that of struct heritage */
 	uint64_t network_namespace, network_cookie; /* while WAITING; else the segment says it */
 	char *place; /* directory of the segment's file, or where it would be */
 	char name[USAGE_FILE_NAME_MAX];

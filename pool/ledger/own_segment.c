@@ -41,6 +41,9 @@ static bool adopt(struct shim *shim, const struct held *held, const struct usage
 		writer->owners = file->segment
 					 ? arena_alloc(&shim->arena, USAGE_ENTRIES * sizeof(*writer->owners))
 					 : NULL;
+		if (writer->inherited)
+			writer->place = NULL;
+		writer->inherited = false;
 		if (!writer->place && file->segment)
 			writer->place = arena_alloc(&shim->arena, sizeof(file->place));
 	}

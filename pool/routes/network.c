@@ -55,7 +55,8 @@ COLD void network_leave(void)
 
 COLD void network_restart(void)
 {
-	atomic_store(&home, 0);
+	if (atomic_load(&home))
+		atomic_store(&home, 0);
 }
 
 COLD bool network_is_home(int fd)

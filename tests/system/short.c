@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /* short - a server that forks for each connection, one after the other.
  *
- * short [-k] PORT COUNT [DESTINATIONS]: each child connects to 127.0.0.1 (and so on), closes, and ends by
- * exit(); with -k every second one leaves its connection open and ends by _exit(). Prints `done`. */
+ * short [-k] [-u UID] PORT COUNT [DESTINATIONS]: each child connects to 127.0.0.1 (and so on), closes, and
+ * ends by exit(); with -k every second one leaves its connection open and ends by _exit(); with -u each
+ * becomes that user first. Prints `done`. */
 #include <arpa/inet.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -29,12 +30,16 @@ static void child(int port, unsigned number, unsigned destinations, int keep)
 int main(int argc, char **argv)
 {
 	int keep = argc > 1 && !strcmp(argv[1], "-k");
-	char **words = argv + keep;
-	unsigned destinations = argc - keep > 3 ? (unsigned)atoi(words[3]) : 1, failed = 0;
+	int other = argc > 3 && !strcmp(argv[1 + keep], "-u");
+	char **words = argv + keep + 2 * other;
+	unsigned destinations = words[3] ? (unsigned)atoi(words[3]) : 1, failed = 0;
+	uid_t user = other ? (uid_t)atoi(argv[2 + keep]) : 0;
 
 	for (unsigned i = 0; i < (unsigned)atoi(words[2]); i++) {
 		int status = 0;
 		pid_t pid = fork();
+		if (!pid && other && setuid(user))
+			exit(2);
 		if (!pid)
 			child(atoi(words[1]), i, destinations, keep);
 		waitpid(pid, &status, 0);

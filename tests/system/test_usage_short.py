@@ -3,7 +3,9 @@
 """test_usage_short - processes that live for one connection leave few files, and nothing they counted is lost."""
 import json
 import os
+import pathlib
 import random
+import re
 
 import lab
 from sock_diag import tuples
@@ -38,7 +40,8 @@ def run(*arguments, shim=None):
 
 
 def files():
-    return [f for f in state().iterdir()]
+    """Without the board, on which whoever was slow writes."""
+    return [f for f in state().iterdir() if f.name != "board"]
 
 
 def counted():
@@ -82,6 +85,47 @@ def at_once():
             lab.equal("all connected", one.wait().stdout, "done, 0 failed\n")
         lab.equal("opened", total("opened"), 20 + 6 * 60)
         lab.equal("TIME_WAIT", total("time_wait"), sum(tuples(PORT).values()))
+
+
+def few_calls():
+    """A child takes over what its parent has found out, and looks for nothing: what is to be counted it adds at its end."""
+    lab.needs("strace")
+    lab.not_under_sanitizer("it makes calls of its own, and knows no stack but the program's")
+    lab.ports(30000, 39999)
+    trace = lab.scratch() / "trace"
+    with lab.Hold(PORT):
+        done = lab.run(["strace", "-f", "-o", str(trace), str(lab.HEADROOM), "run", "--", lab.client("short"), str(PORT),
+                        "60"], limit_s=60, env={"HEADROOM_STATE_DIR": str(state())})
+        lab.equal("all connected", done.stdout, "done, 0 failed\n")
+    of = {}
+    for line in trace.read_text().splitlines():
+        call = re.match(r"(\d+) +(\w+)\(", line)
+        if call:
+            of.setdefault(int(call[1]), []).append(call[2])
+    parent, *children = of
+    last = of[children[-1]]
+    for name, most in (("openat", 1), ("socket", 1), ("fcntl", 0), ("newfstatat", 0), ("prlimit64", 0), ("mmap", 2),
+                       ("uname", 0)):
+        if last.count(name) > most:
+            raise lab.Failed(f"{name}(): {last.count(name)} in a child: {last}")
+    if len(last) > 30:
+        raise lab.Failed(f"{len(last)} system calls in a child: {last}")
+    return f"{len(last)} system calls in a child, {len(of[children[0]])} in the first"
+
+
+def other_user():
+    """A child that has become another user counts as that one, not where its parent counts."""
+    lab.own_memory_files()
+    pathlib.Path("/dev/shm").chmod(0o1777)
+    lab.ports(30000, 39999)
+    with lab.Hold(PORT):
+        run(str(PORT), "40", shim={"env": {"HEADROOM_STATE_DIR": ""}})
+        run("-u", "65534", str(PORT), "40", shim={"env": {"HEADROOM_STATE_DIR": ""}})
+    place = pathlib.Path("/dev/shm/headroom-65534")
+    done = lab.run([str(lab.HEADROOM), "report", "--json"], env={"HEADROOM_STATE_DIR": str(place)})
+    opened = sum(s["opened"] for p in json.loads(done.stdout)["processes"] for s in p["spaces"])
+    lab.equal("whose files", {f.stat().st_uid for f in place.iterdir()}, {65534})
+    lab.equal("opened as that user", opened, 40)
 
 
 def long_life():
@@ -143,6 +187,8 @@ lab.main([
     ("counted", counted),
     ("by source", by_source),
     ("at once", at_once),
+    ("few calls in a child", few_calls),
+    ("a child of another user", other_user),
     ("one that goes on", long_life),
     ("planted files", planted),
 ])

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* test_restraint - how many questions a program is asked before an fd of ours is opened. */
-#include "check.h"
+#include "tests/unit/check.h"
 #include "tests/unit/fake/kernel.h"
 #include "pool/base/kernel.h"
 #include "pool/base/own_stack.h"

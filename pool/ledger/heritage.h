@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+/* heritage - what a process that forks again and again finds out once for all its children.
+ *
+ * A server that forks for each connection: each child would look where the counts of its kind are kept, in
+ * which network namespace it is, what the port range is and whether there is a board, and that takes longer
+ * than its connection. So the parent looks, before its 8th fork, its 16th, and so on; once it has found that
+ * many of its name end soon (recent.h) it looks again when what it knows is HERITAGE_LIFE_MS old. A child
+ * takes over what is no older, if it still is the same user when it first connects. */
+#ifndef HEADROOM_POOL_LEDGER_HERITAGE_H
+#define HEADROOM_POOL_LEDGER_HERITAGE_H
+
+#include "pool/ports/range.h"
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+struct shim;
+
+enum { HERITAGE_FORKS = 8, HERITAGE_LIFE_MS = 250, HERITAGE_PATH_MAX = 256 };
+
+/* Of the parent; a child has its copy. */
+struct heritage {
+	atomic_bool whole; /* another thread may fork while it is written */
+	atomic_uint forks; /* of this process */
+	unsigned uid;
+	uint64_t until_ns; /* 0: there is none */
+	uint64_t network_namespace, network_cookie;
+	struct port_range range;
+	uint64_t range_until_ns;
+	bool board;                    /* there is something on it, to be read by who needs it */
+	char place[HERITAGE_PATH_MAX]; /* directory of the counts, see recent.h */
+};
+
+/**
+ * heritage_before_fork() - this process is about to fork; call without the lock
+ */
+void heritage_before_fork(struct shim *shim);
+
+/**
+ * heritage_take() - in a forked child: begin with what the parent found out, if it is not too old
+ */
+void heritage_take(struct shim *shim);
+
+/**
+ * heritage_is_ours() - has this process the user still that it was forked as?
+ */
+bool heritage_is_ours(const struct shim *shim);
+
+#endif
