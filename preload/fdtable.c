@@ -9,6 +9,7 @@
 #include "preload/process.h"
 
 _Atomic(struct fd_page *) fd_pages[FD_PAGES];
+static atomic_int pages_used; /* from here on there is none */
 
 HOT bool fdtable_set(int fd, struct tracked *tracked)
 {
@@ -20,6 +21,8 @@ HOT bool fdtable_set(int fd, struct tracked *tracked)
 		if (!page)
 			return false;
 		atomic_store_explicit(&fd_pages[fd / FD_PAGE], page, memory_order_release);
+		if (fd / FD_PAGE >= atomic_load(&pages_used))
+			atomic_store(&pages_used, fd / FD_PAGE + 1);
 	}
 	tracked->fds++;
 	atomic_store_explicit(&page->socket[fd % FD_PAGE], tracked, memory_order_release);
@@ -66,7 +69,9 @@ COLD void fdtable_new_number(int fd)
 
 int fdtable_next(int from)
 {
-	for (int fd = from < 0 ? 0 : from; fd < FD_PAGE * FD_PAGES; fd++) {
+	int end = FD_PAGE * atomic_load(&pages_used);
+
+	for (int fd = from < 0 ? 0 : from; fd < end; fd++) {
 		if (!atomic_load(&fd_pages[fd / FD_PAGE]))
 			fd |= FD_PAGE - 1;
 		else if (fdtable_look(fd))
@@ -99,6 +104,10 @@ void fdtable_release(const struct held *held)
 
 void fdtable_forget_all(void)
 {
-	for (int i = 0; i < FD_PAGES; i++)
-		atomic_store(&fd_pages[i], NULL);
+	/* What is not written is not copied for the child. */
+	for (int i = atomic_load(&pages_used) - 1; i >= 0; i--)
+		if (atomic_load(&fd_pages[i]))
+			atomic_store(&fd_pages[i], NULL);
+	if (atomic_load(&pages_used))
+		atomic_store(&pages_used, 0);
 }

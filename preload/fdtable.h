@@ -15,7 +15,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-enum { FD_PAGE = 1024, FD_PAGES = 1024 }; /* a million fds; a number beyond is not tracked */
+/* A million fds; a number beyond is not tracked. A page is small, as most programs have few. */
+enum { FD_PAGE = 256, FD_PAGES = 4096 };
 
 struct fd_page {
 	_Atomic(struct tracked *) socket[FD_PAGE];

@@ -192,6 +192,8 @@ COLD void keeper_stop(void)
 
 void keeper_in_child(void)
 {
+	if (!atomic_load(&keeper.thread) && !keeper.alive)
+		return;
 	atomic_store(&keeper.thread, 0);
 	keeper.alive = false;
 }
