@@ -20,6 +20,7 @@
 #include <linux/seccomp.h>
 #include <netinet/in.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -241,6 +242,8 @@ static void fds(char **arguments)
 		close(low ? 3 + i : last - i);
 	for (int i = 0; i < threads; i++)
 		pthread_create(&thread[i], NULL, open_and_close, NULL);
+	while (threads && !tried)
+		sched_yield();
 	for (unsigned i = 0; i < 2000; i++) {
 		struct sockaddr_in to = at(100 + i);
 		fd = socket(AF_INET, SOCK_STREAM, 0);
