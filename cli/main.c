@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* main - the headroom command: find the verb. */
+#include "cli/shared/nearest_word.h"
 #include "cli/shared/verbs.h"
 
 #include <stdio.h>
@@ -26,22 +27,52 @@ static int help(FILE *out)
 	fprintf(out, "usage: headroom VERB [ARGUMENT...]\n\n");
 	for (int i = 0; i < VERBS; i++)
 		fprintf(out, "  %-8s %s\n", verbs[i].name, verbs[i].line);
-	fprintf(out, "\n`headroom VERB --help` has the details; so has headroom(1).\n");
+	fprintf(out, "\n`headroom help VERB` has the details; so has headroom(1). -V prints the version.\n");
 	return out == stdout ? STATUS_FINE : STATUS_USAGE;
+}
+
+static int find_verb(const char *name)
+{
+	for (int i = 0; i < VERBS; i++)
+		if (!strcmp(name, verbs[i].name))
+			return i;
+	return -1;
+}
+
+static int complain_unknown(const char *name)
+{
+	const char *names[VERBS + 1];
+
+	for (int i = 0; i < VERBS; i++)
+		names[i] = verbs[i].name;
+	names[VERBS] = NULL;
+	const char *meant = nearest_word(name, names);
+	if (meant)
+		return complain(NULL, "`%s` is not a verb; did you mean `%s`?", name, meant);
+	return complain(NULL, "`%s` is not a verb; `headroom --help` lists them", name);
+}
+
+/* `headroom help VERB` is `headroom VERB --help`. */
+static int help_on(char **argv)
+{
+	char option[] = "--help", *words[] = { argv[0], option, NULL };
+	int verb = find_verb(argv[0]);
+
+	return verb < 0 ? complain_unknown(argv[0]) : verbs[verb].run(2, words);
 }
 
 int main(int argc, char **argv)
 {
 	if (argc < 2)
 		return help(stderr);
+	if (!strcmp(argv[1], "help") && argc > 2)
+		return help_on(argv + 2);
 	if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") || !strcmp(argv[1], "help"))
 		return help(stdout);
-	if (!strcmp(argv[1], "--version")) {
+	if (!strcmp(argv[1], "--version") || !strcmp(argv[1], "-V")) {
 		puts("headroom " HEADROOM_VERSION);
 		return STATUS_FINE;
 	}
-	for (int i = 0; i < VERBS; i++)
-		if (!strcmp(argv[1], verbs[i].name))
-			return verbs[i].run(argc - 1, argv + 1);
-	return complain(NULL, "`%s` is not a verb; `headroom --help` lists them", argv[1]);
+	int verb = find_verb(argv[1]);
+	return verb < 0 ? complain_unknown(argv[1]) : verbs[verb].run(argc - 1, argv + 1);
 }

@@ -17,16 +17,40 @@ _headroom_options() {
 
 _headroom_words() {
 	case $1 in
-	explain) echo 'headroom capacity blocked knee time-wait reserved source sources close-wait probe' ;;
+	explain) echo 'headroom capacity blocked knee time-wait reserved source sources close-wait probe udp verdict doubt in-use states rate shim nat' ;;
+	help) echo 'run check ports report top export explain config' ;;
 	config) echo 'check' ;;
 	esac
 }
 
+_headroom_command() {
+	if declare -F _command_offset >/dev/null; then
+		_command_offset "$1"
+	elif ((COMP_CWORD == $1)); then
+		mapfile -t COMPREPLY < <(compgen -c -- "${COMP_WORDS[COMP_CWORD]}")
+	else
+		mapfile -t COMPREPLY < <(compgen -f -- "${COMP_WORDS[COMP_CWORD]}")
+	fi
+}
+
 _headroom() {
-	local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} verb=${COMP_WORDS[1]}
+	local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} verb=${COMP_WORDS[1]} at
 	COMPREPLY=()
+	# `--sort=rate` is three words to bash.
+	if [[ $word = = ]]; then
+		word=''
+	elif [[ $before = = ]]; then
+		before=${COMP_WORDS[COMP_CWORD - 2]}
+	fi
+	# Behind `run --` the command's own completion goes on.
+	for ((at = 2; at < COMP_CWORD; at++)); do
+		if [[ $verb = run && ${COMP_WORDS[at]} = -- ]]; then
+			_headroom_command $((at + 1))
+			return
+		fi
+	done
 	if ((COMP_CWORD == 1)); then
-		mapfile -t COMPREPLY < <(compgen -W 'run check ports report top export explain config --help --version' -- "$word")
+		mapfile -t COMPREPLY < <(compgen -W 'run check ports report top export explain config help --help --version' -- "$word")
 		return
 	fi
 	case $before in

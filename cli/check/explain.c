@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 /* explain - `headroom explain WORD`: the few paragraphs behind each word. */
+#include "cli/shared/nearest_word.h"
 #include "cli/shared/terminal.h"
 #include "cli/shared/verbs.h"
 
+#include <ctype.h>
+#include <stdbool.h>
 #include <string.h>
 
 struct entry {
@@ -131,8 +134,140 @@ static const struct entry entries[] = {
 	    "the host, nothing is left behind. It takes some 20 us a port, and only ports that a socket "
 	    "holds, with nothing "
 	    "told of how it came by it, are asked for." } },
+	{ "verdict",
+	  "is all well, and is that sure?",
+	  { "fine: there are ports. tight: 80 % or more (--threshold) are in use, or lost to blockers. slow: "
+	    "past "
+	    "the knee. exhausted: none is left, connect() fails with EADDRNOTAVAIL. hanging: there are "
+	    "ports, but "
+	    "three or more attempts had to send their SYN again: the destination does not answer, a firewall "
+	    "drops "
+	    "them, or NAT on this host has no port left.",
+	    "unknown: the kernel does not tell which ports are blocked, it may be either, and it could not "
+	    "be asked "
+	    "(before Linux 6.3, or not within 3 s; --probe asks however long it takes). It has an exit "
+	    "status of its "
+	    "own, 3, as it is no good news." } },
+	{ "doubt",
+	  "ports that may be blocked, for all the kernel tells",
+	  { "A port that a connection holds may have been picked by connect(), then it is free towards other "
+	    "destinations; or bound explicitly, then it is lost to all. The kernel's list does not say "
+	    "which. "
+	    "So there are two numbers: at least, and at most.",
+	    "Where the two lead to different verdicts the kernel is asked about single ports; see probe." } },
+	{ "in-use",
+	  "ports that connections to this destination hold",
+	  { "Open connections, those that are being opened or closed, and TIME_WAITs. Of TIME_WAITs that "
+	    "tcp_tw_reuse lets connect() take over `top`, `export` and all percentages count none.",
+	    "\"lost to blockers\" are ports in use by nobody here: no connect() may take them; see blocked. "
+	    "Both "
+	    "together, in per cent of the range less its reserved ports, is what --threshold is about." } },
+	{ "states",
+	  "what a connection is doing: SYN_SENT, ESTABLISHED, FIN_WAIT2, ...",
+	  { "SYN_SENT: no answer yet; to a dead host it holds its port for 127 s (net.ipv4.tcp_syn_retries). "
+	    "ESTABLISHED: open. FIN_WAIT1, FIN_WAIT2, CLOSING: this side has closed, the peer has not; "
+	    "without a "
+	    "process FIN_WAIT2 ends after net.ipv4.tcp_fin_timeout, 60 s.",
+	    "CLOSE_WAIT, LAST_ACK: the peer has closed; see close-wait. TIME_WAIT: both have, this side "
+	    "first; see "
+	    "time-wait. LISTEN, and BOUND (a port, but neither listening nor connected): they block their "
+	    "port for "
+	    "everybody; see blocked." } },
+	{ "rate",
+	  "how fast ports go, and how long they last",
+	  { "rate: ports taken, or connections opened, a second. lasts, exhausted: when no port is left, if "
+	    "it goes "
+	    "on like this; a dash where the number of ports in use does not grow. TIME_WAITs come back after "
+	    "60 s, "
+	    "so at a steady rate the number grows for a minute and then stays.",
+	    "peak: the most ports in use at one time. failed: connect() calls that failed. connect us: mean "
+	    "time in "
+	    "connect(), in microseconds." } },
+	{ "shim",
+	  "the library that headroom run puts under a program",
+	  { "It counts connections, keeps connect() fast past the knee, defers bind(ip, 0), and spreads over "
+	    "several "
+	    "sources if told to. Programs that are linked statically, written in Go, set-user-ID or for "
+	    "another C "
+	    "library cannot have it.",
+	    "(no shim) in top: all programs without it. (NAME[PID]): it has ended. failover: a source was "
+	    "full, "
+	    "another was taken. aside: a source does not work and rests for 30 s. deferral: bind(ip, 0) was "
+	    "turned "
+	    "into a bind without a port, so that it blocks none." } },
+	{ "nat",
+	  "ports that this host picks for others",
+	  { "Masquerade and snat rules give a translated connection another port if its own is taken. When "
+	    "the range "
+	    "of the rule (all ports, or --to-ports, or what follows the colon) is full towards a "
+	    "destination, the "
+	    "first packet is dropped: connect() hangs in SYN_SENT and fails after 127 s, though there are "
+	    "ports.",
+	    "The sign is insert_failed in /proc/net/stat/nf_conntrack. What helps: a wider range, more "
+	    "addresses in "
+	    "the rule, no translation for what does not need it." } },
 };
 enum { ENTRIES = sizeof(entries) / sizeof(entries[0]) };
+
+/* Other words that the output has for the same. */
+static const struct {
+	const char *word, *entry;
+} aliases[] = {
+	{ "fine", "verdict" },       { "tight", "verdict" },    { "slow", "verdict" },
+	{ "exhausted", "verdict" },  { "hanging", "verdict" },  { "unknown", "verdict" },
+	{ "threshold", "in-use" },   { "lost", "in-use" },      { "at-least", "doubt" },
+	{ "at-most", "doubt" },      { "in-doubt", "doubt" },   { "doubtful", "doubt" },
+	{ "exact", "doubt" },        { "syn-sent", "states" },  { "syn-recv", "states" },
+	{ "established", "states" }, { "open", "states" },      { "fin-wait1", "states" },
+	{ "fin-wait2", "states" },   { "closing", "states" },   { "last-ack", "states" },
+	{ "listen", "states" },      { "bound", "states" },     { "close", "states" },
+	{ "lasts", "rate" },         { "peak", "rate" },        { "failed", "rate" },
+	{ "connect-us", "rate" },    { "failover", "shim" },    { "failovers", "shim" },
+	{ "aside", "shim" },         { "deferral", "shim" },    { "no-shim", "shim" },
+	{ "range", "capacity" },     { "ports", "capacity" },   { "usable", "capacity" },
+	{ "blocker", "blocked" },    { "blockers", "blocked" }, { "eaddrnotavail", "headroom" },
+	{ "leak", "close-wait" },    { "leaks", "close-wait" }, { "conntrack", "nat" },
+	{ "insert-failed", "nat" },  { "masquerade", "nat" },   { "destination", "headroom" },
+	{ "reusable", "time-wait" }, { "eagain", "udp" },       { "others", "blocked" },
+};
+
+static bool same_word(const char *a, const char *b)
+{
+	for (; *a && *b; a++, b++) {
+		int x = tolower((unsigned char)*a), y = tolower((unsigned char)*b);
+		if ((x == '_' || x == ' ' ? '-' : x) != (y == '_' || y == ' ' ? '-' : y))
+			return false;
+	}
+	return *a == *b;
+}
+
+static const struct entry *find_entry(const char *word)
+{
+	for (size_t i = 0; i < sizeof(aliases) / sizeof(aliases[0]); i++)
+		if (same_word(word, aliases[i].word)) {
+			word = aliases[i].entry;
+			break;
+		}
+	for (int i = 0; i < ENTRIES; i++)
+		if (same_word(word, entries[i].word))
+			return &entries[i];
+	return NULL;
+}
+
+static int complain_unknown(const char *word)
+{
+	const char *words[ENTRIES + 1];
+
+	for (int i = 0; i < ENTRIES; i++)
+		words[i] = entries[i].word;
+	words[ENTRIES] = NULL;
+	const char *meant = nearest_word(word, words);
+	if (meant)
+		return complain("explain", "`%s` is not a word of headroom's; did you mean `%s`?", word,
+				meant);
+	return complain("explain", "`%s` is not a word of headroom's; `headroom explain --help` lists them",
+			word);
+}
 
 static int list(FILE *out)
 {
@@ -144,23 +279,27 @@ static int list(FILE *out)
 
 int verb_explain(int argc, char **argv)
 {
-	if (argc != 2)
+	char word[64] = "";
+
+	if (argc < 2)
 		return list(stderr);
 	if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h"))
 		return list(stdout);
-	for (int i = 0; i < ENTRIES; i++) {
-		if (strcasecmp(argv[1], entries[i].word))
-			continue;
-		terminal_style(stdout, STYLE_BOLD);
-		printf("%s", entries[i].word);
-		terminal_style(stdout, STYLE_NONE);
-		printf(": %s\n", entries[i].line);
-		for (const char *const *p = entries[i].paragraphs; *p; p++) {
-			putchar('\n');
-			terminal_paragraph(stdout, "", *p);
-		}
-		return STATUS_FINE;
+	/* "in use" is one word to us. */
+	for (int i = 1; i < argc; i++) {
+		size_t used = strlen(word);
+		snprintf(word + used, sizeof(word) - used, "%s%s", used ? " " : "", argv[i]);
 	}
-	return complain("explain", "`%s` is not a word of headroom's; `headroom explain --help` lists them",
-			argv[1]);
+	const struct entry *entry = find_entry(word);
+	if (!entry)
+		return complain_unknown(word);
+	terminal_style(stdout, STYLE_BOLD);
+	printf("%s", entry->word);
+	terminal_style(stdout, STYLE_NONE);
+	printf(": %s\n", entry->line);
+	for (const char *const *p = entry->paragraphs; *p; p++) {
+		putchar('\n');
+		terminal_paragraph(stdout, "", *p);
+	}
+	return STATUS_FINE;
 }

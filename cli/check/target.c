@@ -4,6 +4,7 @@
 
 #include "cli/shared/complain.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <netdb.h>
 #include <stdlib.h>
@@ -22,8 +23,13 @@ static bool split(const char *text, char *host, unsigned *port)
 		return complain(text, "expected HOST:PORT, such as 10.0.0.9:443 or [fd00::9]:443"), false;
 	errno = 0;
 	unsigned long number = strtoul(colon + 1, &end, 10);
-	if (*end || colon[1] < '0' || colon[1] > '9')
-		return complain(text, "`%s` is not a port", colon + 1), false;
+	if (*end || colon[1] < '0' || colon[1] > '9') {
+		const struct servent *service = getservbyname(colon + 1, "tcp");
+		if (!service)
+			return complain(text, "`%s` is neither a port nor the name of a service", colon + 1),
+			       false;
+		number = ntohs((uint16_t)service->s_port);
+	}
 	if (errno || number < 1 || number > 65535)
 		return complain(text, "port %s is not between 1 and 65535", colon + 1), false;
 	*port = (unsigned)number;

@@ -8,6 +8,7 @@
 #include "cli/shared/verbs.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -159,7 +160,9 @@ int verb_top(int argc, char **argv)
 	int status = take_options(&top, argc, argv);
 
 	if (!status) {
-		bool live = !top.once && isatty(STDOUT_FILENO) && isatty(STDIN_FILENO);
+		const char *kind = getenv("TERM");
+		bool dumb = !kind || !*kind || !strcmp(kind, "dumb");
+		bool live = !top.once && !dumb && isatty(STDOUT_FILENO) && isatty(STDIN_FILENO);
 		status = live ? top_screen(&top) : print_once(&top);
 	}
 	top_end(&top);

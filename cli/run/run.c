@@ -249,6 +249,79 @@ static int preload(void)
 	return put("LD_PRELOAD", value);
 }
 
+/* bind() without a port takes none. */
+static bool is_local(const struct address *source)
+{
+	int family = address_is_v4(source) ? AF_INET : AF_INET6, on = 1;
+	struct endpoint endpoint = { .ip = *source };
+	struct sockaddr_storage address;
+	socklen_t length = endpoint_to_sockaddr(&endpoint, family, &address);
+	int fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	if (fd < 0)
+		return family == AF_INET;
+	setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof(on));
+	bool local = !bind(fd, (const struct sockaddr *)&address, length) || errno != EADDRNOTAVAIL;
+	close(fd);
+	return local;
+}
+
+/* The shim passes over what is not local, and tries it again later: that is said now, where somebody looks.
+ */
+static void complain_of_list(const struct source_list *list)
+{
+	char text[ADDRESS_TEXT_MAX];
+	unsigned missing = 0, first = 0;
+
+	for (unsigned i = 0; i < list->count; i++) {
+		if (!is_local(&list->items[i]))
+			first = missing++ ? first : i;
+	}
+	if (missing == 1)
+		complain("sources", "%s is not an address of this host: it is passed over",
+			 address_format(&list->items[first], text));
+	else if (missing)
+		complain("sources",
+			 "%u of %u are not addresses of this host, the first is %s: they are passed over",
+			 missing, list->count, address_format(&list->items[first], text));
+}
+
+static void complain_of_sources(const struct settings *settings)
+{
+	complain_of_list(&settings->otherwise.sources);
+	for (unsigned i = 0; i < settings->rule_count; i++)
+		if (settings->rules[i].sources.items != settings->otherwise.sources.items)
+			complain_of_list(&settings->rules[i].sources);
+}
+
+/* Programs that start the command otherwise than by exec with this environment. */
+static void complain_of_helper(const char *path)
+{
+	static const struct {
+		const char *name, *why;
+	} helpers[] = {
+		{ "sudo", "takes LD_PRELOAD out of the environment" },
+		{ "doas", "takes LD_PRELOAD out of the environment" },
+		{ "pkexec", "takes LD_PRELOAD out of the environment" },
+		{ "su", "is set-user-ID, so that LD_PRELOAD ends there" },
+		{ "systemd-run", "has the command started by systemd" },
+		{ "docker", "has the command started by its daemon, in a container" },
+		{ "podman", "starts the command in a container" },
+		{ "nerdctl", "starts the command in a container" },
+		{ "flatpak", "starts the command in a sandbox of its own files" },
+		{ "snap", "starts the command in a sandbox of its own files" },
+		{ "ssh", "starts the command on another host" },
+		{ "at", "has the command started by a daemon" },
+		{ "batch", "has the command started by a daemon" },
+	};
+	const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+
+	for (size_t i = 0; i < sizeof(helpers) / sizeof(helpers[0]); i++)
+		if (!strcmp(name, helpers[i].name))
+			complain(name, "%s: the shim does not get there; put `headroom run --` behind it",
+				 helpers[i].why);
+}
+
 int verb_run(int argc, char **argv)
 {
 	struct run run = { 0 };
@@ -268,8 +341,12 @@ int verb_run(int argc, char **argv)
 		complain(*command, "%s", strerror(errno));
 		return errno == ENOENT ? 127 : 126;
 	}
-	if (!program_check(path, &program))
+	complain_of_helper(path);
+	if (!program_check(path, &program) && program.no_interpreter)
+		return complain(path, "its interpreter %s is missing", program.path), 127;
+	if (*program.why && !program.doubtful)
 		return complain(program.path, "%s", program.why);
+	complain_of_sources(&run.settings);
 	if (program.doubtful)
 		complain(program.path, "%s", program.why);
 	if ((status = preload()))

@@ -207,6 +207,7 @@ bool program_check(const char *path, struct program *out)
 		/* An interpreter named by a script may be a FIFO: do not wait for its writer. */
 		int fd = open(out->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 		if (fd < 0) {
+			out->no_interpreter = depth > 0 && errno == ENOENT;
 			/* It may be executable all the same: let execve() tell. */
 			return errno == EACCES || refuse(out, "%s", strerror(errno));
 		}

@@ -11,6 +11,7 @@ enum { PROGRAM_PATH_MAX = 4096, PROGRAM_WHY_MAX = 512 };
 /* What is known of a program before it is started. */
 struct program {
 	char path[PROGRAM_PATH_MAX]; /* of the file that will be loaded: a script's interpreter */
+	bool no_interpreter;         /* it is a script, and the interpreter at @path is missing */
 	bool doubtful;               /* it can be started, but the shim will see little of it */
 	char why[PROGRAM_WHY_MAX];   /* why not, or why doubtful; empty: all is well */
 };

@@ -3,14 +3,27 @@
 #include "cli/shared/verb_options.h"
 
 #include "cli/shared/complain.h"
+#include "cli/shared/nearest_word.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+static const char *nearest_option(const struct option *known, const char *word)
+{
+	enum { OPTIONS_MAX = 32 };
+	const char *names[OPTIONS_MAX + 1];
+	int count = 0;
+
+	for (; known->name && count < OPTIONS_MAX; known++)
+		names[count++] = known->name;
+	names[count] = NULL;
+	return strncmp(word, "--", 2) ? NULL : nearest_word(word + 2, names);
+}
+
 /* What getopt_long() did not take, and why not. It tells of a short option by optopt only: several of them
  * can be in one word. */
-static int complain_option(const char *verb, int option, const char *word)
+static int complain_option(const char *verb, const struct option *known, int option, const char *word)
 {
 	char letter[] = { '-', (char)optopt, '\0' };
 	const char *why = "is not an option";
@@ -21,6 +34,9 @@ static int complain_option(const char *verb, int option, const char *word)
 		why = "takes no value";
 	else if (optopt)
 		word = letter;
+	const char *meant = option == '?' && !optopt ? nearest_option(known, word) : NULL;
+	if (meant)
+		return complain(verb, "`%s` %s; did you mean `--%s`?", word, why, meant);
 	return complain(verb, "`%s` %s; `headroom %s --help` has the details", word, why, verb);
 }
 
@@ -35,7 +51,7 @@ int verb_options_take(const struct verb_options *options, int argc, char **argv,
 			exit(STATUS_FINE);
 		}
 		if (option == '?' || option == ':')
-			return complain_option(options->verb, option, argv[optind - 1]);
+			return complain_option(options->verb, options->known, option, argv[optind - 1]);
 		status = options->take(context, option);
 		if (status)
 			return status;

@@ -193,6 +193,26 @@ def script():
     return "a script with #! runs"
 
 
+def no_interpreter():
+    """The script is named, not only what is missing; and the status is that of env(1)."""
+    path = lab.scratch() / "script"
+    path.write_text("#!/no/such/interpreter\n")
+    path.chmod(0o755)
+    one_line(headroom("run", "--", str(path)), 127, str(path), "/no/such/interpreter is missing")
+
+
+def helpers():
+    """Where LD_PRELOAD does not get to is said; the command runs all the same."""
+    path = lab.scratch() / "ssh"
+    path.write_text("#!/bin/sh\nexit 7\n")
+    path.chmod(0o755)
+    one_line(headroom("run", "--", str(path)), 7, "ssh", "another host", "behind it")
+
+
+def foreign_source():
+    one_line(headroom("run", "--sources", "127.0.0.1,192.0.2.7", "--", "true"), 0, "192.0.2.7 is not an address of this host")
+
+
 def other_preloads():
     """A preload that was there stays there."""
     done = lab.run(["/bin/sh", "-c", "echo $LD_PRELOAD"], {"env": {"LD_PRELOAD": str(SHIM.parent / "libother.so")}})
@@ -225,6 +245,9 @@ lab.main([
     ("a static program", static_program),
     ("a set-user-ID program", set_user_id),
     ("a script", script),
+    ("a script without its interpreter", no_interpreter),
+    ("commands that others start", helpers),
+    ("a source that is not local", foreign_source),
     ("another preload", other_preloads),
     ("disabled", disabled),
 ])
