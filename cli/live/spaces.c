@@ -56,7 +56,7 @@ static void enter(struct space *space, const struct usage *usage, const struct s
 	space->shim_open += usage->running ? row->entry->open : 0;
 	space->shim_time_wait += figures->time_wait;
 	space->shim_in_use += figures->in_use;
-	if (figures->capacity && (!space->capacity_known || figures->capacity < space->capacity)) {
+	if (figures->capacity_known && (!space->capacity_known || figures->capacity < space->capacity)) {
 		space->capacity = figures->capacity;
 		space->capacity_known = true;
 	}

@@ -100,7 +100,7 @@ static void put_bar(const struct report_row *row, FILE *out)
 {
 	const struct usage_figures *f = &row->figures;
 	char to[ENDPOINT_TEXT_MAX], source[ADDRESS_TEXT_MAX];
-	double scale = (double)BAR_WIDTH / (double)f->capacity;
+	double scale = (double)BAR_WIDTH / (double)(f->capacity ? f->capacity : 1);
 	double peak = row->entry->peak < f->capacity ? row->entry->peak : f->capacity;
 	const char *style = f->headroom == 0 ? "gone" : f->in_use > f->capacity / 2 ? "late" : "used";
 
@@ -125,7 +125,7 @@ static void put_bars(const struct report_process *process, FILE *out)
 
 	fputs("<h3>Use per source</h3>\n", out);
 	for (unsigned i = 0; i < process->row_count && shown < 40; i++)
-		if (process->rows[i].figures.capacity) {
+		if (process->rows[i].figures.capacity_known) {
 			put_bar(&process->rows[i], out);
 			shown++;
 		}
@@ -149,8 +149,8 @@ static void put_table(const struct report_process *process, FILE *out)
 	for (unsigned i = 0; i < process->row_count; i++) {
 		const struct usage_entry *e = process->rows[i].entry;
 		const struct usage_figures *f = &process->rows[i].figures;
-		bool never = !f->capacity || isinf(f->exhausted_in_s);
-		snprintf(left, sizeof(left), f->capacity ? "%u" : "-", f->headroom);
+		bool never = !f->capacity_known || isinf(f->exhausted_in_s);
+		snprintf(left, sizeof(left), f->capacity_known ? "%u" : "-", f->headroom);
 		fprintf(out,
 			"<tr><td>%s<td>%s<td>%llu<td>%u<td>%s<td>%s<td>%u<td>%llu<td>%llu<td>%llu<td>%llu"
 			"<td>%llu<td>%llu</tr>\n",

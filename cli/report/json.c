@@ -38,7 +38,7 @@ static void put_figures(struct json *json, const struct report_process *process,
 	json_number(json, "time_wait", f->time_wait);
 	json_number(json, "parked", process->usage.running ? row->entry->reuse_parked : 0);
 	json_number(json, "in_use", f->in_use);
-	if (!f->capacity) {
+	if (!f->capacity_known) {
 		json_null(json, "capacity");
 		json_null(json, "headroom");
 		json_null(json, "knee");

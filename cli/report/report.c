@@ -2,6 +2,7 @@
 /* report - `headroom report`: what processes under the shim have in use, or had. */
 #include "cli/report/report.h"
 
+#include "cli/report/shares.h"
 #include "cli/shared/verb_options.h"
 #include "cli/shared/verbs.h"
 #include "pool/base/clock.h"
@@ -130,14 +131,29 @@ static void add_row(struct report *report, struct report_process *process, const
 
 	row->entry = entry;
 	usage_figures(&process->usage, entry, report->now_ns, &row->figures);
+	shares_apply(report->shares, &process->usage, entry, &row->figures);
 	process->opened += entry->opened;
 	process->failed += entry->failed;
 	process->exhausted += entry->exhausted;
 	process->open += process->usage.running ? entry->open : 0;
 	process->time_wait += row->figures.time_wait;
-	if (row->figures.capacity && process->usage.running &&
+	if (row->figures.capacity_known && process->usage.running &&
 	    (!process->tightest || row->figures.headroom < process->tightest->figures.headroom))
 		process->tightest = row;
+}
+
+/* Those that are not shown take ports too. */
+static void visit_share(const char *path, struct usage *usage, void *argument)
+{
+	struct report *report = argument;
+
+	(void)path;
+	shares_add(report->shares, usage, report->now_ns);
+}
+
+static void pass_over(const char *path, const char *reason, void *argument)
+{
+	(void)path, (void)reason, (void)argument;
 }
 
 static void visit(const char *path, struct usage *usage, void *argument)
@@ -183,7 +199,9 @@ static double row_key(const struct report_row *row, enum sort sort)
 	case SORT_PEAK:
 		return -(double)row->entry->peak;
 	default:
-		return row->figures.capacity ? row->figures.headroom : 1e9 - row->figures.in_use;
+		/* Of those that share a tuple space the one that takes most of it comes first. */
+		return (row->figures.capacity_known ? row->figures.headroom : 1e9) -
+		       row->figures.in_use * 1e-6;
 	}
 }
 
@@ -380,6 +398,11 @@ int verb_report(int argc, char **argv)
 	clock_gettime(CLOCK_REALTIME, &now);
 	asked.report.now_realtime_ns = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 	asked.report.now_ns = clock_ns();
+	if (!(asked.report.shares = shares_start()))
+		out_of_memory();
+	usage_walk(&asked.arena, asked.state_dir, getenv("XDG_RUNTIME_DIR"), visit_share, pass_over,
+		   &asked.report);
+	shares_ask_kernel(asked.report.shares);
 	usage_walk(&asked.arena, asked.state_dir, getenv("XDG_RUNTIME_DIR"), visit, skipped, &asked);
 	sweep(&asked);
 	sort_all(&asked);

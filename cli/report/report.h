@@ -32,12 +32,15 @@ struct report_skipped {
 	char reason[REASON_MAX];
 };
 
+struct shares;
+
 struct report {
 	struct report_process *processes;
 	unsigned process_count, process_room;
 	struct report_skipped *skipped;
 	unsigned skipped_count, skipped_room;
 	uint64_t now_ns, now_realtime_ns;
+	struct shares *shares;
 };
 
 /**

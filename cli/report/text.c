@@ -9,7 +9,7 @@
 
 static const char *exhausted_in(const struct usage_figures *figures, char *text, size_t size)
 {
-	if (!figures->capacity)
+	if (!figures->capacity_known)
 		return "-";
 	if (!figures->headroom)
 		return "now";
@@ -71,9 +71,9 @@ static void print_row(const struct report_row *row, const struct widths *w, FILE
 	const struct usage_entry *entry = row->entry;
 	const struct usage_figures *f = &row->figures;
 	char to[ENDPOINT_TEXT_MAX], source[ADDRESS_TEXT_MAX], left[16] = "-", lasts[32];
-	bool tight = f->capacity && f->headroom <= f->capacity / 5;
+	bool tight = f->capacity_known && f->headroom <= f->capacity / 5;
 
-	if (f->capacity)
+	if (f->capacity_known)
 		snprintf(left, sizeof(left), "%u", f->headroom);
 	fprintf(out, "  %-*s  %-*s %8llu %7u ", w->to, report_destination(&entry->to, to), w->source,
 		report_source(&entry->source, source), (unsigned long long)entry->opened, f->in_use);

@@ -110,6 +110,7 @@ void usage_figures(const struct usage *usage, const struct usage_entry *entry, u
 	if (!entry->to.port)
 		return;
 	out->capacity = port_range_capacity(&range);
+	out->capacity_known = out->capacity;
 	if (out->capacity && out->in_use > out->capacity)
 		out->in_use = out->capacity;
 	out->headroom = out->capacity ? out->capacity - out->in_use : 0;

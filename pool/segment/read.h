@@ -21,8 +21,8 @@ struct usage {
 	unsigned entry_count;
 	bool running;
 	unsigned merged; /* so many short-lived processes, added up: see recent.h; 0: it is one process */
-	unsigned torn; /* entries that were being written all the time: some of their numbers may be off by
-			  one */
+	unsigned torn;   /* entries that were being written all the time: some of their numbers may be off by
+			    one */
 };
 
 /**
@@ -88,9 +88,10 @@ uint32_t usage_in_use(const struct usage *usage, const struct usage_entry *entry
 
 /* What follows from an entry's numbers. */
 struct usage_figures {
-	uint32_t time_wait;    /* now */
-	uint32_t in_use;       /* usage_in_use(), never more than the capacity */
-	uint32_t capacity;     /* 0: not known */
+	uint32_t time_wait; /* now */
+	uint32_t in_use;    /* usage_in_use(), never more than the capacity */
+	bool capacity_known;
+	uint32_t capacity;     /* 0 if it is not known */
 	uint32_t headroom;     /* capacity - in_use */
 	double growth;         /* ports a second taken and not freed at once, over the last half minute */
 	double exhausted_in_s; /* at that rate; INFINITY: never, as far as one sees */

@@ -110,7 +110,7 @@ def completion():
         line = " ".join(["headroom", *words])
         done = lab.run(["bash", "-c", f"source {folder}/headroom.bash; COMP_WORDS=({line}); COMP_CWORD={len(words)}; "
                         "_headroom; echo ${COMPREPLY[*]}"])
-        lab.equal(f"completion of `{line}`", sorted(set(done.stdout.split()) & set(expected.split())), expected.split())
+        lab.equal(f"completion of `{line}`", sorted(set(done.stdout.split()) & set(expected.split())), sorted(expected.split()))
 
 
 lab.main([

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+/* shares - what processes that share a tuple space have left together.
+ *
+ * Four workers with 25 of 100 ports each are full, though none of them is. So the headroom of a row is that
+ * of its tuple space, after all processes that have a segment; and in the caller's network namespace after
+ * all processes, by the kernel's own list. */
+#ifndef HEADROOM_CLI_REPORT_SHARES_H
+#define HEADROOM_CLI_REPORT_SHARES_H
+
+#include "cli/report/report.h"
+
+struct shares;
+
+/**
+ * shares_start() - of nobody yet
+ * Return: NULL when memory is short
+ */
+struct shares *shares_start(void);
+
+/**
+ * shares_add() - a process, whether it is shown or not
+ */
+void shares_add(struct shares *shares, const struct usage *usage, uint64_t now_ns);
+
+/**
+ * shares_ask_kernel() - put the kernel's numbers in place of the sums, in the caller's network namespace
+ *
+ * Where ports may be blocked the kernel is asked about them, for a second; those still in doubt count as
+ * blocked.
+ */
+void shares_ask_kernel(struct shares *shares);
+
+/**
+ * shares_apply() - capacity, headroom and end of a row become those of its tuple space
+ */
+void shares_apply(const struct shares *shares, const struct usage *usage, const struct usage_entry *entry,
+		  struct usage_figures *figures);
+
+/**
+ * shares_end() - give memory back
+ */
+void shares_end(struct shares *shares);
+
+#endif
