@@ -11,6 +11,7 @@ static const struct {
 	int (*run)(int argc, char **argv);
 	const char *line;
 } verbs[] = {
+	{ "status", verb_status, "is all well here? The same without a verb" },
 	{ "run", verb_run, "run a program under the shim, so that it does not run out of ports" },
 	{ "check", verb_check, "how many more connections can be opened, and what holds the rest" },
 	{ "ports", verb_ports, "the port space of this host: range, reserved, blocked and by whom" },
@@ -64,7 +65,7 @@ static int help_on(char **argv)
 int main(int argc, char **argv)
 {
 	if (argc < 2)
-		return help(stderr);
+		return verb_status(argc, argv);
 	if (!strcmp(argv[1], "help") && argc > 2)
 		return help_on(argv + 2);
 	if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") || !strcmp(argv[1], "help"))

@@ -4,6 +4,7 @@
 _headroom_options() {
 	case $1 in
 	run) echo '--config --sources --spread --strict --reuse --summary --log --log-level --log-format --help' ;;
+	status) echo '--threshold --watch --nagios --json --all-netns --pid --netns --state-dir --help' ;;
 	check) echo '--all --leaks --from --probe --sample --threshold --pid --netns --json --help' ;;
 	ports) echo '--probe --pid --netns --json --help' ;;
 	report) echo '--name --to --running --sort --state-dir --json --html --help' ;;
@@ -18,7 +19,7 @@ _headroom_options() {
 _headroom_words() {
 	case $1 in
 	explain) echo 'headroom capacity blocked knee time-wait reserved source sources close-wait probe udp verdict doubt in-use states rate shim nat' ;;
-	help) echo 'run check ports report top export explain config' ;;
+	help) echo 'status run check ports report top export explain config' ;;
 	config) echo 'check' ;;
 	esac
 }
@@ -50,7 +51,7 @@ _headroom() {
 		fi
 	done
 	if ((COMP_CWORD == 1)); then
-		mapfile -t COMPREPLY < <(compgen -W 'run check ports report top export explain config help --help --version' -- "$word")
+		mapfile -t COMPREPLY < <(compgen -W 'status run check ports report top export explain config help --help --version' -- "$word")
 		return
 	fi
 	case $before in

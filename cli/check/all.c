@@ -11,7 +11,6 @@
 #include "cli/shared/view_complaints.h"
 #include "pool/ports/tuple_space.h"
 
-#include <net/if.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -25,37 +24,6 @@ struct all {
 	const struct host_tuple **sorted;
 	unsigned count; /* tuple spaces of which a port is in use */
 };
-
-static uint32_t least_left(const struct room *room)
-{
-	return room->left - (room->doubtful < room->left ? room->doubtful : room->left);
-}
-
-static int worst_first(const void *a, const void *b, void *argument)
-{
-	const struct host_tuple *x = *(const struct host_tuple *const *)a;
-	const struct host_tuple *y = *(const struct host_tuple *const *)b;
-	struct room of_x = host_view_room(argument, x), of_y = host_view_room(argument, y);
-
-	if (of_x.left != of_y.left)
-		return of_x.left > of_y.left ? 1 : -1;
-	if (x->in_use != y->in_use)
-		return x->in_use < y->in_use ? 1 : -1;
-	return memcmp(&x->key, &y->key, sizeof(x->key));
-}
-
-/* "10.0.0.5", or "10.0.0.5%eth0" of sockets that are bound to an interface. */
-static const char *source_text(const struct tuple_key *key, char *out, size_t size)
-{
-	char address[ADDRESS_TEXT_MAX], device[IF_NAMESIZE];
-
-	address_format(&key->source, address);
-	if (key->interface && if_indextoname(key->interface, device))
-		snprintf(out, size, "%s%%%s", address, device);
-	else
-		snprintf(out, size, "%s", address);
-	return out;
-}
 
 static void put_ports(const struct all *all)
 {
@@ -79,15 +47,15 @@ static void put_row(const struct all *all, const struct host_tuple *tuple)
 {
 	struct room room = host_view_room(&all->view, tuple);
 	enum verdict verdict = room_verdict(&room, all->options->threshold);
-	char to[ENDPOINT_TEXT_MAX], from[ADDRESS_TEXT_MAX + IF_NAMESIZE], left[32];
+	char to[ENDPOINT_TEXT_MAX], from[HOST_SOURCE_TEXT_MAX], left[32];
 
 	if (room.doubtful)
-		snprintf(left, sizeof(left), "%u-%u", least_left(&room), room.left);
+		snprintf(left, sizeof(left), "%u-%u", room_at_least(&room), room.left);
 	else
 		snprintf(left, sizeof(left), "%u", room.left);
 	printf("%-21s %-15s %9s %6u %9u %3u  ", endpoint_format(&tuple->key.destination, to),
-	       source_text(&tuple->key, from, sizeof(from)), left, tuple->in_use + tuple->unbound,
-	       tuple->time_wait, room_percent(&room));
+	       host_source_text(&tuple->key, from), left, tuple->in_use + tuple->unbound, tuple->time_wait,
+	       room_percent(&room));
 	if (verdict != VERDICT_FINE)
 		terminal_style(stdout, verdict == VERDICT_UNKNOWN ? STYLE_YELLOW : STYLE_RED);
 	fputs(verdict_name(verdict), stdout);
@@ -142,7 +110,7 @@ static void put_space(struct json *json, const struct all *all, const struct hos
 	json_number(json, "interface", tuple->key.interface);
 	json_text(json, "verdict", verdict_name(room_verdict(&room, all->options->threshold)));
 	json_number(json, "headroom", room.left - tuple->reusable);
-	json_number(json, "headroom_at_least", least_left(&room));
+	json_number(json, "headroom_at_least", room_at_least(&room));
 	json_number(json, "in_use", tuple->in_use + tuple->unbound);
 	json_number(json, "time_wait", tuple->time_wait);
 	json_number(json, "time_wait_reusable", tuple->reusable);
@@ -203,17 +171,6 @@ static int look(struct all *all)
 	return STATUS_FINE;
 }
 
-static bool sort(struct all *all)
-{
-	all->sorted = calloc(HASH_COUNT(all->view.table) + 1u, sizeof(*all->sorted));
-	for (const struct host_tuple *t = all->view.table; t && all->sorted; t = t->hh.next)
-		if (t->in_use)
-			all->sorted[all->count++] = t;
-	if (all->count)
-		qsort_r(all->sorted, all->count, sizeof(*all->sorted), worst_first, &all->view);
-	return all->sorted;
-}
-
 int check_all(const struct check_options *options)
 {
 	struct all *all = calloc(1, sizeof(*all));
@@ -222,7 +179,7 @@ int check_all(const struct check_options *options)
 		return complain(NULL, "no memory");
 	all->options = options;
 	int status = look(all);
-	if (!status && !sort(all))
+	if (!status && !(all->sorted = host_view_sort(&all->view, &all->count)))
 		status = complain(NULL, "no memory");
 	if (!status) {
 		enum verdict worst = host_view_worst(&all->view, options->threshold);

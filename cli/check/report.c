@@ -38,6 +38,7 @@ static void put_verdict(const struct check *check, const struct checked *space, 
 	static const char *const says[] = {
 		[VERDICT_FINE] = "",
 		[VERDICT_UNKNOWN] = ": how many of its ports are blocked is not known",
+		[VERDICT_LEAKING] = "",
 		[VERDICT_HANGING] = ": there are ports, but attempts get no answer",
 		[VERDICT_TIGHT] = ": past the threshold",
 		[VERDICT_SLOW] = ": past the knee, each unaided connect() takes long",

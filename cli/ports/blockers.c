@@ -30,22 +30,7 @@ void blockers_find(struct blockers *blockers, const struct port_space *ports)
 
 void blockers_put(const struct blockers *blockers, unsigned most, FILE *out)
 {
-	const struct holders *holders = &blockers->holders;
-	uint32_t rest = 0;
-
-	for (unsigned i = 0; i < holders->count; i++) {
-		const struct holder *h = &holders->items[i];
-		if (i < most)
-			fprintf(out, "%s%s[%d] %u", i ? ", " : "", h->process.name, h->process.pid,
-				h->sockets);
-		else
-			rest += h->sockets;
-	}
-	if (rest)
-		fprintf(out, ", others %u", rest);
-	if (blockers->without_process)
-		fprintf(out, "%sno visible process %u", holders->count ? ", " : "",
-			blockers->without_process);
+	holders_put(&blockers->holders, most, blockers->without_process, out);
 }
 
 void blockers_end(struct blockers *blockers)

@@ -79,3 +79,21 @@ void holders_json(struct json *json, const char *name, const struct holders *hol
 	}
 	json_close(json, ']');
 }
+
+void holders_put(const struct holders *holders, unsigned most, uint32_t without, FILE *out)
+{
+	uint32_t rest = 0;
+
+	for (unsigned i = 0; i < holders->count; i++) {
+		const struct holder *h = &holders->items[i];
+		if (i < most)
+			fprintf(out, "%s%s[%d] %u", i ? ", " : "", h->process.name, h->process.pid,
+				h->sockets);
+		else
+			rest += h->sockets;
+	}
+	if (rest)
+		fprintf(out, ", %u more processes %u", holders->count - most, rest);
+	if (without)
+		fprintf(out, "%sno visible process %u", holders->count ? ", " : "", without);
+}

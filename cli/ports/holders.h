@@ -6,6 +6,8 @@
 #include "cli/shared/json.h"
 #include "pool/ports/process_table.h"
 
+#include <stdio.h>
+
 enum { HOLDER_WAYS = 4 };
 
 struct holder {
@@ -39,6 +41,13 @@ void holders_end(struct holders *holders);
  * holders_complain() - one line on standard error about processes that could not be looked at
  */
 void holders_complain(const struct process_search *search);
+
+/**
+ * holders_put() - "python3[4711] 150, nginx[80] 2, 3 more processes 12, no visible process 12"
+ * @most:	so many by name
+ * @without:	sockets without a process that shows
+ */
+void holders_put(const struct holders *holders, unsigned most, uint32_t without, FILE *out);
 
 /**
  * holders_json() - an array of them: pid, name, sockets

@@ -7,6 +7,7 @@
 #include "pool/base/clock.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 /* Each tuple space of sockets bound to an interface takes two walks over all sockets. */
@@ -67,6 +68,7 @@ static void see(const struct socket_seen *seen, void *context)
 	struct tuple_key key;
 
 	port_space_see(&view->ports, seen);
+	view->states[seen->state % SOCKET_STATES]++;
 	if (!tuple_key_of(seen, &key) || seen->source.port < range->low || seen->source.port > range->high)
 		return;
 	const struct host_tuple *tuple = make_room(view) ? tuple_of(view, &key) : NULL;
@@ -262,6 +264,45 @@ bool host_view_in_doubt(const struct host_view *view, unsigned threshold)
 	for (const struct host_tuple *t = view->table; t && !doubt; t = t->hh.next)
 		doubt = verdict_of(view, t, threshold) == VERDICT_UNKNOWN;
 	return doubt;
+}
+
+static int worst_first(const void *a, const void *b, void *view)
+{
+	const struct host_tuple *x = *(const struct host_tuple *const *)a;
+	const struct host_tuple *y = *(const struct host_tuple *const *)b;
+	struct room of_x = host_view_room(view, x), of_y = host_view_room(view, y);
+	uint32_t left_x = room_at_least(&of_x), left_y = room_at_least(&of_y);
+
+	if (left_x != left_y)
+		return left_x > left_y ? 1 : -1;
+	if (x->in_use != y->in_use)
+		return x->in_use < y->in_use ? 1 : -1;
+	return memcmp(&x->key, &y->key, sizeof(x->key));
+}
+
+const struct host_tuple **host_view_sort(const struct host_view *view, unsigned *count)
+{
+	const struct host_tuple **sorted = calloc(HASH_COUNT(view->table) + 1u, sizeof(*sorted));
+
+	*count = 0;
+	for (const struct host_tuple *t = view->table; t && sorted; t = t->hh.next)
+		if (t->in_use)
+			sorted[(*count)++] = t;
+	if (sorted && *count)
+		qsort_r(sorted, *count, sizeof(*sorted), worst_first, (void *)(uintptr_t)view);
+	return sorted;
+}
+
+const char *host_source_text(const struct tuple_key *key, char *out)
+{
+	char address[ADDRESS_TEXT_MAX], device[IF_NAMESIZE];
+
+	address_format(&key->source, address);
+	if (key->interface && if_indextoname(key->interface, device))
+		snprintf(out, HOST_SOURCE_TEXT_MAX, "%s%%%s", address, device);
+	else
+		snprintf(out, HOST_SOURCE_TEXT_MAX, "%s", address);
+	return out;
 }
 
 void host_view_end(struct host_view *view)

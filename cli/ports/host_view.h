@@ -9,6 +9,7 @@
 #include "cli/ports/verdict.h"
 #include "pool/ports/tuple_space.h"
 
+#include <net/if.h>
 #include <uthash.h>
 
 enum { HOST_TUPLES_MAX = 50000, HOST_SOCKETS_MAX = 4000000 };
@@ -48,12 +49,13 @@ struct host_view {
 	struct host_tuple *table, **by_index;
 	struct host_socket *sockets;
 	size_t socket_count, socket_room;
-	uint64_t left_out;     /* sockets for which there was no room */
-	uint32_t capacity;     /* at most: ports that are neither reserved nor known to be blocked */
-	uint32_t blocked;      /* known to be blocked, reserved ones aside */
-	uint32_t doubtful;     /* of the capacity */
-	uint32_t first_parity; /* of the capacity: what a plain connect() tries first */
-	int asked;             /* of port_space_ask(): 0, or why not all were asked */
+	uint64_t states[SOCKET_STATES]; /* of all sockets, with a port of the range or without */
+	uint64_t left_out;              /* sockets for which there was no room */
+	uint32_t capacity;              /* at most: ports that are neither reserved nor known to be blocked */
+	uint32_t blocked;               /* known to be blocked, reserved ones aside */
+	uint32_t doubtful;              /* of the capacity */
+	uint32_t first_parity;          /* of the capacity: what a plain connect() tries first */
+	int asked;                      /* of port_space_ask(): 0, or why not all were asked */
 };
 
 /**
@@ -85,6 +87,22 @@ struct room host_view_room(const struct host_view *view, const struct host_tuple
  * host_view_worst() - the verdict of the worst tuple space, or of one that nobody uses yet if that is worse
  */
 enum verdict host_view_worst(const struct host_view *view, unsigned threshold);
+
+/**
+ * host_view_sort() - the tuple spaces of which a port is in use, that with the least headroom first
+ * @count:	out
+ * Return: an array for free(); NULL when memory is short
+ */
+const struct host_tuple **host_view_sort(const struct host_view *view, unsigned *count);
+
+enum { HOST_SOURCE_TEXT_MAX = ADDRESS_TEXT_MAX + IF_NAMESIZE };
+
+/**
+ * host_source_text() - "10.0.0.5", or "10.0.0.5%eth0" of sockets that are bound to an interface
+ * @out:	HOST_SOURCE_TEXT_MAX bytes
+ * Return: @out
+ */
+const char *host_source_text(const struct tuple_key *key, char *out);
 
 /**
  * host_view_in_doubt() - is there a tuple space, used or not, whose verdict is VERDICT_UNKNOWN?

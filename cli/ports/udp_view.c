@@ -127,27 +127,6 @@ static void put_sources(const struct udp_view *view, int indent, FILE *out)
 	fputc('\n', out);
 }
 
-static void put_holders(const struct udp_view *view, int indent, FILE *out)
-{
-	uint32_t rest = 0;
-
-	fprintf(out, "%*sby ", indent, "");
-	for (unsigned i = 0; i < view->holders.count; i++) {
-		const struct holder *h = &view->holders.items[i];
-		if (i < HOLDERS_SHOWN)
-			fprintf(out, "%s%s[%d] %u", i ? ", " : "", h->process.name, h->process.pid,
-				h->sockets);
-		else
-			rest += h->sockets;
-	}
-	if (rest)
-		fprintf(out, ", others %u", rest);
-	if (view->without_process)
-		fprintf(out, "%sno visible process %u", view->holders.count ? ", " : "",
-			view->without_process);
-	fputc('\n', out);
-}
-
 void udp_view_put(const struct udp_view *view, const char *label, FILE *out)
 {
 	struct room room = room_of(view);
@@ -155,13 +134,16 @@ void udp_view_put(const struct udp_view *view, const char *label, FILE *out)
 
 	if (!view->known)
 		return;
-	fprintf(out, "%s%u of %u ports left for UDP sockets%s\n", label, room.left,
+	fprintf(out, "%s%u of %u ports left%s\n", label, room.left,
 		view->range - view->reserved, room.left ? "" : ": connect() and sendto() fail with EAGAIN");
 	if (!view->in_use)
 		return;
 	put_sources(view, indent, out);
-	if (view->holders.count || view->without_process)
-		put_holders(view, indent, out);
+	if (!view->holders.count && !view->without_process)
+		return;
+	fprintf(out, "%*sby ", indent, "");
+	holders_put(&view->holders, HOLDERS_SHOWN, view->without_process, out);
+	fputc('\n', out);
 }
 
 void udp_view_json(const struct udp_view *view, struct json *json)

@@ -44,8 +44,9 @@ enum verdict room_verdict(const struct room *room, unsigned threshold)
 const char *verdict_name(enum verdict verdict)
 {
 	static const char *const names[] = {
-		[VERDICT_FINE] = "fine",   [VERDICT_UNKNOWN] = "unknown", [VERDICT_HANGING] = "hanging",
-		[VERDICT_TIGHT] = "tight", [VERDICT_SLOW] = "slow",       [VERDICT_EXHAUSTED] = "exhausted"
+		[VERDICT_LEAKING] = "leaking",    [VERDICT_FINE] = "fine",   [VERDICT_UNKNOWN] = "unknown",
+		[VERDICT_HANGING] = "hanging",    [VERDICT_TIGHT] = "tight", [VERDICT_SLOW] = "slow",
+		[VERDICT_EXHAUSTED] = "exhausted"
 	};
 	return names[verdict];
 }
@@ -55,4 +56,12 @@ int verdict_status(enum verdict verdict)
 	return verdict_is_bad(verdict)      ? STATUS_BAD_NEWS
 	       : verdict == VERDICT_UNKNOWN ? STATUS_UNKNOWN
 					    : STATUS_FINE;
+}
+
+int verdict_nagios(enum verdict verdict)
+{
+	return verdict == VERDICT_EXHAUSTED ? 2
+	       : verdict_is_bad(verdict)    ? 1
+	       : verdict == VERDICT_UNKNOWN ? 3
+					    : 0;
 }

@@ -17,6 +17,7 @@
 enum verdict {
 	VERDICT_FINE,
 	VERDICT_UNKNOWN,
+	VERDICT_LEAKING, /* there are ports, but some program does not close its connections */
 	VERDICT_HANGING, /* there are ports, but attempts get no answer */
 	VERDICT_TIGHT,
 	VERDICT_SLOW,
@@ -46,17 +47,25 @@ unsigned room_percent(const struct room *room);
 unsigned room_lost_percent(const struct room *room);
 
 /**
+ * room_at_least() - ports that are left for sure
+ */
+static inline uint32_t room_at_least(const struct room *room)
+{
+	return room->doubtful < room->left ? room->left - room->doubtful : 0;
+}
+
+/**
  * room_verdict() - of one tuple space
  * @threshold:	per cent, from where it is tight
  */
 enum verdict room_verdict(const struct room *room, unsigned threshold);
 
 /**
- * verdict_is_bad() - hanging, tight, slow or exhausted
+ * verdict_is_bad() - leaking, hanging, tight, slow or exhausted
  */
 static inline bool verdict_is_bad(enum verdict verdict)
 {
-	return verdict >= VERDICT_HANGING;
+	return verdict >= VERDICT_LEAKING;
 }
 
 static inline enum verdict verdict_worse(enum verdict a, enum verdict b)
@@ -65,9 +74,14 @@ static inline enum verdict verdict_worse(enum verdict a, enum verdict b)
 }
 
 /**
- * verdict_name() - "fine", "hanging", "tight", "slow", "exhausted", "unknown"
+ * verdict_name() - "fine", "leaking", "hanging", "tight", "slow", "exhausted", "unknown"
  */
 const char *verdict_name(enum verdict verdict);
+
+/**
+ * verdict_nagios() - 0 OK, 1 WARNING, 2 CRITICAL (exhausted), 3 UNKNOWN
+ */
+int verdict_nagios(enum verdict verdict);
 
 /**
  * verdict_status() - the exit status that stands for it

@@ -93,8 +93,12 @@ void terminal_paragraph(FILE *out, const char *first, const char *text)
 
 void columns_start(struct columns *columns, const char *label)
 {
-	fprintf(columns->out, "  %-*s", LABEL - 2, label);
-	columns->used = LABEL;
+	if (columns->label)
+		fprintf(columns->out, "%-*s", (int)columns->label, label);
+	else
+		fprintf(columns->out, "  %-*s", LABEL - 2, label);
+	columns->label = columns->label ? columns->label : LABEL;
+	columns->used = columns->label;
 	columns->items = 0;
 }
 
@@ -110,8 +114,8 @@ void columns_item(struct columns *columns, const char *format, ...)
 	if (columns->items++) {
 		fputc(',', columns->out);
 		if (++columns->used + 1 + length > TERMINAL_WIDTH - 1) {
-			fprintf(columns->out, "\n%*s", LABEL, "");
-			columns->used = LABEL;
+			fprintf(columns->out, "\n%*s", (int)columns->label, "");
+			columns->used = columns->label;
 		} else {
 			fputc(' ', columns->out);
 			columns->used++;

@@ -50,6 +50,7 @@ void terminal_paragraph(FILE *out, const char *first, const char *text);
 struct columns {
 	FILE *out;
 	unsigned used, items;
+	unsigned label; /* columns up to the first item; 0: the usual 13, set in by two */
 };
 
 void columns_start(struct columns *columns, const char *label);

@@ -18,6 +18,11 @@ int verb_run(int argc, char **argv);
 int verb_config(int argc, char **argv);
 
 /**
+ * verb_status() - is all well? On one page
+ */
+int verb_status(int argc, char **argv);
+
+/**
  * verb_check() - how many more connections can be opened to a destination
  */
 int verb_check(int argc, char **argv);

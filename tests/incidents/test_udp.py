@@ -46,7 +46,7 @@ def leaking_resolver(family, to, source):
         lab.equal("ports", (ports["verdict"], ports["udp"]["verdict"], ports["udp"]["headroom"]), ("fine", "exhausted", 0))
         lab.equal("who", [(p["pid"], p["sockets"]) for p in ports["udp"]["processes"]], [(culprit.pid, 200)])
         lab.equal("from where", ports["udp"]["sources"], [{"source": source, "ports": 200}])
-        incident.has("ports", incident.headroom("ports", status=BAD).stdout, "0 of 200 ports left for UDP",
+        incident.has("ports", incident.headroom("ports", status=BAD).stdout, "0 of 200 ports left: connect()",
                      "EAGAIN", f"{incident.who(culprit)} 200")
         space, text = incident.check()
         lab.equal("TCP", (space["verdict"], space["headroom"]), ("fine", 200))
