@@ -41,9 +41,9 @@ enum socket_flag {
 	 * is silent about need not be nothing. */
 	LOOK_CLOSELY = 1u << 16,
 	HELD_ELSEWHERE = 1u << 17, /* another process may hold it: sent to it (SCM_RIGHTS), or got from it */
-	PART_BY_US = 1u << 20,     /* RANGE_BY_US, and only a part of the range: see knee.h */
+	HAS_CLASS = 1u << 18,  /* IP_TOS or IPV6_TCLASS: `traffic_class` holds it; it may bear on the route */
+	PART_BY_US = 1u << 20, /* RANGE_BY_US, and only a part of the range: see knee.h */
 	TELL_TURNED_AWAY = 1u << 31, /* of no socket: for socket_ending() */
-	HAS_CLASS = 1u << 20, /* IP_TOS or IPV6_TCLASS: `traffic_class` holds it; it may bear on the route */
 };
 
 /* What the calls that send and receive have to do: see reuse.h. */
