@@ -193,6 +193,8 @@ REFUSED(dup3, U int fd, U int target, U int flags)
 REFUSED(epoll_ctl, U int epoll, U int operation, U int fd, U void *event)
 REFUSED(ppoll, U struct pollfd *fds, U unsigned count, U const struct timespec *timeout)
 REFUSED(getpid, void)
+REFUSED(futex_wait, U void *word, U unsigned value, U uint64_t most_ns)
+REFUSED(futex_wake, U void *word)
 #undef REFUSED
 #undef U
 
@@ -216,6 +218,8 @@ const struct kernel_calls kernel_refusing = {
 	.epoll_ctl = refused_epoll_ctl,
 	.ppoll = refused_ppoll,
 	.getpid = refused_getpid,
+	.futex_wait = refused_futex_wait,
+	.futex_wake = refused_futex_wake,
 };
 
 long kernel_keep_private(long fd)

@@ -18,6 +18,16 @@ Test(kernel, every_call_is_the_real_one)
 	check_number(kernel.getpid(), getpid());
 }
 
+/* Other threads are calling through the table while it is put in place: restraint.h. */
+Test(kernel, of_those_that_refuse_none_is_missing)
+{
+	const long *calls = (const void *)&kernel_refusing;
+	for (size_t i = 0; i < sizeof(kernel_refusing) / sizeof(*calls); i++)
+		check(calls[i]);
+	check_number(kernel_refusing.futex_wait(NULL, 0, 0), -EPERM);
+	check_number(kernel_refusing.futex_wake(NULL), -EPERM);
+}
+
 Test(kernel, failures_are_negative_and_errno_stays)
 {
 	struct sockaddr_in sa = { .sin_family = AF_INET };
