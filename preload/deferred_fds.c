@@ -10,16 +10,25 @@
 
 #include <string.h>
 
-bool deferred_fd_make_real(int fd)
+/* The one or the other. */
+static inline void with_deferred(int fd, long (*make)(struct shim *shim, const struct held *held, int fd))
 {
 	struct held held;
 
 	if (!atomic_load_explicit(&shim.deferred_count, memory_order_relaxed) || !fdtable_hold(fd, &held))
-		return false;
-	bool deferred = held.tracked->flags & DEFERRED;
-	deferral_make_real(&shim, &held, fd);
+		return;
+	make(&shim, &held, fd);
 	fdtable_release(&held);
-	return deferred;
+}
+
+void deferred_fd_make_real(int fd)
+{
+	with_deferred(fd, deferral_make_real);
+}
+
+void deferred_fd_show(int fd)
+{
+	with_deferred(fd, deferral_show);
 }
 
 void deferred_fds_make_real(void)

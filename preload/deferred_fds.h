@@ -13,9 +13,13 @@ void deferred_fds_make_real(void);
 
 /**
  * deferred_fd_make_real() - for one fd
- * Return: true if it had a deferred port
  */
-bool deferred_fd_make_real(int fd);
+void deferred_fd_make_real(int fd);
+
+/**
+ * deferred_fd_show() - the same, as the program asks for the port; see shown_port.h
+ */
+void deferred_fd_show(int fd);
 
 /**
  * fds_in_message() - for the fds that a message is to pass to another process (SCM_RIGHTS, unix(7))

@@ -67,6 +67,11 @@ static long real_connect(int fd, const void *sa, socklen_t length)
 	return kernel_syscall(SYS_connect, fd, ARG(sa), length, 0, 0, 0);
 }
 
+static long real_listen(int fd, int backlog)
+{
+	return kernel_syscall(SYS_listen, fd, backlog, 0, 0, 0, 0);
+}
+
 HOT static long real_setsockopt(int fd, int level, int name, const void *value, socklen_t length)
 {
 	return kernel_syscall(SYS_setsockopt, fd, level, name, ARG(value), length, 0);
@@ -158,7 +163,7 @@ static long real_futex_wake(void *word)
 #define REAL_CALLS                                                                                        \
 	{                                                                                                 \
 		.socket = real_socket, .close = real_close, .bind = real_bind, .connect = real_connect,   \
-		.setsockopt = real_setsockopt, .getsockopt = real_getsockopt,                             \
+		.listen = real_listen, .setsockopt = real_setsockopt, .getsockopt = real_getsockopt,      \
 		.getsockname = real_getsockname, .ioctl = real_ioctl, .sendto = real_sendto,              \
 		.recv = real_recv, .openat = real_openat, .read = real_read, .write = real_write,         \
 		.fstat = real_fstat, .fcntl = real_fcntl, .dup3 = real_dup3, .epoll_ctl = real_epoll_ctl, \
@@ -177,6 +182,7 @@ const struct kernel_calls kernel_real = REAL_CALLS;
 	}
 REFUSED(socket, U int family, U int type, U int protocol)
 REFUSED(bind, U int fd, U const void *sa, U socklen_t length)
+REFUSED(listen, U int fd, U int backlog)
 REFUSED(setsockopt, U int fd, U int level, U int name, U const void *value, U socklen_t length)
 REFUSED(getsockopt, U int fd, U int level, U int name, U void *value, U socklen_t *length)
 REFUSED(getsockname, U int fd, U void *sa, U socklen_t *length)
@@ -203,6 +209,7 @@ const struct kernel_calls kernel_refusing = {
 	.close = real_close, /* of what another thread has open at this moment */
 	.bind = refused_bind,
 	.connect = refused_bind,
+	.listen = refused_listen,
 	.setsockopt = refused_setsockopt,
 	.getsockopt = refused_getsockopt,
 	.getsockname = refused_getsockname,

@@ -36,6 +36,7 @@ struct kernel_calls {
 	long (*close)(int fd);
 	long (*bind)(int fd, const void *sa, socklen_t length);
 	long (*connect)(int fd, const void *sa, socklen_t length);
+	long (*listen)(int fd, int backlog);
 	long (*setsockopt)(int fd, int level, int name, const void *value, socklen_t length);
 	long (*getsockopt)(int fd, int level, int name, void *value, socklen_t *length);
 	long (*getsockname)(int fd, void *sa, socklen_t *length);

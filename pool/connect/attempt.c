@@ -27,6 +27,7 @@
 #include "pool/socket/binding.h"
 #include "pool/socket/deferral.h"
 #include "pool/socket/facts.h"
+#include "pool/socket/shown_port.h"
 #include "pool/socket/undo.h"
 
 #include <errno.h>
@@ -60,11 +61,12 @@ struct attempt {
 	struct address source;           /* of `space` */
 	struct tuple_space *full;        /* the space found full in the round before */
 	unsigned candidates;
-	unsigned parted; /* sources found to be on another link */
-	bool spreading;  /* the source is ours to choose */
-	bool doubtful;   /* the chosen one may be on another link than the destination */
-	bool many;       /* this program has many destinations */
-	bool waits;      /* of them this one has no entry yet: ledger_may_wait() */
+	unsigned parted;         /* sources found to be on another link */
+	bool spreading;          /* the source is ours to choose */
+	bool doubtful;           /* the chosen one may be on another link than the destination */
+	bool many;               /* this program has many destinations */
+	bool waits;              /* of them this one has no entry yet: ledger_may_wait() */
+	struct shown_port shown; /* the port that getsockname() told before */
 	enum { PORT_AS_IT_IS, PORT_WANTED, PORT_TAKEN } port; /* when nothing else is left: take_port() */
 	uint32_t flags; /* the socket's, as of now; entered into its record under the lock */
 	uint64_t began_ns;
@@ -108,7 +110,7 @@ static void mark_under_way(struct attempt *a)
 	a->tracked->state = SOCKET_CONNECTING;
 	a->tracked->flags |= IN_CALL;
 	a->tracked->caller = shim_thread();
-	a->tracked->flags &= ~(uint32_t)(FIN_SENT_FIRST | WAS_SHUT);
+	a->tracked->flags &= ~(uint32_t)(FIN_SENT_FIRST | WAS_SHUT | PORT_SHOWN);
 	a->tracked->space = NULL;
 	a->flags = a->tracked->flags;
 	a->family = a->tracked->family;
@@ -185,6 +187,8 @@ HOT static bool begin(struct attempt *a)
 
 	hold(a);
 	a->began_ns = clock_ns();
+	if (unlikely(a->tracked->flags & PORT_SHOWN))
+		a->shown.stage = shown_port_may(shim, a->tracked) ? SHOWN_MAY : SHOWN_KEPT;
 	mark_under_way(a);
 	a->aid.possible = !(a->flags & (HAS_PORT | OWN_RANGE));
 	a->many = shim->ledger.count >= LEDGER_MANY;
@@ -322,8 +326,8 @@ HOT static long bind_source(struct attempt *a)
 	}
 	a->flags |= NO_PORT_BY_US;
 	/* A source of the program's own has set IPV6_V6ONLY, which an MPTCP socket does not show yet. */
-	long rc = unlikely(a->flags & HAS_SOURCE) ? binding_to(a->fd, a->family, &a->source) :
-						    binding_to_ours(a->fd, a->family, &a->source);
+	long rc = unlikely(a->flags & HAS_SOURCE) ? binding_to(a->fd, a->family, &a->source)
+						  : binding_to_ours(a->fd, a->family, &a->source);
 	if (likely(!rc))
 		a->flags |= SOURCE_BY_US | BOUND_ONCE;
 	return rc;
@@ -352,8 +356,10 @@ static void on_cancel(void *argument)
 	struct attempt *a = argument;
 	bool asked = socket_tcp_state(a->fd) != TCP_CLOSE;
 
-	if (!asked)
+	if (!asked) {
 		unbind_source(a);
+		shown_port_restore(a->shim, &a->held, a->fd, &a->shown);
+	}
 	if (!attempt_enter(a))
 		return;
 	if (!asked && a->space && a->tracked->flags & IN_CALL) {
@@ -401,6 +407,8 @@ HOT static long ask_kernel(struct attempt *a)
 
 	/* The first round's setting up counts as part of connect(): a look at the clock less. */
 	a->asked_ns = unlikely(a->answered_ns) ? clock_ns() : a->began_ns;
+	if (unlikely(a->shown.stage == SHOWN_MAY))
+		shown_port_release(a->shim, &a->held, a->fd, &a->shown);
 	do {
 		if (unlikely(a->aid.on))
 			set_range(a);
@@ -410,7 +418,10 @@ HOT static long ask_kernel(struct attempt *a)
 		a->answered_ns = clock_ns();
 		if (unlikely(a->slowness.measures))
 			a->walked_ns = clock_thread_ns() - a->walked_ns;
-	} while (unlikely(rc == -EADDRNOTAVAIL) && has_more(a));
+	} while (unlikely(rc == -EADDRNOTAVAIL) &&
+		 (has_more(a) || shown_port_again(a->shim, &a->held, a->fd, &a->shown)));
+	if (unlikely(a->shown.stage))
+		shown_port_end(a->fd, &a->shown);
 	return rc;
 }
 
@@ -541,8 +552,9 @@ COLD static void settle_full(struct attempt *a)
 /* connect() has given the socket its port: nothing is deferred any longer. */
 COLD static void end_deferral(struct attempt *a)
 {
+	if (a->tracked->flags & DEFERRED)
+		a->shim->deferred_count--;
 	a->tracked->flags &= ~(uint32_t)DEFERRED;
-	a->shim->deferred_count--;
 	a->shim->deferrals++;
 	if (a->space)
 		space_deferred(a->space);
@@ -583,7 +595,7 @@ static inline void let_go(struct attempt *a, long rc)
 				 : attempt_under_way(rc) ? SOCKET_CONNECTING
 							 : SOCKET_FRESH;
 	tracked->flags &= ~(uint32_t)IN_CALL;
-	if (unlikely(tracked->flags & DEFERRED) && attempt_under_way(rc))
+	if (unlikely(tracked->flags & DEFERRED || shown_port_is_shared(&a->shown)) && attempt_under_way(rc))
 		end_deferral(a);
 	if (likely(a->destination))
 		a->destination->users--;
@@ -763,7 +775,7 @@ COLD static long take_port(struct attempt *a)
 	a->port = PORT_TAKEN;
 	a->full = NULL;
 	shim_leave(a->shim);
-	long rc = deferral_take_back(a->shim, &a->held, a->fd);
+	long rc = deferral_make_real(a->shim, &a->held, a->fd);
 	if (!rc)
 		a->flags &= ~(uint32_t)(SOURCE_BY_US | NO_PORT_BY_US);
 	if (!attempt_enter(a))
@@ -835,7 +847,7 @@ COLD static long leave_alone(struct attempt *a)
 	a->flags = a->tracked->flags;
 	shim_leave(a->shim);
 	long rc = a->call(a->argument);
-	if (rc == -EADDRNOTAVAIL && a->flags & DEFERRED && !deferral_take_back(a->shim, &a->held, a->fd)) {
+	if (rc == -EADDRNOTAVAIL && a->flags & DEFERRED && !deferral_make_real(a->shim, &a->held, a->fd)) {
 		a->flags &= ~(uint32_t)NO_PORT_BY_US;
 		rc = a->call(a->argument);
 	}
@@ -870,6 +882,7 @@ HOT long attempt_run(struct shim *shim, struct tracked *tracked, int fd, const s
 	a.candidates = a.parted = 0;
 	a.spreading = a.doubtful = a.waits = false;
 	a.port = PORT_AS_IT_IS;
+	a.shown = (struct shown_port){ 0 };
 	a.answered_ns = a.walked_ns = a.past_until_ns = 0;
 	a.paced = false;
 	a.aid.random = 0;
@@ -880,6 +893,8 @@ HOT long attempt_run(struct shim *shim, struct tracked *tracked, int fd, const s
 	long rc = go_round(&a);
 	if (unlikely(a.past_until_ns))
 		board_put(shim, &a.held, to, &a.source, a.past_until_ns, a.answered_ns);
+	if (unlikely(a.shown.stage == SHOWN_KEPT))
+		shown_port_say_kept(shim);
 	events_write(shim, &events);
 	return rc;
 }

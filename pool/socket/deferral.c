@@ -5,6 +5,7 @@
 #include "pool/base/hot.h"
 #include "pool/socket/binding.h"
 #include "pool/socket/facts.h"
+#include "pool/socket/shown_port.h"
 
 bool deferral_applies(const struct tracked *tracked, const struct endpoint *local)
 {
@@ -41,7 +42,24 @@ long deferral_bind(struct shim *shim, const struct held *held, int fd, const str
 	return rc;
 }
 
-long deferral_make_real(struct shim *shim, const struct held *held, int fd)
+/* A bind() that failed has taken the source away (__inet_bind(), net/ipv4/af_inet.c). */
+COLD static void defer_again(struct shim *shim, const struct held *held, int fd)
+{
+	struct tracked *tracked = held->tracked;
+
+	if (!shim_enter_held(shim, held))
+		return;
+	int family = tracked->family;
+	struct address source = tracked->bound;
+	tracked->flags &= ~(uint32_t)(HAS_PORT | PORT_SHOWN);
+	tracked->flags |= DEFERRED | NO_PORT_BY_US;
+	shim->deferred_count++;
+	shim_leave(shim);
+	binding_set_no_port(fd, 1);
+	binding_to(fd, family, &source);
+}
+
+static long make_real(struct shim *shim, const struct held *held, int fd, bool shows)
 {
 	struct tracked *tracked = held->tracked;
 
@@ -52,37 +70,29 @@ long deferral_make_real(struct shim *shim, const struct held *held, int fd)
 	uint64_t cookie = tracked->cookie;
 	struct address source = tracked->bound;
 	if (deferred) {
-		tracked->flags &= ~(uint32_t)(DEFERRED | NO_PORT_BY_US);
+		tracked->flags &= ~(uint32_t)(DEFERRED | NO_PORT_BY_US | SOURCE_BY_US);
 		tracked->flags |= HAS_PORT;
 		shim->deferred_count--;
+		if (shows)
+			shown_port_note(shim, tracked);
 	}
 	shim_leave(shim);
 	/* The fd may have been closed unseen, and its number be another socket's now. */
 	if (!deferred || socket_cookie(fd) != cookie)
 		return 0;
 	binding_set_no_port(fd, 0);
-	return binding_to(fd, family, &source);
+	long rc = binding_to(fd, family, &source);
+	if (unlikely(rc))
+		defer_again(shim, held, fd);
+	return rc;
 }
 
-COLD long deferral_take_back(struct shim *shim, const struct held *held, int fd)
+long deferral_make_real(struct shim *shim, const struct held *held, int fd)
 {
-	struct tracked *tracked = held->tracked;
-	long rc = deferral_make_real(shim, held, fd);
+	return make_real(shim, held, fd, false);
+}
 
-	if (!shim_enter_held(shim, held))
-		return rc;
-	struct address source = tracked->bound;
-	int family = tracked->family;
-	tracked->flags &= ~(uint32_t)SOURCE_BY_US;
-	if (rc) {
-		tracked->flags &= ~(uint32_t)HAS_PORT;
-		tracked->flags |= DEFERRED | NO_PORT_BY_US;
-		shim->deferred_count++;
-	}
-	shim_leave(shim);
-	if (rc) {
-		binding_set_no_port(fd, 1);
-		binding_to(fd, family, &source);
-	}
-	return rc;
+long deferral_show(struct shim *shim, const struct held *held, int fd)
+{
+	return make_real(shim, held, fd, true);
 }

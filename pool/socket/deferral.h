@@ -27,14 +27,13 @@ long deferral_bind(struct shim *shim, const struct held *held, int fd, const str
 
 /**
  * deferral_make_real() - give a socket the port it was to have
- * Return: 0, also when nothing was deferred; or the negative errno of bind(): then it has no port
+ * Return: 0, also when nothing was deferred; or the negative errno of bind(): then it is deferred as before
  */
 long deferral_make_real(struct shim *shim, const struct held *held, int fd);
 
 /**
- * deferral_take_back() - the same, for a socket whose connect() has found no port: what bind() would have had
- * Return: as deferral_make_real(); on failure the port is deferred as before
+ * deferral_show() - the same, as the program asks which port it is; see shown_port.h
  */
-long deferral_take_back(struct shim *shim, const struct held *held, int fd);
+long deferral_show(struct shim *shim, const struct held *held, int fd);
 
 #endif

@@ -42,7 +42,9 @@ enum socket_flag {
 	LOOK_CLOSELY = 1u << 16,
 	HELD_ELSEWHERE = 1u << 17, /* another process may hold it: sent to it (SCM_RIGHTS), or got from it */
 	HAS_CLASS = 1u << 18,  /* IP_TOS or IPV6_TCLASS: `traffic_class` holds it; it may bear on the route */
+	UNUSUAL = 1u << 19,    /* before it was connected something was done to it that shown_port.h minds */
 	PART_BY_US = 1u << 20, /* RANGE_BY_US, and only a part of the range: see knee.h */
+	PORT_SHOWN = 1u << 21, /* HAS_PORT, as the program asked for that of bind(ip, 0): shown_port.h */
 	TELL_TURNED_AWAY = 1u << 31, /* of no socket: for socket_ending() */
 };
 
@@ -54,20 +56,24 @@ enum watching {
 
 /* One socket; several fds may refer to it. Guarded by the shim's lock. */
 struct tracked {
-	uint64_t cookie; /* SO_COOKIE, while DEFERRED: tells it from another socket under its fd number */
+	uint64_t cookie; /* SO_COOKIE, while DEFERRED or PORT_SHOWN: tells it from another socket under its fd
+			    number */
 	struct tuple_space *space; /* where it is counted, while CONNECTING or OPEN; may be NULL then */
 	struct address bound;
 	union {
 		struct tracked *next_spare; /* of an unused record */
 		struct reuse *reuse;        /* of a used one: see reuse.h; NULL for most */
 	};
-	const void *caller;  /* while IN_CALL: the thread whose attempt it is, by shim_thread() */
+	union {
+		const void *caller; /* while IN_CALL: the thread whose attempt it is, by shim_thread() */
+		unsigned forks;     /* before, while PORT_SHOWN: shim.forks as it was shown */
+	};
 	uint32_t references; /* fds, and hooks at work on it */
 	uint32_t fds;        /* fd numbers that stand for it */
 	uint32_t flags;      /* enum socket_flag */
 	uint8_t state;
-	uint8_t family;  /* AF_INET or AF_INET6 */
-	uint8_t watched; /* enum watching: read without the lock */
+	uint8_t family;        /* AF_INET or AF_INET6 */
+	uint8_t watched;       /* enum watching: read without the lock */
 	uint8_t traffic_class; /* see routes/options.h */
 };
 _Static_assert(sizeof(struct tracked) == 64, "one cache line");

@@ -12,7 +12,6 @@
 #include "preload/readable.h"
 
 #include <errno.h>
-#include <stdatomic.h>
 
 struct bind_call {
 	int fd;
@@ -32,6 +31,7 @@ static void remember(const struct held *held, const struct endpoint *local)
 	if (!shim_enter_held(&shim, held))
 		return;
 	struct tracked *tracked = held->tracked;
+	tracked->flags &= ~(uint32_t)PORT_SHOWN;
 	if (local->port || !(tracked->flags & OWN_NO_PORT))
 		tracked->flags |= HAS_PORT;
 	if (!address_is_unset(&local->ip)) {
@@ -143,23 +143,8 @@ int hook_listen(int fd, int backlog)
 	return rc;
 }
 
-/* Once: such a program does so each time (Java, Erlang). */
-COLD static void say_undone(void)
-{
-	static atomic_bool said;
-	int saved = errno;
-
-	if (!atomic_exchange(&said, true))
-		log_message(
-			&shim.log, LOG_LEVEL_INFO, "undeferred",
-			"the program asks for the port of bind(ip, 0) before connect(): it gets one, which "
-			"is then taken for all destinations");
-	errno = saved;
-}
-
 int hook_getsockname(int fd, struct sockaddr *address, socklen_t *length)
 {
-	if (unlikely(deferred_fd_make_real(fd)))
-		say_undone();
+	deferred_fd_show(fd);
 	return real.getsockname(fd, address, length);
 }

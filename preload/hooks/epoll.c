@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* epoll - which epoll sets a socket is in, so that another can take its place there. */
+/* epoll - which epoll sets a socket is in, so that another can take its place there; and whether it is in one
+ * before it is connected (shown_port.h). */
 #include "preload/hooks/epoll.h"
 
 #include "preload/fdtable.h"
@@ -71,6 +72,20 @@ static void note(int epoll, int operation, int fd, const struct epoll_event *eve
 	fdtable_release(&held);
 }
 
+/* Before connect() a set has it seldom; most are put in one after, and cost nothing here. */
+static void note_unusual(int fd)
+{
+	struct tracked *tracked = fdtable_look(fd);
+
+	if (!tracked || __atomic_load_n(&tracked->state, __ATOMIC_RELAXED) != SOCKET_FRESH ||
+	    !process_is_ours() || !shim_enter(&shim))
+		return;
+	tracked = fdtable_look(fd);
+	if (tracked)
+		tracked->flags |= UNUSUAL;
+	shim_leave(&shim);
+}
+
 int hook_epoll_ctl(int epoll, int operation, int fd, struct epoll_event *event)
 {
 	int rc = real.epoll_ctl(epoll, operation, fd, event);
@@ -78,6 +93,8 @@ int hook_epoll_ctl(int epoll, int operation, int fd, struct epoll_event *event)
 
 	if (rc == 0 && shim.settings.reuses && fdtable_look(fd))
 		note(epoll, operation, fd, event);
+	if (rc == 0 && operation == EPOLL_CTL_ADD)
+		note_unusual(fd);
 	errno = saved;
 	return rc;
 }

@@ -6,6 +6,7 @@
 #include "pool/reuse/reuse.h"
 #include "pool/routes/options.h"
 #include "pool/socket/facts.h"
+#include "pool/socket/shown_port.h"
 #include "preload/deferred_fds.h"
 #include "preload/fdtable.h"
 #include "preload/hooks.h"
@@ -87,6 +88,14 @@ COLD static void note_option(int fd, int level, int name, const void *value, soc
 	shim_leave(&shim);
 }
 
+/* Before the connect() it says something of the port that was shown; later of nothing. */
+static bool is_unusual(int fd, int level, int name)
+{
+	struct tracked *tracked = fdtable_look(fd);
+	return tracked && __atomic_load_n(&tracked->state, __ATOMIC_RELAXED) == SOCKET_FRESH &&
+	       !shown_port_keeps(level, name);
+}
+
 static void remember(int fd, uint32_t flag, bool set)
 {
 	if (!process_is_ours() || !shim_enter(&shim))
@@ -136,6 +145,8 @@ int hook_setsockopt(int fd, int level, int name, const void *value, socklen_t le
 	int rc = real.setsockopt(fd, level, name, value, length);
 	if (rc == 0) {
 		uint32_t flag = flag_of(level, name, value, length, &set);
+		if (unlikely(is_unusual(fd, level, name)))
+			remember(fd, UNUSUAL, true);
 		if (flag)
 			remember(fd, flag, set);
 		else if (unlikely(routing_option(level, name) || traffic_class_option(level, name)))

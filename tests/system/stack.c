@@ -71,6 +71,15 @@ static void one_bound(void)
 	local(fds[0]);
 }
 
+static void one_shown(void)
+{
+	struct sockaddr_in own;
+	socklen_t length = sizeof(own);
+
+	one_bound();
+	getsockname(fds[0], (struct sockaddr *)&own, &length);
+}
+
 static void one_answered(void)
 {
 	one_connected();
@@ -266,6 +275,7 @@ static const struct {
 	{ "setsockopt, deferred", one_bound, do_setsockopt },
 	{ "listen, deferred", one_bound, do_listen },
 	{ "connect, deferred", one_bound, do_connect },
+	{ "connect, from a port that was shown", one_shown, do_connect },
 	{ "send", one_connected, do_send },
 	{ "send, the first on a parked one", one_parked_connected, do_send },
 	{ "send, on a dead one", one_dead, do_send },

@@ -47,6 +47,7 @@ long fake_netlink_recv(struct fake_fd *s, void *data, size_t size);
 long fake_close(int fd);
 long fake_bind(int fd, const void *sa, socklen_t length);
 long fake_connect(int fd, const void *sa, socklen_t length);
+long fake_listen(int fd, int backlog);
 long fake_setsockopt(int fd, int level, int name, const void *value, socklen_t length);
 long fake_getsockopt(int fd, int level, int name, void *value, socklen_t *length);
 long fake_getsockname(int fd, void *sa, socklen_t *length);

@@ -262,6 +262,7 @@ void fake_start(void)
 		.close = fake_close,
 		.bind = fake_bind,
 		.connect = fake_connect,
+		.listen = fake_listen,
 		.setsockopt = fake_setsockopt,
 		.getsockopt = fake_getsockopt,
 		.getsockname = fake_getsockname,

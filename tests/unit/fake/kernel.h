@@ -15,6 +15,7 @@ enum fake_call {
 	CALL_CLOSE,
 	CALL_BIND,
 	CALL_CONNECT,
+	CALL_LISTEN,
 	CALL_SETSOCKOPT,
 	CALL_GETSOCKOPT,
 	CALL_GETSOCKNAME,
@@ -47,7 +48,8 @@ enum {
 	FAKE_ROUTES = 8,
 	FAKE_OUTPUT = 16384,
 	FAKE_PID = 4711,
-	FAKE_SO_NETNS_COOKIE = 71, /* asm-generic/socket.h */
+	FAKE_IPV6_MINHOPCOUNT = 73, /* linux/in6.h */
+	FAKE_SO_NETNS_COOKIE = 71,  /* asm-generic/socket.h */
 };
 
 struct fake_file {
@@ -77,9 +79,12 @@ struct fake_fd {
 	uint64_t cookie, network; /* SO_COOKIE, SO_NETNS_COOKIE */
 	struct endpoint local;    /* port 0: none yet */
 	struct endpoint peer;
+	bool answers;      /* and would have answered (IP_MINTTL) */
+	bool listened;     /* at some time, be it for a moment */
 	bool keeps_source; /* was bound to an address once: keeps a source past a failed connect() */
 	bool connected, connecting;
 	bool time_wait; /* closed; the four values are still taken */
+	int least_ttl;
 	int no_port, reuse_port, transparent, v6only;
 	uint32_t range;
 	char device[16];

@@ -32,6 +32,9 @@ static void *field(struct fake_fd *s, int level, int name, size_t *size)
 		return *size = sizeof(s->linger), &s->linger;
 	if (level == IPPROTO_IP && name == IP_TRANSPARENT)
 		return &s->transparent;
+	if ((level == IPPROTO_IP && name == IP_MINTTL) ||
+	    (level == IPPROTO_IPV6 && name == FAKE_IPV6_MINHOPCOUNT))
+		return &s->least_ttl;
 	if (level == IPPROTO_IP && name == IP_BIND_ADDRESS_NO_PORT)
 		return &s->no_port;
 	if (level == IPPROTO_IP && name == IP_LOCAL_PORT_RANGE)

@@ -79,6 +79,13 @@ long fake_route_of(const struct address *from, const struct endpoint *to, struct
 	return listed(fake.unroutable, fake.unroutable_count, source) ? -ENETUNREACH : 0;
 }
 
+/* The one that IP_LOCAL_PORT_RANGE leaves, or 0. */
+static uint16_t one_port(const struct fake_fd *s)
+{
+	uint16_t low = s->range & 0xffff, high = (uint16_t)(s->range >> 16);
+	return low == high && low >= fake.low && low <= fake.high ? low : 0;
+}
+
 static long bind_socket(int fd, const struct endpoint *local)
 {
 	struct fake_fd *s = fake_look_socket(fd);
@@ -96,7 +103,7 @@ static long bind_socket(int fd, const struct endpoint *local)
 	if (!address_is_unset(&local->ip) && !address_is_v4(&local->ip))
 		s->v6only = 1;
 	if (!local->port && !s->no_port)
-		s->local.port = (uint16_t)(FIRST_BOUND_PORT + fd);
+		s->local.port = one_port(s) ? one_port(s) : (uint16_t)(FIRST_BOUND_PORT + fd);
 	return 0;
 }
 
@@ -189,6 +196,21 @@ long fake_connect(int fd, const void *sa, socklen_t length)
 	if (s && ((const struct sockaddr *)sa)->sa_family == AF_UNSPEC)
 		return disconnect_socket(s);
 	return s && endpoint_from_sockaddr(sa, length, &to) ? connect_socket(s, &to) : -EINVAL;
+}
+
+long fake_listen(int fd, int backlog)
+{
+	struct fake_fd *s = fake_look_socket(fd);
+	long rc = fake_enter(CALL_LISTEN, 0);
+	(void)backlog;
+	if (rc)
+		return rc;
+	if (!s || s->connected || s->connecting)
+		return s ? -EINVAL : -EBADF;
+	s->tcp_state = TCP_LISTEN;
+	s->listened = true;
+	s->answers = s->least_ttl < 255;
+	return 0;
 }
 
 long fake_getsockname(int fd, void *sa, socklen_t *length)
