@@ -420,7 +420,7 @@ COLD bool spread_full_surely(struct tuple_space *space, const struct port_range 
 {
 	uint32_t capacity = port_range_capacity(range);
 
-	if (capacity && space->open + space_time_wait(space, now_ns) == capacity)
+	if (capacity && !space->several && space->open + space_time_wait(space, now_ns) == capacity)
 		return true;
 	if (!space->refusals_left)
 		return false;
@@ -430,6 +430,8 @@ COLD bool spread_full_surely(struct tuple_space *space, const struct port_range 
 
 COLD void spread_not_full(struct tuple_space *space)
 {
+	/* Had one of ours come free since, nothing would be known to be full. */
+	space->several |= space->full_in_row && space->full_until_ns;
 	space->full_until_ns = 0;
 	space->full_in_row = space->refusals_left = 0;
 }
@@ -455,6 +457,8 @@ void spread_full(struct tuple_space *space, uint64_t cost_ns, unsigned candidate
 	space->full_until_ns = now_ns + pause_ns;
 	if (space->full_in_row < SPREAD_FULL_SURE + REFUSALS_SHIFT_MOST)
 		space->full_in_row++;
-	if (space->full_in_row >= SPREAD_FULL_SURE)
-		space->refusals_left = (uint8_t)(1u << (space->full_in_row - SPREAD_FULL_SURE));
+	if (space->full_in_row < SPREAD_FULL_SURE)
+		return;
+	space->several = false;
+	space->refusals_left = (uint8_t)(1u << (space->full_in_row - SPREAD_FULL_SURE));
 }

@@ -46,9 +46,10 @@ void spread_full(struct tuple_space *space, uint64_t cost_ns, unsigned candidate
  *
  * Where the destination is one to us and several to the kernel (a service address that is rewritten), or
  * others come and go, one refusal says little of the next. So either this process itself holds all ports
- * there are; or SPREAD_FULL_SURE attempts in a row were refused, and then one call more is, after the next
- * attempt two, then four, and 128 at most. Of calls of which the kernel would grant half, 2 in 100 are so
- * refused wrongly, however fast they come. Each call counts as one of these.
+ * there are, and the destination did not go on after a refusal (`several`); or SPREAD_FULL_SURE attempts in a
+ * row were refused, and then one call more is, after the next attempt two, then four, and 128 at most. Of
+ * calls of which the kernel would grant half, 2 in 100 are so refused wrongly, however fast they come. Each
+ * call counts as one of these.
  */
 bool spread_full_surely(struct tuple_space *space, const struct port_range *range, uint64_t now_ns);
 

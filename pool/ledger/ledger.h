@@ -50,6 +50,8 @@ struct tuple_space {
 	uint8_t warned_steps; /* how many of the warn_at steps are passed */
 	bool to_loopback : 1; /* where tcp_tw_reuse = 2 applies */
 	bool doubtful : 1;    /* it may be on another link than the destination: see candidates_parted() */
+	bool several : 1;     /* it gave a port after a refusal, though none of ours had come free: see
+				 spread_full_surely() */
 	bool apart : 1;       /* no entry was free: what is counted is added up in `other` besides */
 	uint8_t knee;         /* what is marked against it: see slowness.h */
 	uint8_t doubt;        /* what of its connections is not known: see trust.h */

@@ -243,6 +243,37 @@ Test(spread, none_is_left_when_all_are_full)
 	check_number(choice.candidates, 3);
 }
 
+/* A service address with several backends: as many are open as one has ports, and another has some left. */
+Test(spread, where_a_refusal_did_not_last_as_many_as_there_are_ports_say_nothing)
+{
+	start("10.0.0.1", "even\nstrict = yes");
+	struct tuple_space *space = space_of(0);
+	uint32_t capacity = port_range_capacity(&shim.range);
+	set_open(0, capacity);
+	check(spread_full_surely(space, &shim.range, now_ns));
+	spread_full(space, 1, 1, now_ns);
+	spread_not_full(space);
+	check(!spread_full_surely(space, &shim.range, now_ns));
+	/* So many in a row do. */
+	for (unsigned n = 0; n < SPREAD_FULL_SURE; n++) {
+		check(!spread_full_surely(space, &shim.range, now_ns));
+		spread_full(space, 1, 1, now_ns);
+	}
+	check(spread_full_surely(space, &shim.range, now_ns));
+	check(!space->several);
+}
+
+Test(spread, a_port_of_ours_that_came_free_is_no_sign_of_several)
+{
+	start("10.0.0.1", "even\nstrict = yes");
+	struct tuple_space *space = space_of(0);
+	set_open(0, port_range_capacity(&shim.range));
+	spread_full(space, 1, 1, now_ns);
+	space->full_until_ns = 0; /* space_ended() */
+	spread_not_full(space);
+	check(spread_full_surely(space, &shim.range, now_ns));
+}
+
 struct pause_case {
 	uint64_t cost_ns;
 	unsigned candidates;
