@@ -4,8 +4,9 @@
 
 #include "pool/base/clock.h"
 #include "pool/base/hot.h"
+#include "pool/connect/ending.h"
+#include "pool/connect/trust.h"
 #include "pool/reuse/parked.h"
-#include "pool/socket/ending.h"
 #include "preload/fdtable.h"
 #include "preload/parking/parking.h"
 #include "preload/process.h"
@@ -17,7 +18,7 @@
 static inline bool nobody_else_has(uint32_t flags)
 {
 	return __libc_single_threaded && !(flags & HELD_ELSEWHERE) &&
-	       !atomic_load_explicit(&shim.forks, memory_order_relaxed);
+	       !atomic_load_explicit(&shim.sockets.forks, memory_order_relaxed);
 }
 
 HOT static inline bool begin(int fd, struct closing *closing, bool may_park)
@@ -30,7 +31,7 @@ HOT static inline bool begin(int fd, struct closing *closing, bool may_park)
 		closing->ours = parked_is_there(looked->reuse);
 		if (!closing->ours) {
 			fdtable_take(fd);
-			parked_lost(&shim, looked->reuse, clock_ns());
+			parked_lost(&shim.reusing, looked->reuse, clock_ns());
 		}
 		shim_leave(&shim);
 		return closing->ours;
@@ -41,10 +42,10 @@ HOT static inline bool begin(int fd, struct closing *closing, bool may_park)
 		shim_leave(&shim);
 		return false;
 	}
-	closing->held = (struct held){ .tracked = tracked, .generation = shim.generation };
+	closing->held = (struct held){ .tracked = tracked, .generation = shim.lock.generation };
 	uint8_t state = tracked->state;
 	/* Our own connect() in this thread: left by siglongjmp(), or the closer is a signal handler in it. */
-	if (unlikely(tracked->flags & IN_CALL) && tracked->caller == shim_thread() && tracked->fds == 0)
+	if (unlikely(tracked->flags & IN_CALL) && tracked->caller == lock_thread() && tracked->fds == 0)
 		tracked->flags &= ~(uint32_t)IN_CALL;
 	uint32_t flags = tracked->flags;
 	bool counted = tracked->space, watched = tracked->watched;
@@ -76,7 +77,7 @@ bool closing_begin_unparked(int fd, struct closing *closing)
 HOT void closing_end(struct closing *closing)
 {
 	if (likely(closing->ends))
-		ending_enter(&shim, &closing->held, &closing->facts, true);
+		ending_enter(&shim.connecting, &closing->held, &closing->facts, true);
 	else if (closing->held.tracked && !closing->parked)
 		fdtable_release(&closing->held);
 }
@@ -89,7 +90,7 @@ COLD void closing_undo(int fd, struct closing *closing)
 		return;
 	tracked->flags &= ~(uint32_t)CLOSED_IN_CALL;
 	if (fdtable_look(fd) || !fdtable_set(fd, tracked))
-		tracked_put(&shim, tracked);
+		tracked_put(&shim.sockets, tracked);
 	shim_leave(&shim);
 }
 

@@ -11,13 +11,13 @@
 #include <string.h>
 
 /* The one or the other. */
-static inline void with_deferred(int fd, long (*make)(struct shim *shim, const struct held *held, int fd))
+static inline void with_deferred(int fd, long (*make)(struct sockets *sockets, const struct held *held, int fd))
 {
 	struct held held;
 
-	if (!atomic_load_explicit(&shim.deferred_count, memory_order_relaxed) || !fdtable_hold(fd, &held))
+	if (!atomic_load_explicit(&shim.sockets.deferred_count, memory_order_relaxed) || !fdtable_hold(fd, &held))
 		return;
-	make(&shim, &held, fd);
+	make(&shim.sockets, &held, fd);
 	fdtable_release(&held);
 }
 
@@ -33,7 +33,7 @@ void deferred_fd_show(int fd)
 
 void deferred_fds_make_real(void)
 {
-	if (!atomic_load_explicit(&shim.deferred_count, memory_order_relaxed))
+	if (!atomic_load_explicit(&shim.sockets.deferred_count, memory_order_relaxed))
 		return;
 	for (int fd = fdtable_next(0); fd >= 0; fd = fdtable_next(fd + 1))
 		deferred_fd_make_real(fd);
@@ -41,7 +41,8 @@ void deferred_fds_make_real(void)
 
 bool fds_matter(void)
 {
-	return atomic_load_explicit(&shim.deferred_count, memory_order_relaxed) || shim.settings.reuses;
+	return atomic_load_explicit(&shim.sockets.deferred_count, memory_order_relaxed) ||
+	       shim.settings.reuses;
 }
 
 /* Calls @each for the fds in a message. */

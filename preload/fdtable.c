@@ -4,8 +4,8 @@
 
 #include "pool/base/clock.h"
 #include "pool/base/hot.h"
+#include "pool/connect/ending.h"
 #include "pool/reuse/parked.h"
-#include "pool/socket/ending.h"
 #include "preload/process.h"
 
 _Atomic(struct fd_page *) fd_pages[FD_PAGES];
@@ -33,12 +33,12 @@ HOT bool fdtable_set(int fd, struct tracked *tracked)
 COLD static void forget(struct tracked *stale)
 {
 	if (stale->state == SOCKET_PARKED) {
-		parked_lost(&shim, stale->reuse, clock_ns());
+		parked_lost(&shim.reusing, stale->reuse, clock_ns());
 		return;
 	}
 	if (!stale->fds)
 		ending_unseen(stale, clock_ns());
-	tracked_put(&shim, stale);
+	tracked_put(&shim.sockets, stale);
 }
 
 HOT struct tracked *fdtable_track(int fd, const struct tracked *facts)
@@ -47,7 +47,7 @@ HOT struct tracked *fdtable_track(int fd, const struct tracked *facts)
 
 	if (unlikely(stale))
 		forget(stale);
-	struct tracked *tracked = facts ? tracked_new(&shim, facts->family) : NULL;
+	struct tracked *tracked = facts ? tracked_new(&shim.sockets, facts->family) : NULL;
 	if (unlikely(!tracked))
 		return NULL;
 	tracked->flags = facts->flags;
@@ -55,7 +55,7 @@ HOT struct tracked *fdtable_track(int fd, const struct tracked *facts)
 	tracked->traffic_class = facts->traffic_class;
 	if (likely(fdtable_set(fd, tracked)))
 		return tracked;
-	tracked_put(&shim, tracked);
+	tracked_put(&shim.sockets, tracked);
 	return NULL;
 }
 
@@ -85,7 +85,7 @@ HOT bool fdtable_hold(int fd, struct held *held)
 	if (!fdtable_look(fd) || !process_is_ours() || !shim_enter(&shim))
 		return false;
 	held->tracked = fdtable_look(fd);
-	held->generation = shim.generation;
+	held->generation = shim.lock.generation;
 	if (held->tracked && held->tracked->state == SOCKET_PARKED)
 		held->tracked = NULL;
 	if (held->tracked)
@@ -98,7 +98,7 @@ void fdtable_release(const struct held *held)
 {
 	if (!shim_enter_held(&shim, held))
 		return;
-	tracked_put(&shim, held->tracked);
+	tracked_put(&shim.sockets, held->tracked);
 	shim_leave(&shim);
 }
 

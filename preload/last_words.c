@@ -7,7 +7,7 @@
 #include "preload/last_words.h"
 
 #include "pool/base/kernel.h"
-#include "pool/socket/ending.h"
+#include "pool/connect/ending.h"
 #include "pool/socket/facts.h"
 #include "preload/fdtable.h"
 #include "preload/process.h"
@@ -42,7 +42,7 @@ static void end(int fd)
 	}
 	if (counted) {
 		struct ending_facts facts = socket_ending(fd, state, flags, false);
-		ending_with_process(&shim, &held, &facts);
+		ending_with_process(&shim.connecting, &held, &facts);
 	}
 	fdtable_release(&held);
 }
@@ -50,7 +50,7 @@ static void end(int fd)
 void last_words(void)
 {
 	/* Nor in a sandbox, where to ask may be forbidden. */
-	if (atomic_load(&shim.forks) && (shim.writer.frozen || !no_child_lives()))
+	if (atomic_load(&shim.sockets.forks) && (shim.writer.frozen || !no_child_lives()))
 		return;
 	for (int fd = fdtable_next(0); fd >= 0; fd = fdtable_next(fd + 1))
 		end(fd);

@@ -29,7 +29,7 @@ void numbers_parted(bool done)
 		return;
 	/* What another thread has deferred since. */
 	deferred_fds_make_real();
-	if (!atomic_exchange(&shim.passive, true))
+	if (!atomic_exchange(&shim.lock.passive, true))
 		log_message(&shim.log, LOG_LEVEL_INFO, "passive",
 			    "a thread has fd numbers of its own (CLONE_FILES): the program goes on without "
 			    "headroom");

@@ -3,8 +3,9 @@
 #include "preload/start.h"
 
 #include "pool/base/restraint.h"
-#include "pool/ledger/summary.h"
+#include "pool/ledger/own_segment.h"
 #include "pool/rules/file.h"
+#include "pool/summary.h"
 #include "preload/deferred_fds.h"
 #include "preload/fdtable.h"
 #include "preload/hooks.h"
@@ -41,9 +42,9 @@ COLD static void before_fork(void)
 	int saved = errno;
 	if (process_is_ours_surely()) {
 		deferred_fds_make_real();
-		atomic_fetch_add(&shim.forks, 1);
+		atomic_fetch_add(&shim.sockets.forks, 1);
 		parking_stand_back();
-		heritage_before_fork(&shim);
+		heritage_before_fork(&shim.ledger);
 	}
 	errno = saved;
 }
@@ -133,7 +134,7 @@ void start_of_end(void)
 		summary_print(&shim);
 	if (shim.writer.state != USAGE_WITHOUT) {
 		last_words();
-		usage_ended(&shim);
+		usage_ended(&shim.ledger);
 	}
 }
 

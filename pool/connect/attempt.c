@@ -15,15 +15,19 @@
 #include "pool/connect/attempt.h"
 
 #include "pool/base/clock.h"
+#include "pool/base/freed.h"
 #include "pool/base/hot.h"
 #include "pool/base/kernel.h"
 #include "pool/connect/candidates.h"
+#include "pool/connect/events.h"
 #include "pool/connect/knee.h"
 #include "pool/connect/pace.h"
 #include "pool/connect/slowness.h"
 #include "pool/connect/spread.h"
-#include "pool/log/events.h"
+#include "pool/connect/trust.h"
+#include "pool/ledger/entries.h"
 #include "pool/routes/route.h"
+#include "pool/routes/traffic_classes.h"
 #include "pool/socket/binding.h"
 #include "pool/socket/deferral.h"
 #include "pool/socket/facts.h"
@@ -47,7 +51,7 @@ enum { PARTED_MAX = 8 };
 enum { ITS_OWN_SPACE = HAS_PORT | OWN_RANGE | PINNED };
 
 struct attempt {
-	struct shim *shim;
+	struct connecting *connecting;
 	struct held held;
 	struct tracked *tracked; /* held.tracked; touched only under the lock, see above */
 	int fd;
@@ -75,7 +79,7 @@ struct attempt {
 	struct slowness slowness;
 	uint64_t walked_ns;     /* processor time of the call, where it was measured */
 	uint64_t past_until_ns; /* the tuple space was found past the knee: tell others; 0: it was not */
-	unsigned turn;          /* pace_turn() */
+	unsigned turn;          /* freed_turn() */
 	bool paced;             /* no port was left once already, and it was waited for one */
 	struct events *events;
 };
@@ -90,7 +94,7 @@ enum { FLAGS_OF_ATTEMPT = SOURCE_BY_US | RANGE_BY_US | PART_BY_US | NO_PORT_BY_U
 
 static inline bool attempt_enter(struct attempt *a)
 {
-	if (unlikely(!shim_enter_held(a->shim, &a->held)))
+	if (unlikely(!lock_enter_held(a->connecting->lock, &a->held)))
 		return false;
 	a->tracked->flags =
 		((a->tracked->flags & ~(uint32_t)FLAGS_OF_ATTEMPT) | (a->flags & FLAGS_OF_ATTEMPT));
@@ -101,7 +105,7 @@ static inline bool attempt_enter(struct attempt *a)
 static void hold(struct attempt *a)
 {
 	a->tracked->references++;
-	a->held = (struct held){ .tracked = a->tracked, .generation = a->shim->generation };
+	a->held = (struct held){ .tracked = a->tracked, .generation = a->connecting->lock->generation };
 }
 
 /* The socket as others see it while an attempt is under way. */
@@ -109,7 +113,7 @@ static void mark_under_way(struct attempt *a)
 {
 	a->tracked->state = SOCKET_CONNECTING;
 	a->tracked->flags |= IN_CALL;
-	a->tracked->caller = shim_thread();
+	a->tracked->caller = lock_thread();
 	a->tracked->flags &= ~(uint32_t)(FIN_SENT_FIRST | WAS_SHUT | PORT_SHOWN);
 	a->tracked->space = NULL;
 	a->flags = a->tracked->flags;
@@ -121,10 +125,10 @@ static bool look_up(struct attempt *a)
 {
 	struct candidates_age age;
 
-	if (likely(!candidates_age(a->shim, a->destination, a->spreading, a->began_ns, &age)))
+	if (likely(!candidates_age(a->connecting, a->destination, a->spreading, a->began_ns, &age)))
 		return true;
-	shim_leave(a->shim);
-	candidates_refresh(a->shim, &a->held, a->destination, &age, a->events, a->began_ns);
+	lock_leave(a->connecting->lock);
+	candidates_refresh(a->connecting, &a->held, a->destination, &age, a->events, a->began_ns);
 	return attempt_enter(a);
 }
 
@@ -139,13 +143,13 @@ COLD static bool look_at_class(struct attempt *a)
 	if (!d->far || a->flags & PINNED)
 		return true;
 	if (!d->classes || !traffic_classes_know(d->classes, class, a->began_ns, &ordinary)) {
-		shim_leave(a->shim);
+		lock_leave(a->connecting->lock);
 		ordinary = candidates_class_is_ordinary(a->to, class);
 		if (!attempt_enter(a))
 			return false;
 		/* Without memory for it the kernel is asked each time. */
 		if (!d->classes)
-			d->classes = arena_alloc(&a->shim->arena, sizeof(*d->classes));
+			d->classes = arena_alloc(a->connecting->ledger->arena, sizeof(*d->classes));
 		if (d->classes)
 			traffic_classes_enter(d->classes, class, a->began_ns, ordinary);
 	}
@@ -159,18 +163,18 @@ COLD static bool may_wait(struct attempt *a)
 {
 	static const uint32_t particular =
 		ITS_OWN_SPACE | HAS_SOURCE | HAS_CLASS | DEFERRED | FLAGS_OF_ATTEMPT;
-	struct shim *shim = a->shim;
+	struct connecting *connecting = a->connecting;
 
 	a->waits = !(a->flags & particular) && !a->tracked->watched && a->rule->spread == SPREAD_OFF &&
-		   shim->knee.way != KNEE_WINDOW && shim->writer.state > USAGE_WAITING &&
-		   ledger_may_wait(&shim->ledger, a->to);
+		   connecting->knee.way != KNEE_WINDOW && connecting->ledger->writer->state > USAGE_WAITING &&
+		   ledger_may_wait(connecting->ledger, a->to);
 	return a->waits;
 }
 
 /* It has not failed. The lock is held. */
 COLD static void make_entry(struct attempt *a)
 {
-	struct ledger *ledger = &a->shim->ledger;
+	struct ledger *ledger = a->connecting->ledger;
 
 	a->waits = false;
 	a->destination = ledger_find(ledger, a->to, a->rule, a->began_ns);
@@ -183,22 +187,23 @@ COLD static void make_entry(struct attempt *a)
 /* With the lock held. Return: false when it could not be had again after looking something up. */
 HOT static bool begin(struct attempt *a)
 {
-	struct shim *shim = a->shim;
+	struct connecting *connecting = a->connecting;
 
 	hold(a);
 	a->began_ns = clock_ns();
 	if (unlikely(a->tracked->flags & PORT_SHOWN))
-		a->shown.stage = shown_port_may(shim, a->tracked) ? SHOWN_MAY : SHOWN_KEPT;
+		a->shown.stage = shown_port_may(connecting->sockets, a->tracked) ? SHOWN_MAY : SHOWN_KEPT;
 	mark_under_way(a);
 	a->aid.possible = !(a->flags & (HAS_PORT | OWN_RANGE));
-	a->many = shim->ledger.count >= LEDGER_MANY;
+	a->many = connecting->ledger->count >= LEDGER_MANY;
 	if (unlikely(a->many) && may_wait(a))
 		return true;
-	a->destination = ledger_find(&shim->ledger, a->to, a->rule, a->began_ns);
+	a->destination = ledger_find(connecting->ledger, a->to, a->rule, a->began_ns);
 	if (unlikely(!a->destination)) {
-		shim->ledger.untracked++;
-		if (shim->writer.segment)
-			USAGE_PUT(shim->writer.segment->header.untracked, shim->ledger.untracked);
+		connecting->ledger->untracked++;
+		if (connecting->ledger->writer->segment)
+			USAGE_PUT(connecting->ledger->writer->segment->header.untracked,
+				  connecting->ledger->untracked);
 		return true;
 	}
 	a->destination->users++;
@@ -209,7 +214,7 @@ HOT static bool begin(struct attempt *a)
 		       (!(a->flags & HAS_SOURCE) || a->rule->override_bound_source);
 	if (a->spreading && likely(!a->rule->sources.automatic) &&
 	    unlikely(a->destination->sources != &a->rule->sources))
-		a->spreading = spread_prepare(shim, a->destination, &a->rule->sources);
+		a->spreading = spread_prepare(connecting, a->destination, &a->rule->sources);
 	return look_up(a);
 }
 
@@ -220,11 +225,11 @@ HOT static enum verdict choose_fixed(struct attempt *a)
 
 	a->candidates = 1;
 	if (a->flags & HAS_SOURCE)
-		a->space = ledger_space(&a->shim->ledger, d, &a->tracked->bound);
+		a->space = ledger_space(a->connecting->ledger, d, &a->tracked->bound);
 	else if (!(a->flags & PINNED) && d->natural_until_ns > a->began_ns)
 		a->space = d->natural;
 	if (a->space && unlikely(a->space->full_until_ns > a->began_ns) && !(a->flags & ITS_OWN_SPACE) &&
-	    spread_full_surely(a->space, &a->shim->range, a->began_ns))
+	    spread_full_surely(a->space, &a->connecting->ledger->range, a->began_ns))
 		return NONE_LEFT;
 	return CHOSEN_NATURAL;
 }
@@ -234,14 +239,14 @@ static inline void help(struct attempt *a, uint32_t in_use, uint64_t now_ns)
 {
 	struct destination *d = a->destination;
 	struct tuple_space *space = a->space;
-	const struct port_range *range = &a->shim->range;
+	const struct port_range *range = &a->connecting->ledger->range;
 
 	a->slowness = (struct slowness){ 0 };
 	a->aid.on = false;
 	if (unlikely(!a->aid.possible))
 		return;
 	if (unlikely(!space || space->knee || d->knee_past))
-		slowness_look(a->shim, d, space, in_use, now_ns, &a->slowness);
+		slowness_look(a->connecting, d, space, in_use, now_ns, &a->slowness);
 	a->aid.on = a->slowness.helps || a->flags & RANGE_BY_US ||
 		    (space && d->busy && knee_is_near(in_use, range));
 	/* How long a refusal takes without help is what it costs others, and no port is left out. */
@@ -263,10 +268,10 @@ HOT static inline void enter_taken(struct attempt *a, uint64_t now_ns)
 		help(a, 0, now_ns);
 		return;
 	}
-	uint32_t in_use = space_taken(a->space, &a->shim->range, now_ns);
+	uint32_t in_use = space_taken(a->space, &a->connecting->ledger->range, now_ns);
 	help(a, in_use, now_ns);
 	if (a->spreading && unlikely((++a->space->doubt & ~TRUST_UNSERVED) > TRUST_LOOK_AFTER))
-		trust_begins_slowly(a->shim, a->space, a->fd, now_ns);
+		trust_begins_slowly(a->connecting->ledger, a->space, a->fd, now_ns);
 	a->tracked->space = a->space;
 	a->source = a->space->source;
 	a->doubtful = a->space->doubtful;
@@ -279,38 +284,38 @@ HOT static enum verdict choose(struct attempt *a)
 	enum verdict verdict;
 
 	a->space = NULL;
-	a->aid.range = a->shim->range;
+	a->aid.range = a->connecting->ledger->range;
 	a->aid.tried = 0;
 	a->aid.last = 0;
 	a->aid.on = a->aid.possible && a->flags & RANGE_BY_US;
-	if (unlikely(a->shim->knee.way == KNEE_WINDOW))
-		a->aid.random = shim_random(a->shim);
+	if (unlikely(a->connecting->knee.way == KNEE_WINDOW))
+		a->aid.random = connecting_random(a->connecting);
 	if (unlikely(!a->destination))
 		return CHOSEN_NATURAL;
 	uint64_t now_ns = time_of(a);
 	if (a->spreading) {
 		struct tuple_space *own = NULL;
 		if (unlikely(a->flags & HAS_SOURCE))
-			own = ledger_space(&a->shim->ledger, a->destination, &a->tracked->bound);
-		verdict = spread_choose(a->shim, a->destination, own, a->began_ns, now_ns, &choice);
+			own = ledger_space(a->connecting->ledger, a->destination, &a->tracked->bound);
+		verdict = spread_choose(a->connecting, a->destination, own, a->began_ns, now_ns, &choice);
 		a->space = choice.space;
 		a->candidates = choice.candidates;
 		if (unlikely(!choice.fits) && !a->destination->no_source_said) {
 			a->destination->no_source_said = true;
-			events_no_source(a->shim, a->events, a->to, now_ns);
+			events_no_source(&a->connecting->journal, a->events, a->to, now_ns);
 		}
 	} else {
 		verdict = choose_fixed(a);
 	}
 	if (unlikely(a->full) && verdict != NONE_LEFT) {
 		space_failed_over(a->full);
-		events_failover(a->shim, a->events, a->full, now_ns);
+		events_failover(&a->connecting->journal, a->events, a->full, now_ns);
 	}
 	a->full = NULL;
 	if (unlikely(a->destination->doubted))
-		trust_say(a->shim, a->events, a->destination, now_ns);
+		trust_say(&a->connecting->journal, a->events, a->destination, now_ns);
 	if (unlikely(verdict == NONE_LEFT))
-		a->turn = pace_turn();
+		a->turn = freed_turn();
 	else
 		enter_taken(a, now_ns);
 	return verdict;
@@ -340,8 +345,8 @@ COLD static void unbind_source(struct attempt *a)
 		return;
 	if (!attempt_enter(a))
 		return;
-	shim_leave(a->shim);
-	undo_binding(a->shim, &a->held, a->fd);
+	lock_leave(a->connecting->lock);
+	undo_binding(a->connecting->lock, &a->held, a->fd);
 	a->flags &= ~(uint32_t)SOURCE_BY_US;
 	if (!(a->flags & DEFERRED))
 		a->flags &= ~(uint32_t)NO_PORT_BY_US;
@@ -358,7 +363,7 @@ static void on_cancel(void *argument)
 
 	if (!asked) {
 		unbind_source(a);
-		shown_port_restore(a->shim, &a->held, a->fd, &a->shown);
+		shown_port_restore(a->connecting->sockets, &a->held, a->fd, &a->shown);
 	}
 	if (!attempt_enter(a))
 		return;
@@ -367,7 +372,7 @@ static void on_cancel(void *argument)
 		a->tracked->space = NULL;
 	}
 	let_go(a, asked ? -EINPROGRESS : -ECANCELED);
-	shim_leave(a->shim);
+	lock_leave(a->connecting->lock);
 }
 
 COLD static long call_cancellable(struct attempt *a)
@@ -383,12 +388,13 @@ COLD static long call_cancellable(struct attempt *a)
 /* The option stays on a socket whose connect() failed. */
 COLD static void set_range(struct attempt *a)
 {
-	if ((a->flags & (RANGE_BY_US | PART_BY_US)) == RANGE_BY_US && knee_is_whole(&a->shim->knee, &a->aid))
+	if ((a->flags & (RANGE_BY_US | PART_BY_US)) == RANGE_BY_US &&
+	    knee_is_whole(&a->connecting->knee, &a->aid))
 		return;
-	if (!knee_remove(&a->shim->knee, a->fd, &a->aid))
+	if (!knee_remove(&a->connecting->knee, a->fd, &a->aid))
 		return;
 	a->flags = (a->flags & ~(uint32_t)PART_BY_US) | RANGE_BY_US;
-	if (!knee_is_whole(&a->shim->knee, &a->aid))
+	if (!knee_is_whole(&a->connecting->knee, &a->aid))
 		a->flags |= PART_BY_US;
 }
 
@@ -397,7 +403,7 @@ COLD static bool has_more(struct attempt *a)
 {
 	if (!a->aid.on)
 		a->aid.last = knee_keeps_for_last(a->to, a->space ? &a->source : NULL, &a->aid.range);
-	return knee_has_more(&a->shim->knee, &a->aid);
+	return knee_has_more(&a->connecting->knee, &a->aid);
 }
 
 /* Makes the program's call; on a kernel that needs it, once for each window of the range. */
@@ -408,7 +414,7 @@ HOT static long ask_kernel(struct attempt *a)
 	/* The first round's setting up counts as part of connect(): a look at the clock less. */
 	a->asked_ns = unlikely(a->answered_ns) ? clock_ns() : a->began_ns;
 	if (unlikely(a->shown.stage == SHOWN_MAY))
-		shown_port_release(a->shim, &a->held, a->fd, &a->shown);
+		shown_port_release(a->connecting->sockets, &a->held, a->fd, &a->shown);
 	do {
 		if (unlikely(a->aid.on))
 			set_range(a);
@@ -419,7 +425,7 @@ HOT static long ask_kernel(struct attempt *a)
 		if (unlikely(a->slowness.measures))
 			a->walked_ns = clock_thread_ns() - a->walked_ns;
 	} while (unlikely(rc == -EADDRNOTAVAIL) &&
-		 (has_more(a) || shown_port_again(a->shim, &a->held, a->fd, &a->shown)));
+		 (has_more(a) || shown_port_again(a->connecting->sockets, &a->held, a->fd, &a->shown)));
 	if (unlikely(a->shown.stage))
 		shown_port_end(a->fd, &a->shown);
 	return rc;
@@ -454,14 +460,14 @@ COLD static void enter_learned(struct attempt *a, const struct address *source, 
 	struct destination *d = a->destination;
 	static const struct address unknown;
 
-	a->space = ledger_space(&a->shim->ledger, d, known ? source : &unknown);
+	a->space = ledger_space(a->connecting->ledger, d, known ? source : &unknown);
 	if (!a->space)
 		return;
 	if (known && !(a->flags & (HAS_SOURCE | PINNED))) {
 		d->natural = a->space;
 		d->natural_until_ns = a->answered_ns + CANDIDATES_NATURAL_LIFE_S * SECOND_NS;
 	}
-	space_taken(a->space, &a->shim->range, a->answered_ns);
+	space_taken(a->space, &a->connecting->ledger->range, a->answered_ns);
 	a->tracked->space = a->space;
 	a->source = a->space->source;
 }
@@ -474,7 +480,7 @@ static inline void trust_enter(struct attempt *a)
 	if (likely((space->doubt & ~TRUST_UNSERVED) <= 1 && !a->destination->doubted))
 		space->doubt &= TRUST_UNSERVED;
 	else
-		trust_connected(a->shim, space, a->fd, a->answered_ns);
+		trust_connected(a->connecting->ledger, space, a->fd, a->answered_ns);
 }
 
 /* The call held the socket, which goes now that it has returned (fput(), fs/file_table.c). */
@@ -504,13 +510,13 @@ HOT static void settle_under_way(struct attempt *a, long rc)
 		trust_enter(a);
 	if (unlikely(spent_ns > KNEE_SLOW_NS || a->slowness.measures || a->space->knee) && a->aid.possible &&
 	    !a->aid.on)
-		a->past_until_ns = slowness_enter(a->space, &a->shim->range, spent_ns, a->walked_ns,
-						  &a->slowness, a->answered_ns);
+		a->past_until_ns = slowness_enter(a->space, &a->connecting->ledger->range, spent_ns,
+						  a->walked_ns, &a->slowness, a->answered_ns);
 	if (unlikely(tracked->watched))
 		SPACE_REUSE_ADD(a->space, reuse_misses, 1);
 	if (unlikely(a->space->apart))
-		usage_promote(&a->shim->ledger, a->space);
-	events_use_changed(a->shim, a->events, a->space, a->answered_ns);
+		usage_promote(a->connecting->ledger->writer, a->connecting->ledger->arena, a->space);
+	events_use_changed(&a->connecting->journal, a->events, a->space, a->answered_ns);
 	if (unlikely(tracked->flags & CLOSED_IN_CALL))
 		end_closed_in_call(a, rc);
 }
@@ -531,7 +537,7 @@ COLD static void settle_failed(struct attempt *a, long rc)
 	else if (a->space) {
 		space_failed(a->space, (int)-rc);
 		if (a->spreading)
-			trust_failed(a->shim, a->space, (int)-rc, time_of(a));
+			trust_failed(a->connecting->ledger, a->space, (int)-rc, time_of(a));
 	}
 }
 
@@ -553,9 +559,9 @@ COLD static void settle_full(struct attempt *a)
 COLD static void end_deferral(struct attempt *a)
 {
 	if (a->tracked->flags & DEFERRED)
-		a->shim->deferred_count--;
+		a->connecting->sockets->deferred_count--;
 	a->tracked->flags &= ~(uint32_t)DEFERRED;
-	a->shim->deferrals++;
+	a->connecting->sockets->deferrals++;
 	if (a->space)
 		space_deferred(a->space);
 }
@@ -566,7 +572,7 @@ COLD static void enter_exhausted(struct attempt *a, struct tuple_space *space)
 	a->destination->exhausted++;
 	if (space)
 		space_exhausted(space);
-	events_exhausted(a->shim, a->events, a->destination, a->candidates, time_of(a));
+	events_exhausted(&a->connecting->journal, a->events, a->destination, a->candidates, time_of(a));
 }
 
 /* The same, for an attempt that took no port. The lock is held. */
@@ -599,7 +605,7 @@ static inline void let_go(struct attempt *a, long rc)
 		end_deferral(a);
 	if (likely(a->destination))
 		a->destination->users--;
-	tracked_put(a->shim, tracked);
+	tracked_put(a->connecting->sockets, tracked);
 }
 
 /* A source bound by us that no packet can leave from towards this destination is not the program's error. */
@@ -642,7 +648,7 @@ COLD static bool settle_refused(struct attempt *a, long rc, bool full, bool blam
 		a->destination->load_valid = false;
 		space_aside(a->space);
 		a->space->aside_until_ns = a->answered_ns + SPREAD_ASIDE_S * SECOND_NS;
-		events_aside(a->shim, a->events, &a->source, a->to, (int)-rc, a->answered_ns);
+		events_aside(&a->connecting->journal, a->events, &a->source, a->to, (int)-rc, a->answered_ns);
 		return true;
 	}
 	settle_failed(a, rc);
@@ -655,7 +661,7 @@ COLD static bool settle_refused(struct attempt *a, long rc, bool full, bool blam
 COLD static bool settle_uncounted(struct attempt *a, long rc)
 {
 	if (a->waits && !attempt_under_way(rc) && !is_no_attempt(rc))
-		ledger_failed(&a->shim->ledger, a->to, (int)-rc, a->answered_ns);
+		ledger_failed(a->connecting->ledger, a->to, (int)-rc, a->answered_ns);
 	return rc == -EADDRNOTAVAIL && want_port(a);
 }
 
@@ -670,8 +676,8 @@ HOT static bool settle(struct attempt *a, long rc)
 
 	if (unlikely((a->destination || a->waits) && !a->space))
 		learned = learn_source(a, rc, &source);
-	if (unlikely(full) && a->shim->range_until_ns <= a->answered_ns)
-		shim_refresh_range(a->shim, a->answered_ns);
+	if (unlikely(full) && a->connecting->ledger->range_until_ns <= a->answered_ns)
+		ledger_refresh_range(a->connecting->ledger, a->answered_ns);
 	if (unlikely(!attempt_under_way(rc) && !full))
 		unbind_source(a);
 	if (unlikely(!attempt_enter(a)))
@@ -679,7 +685,7 @@ HOT static bool settle(struct attempt *a, long rc)
 	if (unlikely(!(a->tracked->flags & IN_CALL))) {
 		/* A signal handler of this thread has closed the fd, and entered the end. */
 		let_go(a, rc);
-		shim_leave(a->shim);
+		lock_leave(a->connecting->lock);
 		return false;
 	}
 	if (unlikely(a->waits) && (full || attempt_under_way(rc)))
@@ -698,13 +704,13 @@ HOT static bool settle(struct attempt *a, long rc)
 	if (unlikely(again))
 		return true;
 	if (unlikely(may_try_next) && a->flags & (BOUND_ONCE | NO_PORT_BY_US)) {
-		shim_leave(a->shim);
+		lock_leave(a->connecting->lock);
 		unbind_source(a);
 		if (!attempt_enter(a))
 			return false;
 	}
 	let_go(a, rc);
-	shim_leave(a->shim);
+	lock_leave(a->connecting->lock);
 	return false;
 }
 
@@ -723,8 +729,8 @@ COLD static bool set_aside(struct attempt *a, long rc)
 	a->destination->load_valid = false;
 	space_aside(a->space);
 	a->space->aside_until_ns = time_of(a) + SPREAD_ASIDE_S * SECOND_NS;
-	spread_aside(a->shim, &a->source, time_of(a));
-	events_aside(a->shim, a->events, &a->source, NULL, (int)-rc, time_of(a));
+	spread_aside(a->connecting, &a->source, time_of(a));
+	events_aside(&a->connecting->journal, a->events, &a->source, NULL, (int)-rc, time_of(a));
 	return true;
 }
 
@@ -739,7 +745,7 @@ COLD static bool is_not_parted(struct attempt *a, bool *lost)
 		return false;
 	if (!parted) {
 		a->space->doubtful = false;
-		shim_leave(a->shim);
+		lock_leave(a->connecting->lock);
 		return true;
 	}
 	space_released(a->space);
@@ -757,11 +763,11 @@ COLD static long refuse(struct attempt *a)
 {
 	if (likely(a->destination))
 		settle_exhausted(a);
-	shim_leave(a->shim);
+	lock_leave(a->connecting->lock);
 	unbind_source(a);
 	if (attempt_enter(a)) {
 		let_go(a, -EADDRNOTAVAIL);
-		shim_leave(a->shim);
+		lock_leave(a->connecting->lock);
 	}
 	/* connect() is a cancellation point, and the program's own call was not made. */
 	pthread_testcancel();
@@ -774,8 +780,8 @@ COLD static long take_port(struct attempt *a)
 {
 	a->port = PORT_TAKEN;
 	a->full = NULL;
-	shim_leave(a->shim);
-	long rc = deferral_make_real(a->shim, &a->held, a->fd);
+	lock_leave(a->connecting->lock);
+	long rc = deferral_make_real(a->connecting->sockets, &a->held, a->fd);
 	if (!rc)
 		a->flags &= ~(uint32_t)(SOURCE_BY_US | NO_PORT_BY_US);
 	if (!attempt_enter(a))
@@ -796,9 +802,9 @@ COLD static int wait_for_one(struct attempt *a)
 	if (a->paced || !cost_ns)
 		return 0;
 	a->paced = true;
-	shim_leave(a->shim);
+	lock_leave(a->connecting->lock);
 	pace_refusal(a->fd, a->turn, cost_ns, a->began_ns);
-	return !attempt_enter(a) ? -1 : pace_turn() != a->turn;
+	return !attempt_enter(a) ? -1 : freed_turn() != a->turn;
 }
 
 /* The rounds of an attempt. The lock is held at first, and let go. */
@@ -818,7 +824,7 @@ HOT static long go_round(struct attempt *a)
 				return waited ? -EADDRNOTAVAIL : refuse(a);
 			continue;
 		}
-		shim_leave(a->shim);
+		lock_leave(a->connecting->lock);
 		if (verdict == CHOSEN_SOURCE) {
 			bool lost;
 			if (unlikely(a->doubtful) && !is_not_parted(a, &lost)) {
@@ -845,28 +851,28 @@ COLD static long leave_alone(struct attempt *a)
 {
 	hold(a);
 	a->flags = a->tracked->flags;
-	shim_leave(a->shim);
+	lock_leave(a->connecting->lock);
 	long rc = a->call(a->argument);
-	if (rc == -EADDRNOTAVAIL && a->flags & DEFERRED && !deferral_make_real(a->shim, &a->held, a->fd)) {
+	if (rc == -EADDRNOTAVAIL && a->flags & DEFERRED && !deferral_make_real(a->connecting->sockets, &a->held, a->fd)) {
 		a->flags &= ~(uint32_t)NO_PORT_BY_US;
 		rc = a->call(a->argument);
 	}
 	if (attempt_enter(a)) {
 		if (a->tracked->flags & DEFERRED && attempt_under_way(rc))
 			end_deferral(a);
-		tracked_put(a->shim, a->tracked);
-		shim_leave(a->shim);
+		tracked_put(a->connecting->sockets, a->tracked);
+		lock_leave(a->connecting->lock);
 	}
 	return rc;
 }
 
-HOT long attempt_run(struct shim *shim, struct tracked *tracked, int fd, const struct endpoint *to,
-		     const struct rule *rule, real_call *call, void *argument)
+HOT long attempt_run(struct connecting *connecting, struct tracked *tracked, int fd,
+		     const struct endpoint *to, const struct rule *rule, real_call *call, void *argument)
 {
 	struct events events;
 	struct attempt a; /* what is not set here is set before it is read: to clear all takes long */
 
-	a.shim = shim;
+	a.connecting = connecting;
 	a.tracked = tracked;
 	a.fd = fd;
 	a.to = to;
@@ -892,9 +898,9 @@ HOT long attempt_run(struct shim *shim, struct tracked *tracked, int fd, const s
 		return call(argument);
 	long rc = go_round(&a);
 	if (unlikely(a.past_until_ns))
-		board_put(shim, &a.held, to, &a.source, a.past_until_ns, a.answered_ns);
+		board_put(connecting->board, &a.held, to, &a.source, a.past_until_ns, a.answered_ns);
 	if (unlikely(a.shown.stage == SHOWN_KEPT))
-		shown_port_say_kept(shim);
-	events_write(shim, &events);
+		shown_port_say_kept(connecting->sockets);
+	events_write(&connecting->journal, &events);
 	return rc;
 }

@@ -4,7 +4,7 @@
 #define HEADROOM_POOL_CONNECT_ATTEMPT_H
 
 #include "pool/base/hot.h"
-#include "pool/shim.h"
+#include "pool/connect/connecting.h"
 
 #include <errno.h>
 
@@ -24,7 +24,7 @@ typedef long real_call(void *argument);
  * Return: what the program is to get: the call's result or a negative errno. EADDRNOTAVAIL means that every
  *	source is full, and may come without the kernel having been asked.
  */
-long attempt_run(struct shim *shim, struct tracked *tracked, int fd, const struct endpoint *to,
+long attempt_run(struct connecting *connecting, struct tracked *tracked, int fd, const struct endpoint *to,
 		 const struct rule *rule, real_call *call, void *argument);
 
 /**

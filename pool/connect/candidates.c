@@ -6,6 +6,8 @@
 #include "pool/base/kernel.h"
 #include "pool/base/own_stack.h"
 #include "pool/connect/spread.h"
+#include "pool/connect/trust.h"
+#include "pool/ledger/own_segment.h"
 #include "pool/ledger/short_lived.h"
 #include "pool/routes/network.h"
 #include "pool/routes/route.h"
@@ -15,54 +17,57 @@
 
 #define SECOND_NS 1000000000ull
 
-HOT bool candidates_age(struct shim *shim, const struct destination *destination, bool spreading,
-			uint64_t now_ns, struct candidates_age *age)
+HOT bool candidates_age(struct connecting *connecting, const struct destination *destination,
+			bool spreading, uint64_t now_ns, struct candidates_age *age)
 {
 	/* Without branches: each of these is cheaper worked out than jumped over. */
-	bool capacity_matters =
-		spreading | destination->busy | destination->knee_past | (shim->knee.way == KNEE_WINDOW);
+	bool capacity_matters = spreading | destination->busy | destination->knee_past |
+				(connecting->knee.way == KNEE_WINDOW);
 	const struct rule *rule = destination->rule;
 
-	age->range = capacity_matters & (shim->range_until_ns <= now_ns);
+	age->range = capacity_matters & (connecting->ledger->range_until_ns <= now_ns);
 	age->list = spreading & rule->sources.automatic & (destination->sources_until_ns <= now_ns);
 	age->natural = spreading & ((rule->spread == SPREAD_SPILL) | destination->want_natural) &
 		       (destination->natural_until_ns <= now_ns);
-	age->segment = unlikely(shim->writer.state <= USAGE_WAITING) && !usage_still_waits(shim, now_ns);
-	age->siblings = spreading & (shim->siblings.until_ns <= now_ns) &
-			(shim->writer.state != USAGE_WITHOUT) & (shim->writer.state != USAGE_WAITING) &
-			!shim->writer.frozen;
+	age->segment = unlikely(connecting->ledger->writer->state <= USAGE_WAITING) &&
+		       !usage_still_waits(connecting->ledger, now_ns);
+	age->siblings = spreading & (connecting->ledger->siblings->until_ns <= now_ns) &
+			(connecting->ledger->writer->state != USAGE_WITHOUT) &
+			(connecting->ledger->writer->state != USAGE_WAITING) &
+			!connecting->ledger->writer->frozen;
 	age->trust = unlikely(destination->looking) && destination->trust->look_ns <= now_ns;
-	age->links =
-		spreading & destination->far & !rule->sources.automatic & (shim->links_until_ns <= now_ns);
-	age->board = !destination->spaces & (shim->board.until_ns <= now_ns) &
-		     (shim->writer.state != USAGE_WITHOUT) & !shim->writer.frozen;
+	age->links = spreading & destination->far & !rule->sources.automatic &
+		     (connecting->links_until_ns <= now_ns);
+	age->board = !destination->spaces & (connecting->board->until_ns <= now_ns) &
+		     (connecting->ledger->writer->state != USAGE_WITHOUT) &
+		     !connecting->ledger->writer->frozen;
 	return age->board | age->range | age->list | age->natural | age->segment | age->siblings |
 	       age->trust | age->links;
 }
 
 /* The same list found for many destinations is kept once. */
-COLD static const struct source_list *intern(struct shim *shim, const struct source_list *found)
+COLD static const struct source_list *intern(struct connecting *connecting, const struct source_list *found)
 {
-	for (unsigned i = 0; i < shim->auto_count; i++) {
-		const struct source_list *known = &shim->auto_lists[i];
+	for (unsigned i = 0; i < connecting->auto_count; i++) {
+		const struct source_list *known = &connecting->auto_lists[i];
 		if (known->count == found->count &&
 		    !memcmp(known->items, found->items, known->count * sizeof(*known->items)))
 			return known;
 	}
-	if (shim->auto_count == AUTO_LISTS_MAX)
+	if (connecting->auto_count == AUTO_LISTS_MAX)
 		return NULL;
-	struct source_list *list = &shim->auto_lists[shim->auto_count];
+	struct source_list *list = &connecting->auto_lists[connecting->auto_count];
 	*list = (struct source_list){ .count = found->count, .room = found->count };
-	list->items = arena_alloc(&shim->arena, found->count * sizeof(*list->items));
+	list->items = arena_alloc(connecting->ledger->arena, found->count * sizeof(*list->items));
 	if (!list->items)
 		return NULL;
 	memcpy(list->items, found->items, found->count * sizeof(*list->items));
-	shim->auto_count++;
+	connecting->auto_count++;
 	return list;
 }
 
-COLD static void refresh_list(struct shim *shim, const struct held *held, struct destination *destination,
-			      struct events *events, uint64_t now_ns)
+COLD static void refresh_list(struct connecting *connecting, const struct held *held,
+			      struct destination *destination, struct events *events, uint64_t now_ns)
 {
 	struct arena scratch = { 0 };
 	struct source_list found = { 0 };
@@ -70,61 +75,63 @@ COLD static void refresh_list(struct shim *shim, const struct held *held, struct
 	int rc = route_auto_sources(&scratch, &to, &found);
 	source_list_exclude(&found, &destination->rule->sources);
 
-	if (shim_enter_held(shim, held)) {
-		const struct source_list *list = found.count ? intern(shim, &found) : NULL;
+	if (lock_enter_held(connecting->lock, held)) {
+		const struct source_list *list = found.count ? intern(connecting, &found) : NULL;
 		if (list)
-			spread_prepare(shim, destination, list);
+			spread_prepare(connecting, destination, list);
 		if (rc)
-			events_auto_failed(shim, events, &to, -rc, now_ns);
+			events_auto_failed(&connecting->journal, events, &to, -rc, now_ns);
 		destination->sources_until_ns = now_ns + CANDIDATES_AUTO_LIFE_S * SECOND_NS;
-		shim_leave(shim);
+		lock_leave(connecting->lock);
 	}
 	arena_release(&scratch);
 }
 
-COLD static void refresh_natural(struct shim *shim, const struct held *held, struct destination *destination,
-				 uint64_t now_ns)
+COLD static void refresh_natural(struct connecting *connecting, const struct held *held,
+				 struct destination *destination, uint64_t now_ns)
 {
 	struct endpoint to = destination->to;
 	struct address natural;
 	int rc = route_source(&to, NULL, &natural);
 
-	if (!shim_enter_held(shim, held))
+	if (!lock_enter_held(connecting->lock, held))
 		return;
 	if (!rc)
-		destination->natural = ledger_space(&shim->ledger, destination, &natural);
+		destination->natural = ledger_space(connecting->ledger, destination, &natural);
 	destination->natural_until_ns = now_ns + CANDIDATES_NATURAL_LIFE_S * SECOND_NS;
-	shim_leave(shim);
+	lock_leave(connecting->lock);
 }
 
 /* What was known of pairs is worked out anew. The lock is held. */
-static void doubt(struct shim *shim)
+static void doubt(struct connecting *connecting)
 {
-	for (struct destination *d = ledger_next(&shim->ledger, NULL); d; d = ledger_next(&shim->ledger, d))
+	for (struct destination *d = ledger_next(connecting->ledger, NULL); d;
+	     d = ledger_next(connecting->ledger, d))
 		for (struct tuple_space *s = d->spaces; s; s = s->next)
-			s->doubtful = d->far && links_part(&shim->links, &d->to.ip, &s->source);
+			s->doubtful = d->far && links_part(&connecting->links, &d->to.ip, &s->source);
 }
 
-COLD static void refresh_links(struct shim *shim, const struct held *held, uint64_t now_ns)
+COLD static void refresh_links(struct connecting *connecting, const struct held *held, uint64_t now_ns)
 {
 	struct arena scratch = { 0 };
 	struct links found = { 0 };
 	int rc = links_read(&scratch, &found);
 
-	if (shim_enter_held(shim, held)) {
+	if (lock_enter_held(connecting->lock, held)) {
 		size_t size = found.count * sizeof(*found.items);
-		bool same = found.count == shim->links.count &&
-			    (!size || !memcmp(found.items, shim->links.items, size));
-		struct link *items = rc || same ? NULL : arena_alloc(&shim->arena, size);
+		bool same = found.count == connecting->links.count &&
+			    (!size || !memcmp(found.items, connecting->links.items, size));
+		struct link *items = rc || same ? NULL : arena_alloc(connecting->ledger->arena, size);
 		if (items) {
 			memcpy(items, found.items, size);
-			arena_free(&shim->arena, shim->links.items, shim->links.room * sizeof(*items));
-			shim->links =
+			arena_free(connecting->ledger->arena, connecting->links.items,
+				   connecting->links.room * sizeof(*items));
+			connecting->links =
 				(struct links){ .items = items, .count = found.count, .room = found.count };
-			doubt(shim);
+			doubt(connecting);
 		}
-		shim->links_until_ns = now_ns + CANDIDATES_LINKS_LIFE_S * SECOND_NS;
-		shim_leave(shim);
+		connecting->links_until_ns = now_ns + CANDIDATES_LINKS_LIFE_S * SECOND_NS;
+		lock_leave(connecting->lock);
 	}
 	arena_release(&scratch);
 }
@@ -184,8 +191,16 @@ COLD bool candidates_parted(const struct endpoint *to, const struct address *sou
 	return q.answer;
 }
 
+COLD static void refresh_siblings(struct connecting *connecting, const struct held *held, uint64_t now_ns)
+{
+	if (!siblings_refresh(connecting->ledger->siblings, held, now_ns))
+		return;
+	ledger_heed_siblings(connecting->ledger);
+	lock_leave(connecting->lock);
+}
+
 struct refresh {
-	struct shim *shim;
+	struct connecting *connecting;
 	const struct held *held;
 	struct destination *destination;
 	const struct candidates_age *age;
@@ -199,28 +214,30 @@ static void refresh(void *argument)
 
 	/* The segment says which namespace it is of, and siblings are those of the same. */
 	if (r->age->segment && network_thread_is_home())
-		usage_start(r->shim, r->held);
+		usage_start(r->connecting->ledger, r->held);
 	if (r->age->board)
-		board_refresh(r->shim, r->held, r->now_ns);
+		board_refresh(r->connecting->board, r->held, r->now_ns);
 	/* Whoever is helped has to know it: see knee_keeps_for_last(). */
-	if (r->age->range || (r->age->board && r->shim->board.filled && r->shim->range_until_ns <= r->now_ns))
-		shim_refresh_range(r->shim, r->now_ns);
+	if (r->age->range || (r->age->board && r->connecting->board->filled &&
+			      r->connecting->ledger->range_until_ns <= r->now_ns))
+		ledger_refresh_range(r->connecting->ledger, r->now_ns);
 	if (r->age->list)
-		refresh_list(r->shim, r->held, r->destination, r->events, r->now_ns);
+		refresh_list(r->connecting, r->held, r->destination, r->events, r->now_ns);
 	if (r->age->natural)
-		refresh_natural(r->shim, r->held, r->destination, r->now_ns);
+		refresh_natural(r->connecting, r->held, r->destination, r->now_ns);
 	if (r->age->trust)
-		trust_look(r->shim, r->held, r->destination, r->now_ns);
+		trust_look(r->connecting->ledger, r->held, r->destination, r->now_ns);
 	if (r->age->links)
-		refresh_links(r->shim, r->held, r->now_ns);
+		refresh_links(r->connecting, r->held, r->now_ns);
 	if (r->age->siblings)
-		siblings_refresh(r->shim, r->held, r->now_ns);
+		refresh_siblings(r->connecting, r->held, r->now_ns);
 }
 
-COLD void candidates_refresh(struct shim *shim, const struct held *held, struct destination *destination,
-			     const struct candidates_age *age, struct events *events, uint64_t now_ns)
+COLD void candidates_refresh(struct connecting *connecting, const struct held *held,
+			     struct destination *destination, const struct candidates_age *age,
+			     struct events *events, uint64_t now_ns)
 {
-	struct refresh r = { .shim = shim,
+	struct refresh r = { .connecting = connecting,
 			     .held = held,
 			     .destination = destination,
 			     .age = age,

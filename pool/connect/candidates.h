@@ -3,8 +3,8 @@
 #ifndef HEADROOM_POOL_CONNECT_CANDIDATES_H
 #define HEADROOM_POOL_CONNECT_CANDIDATES_H
 
-#include "pool/log/events.h"
-#include "pool/shim.h"
+#include "pool/connect/connecting.h"
+#include "pool/connect/events.h"
 
 enum { CANDIDATES_NATURAL_LIFE_S = 5, CANDIDATES_AUTO_LIFE_S = 30, CANDIDATES_LINKS_LIFE_S = 30 };
 
@@ -25,16 +25,17 @@ struct candidates_age {
  * @spreading:	its source is ours to choose
  * Return: false if nothing has to be
  */
-bool candidates_age(struct shim *shim, const struct destination *destination, bool spreading, uint64_t now_ns,
-		    struct candidates_age *age);
+bool candidates_age(struct connecting *connecting, const struct destination *destination,
+		    bool spreading, uint64_t now_ns, struct candidates_age *age);
 
 /**
  * candidates_refresh() - look it up: a few system calls each; call without the lock
  * @held:	the socket it is for; nothing is entered if the process was forked meanwhile
  * @destination:	with a user, so that it stays
  */
-void candidates_refresh(struct shim *shim, const struct held *held, struct destination *destination,
-			const struct candidates_age *age, struct events *events, uint64_t now_ns);
+void candidates_refresh(struct connecting *connecting, const struct held *held,
+			struct destination *destination, const struct candidates_age *age,
+			struct events *events, uint64_t now_ns);
 
 /**
  * candidates_class_is_ordinary() - does a traffic class take the way to a destination that a socket without

@@ -25,22 +25,12 @@ enum {
 /**
  * pace_refusal() - wait as long as the kernel would have taken to refuse; call without the lock
  * @fd:		the socket: does it block?
- * @turn:	pace_turn() as of when it was found out that there is no port
+ * @turn:	freed_turn() as of when it was found out that there is no port
  * @cost_ns:	what the kernel's refusal took; 0: not known
  * @began_ns:	when connect() was called
  * Return: true if it waited
  */
 bool pace_refusal(int fd, unsigned turn, uint64_t cost_ns, uint64_t began_ns);
-
-/**
- * pace_turn() - how often a full tuple space got a free port
- */
-unsigned pace_turn(void);
-
-/**
- * pace_freed() - one more: wake who waits for it
- */
-void pace_freed(void);
 
 /**
  * pace_cost() - what a refusal costs, now that one more was seen

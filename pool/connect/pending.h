@@ -10,12 +10,13 @@
  * @held:	the socket, SOCKET_CONNECTING, _OPEN or _BROKEN
  * Return: as attempt_run()
  */
-long pending_again(struct shim *shim, const struct held *held, int fd, real_call *call, void *argument);
+long pending_again(struct connecting *connecting, const struct held *held, int fd, real_call *call,
+		   void *argument);
 
 /**
  * pending_error_read() - the program read SO_ERROR of a socket whose attempt is under way
  * @error:	what it got, not 0
  */
-void pending_error_read(struct shim *shim, const struct held *held, int error);
+void pending_error_read(struct connecting *connecting, const struct held *held, int error);
 
 #endif

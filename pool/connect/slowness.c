@@ -2,18 +2,18 @@
 /* slowness - which tuple spaces are past the knee, and so which connect() gets the option of knee.h. */
 #include "pool/connect/slowness.h"
 
-#include "pool/shim.h"
+#include "pool/connect/connecting.h"
 
 /* Of the first ones to new destinations some are measured, not all: what is found out is for others. */
 #define FIRST_EVERY_NS 250000000ull
 /* While one is being made to find out, no other is; its time is entered when it is done. */
 #define ONE_AT_A_TIME_NS 100000000ull
 
-static bool measures_first(struct shim *shim, uint64_t now_ns)
+static bool measures_first(struct connecting *connecting, uint64_t now_ns)
 {
-	if (!board_is_there(shim) || shim->board.measured_ns + FIRST_EVERY_NS > now_ns)
+	if (!board_is_there(connecting->board) || connecting->board->measured_ns + FIRST_EVERY_NS > now_ns)
 		return false;
-	shim->board.measured_ns = now_ns;
+	connecting->board->measured_ns = now_ns;
 	return true;
 }
 
@@ -27,14 +27,15 @@ static void mark_past(struct tuple_space *space, uint64_t until_ns)
 }
 
 /* What others found out of it. */
-static void look_first(struct shim *shim, struct tuple_space *space, uint64_t now_ns, struct slowness *out)
+static void look_first(struct connecting *connecting, struct tuple_space *space, uint64_t now_ns,
+		       struct slowness *out)
 {
-	uint64_t until_ns = board_until(shim, &space->destination->to, &space->source, now_ns);
+	uint64_t until_ns = board_until(connecting->board, &space->destination->to, &space->source, now_ns);
 
 	space->knee &= (uint8_t)~KNEE_NEW;
 	if (until_ns > now_ns)
 		mark_past(space, until_ns);
-	else if (measures_first(shim, now_ns))
+	else if (measures_first(connecting, now_ns))
 		out->measures = KNEE_COLD;
 }
 
@@ -49,8 +50,8 @@ static void look_past(struct destination *destination, const struct tuple_space 
 	out->measures = 1;
 }
 
-COLD void slowness_look(struct shim *shim, struct destination *destination, struct tuple_space *space,
-			uint32_t in_use, uint64_t now_ns, struct slowness *out)
+COLD void slowness_look(struct connecting *connecting, struct destination *destination,
+			struct tuple_space *space, uint32_t in_use, uint64_t now_ns, struct slowness *out)
 {
 	*out = (struct slowness){ 0 };
 	if (!space) {
@@ -58,18 +59,18 @@ COLD void slowness_look(struct shim *shim, struct destination *destination, stru
 		space = destination->natural ? destination->natural : destination->spaces;
 		if (!space) {
 			static const struct address any;
-			out->helps = board_until(shim, &destination->to, &any, now_ns) > now_ns;
-			if (!out->helps && measures_first(shim, now_ns))
+			out->helps = board_until(connecting->board, &destination->to, &any, now_ns) > now_ns;
+			if (!out->helps && measures_first(connecting, now_ns))
 				out->measures = KNEE_COLD;
 			return;
 		}
-		in_use = space_in_use(space, &shim->range, now_ns);
-		if (destination->busy && knee_is_near(in_use, &shim->range))
+		in_use = space_in_use(space, &connecting->ledger->range, now_ns);
+		if (destination->busy && knee_is_near(in_use, &connecting->ledger->range))
 			out->helps = true;
 	}
 	if (space->knee & KNEE_NEW)
-		look_first(shim, space, now_ns, out);
-	if (space->knee & KNEE_OTHERS && knee_is_near(in_use + space->others, &shim->range))
+		look_first(connecting, space, now_ns, out);
+	if (space->knee & KNEE_OTHERS && knee_is_near(in_use + space->others, &connecting->ledger->range))
 		out->helps = true;
 	else if (space->knee & KNEE_PAST)
 		look_past(destination, space, now_ns, out);

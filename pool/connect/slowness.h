@@ -38,17 +38,7 @@ enum {
 	KNEE_COLD = 2,
 };
 
-/* What is marked against a tuple space: tuple_space.knee. Most have none. */
-enum knee_mark {
-	KNEE_NEW = 1,     /* nothing was asked about it yet */
-	KNEE_SUSPECT = 2, /* the last unhelped connect() was slow */
-	KNEE_PAST = 4,    /* past the knee: helped until knee_retest_ns of the destination */
-	KNEE_OTHERS = 8,  /* siblings have something in use */
-	KNEE_WALKED = 16, /* the last one that was measured walked, in a range where that says little */
-	KNEE_SKIPS = 32,  /* times KNEE_SKIP at most: slow ones that say nothing */
-};
-
-struct shim;
+struct connecting;
 
 /* How one connect() is to be made. */
 struct slowness {
@@ -63,7 +53,7 @@ struct slowness {
  * @space:	NULL: not known
  * @in_use:	its ports in use by this process
  */
-void slowness_look(struct shim *shim, struct destination *destination, struct tuple_space *space,
+void slowness_look(struct connecting *connecting, struct destination *destination, struct tuple_space *space,
 		   uint32_t in_use, uint64_t now_ns, struct slowness *out);
 
 /**

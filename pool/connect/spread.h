@@ -3,7 +3,7 @@
 #ifndef HEADROOM_POOL_CONNECT_SPREAD_H
 #define HEADROOM_POOL_CONNECT_SPREAD_H
 
-#include "pool/shim.h"
+#include "pool/connect/connecting.h"
 
 enum verdict {
 	CHOSEN_SOURCE,  /* bind to it */
@@ -21,7 +21,8 @@ struct choice {
  * spread_prepare() - give a destination its list of sources; call before choosing, with the lock held
  * Return: false when memory is short: then spread over nothing
  */
-bool spread_prepare(struct shim *shim, struct destination *destination, const struct source_list *sources);
+bool spread_prepare(struct connecting *connecting, struct destination *destination,
+		    const struct source_list *sources);
 
 /**
  * spread_choose() - choose, for one attempt
@@ -30,8 +31,9 @@ bool spread_prepare(struct shim *shim, struct destination *destination, const st
  * @began_ns:	start of the attempt: what was found full since is not chosen again
  * @choice:	filled in
  */
-enum verdict spread_choose(struct shim *shim, struct destination *destination, struct tuple_space *own,
-			   uint64_t began_ns, uint64_t now_ns, struct choice *choice);
+enum verdict spread_choose(struct connecting *connecting, struct destination *destination,
+			   struct tuple_space *own, uint64_t began_ns, uint64_t now_ns,
+			   struct choice *choice);
 
 /**
  * spread_full() - a source was found full: remember it
@@ -67,7 +69,7 @@ void spread_full_for_one(struct tuple_space *space, uint64_t now_ns);
 /**
  * spread_aside() - do not use a source for SPREAD_ASIDE_S
  */
-void spread_aside(struct shim *shim, const struct address *source, uint64_t now_ns);
+void spread_aside(struct connecting *connecting, const struct address *source, uint64_t now_ns);
 
 enum { SPREAD_FULL_COST = 16, SPREAD_ASIDE_S = 30, SPREAD_FULL_SURE = 8 };
 

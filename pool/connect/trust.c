@@ -2,8 +2,6 @@
 /* trust - how far a source is trusted towards a destination, by what came of its connections. */
 #include "pool/connect/trust.h"
 
-#include "pool/log/events.h"
-#include "pool/shim.h"
 #include "pool/socket/progress.h"
 
 #include <errno.h>
@@ -27,24 +25,24 @@ static bool has_others(const struct destination *d)
 	return d->by_source.count > 1 || (d->by_source.count && d->rule->spread == SPREAD_SPILL);
 }
 
-COLD struct trust_of_all *trust_of_all(struct shim *shim, struct destination *destination)
+COLD struct trust_of_all *trust_of_all(struct ledger *ledger, struct destination *destination)
 {
 	if (destination->trust)
 		return destination->trust;
-	destination->trust = arena_alloc(&shim->arena, sizeof(*destination->trust));
+	destination->trust = arena_alloc(ledger->arena, sizeof(*destination->trust));
 	if (destination->trust)
 		*destination->trust = (struct trust_of_all){ 0 };
 	return destination->trust;
 }
 
 /* Where a source has one its destination has one too. */
-static struct trust *trust_of(struct shim *shim, struct tuple_space *space)
+static struct trust *trust_of(struct ledger *ledger, struct tuple_space *space)
 {
 	if (space->trust)
 		return space->trust;
-	if (!trust_of_all(shim, space->destination))
+	if (!trust_of_all(ledger, space->destination))
 		return NULL;
-	struct trust *trust = arena_alloc(&shim->arena, sizeof(*trust));
+	struct trust *trust = arena_alloc(ledger->arena, sizeof(*trust));
 	if (trust) {
 		*trust = (struct trust){ .fd = -1 };
 		space->destination->trust->known++;
@@ -94,7 +92,7 @@ static void count_doubts(struct ledger *ledger, struct destination *d)
 }
 
 /* Nothing is left to know. */
-static void tidy(struct shim *shim, struct tuple_space *space, uint64_t now_ns)
+static void tidy(struct ledger *ledger, struct tuple_space *space, uint64_t now_ns)
 {
 	struct destination *d = space->destination;
 	struct trust *t = space->trust;
@@ -103,13 +101,13 @@ static void tidy(struct shim *shim, struct tuple_space *space, uint64_t now_ns)
 		t->charge = 0;
 	if (t->charge || t->streak || t->aside || t->resting || t->fd >= 0 || space->doubt & TRUST_UNTESTED)
 		return;
-	arena_free(&shim->arena, t, sizeof(*t));
+	arena_free(ledger->arena, t, sizeof(*t));
 	space->trust = NULL;
 	if (d->doubted)
-		count_doubts(&shim->ledger, d);
+		count_doubts(ledger, d);
 	if (--d->trust->known || d->trust->sticky || d->trust->many_threads)
 		return;
-	arena_free(&shim->arena, d->trust, sizeof(*d->trust));
+	arena_free(ledger->arena, d->trust, sizeof(*d->trust));
 	d->trust = NULL;
 	d->looking = false;
 }
@@ -136,8 +134,8 @@ COLD static void note_thread(struct destination *d)
 	struct trust_of_all *all = d->trust;
 
 	if (!all->thread)
-		all->thread = shim_thread();
-	if (all->many_threads || all->thread == shim_thread())
+		all->thread = lock_thread();
+	if (all->many_threads || all->thread == lock_thread())
 		return;
 	all->many_threads = true;
 	d->tested = d->load_valid = false;
@@ -147,7 +145,7 @@ COLD static void note_thread(struct destination *d)
 	}
 }
 
-COLD void trust_begins_slowly(struct shim *shim, struct tuple_space *space, int fd, uint64_t now_ns)
+COLD void trust_begins_slowly(struct ledger *ledger, struct tuple_space *space, int fd, uint64_t now_ns)
 {
 	struct destination *d = space->destination;
 	unsigned begun = space->doubt & TRUST_BEGUN;
@@ -155,7 +153,7 @@ COLD void trust_begins_slowly(struct shim *shim, struct tuple_space *space, int 
 	/* The count stays below its flags. */
 	if (begun == TRUST_BEGUN)
 		space->doubt--;
-	struct trust *t = has_others(d) ? trust_of(shim, space) : NULL;
+	struct trust *t = has_others(d) ? trust_of(ledger, space) : NULL;
 	if (!t) {
 		space->doubt = 0;
 		return;
@@ -189,7 +187,7 @@ static void enter_answers(struct tuple_space *space, uint32_t count)
 }
 
 /* One has served. @data: by bytes, not by having stayed up alone */
-static void enter_served(struct shim *shim, struct tuple_space *space, bool data, uint64_t now_ns)
+static void enter_served(struct ledger *ledger, struct tuple_space *space, bool data, uint64_t now_ns)
 {
 	struct destination *d = space->destination;
 
@@ -201,11 +199,11 @@ static void enter_served(struct shim *shim, struct tuple_space *space, bool data
 	forgive(space->trust);
 	space->trust->waiting = false;
 	space->trust->fd = -1;
-	tidy(shim, space, now_ns);
+	tidy(ledger, space, now_ns);
 	d->load_valid = false;
 }
 
-COLD void trust_connected(struct shim *shim, struct tuple_space *space, int fd, uint64_t now_ns)
+COLD void trust_connected(struct ledger *ledger, struct tuple_space *space, int fd, uint64_t now_ns)
 {
 	struct destination *d = space->destination;
 
@@ -224,14 +222,14 @@ COLD void trust_connected(struct shim *shim, struct tuple_space *space, int fd, 
 			space->trust->fd = -1;
 	}
 	/* Where some are turned away, whether this one serves is to be learned. */
-	struct trust *t = d->trust->turned_away ? trust_of(shim, space) : space->trust;
+	struct trust *t = d->trust->turned_away ? trust_of(ledger, space) : space->trust;
 	if (!t)
 		return;
 	if (t->fd < 0 && (d->trust->turned_away || space->doubt & TRUST_UNTESTED))
 		look_at(space, fd, now_ns, now_ns + look_after(0));
 	if (t->fd == fd)
 		t->answered = true;
-	tidy(shim, space, now_ns);
+	tidy(ledger, space, now_ns);
 }
 
 /* Errors that tell of the network or of the other side (connect(2), tcp(7), ip(7)). */
@@ -280,11 +278,11 @@ static bool lengthen_row(struct trust *t, const struct trust_of_all *all, bool t
 	return (t->row >= ROW_AMONG_FEW && good >= ANSWERS_BETWEEN * (bad + 1)) || t->row >= ROW_AMONG_MANY;
 }
 
-COLD static void enter_failure(struct shim *shim, struct tuple_space *space, int error, bool turned_away,
+COLD static void enter_failure(struct ledger *ledger, struct tuple_space *space, int error, bool turned_away,
 			       uint64_t now_ns)
 {
 	struct destination *d = space->destination;
-	struct trust *t = has_others(d) ? trust_of(shim, space) : NULL;
+	struct trust *t = has_others(d) ? trust_of(ledger, space) : NULL;
 
 	if (!t)
 		return;
@@ -314,29 +312,30 @@ COLD static void enter_failure(struct shim *shim, struct tuple_space *space, int
 		space->doubt--;
 	space->doubt |= TRUST_UNTESTED | TRUST_UNSERVED;
 	d->trust->failures++;
-	shim->ledger.doubted += !d->doubted;
+	ledger->doubted += !d->doubted;
 	d->doubted = true;
 	d->trust->turned_away |= turned_away;
 	d->load_valid = false;
 }
 
-COLD void trust_failed(struct shim *shim, struct tuple_space *space, int error, uint64_t now_ns)
+COLD void trust_failed(struct ledger *ledger, struct tuple_space *space, int error, uint64_t now_ns)
 {
 	/* A refused SYN is ECONNREFUSED: this one had come up (tcp_reset(), net/ipv4/tcp_input.c). */
 	bool turned_away = error == ECONNRESET || error == EPIPE;
 
 	if (tells_of_network(error))
-		enter_failure(shim, space, error, turned_away, now_ns);
+		enter_failure(ledger, space, error, turned_away, now_ns);
 	else if (space->doubt & TRUST_BEGUN)
 		space->doubt--;
 }
 
-COLD void trust_turned_away(struct shim *shim, struct tuple_space *space, uint64_t now_ns)
+COLD void trust_turned_away(struct ledger *ledger, struct tuple_space *space, uint64_t now_ns)
 {
-	enter_failure(shim, space, ECONNRESET, true, now_ns);
+	enter_failure(ledger, space, ECONNRESET, true, now_ns);
 }
 
-COLD void trust_served(struct shim *shim, struct tuple_space *space, bool news, bool data, uint64_t now_ns)
+COLD void trust_served(struct ledger *ledger, struct tuple_space *space, bool news, bool data,
+		       uint64_t now_ns)
 {
 	if (!space->destination->trust) {
 		space->doubt = data ? 0 : space->doubt & TRUST_UNSERVED;
@@ -344,7 +343,7 @@ COLD void trust_served(struct shim *shim, struct tuple_space *space, bool news, 
 	}
 	if (news)
 		enter_answers(space, (space->doubt & TRUST_BEGUN) != 0);
-	enter_served(shim, space, data, now_ns);
+	enter_served(ledger, space, data, now_ns);
 }
 
 COLD uint32_t trust_charge(const struct tuple_space *space, uint64_t now_ns)
@@ -354,12 +353,13 @@ COLD uint32_t trust_charge(const struct tuple_space *space, uint64_t now_ns)
 	return t && ledger_tick(now_ns) - t->charge_tick <= USAGE_TICKS_KEPT ? t->charge : 0;
 }
 
-COLD enum trust_rank trust_rank(struct shim *shim, struct tuple_space *space, bool patient, uint64_t now_ns)
+COLD enum trust_rank trust_rank(struct ledger *ledger, struct tuple_space *space, bool patient,
+				uint64_t now_ns)
 {
 	const struct destination *d = space->destination;
 
 	if (space->trust)
-		tidy(shim, space, now_ns);
+		tidy(ledger, space, now_ns);
 	struct trust *t = space->trust;
 	if (!t)
 		return TRUST_FULL;
@@ -392,7 +392,7 @@ bool trust_may_try(const struct tuple_space *space, uint64_t now_ns)
 }
 
 /* What the kernel says of the connection that is looked at. The lock is held. */
-static void judge(struct shim *shim, struct tuple_space *space, const struct socket_progress *now,
+static void judge(struct ledger *ledger, struct tuple_space *space, const struct socket_progress *now,
 		  uint64_t now_ns)
 {
 	struct trust *t = space->trust;
@@ -423,7 +423,7 @@ static void judge(struct shim *shim, struct tuple_space *space, const struct soc
 	space->doubt &= (uint8_t)~TRUST_BEGUN;
 	t->answered = true;
 	if (now->data_came || age_ns >= up_ns)
-		enter_served(shim, space, now->data_came, now_ns);
+		enter_served(ledger, space, now->data_came, now_ns);
 	else if (!(space->doubt & TRUST_UNTESTED) && !space->destination->trust->turned_away) {
 		space->doubt &= TRUST_UNSERVED;
 		t->fd = -1;
@@ -437,38 +437,38 @@ struct looked_at {
 	uint64_t began_ns;
 };
 
-COLD void trust_look(struct shim *shim, const struct held *held, struct destination *destination,
+COLD void trust_look(struct ledger *ledger, const struct held *held, struct destination *destination,
 		     uint64_t now_ns)
 {
 	struct looked_at at[LOOK_AT];
 	struct socket_progress progress[LOOK_AT];
 	unsigned count = 0;
 
-	if (!shim_enter_held(shim, held))
+	if (!lock_enter_held(ledger->lock, held))
 		return;
 	for (struct tuple_space *s = destination->spaces; s && count < LOOK_AT; s = s->next)
 		if (s->trust && s->trust->fd >= 0 && s->trust->look_ns <= now_ns)
 			at[count++] = (struct looked_at){ s, s->trust->fd, s->trust->began_ns };
 	/* For whoever comes meanwhile. */
 	destination->looking = false;
-	shim_leave(shim);
+	lock_leave(ledger->lock);
 	for (unsigned i = 0; i < count; i++)
 		socket_look(at[i].fd, &progress[i]);
-	if (!shim_enter_held(shim, held))
+	if (!lock_enter_held(ledger->lock, held))
 		return;
 	for (unsigned i = 0; i < count; i++) {
 		struct trust *t = at[i].space->trust;
 		if (t && t->fd == at[i].fd && t->began_ns == at[i].began_ns)
-			judge(shim, at[i].space, &progress[i], now_ns);
+			judge(ledger, at[i].space, &progress[i], now_ns);
 	}
 	for (struct tuple_space *s = destination->spaces; s; s = s->next)
 		if (s->trust && s->trust->fd >= 0)
 			look_later(destination, s->trust->look_ns);
 	destination->load_valid = false;
-	shim_leave(shim);
+	lock_leave(ledger->lock);
 }
 
-COLD void trust_say(struct shim *shim, struct events *events, struct destination *destination,
+COLD void trust_say(struct journal *journal, struct events *events, struct destination *destination,
 		    uint64_t now_ns)
 {
 	if (!destination->trust || !destination->trust->say)
@@ -477,7 +477,29 @@ COLD void trust_say(struct shim *shim, struct events *events, struct destination
 	for (struct tuple_space *s = destination->spaces; s; s = s->next)
 		if (s->trust && s->trust->say) {
 			s->trust->say = false;
-			events_failing(shim, events, s, s->trust->turned_away ? ECONNRESET : s->trust->error,
-				       now_ns);
+			events_failing(journal, events, s,
+				       s->trust->turned_away ? ECONNRESET : s->trust->error, now_ns);
 		}
 }
+
+static bool stays(const struct destination *destination, uint64_t now_ns)
+{
+	(void)now_ns;
+	for (const struct tuple_space *s = destination->trust ? destination->spaces : NULL; s; s = s->next)
+		if (s->trust && s->trust->aside)
+			return true;
+	return false;
+}
+
+static void leaves(void *self, struct ledger *ledger, struct destination *destination)
+{
+	(void)self;
+	ledger->doubted -= destination->doubted;
+	for (struct tuple_space *s = destination->spaces; s; s = s->next)
+		if (s->trust)
+			arena_free(ledger->arena, s->trust, sizeof(*s->trust));
+	if (destination->trust)
+		arena_free(ledger->arena, destination->trust, sizeof(*destination->trust));
+}
+
+const struct ledger_tenant trust_tenant = { .stays = stays, .leaves = leaves };

@@ -30,15 +30,12 @@
 #define HEADROOM_POOL_CONNECT_TRUST_H
 
 #include "pool/base/hot.h"
+#include "pool/connect/events.h"
+#include "pool/ledger/ledger.h"
 
 #include <stdbool.h>
 #include <stdint.h>
 
-struct shim;
-struct held;
-struct events;
-struct destination;
-struct tuple_space;
 
 enum {
 	TRUST_PROBE_AFTER = 128, /* answers of others for one connection that tries a source set aside */
@@ -49,14 +46,6 @@ enum {
 	TRUST_PATIENT_REST = 64,
 	TRUST_ASIDE_S = 1, /* doubled each time */
 	TRUST_ASIDE_MOST_S = 300,
-};
-
-/* `doubt` of a tuple space: connections begun since the last answer, and flags. */
-enum {
-	TRUST_BEGUN = 0x3f,
-	TRUST_UNSERVED = 0x40, /* whether a connection brought an answer is still to be learned */
-	TRUST_UNTESTED = 0x80,
-	TRUST_LOOK_AFTER = 16,
 };
 
 /* Of a tuple space, while there is something to know. */
@@ -94,7 +83,7 @@ struct trust_of_all {
 	uint32_t failures;
 	uint32_t known;     /* sources that have a struct trust; without any this goes, too */
 	uint32_t sticky;    /* 1 + the index of the source for its address; 0: not worked out yet */
-	const void *thread; /* the first that came, by shim_thread() */
+	const void *thread; /* the first that came, by lock_thread() */
 	bool turned_away;   /* some fail in the way that shows only after connect() */
 	bool say;           /* something is to be logged */
 	bool many_threads;  /* others came */
@@ -112,43 +101,43 @@ enum trust_rank {
  * trust_of_all() - what is known of a destination's sources together
  * Return: NULL when memory is short
  */
-struct trust_of_all *trust_of_all(struct shim *shim, struct destination *destination);
+struct trust_of_all *trust_of_all(struct ledger *ledger, struct destination *destination);
 
 /**
  * trust_begins_slowly() - a connection is going to be made from a source that was chosen, and there is doubt
  * @fd:		its socket
  */
-void trust_begins_slowly(struct shim *shim, struct tuple_space *space, int fd, uint64_t now_ns);
+void trust_begins_slowly(struct ledger *ledger, struct tuple_space *space, int fd, uint64_t now_ns);
 
 /**
  * trust_connected() - connect() has returned success
  */
-void trust_connected(struct shim *shim, struct tuple_space *space, int fd, uint64_t now_ns);
+void trust_connected(struct ledger *ledger, struct tuple_space *space, int fd, uint64_t now_ns);
 
 /**
  * trust_failed() - connect() failed, at once or later
  * @error:	errno, or 0 if the program gave it up. Errors that tell nothing of the network are no
  * failures.
  */
-void trust_failed(struct shim *shim, struct tuple_space *space, int error, uint64_t now_ns);
+void trust_failed(struct ledger *ledger, struct tuple_space *space, int error, uint64_t now_ns);
 
 /**
  * trust_turned_away() - the peer ended a connection at once, without a byte
  */
-void trust_turned_away(struct shim *shim, struct tuple_space *space, uint64_t now_ns);
+void trust_turned_away(struct ledger *ledger, struct tuple_space *space, uint64_t now_ns);
 
 /**
  * trust_served() - a connection ended that had come up, and was not turned away
  * @news:	that it had come up was not known
  * @data:	bytes came
  */
-void trust_served(struct shim *shim, struct tuple_space *space, bool news, bool data, uint64_t now_ns);
+void trust_served(struct ledger *ledger, struct tuple_space *space, bool news, bool data, uint64_t now_ns);
 
 /**
  * trust_rank() - may a source be used?
  * @patient:	see TRUST_PATIENCE
  */
-enum trust_rank trust_rank(struct shim *shim, struct tuple_space *space, bool patient, uint64_t now_ns);
+enum trust_rank trust_rank(struct ledger *ledger, struct tuple_space *space, bool patient, uint64_t now_ns);
 
 /**
  * trust_may_try() - may a source that is set aside be tried, as no other is left?
@@ -164,11 +153,33 @@ uint32_t trust_charge(const struct tuple_space *space, uint64_t now_ns);
  * trust_look() - ask the kernel about connections under way; call without the lock
  * @destination:	with a user, so that it stays
  */
-void trust_look(struct shim *shim, const struct held *held, struct destination *destination, uint64_t now_ns);
+void trust_look(struct ledger *ledger, const struct held *held, struct destination *destination,
+		uint64_t now_ns);
 
 /**
  * trust_say() - log what sources were set aside for; the lock is held
  */
-void trust_say(struct shim *shim, struct events *events, struct destination *destination, uint64_t now_ns);
+void trust_say(struct journal *journal, struct events *events, struct destination *destination,
+	       uint64_t now_ns);
+
+/**
+ * space_is_doubted() - has a source of its destination failed of late? Costs nothing where none has at any.
+ */
+static inline bool space_is_doubted(const struct ledger *ledger, const struct tuple_space *space)
+{
+	return unlikely(ledger->doubted) && space->destination->doubted;
+}
+
+/**
+ * trust_wants_to_know() - is an end by the peer to be looked into? Where no source is in doubt, one of 16 is.
+ */
+static inline bool trust_wants_to_know(struct ledger *ledger, const struct tuple_space *space)
+{
+	return space->doubt & TRUST_UNSERVED ||
+	       (space->load && (space_is_doubted(ledger, space) || !(++ledger->ends & 15)));
+}
+
+/* What the ledger is to know of it. */
+extern const struct ledger_tenant trust_tenant;
 
 #endif

@@ -4,7 +4,6 @@
 
 #include "pool/base/hot.h"
 #include "pool/base/kernel.h"
-#include "pool/shim.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -21,9 +20,9 @@ static uint64_t network_of(const struct usage_writer *writer)
 	return writer->segment ? writer->segment->header.network_cookie : writer->network_cookie;
 }
 
-bool board_is_there(const struct shim *shim)
+bool board_is_there(const struct board *board)
 {
-	const struct usage_writer *writer = &shim->writer;
+	const struct usage_writer *writer = board->writer;
 
 	return writer->place && !writer->frozen &&
 	       (writer->state == USAGE_WRITING || writer->state == USAGE_WAITING) && network_of(writer);
@@ -46,11 +45,9 @@ static bool is_valid(const struct board_row *row, uint64_t now_ns)
 	return row->until_ns > now_ns && row->until_ns - now_ns < 60000000000ull && row->sum == sum_of(row);
 }
 
-uint64_t board_until(const struct shim *shim, const struct endpoint *to, const struct address *source,
+uint64_t board_until(const struct board *board, const struct endpoint *to, const struct address *source,
 		     uint64_t now_ns)
 {
-	const struct board *board = &shim->board;
-
 	for (unsigned i = 0; board->filled && i < BOARD_ROWS; i++) {
 		const struct board_row *row = &board->rows[i];
 		if (row->until_ns > now_ns && endpoint_equal(&row->to, to) &&
@@ -61,16 +58,14 @@ uint64_t board_until(const struct shim *shim, const struct endpoint *to, const s
 }
 
 /* Room for the rows, and for the path behind them. The lock is held. Return: false without memory. */
-static bool has_room(struct shim *shim)
+static bool has_room(struct board *board)
 {
-	struct board *board = &shim->board;
-
 	if (!board->rows) {
-		size_t length = strlen(shim->writer.place);
-		board->rows = arena_alloc(&shim->arena, FILE_SIZE + length + sizeof(NAME));
+		size_t length = strlen(board->writer->place);
+		board->rows = arena_alloc(board->arena, FILE_SIZE + length + sizeof(NAME));
 		if (board->rows) {
 			char *path = (char *)(board->rows + BOARD_ROWS);
-			memcpy(path, shim->writer.place, length);
+			memcpy(path, board->writer->place, length);
 			memcpy(path + length, NAME, sizeof(NAME));
 		}
 	}
@@ -137,26 +132,25 @@ COLD bool board_has_rows(const char *place, uint64_t network, uint64_t now_ns)
 }
 
 /* The rows are this thread's until end_reading(). Return: NULL if there is nothing to read now. */
-static struct board_row *begin_reading(struct shim *shim, const struct held *held, uint64_t now_ns)
+static struct board_row *begin_reading(struct board *board, const struct held *held, uint64_t now_ns)
 {
 	struct board_row *rows = NULL;
 
-	if (!shim_enter_held(shim, held))
+	if (!lock_enter_held(board->lock, held))
 		return NULL;
-	if (!shim->board.reading && shim->board.until_ns <= now_ns && board_is_there(shim) &&
-	    has_room(shim)) {
-		rows = shim->board.rows;
-		shim->board.reading = true;
-		shim->board.filled = false;
-		shim->board.until_ns = now_ns + BOARD_EVERY_MS * 1000000ull;
+	if (!board->reading && board->until_ns <= now_ns && board_is_there(board) && has_room(board)) {
+		rows = board->rows;
+		board->reading = true;
+		board->filled = false;
+		board->until_ns = now_ns + BOARD_EVERY_MS * 1000000ull;
 	}
-	shim_leave(shim);
+	lock_leave(board->lock);
 	return rows;
 }
 
-COLD void board_refresh(struct shim *shim, const struct held *held, uint64_t now_ns)
+COLD void board_refresh(struct board *board, const struct held *held, uint64_t now_ns)
 {
-	struct board_row *rows = begin_reading(shim, held, now_ns);
+	struct board_row *rows = begin_reading(board, held, now_ns);
 	long got = 0;
 
 	if (!rows)
@@ -166,13 +160,13 @@ COLD void board_refresh(struct shim *shim, const struct held *held, uint64_t now
 		got = kernel_syscall(SYS_pread64, fd, (long)rows, FILE_SIZE, 0, 0, 0);
 		kernel.close((int)fd);
 	}
-	if (!shim_enter_held(shim, held))
+	if (!lock_enter_held(board->lock, held))
 		return;
-	shim->board.reading = false;
+	board->reading = false;
 	if (got < FILE_SIZE)
 		memset((char *)rows + (got > 0 ? got : 0), 0, (size_t)(FILE_SIZE - (got > 0 ? got : 0)));
-	shim->board.filled = take_rows(rows, network_of(&shim->writer), now_ns);
-	shim_leave(shim);
+	board->filled = take_rows(rows, network_of(board->writer), now_ns);
+	lock_leave(board->lock);
 }
 
 /* The row of the same tuple space, or one that is over, or any. */
@@ -194,19 +188,19 @@ static unsigned place_for(int fd, const struct board_row *row, uint64_t now_ns)
 	return place;
 }
 
-COLD void board_put(struct shim *shim, const struct held *held, const struct endpoint *to,
+COLD void board_put(struct board *board, const struct held *held, const struct endpoint *to,
 		    const struct address *source, uint64_t until_ns, uint64_t now_ns)
 {
 	struct board_row row = { .until_ns = until_ns, .to = *to, .source = *source };
 	const struct board_row *rows = NULL;
 
-	if (!shim_enter_held(shim, held))
+	if (!lock_enter_held(board->lock, held))
 		return;
-	if (board_is_there(shim) && has_room(shim)) {
-		rows = shim->board.rows;
-		row.network = network_of(&shim->writer);
+	if (board_is_there(board) && has_room(board)) {
+		rows = board->rows;
+		row.network = network_of(board->writer);
 	}
-	shim_leave(shim);
+	lock_leave(board->lock);
 	if (!rows || !may_be_written())
 		return;
 	row.sum = sum_of(&row);

@@ -11,12 +11,12 @@
 #define HEADROOM_POOL_LEDGER_BOARD_H
 
 #include "pool/base/address.h"
+#include "pool/base/arena.h"
+#include "pool/base/lock.h"
+#include "pool/segment/writer.h"
 
 #include <stdbool.h>
 #include <stdint.h>
-
-struct shim;
-struct held;
 
 enum { BOARD_ROWS = 32, BOARD_EVERY_MS = 250 };
 
@@ -29,8 +29,11 @@ struct board_row {
 };
 _Static_assert(sizeof(struct board_row) == 64, "layout of the file");
 
-/* Guarded by the shim's lock. */
+/* The lock guards it. */
 struct board {
+	struct lock *lock;
+	struct arena *arena;
+	const struct usage_writer *writer; /* says where it is, and of which network */
 	struct board_row *rows; /* as read last; NULL: never */
 	bool filled;            /* there is one that is not over */
 	bool reading;           /* a thread is at it, without the lock */
@@ -41,7 +44,7 @@ struct board {
 /**
  * board_is_there() - is there a file to read or to write? The lock is held
  */
-bool board_is_there(const struct shim *shim);
+bool board_is_there(const struct board *board);
 
 /**
  * board_has_rows() - does the board say anything of a network namespace? For who is not to read it in vain
@@ -53,20 +56,20 @@ bool board_has_rows(const char *place, uint64_t network, uint64_t now_ns);
  * board_refresh() - read it; call without the lock
  * @held:	the socket it is for
  */
-void board_refresh(struct shim *shim, const struct held *held, uint64_t now_ns);
+void board_refresh(struct board *board, const struct held *held, uint64_t now_ns);
 
 /**
  * board_until() - how long a tuple space is past the knee, as of the last reading; the lock is held
  * @source:	unset: whichever
  * Return: clock_ns() of the end; 0: nothing is known
  */
-uint64_t board_until(const struct shim *shim, const struct endpoint *to, const struct address *source,
+uint64_t board_until(const struct board *board, const struct endpoint *to, const struct address *source,
 		     uint64_t now_ns);
 
 /**
  * board_put() - tell others; call without the lock
  */
-void board_put(struct shim *shim, const struct held *held, const struct endpoint *to,
+void board_put(struct board *board, const struct held *held, const struct endpoint *to,
 	       const struct address *source, uint64_t until_ns, uint64_t now_ns);
 
 #endif

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-/* entries - which tuple space has an entry in this process's usage segment; its events. */
+/* entries - which tuple space has an entry in this process's usage segment. */
 #include "pool/ledger/entries.h"
 
 #include "pool/base/clock.h"
 #include "pool/base/hot.h"
-#include "pool/shim.h"
+#include "pool/segment/file.h"
 
 #include <string.h>
 
@@ -23,14 +23,13 @@ static void name_entry(struct usage_entry *entry, const struct tuple_space *spac
 	USAGE_PUT(entry->first_ns, now_ns);
 }
 
-static unsigned unused_entry(struct ledger *ledger, uint64_t now_ns)
+static unsigned unused_entry(struct usage_writer *writer, struct arena *arena, uint64_t now_ns)
 {
-	struct usage_writer *writer = ledger->writer;
 	struct usage_header *header = &writer->segment->header;
 	unsigned used = header->entries_used;
 
 	if (used == writer->ready && !writer->frozen)
-		usage_file_extend(writer, ledger->arena, now_ns);
+		usage_file_extend(writer, arena, now_ns);
 	if (used < writer->ready && used < USAGE_ENTRIES) {
 		USAGE_PUT(header->entries_used, used + 1);
 		return used;
@@ -68,14 +67,13 @@ static void count_apart(struct usage_writer *writer, struct tuple_space *space, 
 
 /* The owner of an entry gets memory of its own, and counts apart from here on. Return: false without memory.
  */
-static bool evict(struct ledger *ledger, unsigned number)
+static bool evict(struct usage_writer *writer, struct arena *arena, unsigned number)
 {
-	struct usage_writer *writer = ledger->writer;
 	struct usage_entry *entry = &writer->segment->entries[number];
 	struct tuple_space *owner = writer->owners[number];
 
 	if (owner) {
-		struct usage_entry *own = arena_alloc(ledger->arena, sizeof(*own));
+		struct usage_entry *own = arena_alloc(arena, sizeof(*own));
 		if (!own)
 			return false;
 		*own = *entry;
@@ -91,9 +89,9 @@ static bool evict(struct ledger *ledger, unsigned number)
 }
 
 /* Looks at a few entries. Return: the number of one made free; 0: all of them are at least as busy. */
-COLD static unsigned make_free(struct ledger *ledger, uint32_t busy, uint64_t now_ns)
+COLD static unsigned make_free(struct usage_writer *writer, struct arena *arena, uint32_t busy,
+			       uint64_t now_ns)
 {
-	struct usage_writer *writer = ledger->writer;
 
 	for (unsigned looked = 0; looked < LOOK_AT; looked++) {
 		unsigned number = next_candidate(writer);
@@ -103,7 +101,7 @@ COLD static unsigned make_free(struct ledger *ledger, uint32_t busy, uint64_t no
 		if (owner)
 			space_time_wait(owner, now_ns);
 		if (!owner || busyness(owner) * 2 < busy || (!busy && !busyness(owner)))
-			return evict(ledger, number) ? number : 0;
+			return evict(writer, arena, number) ? number : 0;
 	}
 	return 0;
 }
@@ -117,16 +115,15 @@ static void own_entry(struct usage_writer *writer, struct tuple_space *space, un
 	space->other = NULL;
 }
 
-COLD bool usage_give(struct ledger *ledger, struct tuple_space *space)
+COLD bool usage_give(struct usage_writer *writer, struct arena *arena, struct tuple_space *space)
 {
-	struct usage_writer *writer = ledger->writer;
 	uint64_t now_ns = clock_coarse_ns();
 	unsigned number = 0;
 
 	if (writer && writer->segment) {
-		number = unused_entry(ledger, now_ns);
+		number = unused_entry(writer, arena, now_ns);
 		if (!number)
-			number = make_free(ledger, 0, now_ns);
+			number = make_free(writer, arena, 0, now_ns);
 	}
 	if (number) {
 		own_entry(writer, space, number);
@@ -135,23 +132,22 @@ COLD bool usage_give(struct ledger *ledger, struct tuple_space *space)
 		usage_end(space->use);
 		return true;
 	}
-	space->use = arena_alloc(ledger->arena, sizeof(*space->use));
+	space->use = arena_alloc(arena, sizeof(*space->use));
 	space->apart = writer && writer->segment;
 	space->other = space->apart ? sum_of(writer) : NULL;
 	return space->use;
 }
 
-COLD void usage_take_back(struct ledger *ledger, struct tuple_space *space)
+COLD void usage_take_back(struct usage_writer *writer, struct arena *arena, struct tuple_space *space)
 {
-	struct usage_writer *writer = ledger->writer;
 
 	if (!space->number) {
-		arena_free(ledger->arena, space->use, sizeof(*space->use));
+		arena_free(arena, space->use, sizeof(*space->use));
 		return;
 	}
 	usage_add_counters(sum_of(writer), space->use);
 	writer->owners[space->number] = NULL;
-	evict(ledger, space->number);
+	evict(writer, arena, space->number);
 }
 
 /* What it counted until now is in the sum and stays there: no sum ever falls. What it has in use moves.
@@ -173,82 +169,48 @@ static void move_from_sum(struct usage_writer *writer, struct tuple_space *space
 		USAGE_PUT(entry->history[i], (uint16_t)(was->open > UINT16_MAX ? UINT16_MAX : was->open));
 }
 
-COLD void usage_promote(struct ledger *ledger, struct tuple_space *space)
+COLD void usage_promote(struct usage_writer *writer, struct arena *arena, struct tuple_space *space)
 {
 	struct usage_entry *own = space->use;
 	uint64_t now_ns = clock_coarse_ns();
 
 	/* Not at every connect(): looking costs as much as one. */
-	if (own->opened % LOOK_AT || !ledger->writer->segment)
+	if (own->opened % LOOK_AT || !writer->segment)
 		return;
-	unsigned number = make_free(ledger, busyness(space), now_ns);
+	unsigned number = make_free(writer, arena, busyness(space), now_ns);
 	if (!number)
 		return;
-	own_entry(ledger->writer, space, number);
-	move_from_sum(ledger->writer, space, own, now_ns);
-	arena_free(ledger->arena, own, sizeof(*own));
+	own_entry(writer, space, number);
+	move_from_sum(writer, space, own, now_ns);
+	arena_free(arena, own, sizeof(*own));
 }
 
-COLD void usage_unfold(struct ledger *ledger, struct tuple_space *space, struct usage_entry *was)
+COLD void usage_unfold(struct usage_writer *writer, struct tuple_space *space,
+		       struct usage_entry *was)
 {
 	if (space->number)
-		move_from_sum(ledger->writer, space, was, clock_coarse_ns());
+		move_from_sum(writer, space, was, clock_coarse_ns());
 	else
 		*space->use = *was;
 }
 
-COLD void usage_move_in(struct ledger *ledger)
+COLD void usage_move_in(struct usage_writer *writer, struct arena *arena, struct tuple_space *space,
+			uint64_t now_ns)
 {
-	struct usage_writer *writer = ledger->writer;
-	uint64_t now_ns = clock_coarse_ns();
+	struct usage_entry *own = space->use;
+	unsigned number = unused_entry(writer, arena, now_ns);
 
-	for (struct destination *d = ledger_next(ledger, NULL); d; d = ledger_next(ledger, d))
-		for (struct tuple_space *s = d->spaces; s; s = s->next) {
-			struct usage_entry *own = s->use;
-			unsigned number = unused_entry(ledger, now_ns);
-			if (!number) {
-				count_apart(writer, s, own);
-				continue;
-			}
-			own_entry(writer, s, number);
-			usage_begin(s->use);
-			name_entry(s->use, s, now_ns);
-			usage_end(s->use);
-			usage_add_counters(s->use, own);
-			usage_shift_gauges(s->use, own, false);
-			USAGE_PUT(s->use->peak_ns, own->peak_ns);
-			USAGE_PUT(s->use->peak, own->peak);
-			arena_free(ledger->arena, own, sizeof(*own));
-		}
-}
-
-COLD void usage_note(struct usage_writer *writer, const struct usage_event *event, uint64_t now_ns)
-{
-	if (!writer->segment)
+	if (!number) {
+		count_apart(writer, space, own);
 		return;
-	uint64_t number = writer->segment->header.events_written;
-	struct usage_event *place = &writer->segment->events[number % USAGE_EVENTS];
-
-	USAGE_PUT(place->sequence, (uint32_t)(2 * number + 1));
-	atomic_thread_fence(memory_order_release);
-	uint32_t sequence = place->sequence;
-	*place = *event;
-	place->sequence = sequence;
-	place->time_ns = now_ns;
-	__atomic_store_n(&place->sequence, (uint32_t)(2 * number + 2), __ATOMIC_RELEASE);
-	__atomic_store_n(&writer->segment->header.events_written, number + 1, __ATOMIC_RELEASE);
-}
-
-COLD void usage_note_range(struct usage_writer *writer, const struct port_range *range)
-{
-	struct usage_header *header = writer->segment ? &writer->segment->header : NULL;
-
-	if (!header)
-		return;
-	USAGE_PUT(header->range_low, range->low);
-	USAGE_PUT(header->range_high, range->high);
-	USAGE_PUT(header->range_reserved, range->reserved);
-	USAGE_PUT(header->time_wait_reuse, range->time_wait_reuse);
-	USAGE_PUT(header->reuse_delay_ms, range->reuse_delay_ms);
-	USAGE_PUT(header->waits_bound, range->waits_bound);
+	}
+	own_entry(writer, space, number);
+	usage_begin(space->use);
+	name_entry(space->use, space, now_ns);
+	usage_end(space->use);
+	usage_add_counters(space->use, own);
+	usage_shift_gauges(space->use, own, false);
+	USAGE_PUT(space->use->peak_ns, own->peak_ns);
+	USAGE_PUT(space->use->peak, own->peak);
+	arena_free(arena, own, sizeof(*own));
 }

@@ -6,17 +6,17 @@
 #include "pool/base/hot.h"
 #include "pool/base/kernel.h"
 #include "pool/base/own_stack.h"
-#include "pool/ledger/short_lived.h"
+#include "pool/ledger/board.h"
+#include "pool/ledger/kind.h"
 #include "pool/routes/network.h"
-#include "pool/shim.h"
 
 #include <string.h>
 #include <sys/syscall.h>
 
 /* Other threads may fork meanwhile: their children get nothing. The lock is held. */
-static void enter(struct shim *shim, const struct recent_kind *kind, bool many, bool board, uint64_t now_ns)
+static void enter(struct ledger *ledger, const struct recent_kind *kind, bool many, bool board, uint64_t now_ns)
 {
-	struct heritage *heritage = &shim->heritage;
+	struct heritage *heritage = ledger->heritage;
 	size_t length = strlen(kind->place);
 
 	atomic_store(&heritage->whole, false);
@@ -25,8 +25,8 @@ static void enter(struct shim *shim, const struct recent_kind *kind, bool many, 
 		heritage->uid = kind->uid;
 		heritage->network_namespace = kind->own.network_namespace;
 		heritage->network_cookie = kind->own.network_cookie;
-		heritage->range = shim->range;
-		heritage->range_until_ns = shim->range_until_ns;
+		heritage->range = ledger->range;
+		heritage->range_until_ns = ledger->range_until_ns;
 		heritage->board = board;
 		memcpy(heritage->place, kind->place, length + 1);
 	}
@@ -35,39 +35,39 @@ static void enter(struct shim *shim, const struct recent_kind *kind, bool many, 
 
 static void look(void *argument)
 {
-	struct shim *shim = argument;
+	struct ledger *ledger = argument;
 	struct recent_kind kind;
 	uint64_t now_ns = clock_ns();
 
-	bool many = usage_many_end_soon(shim, &kind),
+	bool many = usage_many_end_soon(ledger, &kind),
 	     board = many && board_has_rows(kind.place, kind.own.network_cookie, now_ns);
-	if (many && shim->range_until_ns <= now_ns)
-		shim_refresh_range(shim, now_ns);
-	if (!shim_enter(shim))
+	if (many && ledger->range_until_ns <= now_ns)
+		ledger_refresh_range(ledger, now_ns);
+	if (!lock_enter(ledger->lock))
 		return;
-	enter(shim, &kind, many, board, now_ns);
-	shim_leave(shim);
+	enter(ledger, &kind, many, board, now_ns);
+	lock_leave(ledger->lock);
 }
 
-COLD void heritage_before_fork(struct shim *shim)
+COLD void heritage_before_fork(struct ledger *ledger)
 {
-	struct heritage *heritage = &shim->heritage;
+	struct heritage *heritage = ledger->heritage;
 	unsigned forks = atomic_fetch_add(&heritage->forks, 1) + 1;
 	bool known = heritage->until_ns, again = known || !(forks & (forks - 1));
 
 	if (forks < HERITAGE_FORKS || !again || (known && heritage->until_ns > clock_ns()))
 		return;
-	if (shim->writer.state != USAGE_WITHOUT && !shim->writer.frozen && !network_left())
-		own_stack_run(look, shim);
+	if (ledger->writer->state != USAGE_WITHOUT && !ledger->writer->frozen && !network_left())
+		own_stack_run(look, ledger);
 }
 
-COLD void heritage_take(struct shim *shim)
+COLD void heritage_take(struct ledger *ledger)
 {
-	struct heritage *heritage = &shim->heritage;
-	struct usage_writer *writer = &shim->writer;
+	struct heritage *heritage = ledger->heritage;
+	struct usage_writer *writer = ledger->writer;
 
 	atomic_store(&heritage->forks, 0);
-	if (!atomic_load(&heritage->whole) || heritage->until_ns <= shim->started_ns ||
+	if (!atomic_load(&heritage->whole) || heritage->until_ns <= ledger->started_ns ||
 	    writer->state != USAGE_NOT_TRIED || network_left())
 		return;
 	writer->state = USAGE_WAITING;
@@ -75,13 +75,13 @@ COLD void heritage_take(struct shim *shim)
 	writer->place = heritage->place;
 	writer->network_namespace = heritage->network_namespace;
 	writer->network_cookie = heritage->network_cookie;
-	shim->range = heritage->range;
-	shim->range_until_ns = heritage->range_until_ns;
+	ledger->range = heritage->range;
+	ledger->range_until_ns = heritage->range_until_ns;
 	if (!heritage->board)
-		shim->board.until_ns = heritage->until_ns;
+		ledger->board->until_ns = heritage->until_ns;
 }
 
-COLD bool heritage_is_ours(const struct shim *shim)
+COLD bool heritage_is_ours(const struct ledger *ledger)
 {
-	return (unsigned)kernel_syscall(SYS_geteuid, 0, 0, 0, 0, 0, 0) == shim->heritage.uid;
+	return (unsigned)kernel_syscall(SYS_geteuid, 0, 0, 0, 0, 0, 0) == ledger->heritage->uid;
 }

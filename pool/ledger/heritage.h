@@ -15,7 +15,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-struct shim;
+struct ledger;
 
 enum { HERITAGE_FORKS = 8, HERITAGE_LIFE_MS = 250, HERITAGE_PATH_MAX = 256 };
 
@@ -35,16 +35,16 @@ struct heritage {
 /**
  * heritage_before_fork() - this process is about to fork; call without the lock
  */
-void heritage_before_fork(struct shim *shim);
+void heritage_before_fork(struct ledger *ledger);
 
 /**
  * heritage_take() - in a forked child: begin with what the parent found out, if it is not too old
  */
-void heritage_take(struct shim *shim);
+void heritage_take(struct ledger *ledger);
 
 /**
  * heritage_is_ours() - has this process the user still that it was forked as?
  */
-bool heritage_is_ours(const struct shim *shim);
+bool heritage_is_ours(const struct ledger *ledger);
 
 #endif

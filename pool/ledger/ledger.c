@@ -2,10 +2,10 @@
 /* ledger - what this process has open, per destination and source. */
 #include "pool/ledger/ledger.h"
 #include "pool/base/hot.h"
-#include "pool/connect/pace.h"
-#include "pool/connect/slowness.h"
+#include "pool/base/own_stack.h"
 #include "pool/ledger/entries.h"
-#include "pool/ledger/siblings.h"
+#include "pool/routes/network.h"
+#include "pool/routes/traffic_classes.h"
 
 #include <limits.h>
 #include <string.h>
@@ -22,7 +22,7 @@
 #include <uthash.h>
 
 /* Of many destinations a few are looked at for one that can go: each is a cache miss. */
-enum { FORGET_LOOK_AT = 64, FOLD_LOOK_AT = 16 };
+enum { FORGET_LOOK_AT = 64, FOLD_LOOK_AT = 16, RANGE_LIFE_S = 30 };
 
 /* A destination, first, and its place in the hash table; kept apart so that users of ledger.h need no uthash.
  */
@@ -49,24 +49,6 @@ static void age_spaces(struct destination *d, uint64_t now_ns)
 		space_time_wait(s, now_ns);
 }
 
-static void add_reuse_counts(struct reuse_counts *to, const struct reuse_counts *more)
-{
-	to->hits += more->hits;
-	to->misses += more->misses;
-	to->first_use_failures += more->first_use_failures;
-	to->replaced += more->replaced;
-	for (unsigned i = 0; i < REUSE_REFUSALS; i++)
-		to->refused[i] += more->refused[i];
-	for (unsigned i = 0; i < REUSE_RETIREMENTS; i++)
-		to->retired[i] += more->retired[i];
-}
-
-void ledger_add_reuse(const struct destination *destination, struct reuse_counts *sum)
-{
-	if (destination->parked)
-		add_reuse_counts(sum, &destination->parked->counts);
-}
-
 /* Takes a destination out of the ledger. What it counted has been put where it belongs. */
 static void drop(struct ledger *ledger, struct ledger_link *link)
 {
@@ -77,23 +59,18 @@ static void drop(struct ledger *ledger, struct ledger_link *link)
 	HASH_DEL(ledger->table, link);
 	ledger->last = NULL;
 	ledger->dropped_exhausted += d->exhausted;
-	ledger_add_reuse(d, &ledger->dropped_reuse);
-	ledger->doubted -= d->doubted;
+	for (unsigned i = 0; i < LEDGER_TENANTS_MAX; i++)
+		if (ledger->tenants[i].leaves)
+			ledger->tenants[i].leaves(ledger->tenants[i].self, ledger, d);
 	for (struct tuple_space *s = d->spaces; s; s = next) {
 		next = s->next;
-		usage_take_back(ledger, s);
-		if (s->trust)
-			arena_free(arena, s->trust, sizeof(*s->trust));
+		usage_take_back(ledger->writer, arena, s);
 		arena_free(arena, s, sizeof(*s));
 	}
 	arena_free(arena, d->load, d->by_source.count * sizeof(uint32_t));
 	slots_free(&d->by_source, arena);
-	if (d->trust)
-		arena_free(arena, d->trust, sizeof(*d->trust));
 	if (d->classes)
 		arena_free(arena, d->classes, sizeof(*d->classes));
-	if (d->parked)
-		arena_free(arena, d->parked, sizeof(struct parked_pool));
 	arena_free(arena, link, sizeof(*link));
 	ledger->count--;
 }
@@ -130,17 +107,16 @@ COLD static bool make_room(struct ledger *ledger, uint64_t now_ns)
 }
 
 /* Nothing is open, and all there is to know fits. What has an entry in the segment keeps it. */
-static bool may_be_folded(const struct destination *d, uint64_t now_ns)
+static bool may_be_folded(const struct ledger *ledger, const struct destination *d, uint64_t now_ns)
 {
 	if (d->users || d->no_source_said || !d->to.port)
 		return false;
-	if (d->parked &&
-	    (d->parked->conduct.paused_until_ns > now_ns || d->parked->conduct.idle_limit_until_ns > now_ns ||
-	     d->parked->conduct.late_until_ns > now_ns))
-		return false;
+	for (unsigned i = 0; i < LEDGER_TENANTS_MAX; i++)
+		if (ledger->tenants[i].stays && ledger->tenants[i].stays(d, now_ns))
+			return false;
 	for (const struct tuple_space *s = d->spaces; s; s = s->next)
 		if (s->open || s->number || s->time_wait >= LEDGER_BUSY_FROM || s->warned_steps ||
-		    s->full_until_ns > now_ns || s->aside_until_ns > now_ns || (s->trust && s->trust->aside))
+		    s->full_until_ns > now_ns || s->aside_until_ns > now_ns)
 			return false;
 	return true;
 }
@@ -195,7 +171,7 @@ COLD static void fold_some(struct ledger *ledger, uint64_t now_ns)
 		if (ledger->count < LEDGER_UNFOLDED_MAX)
 			return;
 		struct ledger_link *link = next_by_hand(ledger, now_ns);
-		if (may_be_folded(&link->destination, now_ns) && fold(ledger, link, now_ns))
+		if (may_be_folded(ledger, &link->destination, now_ns) && fold(ledger, link, now_ns))
 			folded++;
 	}
 }
@@ -218,7 +194,7 @@ static void unfold(struct ledger *ledger, struct destination *destination, uint6
 					     .tick = folded.tick };
 		for (unsigned i = 0; i < USAGE_TIME_WAIT_BUCKETS; i++)
 			was->time_wait[i] = folded.time_wait[i];
-		usage_unfold(ledger, space, was);
+		usage_unfold(ledger->writer, space, was);
 		space->time_wait = folded_time_wait(&folded, now_ns);
 		space_time_wait(space, now_ns);
 	}
@@ -303,7 +279,7 @@ COLD struct tuple_space *ledger_space(struct ledger *ledger, struct destination 
 	space->doubt = destination->by_source.count ? TRUST_UNTESTED | TRUST_UNSERVED : 0;
 	if (ledger->siblings)
 		space->others = siblings_in_use(ledger->siblings, &destination->to, source);
-	if (!usage_give(ledger, space)) {
+	if (!usage_give(ledger->writer, ledger->arena, space)) {
 		arena_free(ledger->arena, space, sizeof(*space));
 		return NULL;
 	}
@@ -318,13 +294,6 @@ struct destination *ledger_next(const struct ledger *ledger, const struct destin
 	return link ? &link->destination : NULL;
 }
 
-COLD void space_age(struct tuple_space *space, uint64_t now_ns)
-{
-	uint32_t dropped = usage_age(space->use, ledger_tick(now_ns));
-
-	space->time_wait -= dropped < space->time_wait ? dropped : space->time_wait;
-}
-
 void ledger_capacity_changed(struct ledger *ledger, const struct port_range *range)
 {
 	ledger->waits.bound = range->waits_bound;
@@ -333,196 +302,43 @@ void ledger_capacity_changed(struct ledger *ledger, const struct port_range *ran
 			s->quiet_below = 0;
 }
 
-static inline void put_open(struct tuple_space *space, uint32_t open)
+struct range_refresh {
+	struct ledger *ledger;
+	uint64_t now_ns;
+};
+
+static void refresh_range(void *argument)
 {
-	if (unlikely(space->apart))
-		USAGE_ADD(space->other->open, open - space->open);
-	space->open = open;
-	USAGE_PUT(space->use->open, open);
-}
+	const struct range_refresh *refresh = argument;
+	struct ledger *ledger = refresh->ledger;
+	struct port_range range = { 0 };
 
-static inline void enter_peak(struct usage_entry *use, uint32_t in_use, uint64_t now_ns)
-{
-	usage_begin(use);
-	USAGE_PUT(use->peak, in_use);
-	USAGE_PUT(use->peak_ns, now_ns);
-	usage_end(use);
-}
-
-COLD static void enter_taken_apart(struct usage_entry *other, uint64_t now_ns)
-{
-	uint32_t in_use = other->open + usage_time_wait(other, now_ns);
-
-	if (in_use > other->peak)
-		enter_peak(other, in_use, now_ns);
-}
-
-HOT uint32_t space_taken(struct tuple_space *space, const struct port_range *range, uint64_t now_ns)
-{
-	space_time_wait(space, now_ns);
-	put_open(space, space->open + 1);
-	if (space->load)
-		++*space->load;
-	uint32_t in_use = space_in_use(space, range, now_ns);
-	if (in_use > space->use->peak)
-		enter_peak(space->use, in_use, now_ns);
-	if (in_use >= LEDGER_BUSY_FROM)
-		space->destination->busy = true;
-	if (unlikely(space->apart))
-		enter_taken_apart(space->other, now_ns);
-	return in_use;
-}
-
-static inline void enter_opened(struct usage_entry *use, uint64_t spent_ns)
-{
-	USAGE_ADD(use->opened, 1);
-	USAGE_ADD(use->connect_ns, spent_ns);
-	usage_enter_latency(use, spent_ns);
-}
-
-COLD static void enter_opened_apart(struct usage_entry *other, uint64_t spent_ns)
-{
-	usage_begin(other);
-	enter_opened(other, spent_ns);
-	usage_end(other);
-}
-
-HOT void space_opened(struct tuple_space *space, uint64_t spent_ns)
-{
-	usage_begin(space->use);
-	enter_opened(space->use, spent_ns);
-	usage_end(space->use);
-	if (unlikely(space->apart))
-		enter_opened_apart(space->other, spent_ns);
-}
-
-/* The number may have been cut to a capacity that was then below what is open. */
-static inline void unload(struct tuple_space *space)
-{
-	if (space->load && *space->load && --*space->load < space->destination->least_load)
-		space->destination->least_load = *space->load;
-}
-
-COLD void space_failed(struct tuple_space *space, int error)
-{
-	space_released(space);
-	space_refused(space, error);
-}
-
-COLD void space_refused(struct tuple_space *space, int error)
-{
-	usage_enter_failure(space->use, error);
-	if (space->apart)
-		usage_enter_failure(space->other, error);
-}
-
-void space_released(struct tuple_space *space)
-{
-	put_open(space, space->open - 1);
-	unload(space);
-}
-
-static inline void enter_ended(struct usage_entry *use, enum ending how)
-{
-	switch (how) {
-	case ENDED_TIME_WAIT:
-		USAGE_ADD(use->closed_by_us, 1);
-		break;
-	case ENDED_BY_PEER:
-		USAGE_ADD(use->closed_by_peer, 1);
-		break;
-	case ENDED_BY_RESET:
-		USAGE_ADD(use->closed_by_reset, 1);
-		break;
-	case ENDED_UNSEEN:
-		USAGE_ADD(use->closed_unseen, 1);
-		break;
-	}
-}
-
-COLD static void waits_age(struct ledger_waits *waits, uint32_t tick)
-{
-	uint32_t behind = tick - waits->tick;
-
-	if ((int32_t)behind <= 0)
+	/* /proc/sys/net is that of the thread's namespace. */
+	if (network_thread_is_home())
+		port_range_read(&range);
+	if (!lock_enter(ledger->lock))
 		return;
-	uint32_t steps = behind < USAGE_TIME_WAIT_BUCKETS ? behind : USAGE_TIME_WAIT_BUCKETS;
-	for (uint32_t t = tick - steps + 1; steps--; t++) {
-		waits->sum -= waits->begun[t % USAGE_TIME_WAIT_BUCKETS];
-		waits->begun[t % USAGE_TIME_WAIT_BUCKETS] = 0;
+	/* A /proc that is gone (chroot) takes nothing away from what was known. */
+	if (range.high && memcmp(&range, &ledger->range, sizeof(range))) {
+		ledger->range = range;
+		ledger_capacity_changed(ledger, &range);
+		usage_note_range(ledger->writer, &range);
 	}
-	waits->tick = tick;
+	ledger->range_until_ns = refresh->now_ns + RANGE_LIFE_S * 1000000000ull;
+	lock_leave(ledger->lock);
 }
 
-/* Return: false if the kernel makes no TIME_WAIT, as there are too many. */
-static inline bool wait_begins(struct ledger_waits *waits, uint64_t now_ns)
+COLD void ledger_refresh_range(struct ledger *ledger, uint64_t now_ns)
 {
-	if (unlikely(waits->tick != ledger_tick(now_ns)))
-		waits_age(waits, ledger_tick(now_ns));
-	if (unlikely(waits->sum + 1 >= waits->bound && waits->bound))
-		return false;
-	waits->sum++;
-	waits->begun[waits->tick % USAGE_TIME_WAIT_BUCKETS]++;
-	return true;
+	struct range_refresh refresh = { .ledger = ledger, .now_ns = now_ns };
+	own_stack_run(refresh_range, &refresh);
 }
 
-COLD static void enter_ended_apart(struct usage_entry *other, enum ending how, bool waits, uint64_t now_ns)
+void ledger_heed_siblings(struct ledger *ledger)
 {
-	usage_age(other, ledger_tick(now_ns));
-	usage_begin(other);
-	enter_ended(other, how);
-	if (waits)
-		usage_enter_time_wait(other);
-	usage_end(other);
-}
-
-HOT void space_ended(struct tuple_space *space, enum ending how, uint64_t now_ns)
-{
-	struct usage_entry *use = space->use;
-	bool waits = how == ENDED_TIME_WAIT && wait_begins(space->destination->waits, now_ns);
-
-	space_time_wait(space, now_ns);
-	usage_begin(use);
-	put_open(space, space->open - 1);
-	enter_ended(use, how);
-	if (waits && usage_enter_time_wait(use))
-		space->time_wait++;
-	usage_end(use);
-	if (unlikely(space->apart))
-		enter_ended_apart(space->other, how, waits, now_ns);
-	/* After a TIME_WAIT the port is still taken: the space stays full. */
-	if (waits)
-		return;
-	unload(space);
-	if (unlikely(space->full_until_ns)) {
-		space->full_until_ns = 0;
-		pace_freed();
+	for (struct destination *d = ledger_next(ledger, NULL); d; d = ledger_next(ledger, d)) {
+		d->load_valid = false;
+		for (struct tuple_space *s = d->spaces; s; s = s->next)
+			s->others = siblings_in_use(ledger->siblings, &d->to, &s->source);
 	}
-}
-
-#define COUNT_ONE(space, field)                              \
-	do {                                                 \
-		USAGE_ADD((space)->use->field, 1);           \
-		if ((space)->apart)                          \
-			USAGE_ADD((space)->other->field, 1); \
-	} while (0)
-
-COLD void space_failed_over(struct tuple_space *space)
-{
-	COUNT_ONE(space, failovers);
-}
-
-COLD void space_exhausted(struct tuple_space *space)
-{
-	COUNT_ONE(space, exhausted);
-}
-
-COLD void space_deferred(struct tuple_space *space)
-{
-	COUNT_ONE(space, deferred);
-}
-
-COLD void space_aside(struct tuple_space *space)
-{
-	COUNT_ONE(space, aside);
 }

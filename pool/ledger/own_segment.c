@@ -1,37 +1,48 @@
 // SPDX-License-Identifier: Apache-2.0
 /* own_segment - the usage segment's beginning and end in a process, and in its forks. */
-#include "pool/ledger/entries.h"
+#include "pool/ledger/own_segment.h"
 
 #include "pool/base/clock.h"
 #include "pool/base/hot.h"
 #include "pool/base/kernel.h"
 #include "pool/base/own_stack.h"
+#include "pool/ledger/entries.h"
 #include "pool/ledger/short_lived.h"
-#include "pool/shim.h"
+#include "pool/segment/file.h"
 
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 
-static void complain(struct shim *shim, const struct usage_file *file)
+static void complain(struct ledger *ledger, const struct usage_file *file)
 {
 	char text[2 * REASON_MAX + 64];
 	/* That a place nobody asked for is not there is no news; nor may somebody else's mkdir make all
 	 * programs of this user speak. `headroom report` tells it to who asks. */
-	bool news = shim->settings.state_dir[0] && !file->trespass;
+	bool news = ledger->settings->state_dir[0] && !file->trespass;
 
 	snprintf(text, sizeof(text), "%.*s%s%s; nothing is kept for `headroom report`", REASON_MAX,
 		 file->place, *file->place ? " " : "", file->reason);
-	log_message(&shim->log, news ? LOG_LEVEL_WARN : LOG_LEVEL_INFO, "no_usage", text);
+	log_message(ledger->log, news ? LOG_LEVEL_WARN : LOG_LEVEL_INFO, "no_usage", text);
+}
+
+static void move_in(struct ledger *ledger)
+{
+	uint64_t now_ns = clock_coarse_ns();
+
+	for (struct destination *d = ledger_next(ledger, NULL); d; d = ledger_next(ledger, d))
+		for (struct tuple_space *s = d->spaces; s; s = s->next)
+			usage_move_in(ledger->writer, ledger->arena, s, now_ns);
 }
 
 /* Another thread may have been faster, or the process have been forked: then this file is nobody's. */
-static bool adopt(struct shim *shim, const struct held *held, const struct usage_file *file, bool *complains)
+static bool adopt(struct ledger *ledger, const struct held *held, const struct usage_file *file,
+		  bool *complains)
 {
-	struct usage_writer *writer = &shim->writer;
+	struct usage_writer *writer = ledger->writer;
 
-	if (!(held ? shim_enter_held(shim, held) : shim_enter(shim)))
+	if (!(held ? lock_enter_held(ledger->lock, held) : lock_enter(ledger->lock)))
 		return false;
 	bool ours = writer->state <= USAGE_WAITING;
 	if (ours) {
@@ -39,13 +50,13 @@ static bool adopt(struct shim *shim, const struct held *held, const struct usage
 		*complains = !file->segment && !writer->complained;
 		writer->complained |= *complains;
 		writer->owners = file->segment
-					 ? arena_alloc(&shim->arena, USAGE_ENTRIES * sizeof(*writer->owners))
+					 ? arena_alloc(ledger->arena, USAGE_ENTRIES * sizeof(*writer->owners))
 					 : NULL;
 		if (writer->inherited)
 			writer->place = NULL;
 		writer->inherited = false;
 		if (!writer->place && file->segment)
-			writer->place = arena_alloc(&shim->arena, sizeof(file->place));
+			writer->place = arena_alloc(ledger->arena, sizeof(file->place));
 	}
 	ours = ours && writer->owners && writer->place;
 	if (ours) {
@@ -55,14 +66,14 @@ static bool adopt(struct shim *shim, const struct held *held, const struct usage
 		writer->ready = file->ready;
 		writer->state = USAGE_WRITING;
 		file->segment->entries[0].first_ns = file->segment->header.started_ns;
-		usage_note_range(writer, &shim->range);
-		usage_move_in(&shim->ledger);
+		usage_note_range(writer, &ledger->range);
+		move_in(ledger);
 	}
-	shim_leave(shim);
+	lock_leave(ledger->lock);
 	return ours;
 }
 
-static void start(struct shim *shim, const struct held *held)
+static void start(struct ledger *ledger, const struct held *held)
 {
 	struct arena scratch = { 0 };
 	struct usage_file *file = arena_alloc(&scratch, sizeof(*file));
@@ -70,18 +81,18 @@ static void start(struct shim *shim, const struct held *held)
 
 	if (!file)
 		return;
-	usage_file_make(&shim->settings, shim->process, file);
-	if (!adopt(shim, held, file, &complains) && file->segment)
+	usage_file_make(ledger->settings, ledger->process, file);
+	if (!adopt(ledger, held, file, &complains) && file->segment)
 		usage_file_discard(file);
 	if (complains)
-		complain(shim, file);
+		complain(ledger, file);
 	arena_release(&scratch);
 }
 
-COLD void usage_start(struct shim *shim, const struct held *held)
+COLD void usage_start(struct ledger *ledger, const struct held *held)
 {
-	if (!usage_waits(shim, held))
-		start(shim, held);
+	if (!usage_waits(ledger, held))
+		start(ledger, held);
 }
 
 static void start_here(void *argument)
@@ -89,16 +100,16 @@ static void start_here(void *argument)
 	start(argument, NULL);
 }
 
-COLD void usage_freeze(struct shim *shim)
+COLD void usage_freeze(struct ledger *ledger)
 {
-	if (shim->writer.state <= USAGE_WAITING)
-		own_stack_run(start_here, shim);
-	if (!shim_enter(shim))
+	if (ledger->writer->state <= USAGE_WAITING)
+		own_stack_run(start_here, ledger);
+	if (!lock_enter(ledger->lock))
 		return;
-	shim->writer.frozen = true;
-	if (shim->writer.state <= USAGE_WAITING)
-		shim->writer.state = USAGE_WITHOUT;
-	shim_leave(shim);
+	ledger->writer->frozen = true;
+	if (ledger->writer->state <= USAGE_WAITING)
+		ledger->writer->state = USAGE_WITHOUT;
+	lock_leave(ledger->lock);
 }
 
 COLD void usage_restart(struct usage_writer *writer, bool interrupted)
@@ -117,11 +128,11 @@ COLD void usage_restart(struct usage_writer *writer, bool interrupted)
 		writer->state = writer->frozen || interrupted ? USAGE_WITHOUT : USAGE_NOT_TRIED;
 }
 
-COLD void usage_ended(struct shim *shim)
+COLD void usage_ended(struct ledger *ledger)
 {
-	struct usage_segment *segment = shim->writer.segment;
+	struct usage_segment *segment = ledger->writer->segment;
 
 	if (segment)
 		USAGE_PUT(segment->header.ended_ns, clock_ns());
-	usage_hand_over(shim);
+	usage_hand_over(ledger);
 }

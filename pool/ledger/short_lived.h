@@ -3,30 +3,13 @@
 #ifndef HEADROOM_POOL_LEDGER_SHORT_LIVED_H
 #define HEADROOM_POOL_LEDGER_SHORT_LIVED_H
 
-#include "pool/segment/directory.h"
-#include "pool/segment/recent.h"
-
-struct shim;
-struct held;
-
-/* Where processes of this kind are counted: of this name, user and network namespace. */
-struct recent_kind {
-	struct recent_own own;
-	unsigned uid;
-	char place[USAGE_PATH_MAX];
-};
-
-/**
- * usage_many_end_soon() - do most processes of this kind live for a connection or two?
- * @kind:	is filled in; the place only if they do
- */
-bool usage_many_end_soon(const struct shim *shim, struct recent_kind *kind);
+#include "pool/ledger/ledger.h"
 
 /**
  * usage_still_waits() - at a connect() of a process that began without a segment: may it go on so? The lock
  * is held
  */
-bool usage_still_waits(struct shim *shim, uint64_t now_ns);
+bool usage_still_waits(struct ledger *ledger, uint64_t now_ns);
 
 /**
  * usage_waits() - at a connect() of a process without a segment: is it to go on without?
@@ -35,12 +18,12 @@ bool usage_still_waits(struct shim *shim, uint64_t now_ns);
  * Yes, if most of its name live for a connection or two, and this one has neither lived long nor connected
  * often.
  */
-bool usage_waits(struct shim *shim, const struct held *held);
+bool usage_waits(struct ledger *ledger, const struct held *held);
 
 /**
  * usage_hand_over() - at the end of a process that lived for a few connections: add what it counted to that
  * of its kind, and leave no segment
  */
-void usage_hand_over(struct shim *shim);
+void usage_hand_over(struct ledger *ledger);
 
 #endif

@@ -7,7 +7,6 @@
 #include "pool/base/kernel.h"
 #include "pool/segment/directory.h"
 #include "pool/segment/read.h"
-#include "pool/shim.h"
 
 #include <string.h>
 
@@ -122,44 +121,40 @@ static void collect(struct collection *c, const char *place)
 }
 
 /* A table of the right size, with the shim's memory. The lock is held. */
-static void enter(struct shim *shim, const struct collection *c)
+static void enter(struct siblings *siblings, const struct collection *c)
 {
-	struct siblings *siblings = &shim->siblings;
 	unsigned size = c->count ? 16 : 0;
 
 	while (size && size < 2 * c->count)
 		size *= 2;
-	arena_free(&shim->arena, siblings->rows, siblings->size * sizeof(*siblings->rows));
-	siblings->rows = size ? arena_alloc(&shim->arena, size * sizeof(*siblings->rows)) : NULL;
+	arena_free(siblings->arena, siblings->rows, siblings->size * sizeof(*siblings->rows));
+	siblings->rows = size ? arena_alloc(siblings->arena, size * sizeof(*siblings->rows)) : NULL;
 	siblings->size = siblings->rows ? size : 0;
 	for (unsigned i = 0; siblings->size && i < 2 * SIBLINGS_ROWS_MAX; i++)
 		if (c->rows[i].to.port)
 			*find(siblings->rows, size, &c->rows[i].to, &c->rows[i].source) = c->rows[i];
-	for (struct destination *d = ledger_next(&shim->ledger, NULL); d; d = ledger_next(&shim->ledger, d)) {
-		d->load_valid = false;
-		for (struct tuple_space *s = d->spaces; s; s = s->next)
-			s->others = siblings_in_use(siblings, &d->to, &s->source);
-	}
 }
 
 /* Return: false if another thread is at it, or there is nothing to look for. */
-static bool begin(struct shim *shim, const struct held *held, struct collection *c, uint64_t now_ns,
+static bool begin(struct siblings *siblings, const struct held *held, struct collection *c, uint64_t now_ns,
 		  char *place)
 {
-	if (!shim_enter_held(shim, held))
+	const struct usage_writer *writer = siblings->writer;
+
+	if (!lock_enter_held(siblings->lock, held))
 		return false;
-	bool ours = shim->siblings.until_ns <= now_ns && shim->writer.segment;
+	bool ours = siblings->until_ns <= now_ns && writer->segment;
 	if (ours) {
-		shim->siblings.until_ns = now_ns + 1000000000u;
-		c->own = &shim->writer.segment->header;
-		strcpy(place, shim->writer.place);
-		c->own_name = shim->writer.name;
+		siblings->until_ns = now_ns + 1000000000u;
+		c->own = &writer->segment->header;
+		strcpy(place, writer->place);
+		c->own_name = writer->name;
 	}
-	shim_leave(shim);
+	lock_leave(siblings->lock);
 	return ours;
 }
 
-COLD void siblings_refresh(struct shim *shim, const struct held *held, uint64_t now_ns)
+COLD bool siblings_refresh(struct siblings *siblings, const struct held *held, uint64_t now_ns)
 {
 	struct arena scratch = { 0 };
 	struct collection *c = arena_alloc(&scratch, sizeof(*c));
@@ -167,21 +162,22 @@ COLD void siblings_refresh(struct shim *shim, const struct held *held, uint64_t 
 
 	if (c && place)
 		c->rows = arena_alloc(&scratch, 2 * SIBLINGS_ROWS_MAX * sizeof(*c->rows));
-	if (!c || !c->rows || !begin(shim, held, c, now_ns, place)) {
+	if (!c || !c->rows || !begin(siblings, held, c, now_ns, place)) {
 		arena_release(&scratch);
-		return;
+		return false;
 	}
 	uint64_t began_ns = clock_ns();
 	c->now_ns = began_ns;
 	collect(c, place);
-	if (shim_enter_held(shim, held)) {
+	bool entered = lock_enter_held(siblings->lock, held);
+	if (entered) {
 		uint64_t done_ns = clock_ns(), pause_ns = (done_ns - began_ns) * SIBLINGS_COST;
-		enter(shim, c);
+		enter(siblings, c);
 		if (pause_ns < SIBLINGS_EVERY_MS * 1000000ull)
 			pause_ns = SIBLINGS_EVERY_MS * 1000000ull;
-		shim->siblings.until_ns = done_ns + pause_ns;
-		shim_leave(shim);
+		siblings->until_ns = done_ns + pause_ns;
 	}
 	arena_release(&c->scratch);
 	arena_release(&scratch);
+	return entered;
 }

@@ -7,12 +7,12 @@
 #define HEADROOM_POOL_LEDGER_SIBLINGS_H
 
 #include "pool/base/address.h"
+#include "pool/base/arena.h"
+#include "pool/base/lock.h"
+#include "pool/segment/writer.h"
 
 #include <stdbool.h>
 #include <stdint.h>
-
-struct shim;
-struct held;
 
 /* Not more often than this; and so seldom that reading takes a fiftieth of the time at most. */
 enum { SIBLINGS_EVERY_MS = 250, SIBLINGS_COST = 50, SIBLINGS_ROWS_MAX = 8192 };
@@ -23,8 +23,11 @@ struct sibling_row {
 	uint32_t in_use;
 };
 
-/* A hash table with open addressing. Guarded by the shim's lock. */
+/* A hash table with open addressing. The lock guards it. */
 struct siblings {
+	struct lock *lock;
+	struct arena *arena;
+	const struct usage_writer *writer; /* whose siblings they are */
 	struct sibling_row *rows;
 	unsigned size;     /* a power of two, or 0 */
 	uint64_t until_ns; /* look again after */
@@ -33,8 +36,9 @@ struct siblings {
 /**
  * siblings_refresh() - read the segments of the others again; call without the lock
  * @held:	the socket it is for; nothing is entered if the process was forked meanwhile
+ * Return: was anything entered? Then the lock is held, to make use of it
  */
-void siblings_refresh(struct shim *shim, const struct held *held, uint64_t now_ns);
+bool siblings_refresh(struct siblings *siblings, const struct held *held, uint64_t now_ns);
 
 /**
  * siblings_in_use() - ports the others have in use, as of the last look

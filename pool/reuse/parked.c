@@ -52,16 +52,16 @@ static uint64_t idle_said_ns(const struct reuse *reuse)
 	return reuse->limits->given & REUSE_IDLE_TIMEOUT ? reuse->limits->idle_timeout_ns : 0;
 }
 
-static int first_refusal(struct shim *shim, const struct reuse *reuse, const struct parked_pool *pool,
+static int first_refusal(struct reusing *reusing, const struct reuse *reuse, const struct parked_pool *pool,
 			 uint64_t now_ns)
 {
 	const struct tracked *tracked = reuse->tracked;
 
-	if (shim->no_parking)
+	if (reusing->no_parking)
 		return REFUSED_OFF;
 	/* More than the reference of the fd: a thread is in a call on it, and would get the next one's bytes.
 	 */
-	if (tracked->references > 1 || reuse->shared || reuse->forks != shim->forks ||
+	if (tracked->references > 1 || reuse->shared || reuse->forks != reusing->sockets->forks ||
 	    atomic_load(&reuse->feeding))
 		return REFUSED_SHARED;
 	/* CONNECTING: the program has not asked yet what came of it; the kernel will be (parked_quiet()). */
@@ -88,28 +88,29 @@ static int first_refusal(struct shim *shim, const struct reuse *reuse, const str
 }
 
 /* The program's own fds get the lowest free numbers; ours come from the upper half of what it may have. */
-static void ask_for_files(struct shim *shim)
+static void ask_for_files(struct reusing *reusing)
 {
 	struct rlimit files;
 
 	if (restraint_shut_in() || kernel_syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, 0, (long)&files, 0, 0))
 		return;
 	rlim_t share = files.rlim_cur / SHARE_OF_FILES;
-	shim->parked_most = share < PARKED_MOST ? (uint32_t)share : PARKED_MOST;
-	shim->parked_from = files.rlim_cur / 2 < NUMBERS_FROM ? (int)(files.rlim_cur / 2) : NUMBERS_FROM;
+	reusing->parked_most = share < PARKED_MOST ? (uint32_t)share : PARKED_MOST;
+	reusing->parked_from = files.rlim_cur / 2 < NUMBERS_FROM ? (int)(files.rlim_cur / 2) : NUMBERS_FROM;
+	reusing->ledger->more_than_counts |= reusing->parked_most;
 }
 
-bool parked_may_enter(struct shim *shim, struct tracked *tracked, uint64_t now_ns)
+bool parked_may_enter(struct reusing *reusing, struct tracked *tracked, uint64_t now_ns)
 {
 	struct reuse *reuse = tracked->reuse;
 	struct parked_pool *pool = pool_of(reuse);
 
 	if (!pool)
 		return false;
-	if (!shim->parked_most)
-		ask_for_files(shim);
-	int refusal = first_refusal(shim, reuse, pool, now_ns);
-	if (refusal < 0 && !shim->parked_most)
+	if (!reusing->parked_most)
+		ask_for_files(reusing);
+	int refusal = first_refusal(reusing, reuse, pool, now_ns);
+	if (refusal < 0 && !reusing->parked_most)
 		refusal = REFUSED_ROOM;
 	if (refusal >= 0)
 		parked_refused(reuse, (enum reuse_refusal)refusal);
@@ -170,58 +171,58 @@ bool parked_has_room(const struct retired *retired)
 }
 
 /* @pool: NULL of the blank */
-static void take_out(struct shim *shim, struct reuse *reuse, struct parked_pool *pool)
+static void take_out(struct reusing *reusing, struct reuse *reuse, struct parked_pool *pool)
 {
 	if (pool) {
 		*(reuse->newer ? &reuse->newer->older : &pool->newest) = reuse->older;
 		*(reuse->older ? &reuse->older->newer : &pool->oldest) = reuse->newer;
 		pool->count--;
 		SPACE_REUSE_ADD(reuse->tracked->space, reuse_parked, UINT32_MAX); /* one less */
-	} else if (shim->blank == reuse) {
-		shim->blank = NULL;
+	} else if (reusing->blank == reuse) {
+		reusing->blank = NULL;
 	}
 	if (reuse->leaving)
-		shim->leaving_count--;
-	*(reuse->all_newer ? &reuse->all_newer->all_older : &shim->parked_newest) = reuse->all_older;
+		reusing->leaving_count--;
+	*(reuse->all_newer ? &reuse->all_newer->all_older : &reusing->parked_newest) = reuse->all_older;
 	if (reuse->all_older)
 		reuse->all_older->all_newer = reuse->all_newer;
-	shim->parked_count--;
+	reusing->parked_count--;
 }
 
-static struct reuse *oldest_of_all(const struct shim *shim)
+static struct reuse *oldest_of_all(const struct reusing *reusing)
 {
-	struct reuse *reuse = shim->parked_newest;
+	struct reuse *reuse = reusing->parked_newest;
 
 	while (reuse && reuse->all_older)
 		reuse = reuse->all_older;
 	return reuse;
 }
 
-static void let_leave(struct shim *shim, struct reuse *reuse, enum reuse_retirement why, uint64_t now_ns,
-		      struct retired *retired);
+static void let_leave(struct reusing *reusing, struct reuse *reuse, enum reuse_retirement why,
+		      uint64_t now_ns, struct retired *retired);
 
 /* The oldest one makes room: it is the next whose time is over. */
-static void make_room(struct shim *shim, const struct reuse *reuse, struct parked_pool *pool, uint64_t now_ns,
-		      struct retired *retired)
+static void make_room(struct reusing *reusing, const struct reuse *reuse, struct parked_pool *pool,
+		      uint64_t now_ns, struct retired *retired)
 {
 	struct reuse *oldest = pool->count >= reuse->limits->max_idle ? pool->oldest : NULL;
 
-	if (!oldest && shim->parked_count >= shim->parked_most)
-		oldest = pool->oldest ? pool->oldest : oldest_of_all(shim);
+	if (!oldest && reusing->parked_count >= reusing->parked_most)
+		oldest = pool->oldest ? pool->oldest : oldest_of_all(reusing);
 	if (!oldest || !parked_has_room(retired))
 		return;
-	let_leave(shim, oldest, RETIRED_ROOM, now_ns, retired);
+	let_leave(reusing, oldest, RETIRED_ROOM, now_ns, retired);
 }
 
-static void enter_list(struct shim *shim, struct reuse *reuse, uint64_t until_ns)
+static void enter_list(struct reusing *reusing, struct reuse *reuse, uint64_t until_ns)
 {
 	reuse->all_newer = NULL;
-	reuse->all_older = shim->parked_newest;
-	if (shim->parked_newest)
-		shim->parked_newest->all_newer = reuse;
-	shim->parked_newest = reuse;
-	if (!shim->parked_count++ || until_ns < shim->parked_look_ns)
-		shim->parked_look_ns = until_ns;
+	reuse->all_older = reusing->parked_newest;
+	if (reusing->parked_newest)
+		reusing->parked_newest->all_newer = reuse;
+	reusing->parked_newest = reuse;
+	if (!reusing->parked_count++ || until_ns < reusing->parked_look_ns)
+		reusing->parked_look_ns = until_ns;
 }
 
 /* Redis and memcached send nothing but answers, each in one piece of work with its command: what follows an
@@ -240,12 +241,12 @@ static enum ending_told told_by(const struct guard *guard)
 	}
 }
 
-void parked_enter(struct shim *shim, struct reuse *reuse, int fd, uint32_t rtt_us, uint64_t now_ns,
+void parked_enter(struct reusing *reusing, struct reuse *reuse, int fd, uint32_t rtt_us, uint64_t now_ns,
 		  struct retired *retired)
 {
 	struct parked_pool *pool = pool_of(reuse);
 
-	make_room(shim, reuse, pool, now_ns, retired);
+	make_room(reusing, reuse, pool, now_ns, retired);
 	if (reuse->guard.kind == GUARD_MEMCACHED)
 		pool->conduct.open_until_ns = now_ns + CONDUCT_LEARNED_LIFE_S * 1000000000ull;
 	reuse->watches = 0;
@@ -264,35 +265,35 @@ void parked_enter(struct shim *shim, struct reuse *reuse, int fd, uint32_t rtt_u
 	pool->newest = reuse;
 	pool->count++;
 	SPACE_REUSE_ADD(reuse->tracked->space, reuse_parked, 1);
-	enter_list(shim, reuse, end_of(reuse, pool, now_ns));
+	enter_list(reusing, reuse, end_of(reuse, pool, now_ns));
 }
 
-bool parked_wants_blank(const struct shim *shim, const struct tracked *fresh)
+bool parked_wants_blank(const struct reusing *reusing, const struct tracked *fresh)
 {
 	const struct reuse *reuse = fresh->reuse;
 
-	return !shim->blank && shim->parked_count < shim->parked_most && reuse && !fresh->flags &&
+	return !reusing->blank && reusing->parked_count < reusing->parked_most && reuse && !fresh->flags &&
 	       !reuse->tried && !reuse->options.set && !reuse->options.others && !reuse->watches &&
 	       !reuse->watches_unknown;
 }
 
-void parked_enter_blank(struct shim *shim, struct reuse *reuse, int fd, int status, uint64_t now_ns)
+void parked_enter_blank(struct reusing *reusing, struct reuse *reuse, int fd, int status, uint64_t now_ns)
 {
 	reuse->fd = fd;
 	reuse->status = status;
 	reuse->parked_ns = now_ns;
 	reuse->tracked->state = SOCKET_PARKED;
-	shim->blank = reuse;
-	enter_list(shim, reuse, end_of(reuse, NULL, now_ns));
+	reusing->blank = reuse;
+	enter_list(reusing, reuse, end_of(reuse, NULL, now_ns));
 }
 
-struct reuse *parked_take_blank(struct shim *shim, int family)
+struct reuse *parked_take_blank(struct reusing *reusing, int family)
 {
-	struct reuse *blank = shim->blank;
+	struct reuse *blank = reusing->blank;
 
 	if (!blank || blank->tracked->family != family)
 		return NULL;
-	take_out(shim, blank, NULL);
+	take_out(reusing, blank, NULL);
 	return blank;
 }
 
@@ -338,18 +339,18 @@ static void add_retired(struct retired *retired, const struct reuse *reuse)
 	retired->fds[retired->count++].cookie = reuse->cookie;
 }
 
-static void count_retired(struct shim *shim, const struct reuse *reuse, enum reuse_retirement why,
+static void count_retired(struct reusing *reusing, const struct reuse *reuse, enum reuse_retirement why,
 			  uint64_t now_ns)
 {
 	struct tuple_space *space = reuse->tracked->space;
 
 	space->destination->parked->counts.retired[why]++;
 	SPACE_REUSE_ADD(space, reuse_retired[why], 1);
-	parked_distrust(shim, space->destination,
-			learn(space, why, clock_since(reuse->parked_ns, now_ns), now_ns), now_ns);
+	pool_distrust(reusing, space->destination,
+		      learn(space, why, clock_since(reuse->parked_ns, now_ns), now_ns), now_ns);
 }
 
-void parked_let_go(struct shim *shim, struct reuse *reuse, enum reuse_retirement why, uint64_t now_ns,
+void parked_let_go(struct reusing *reusing, struct reuse *reuse, enum reuse_retirement why, uint64_t now_ns,
 		   struct retired *retired)
 {
 	struct tracked *tracked = reuse->tracked;
@@ -358,60 +359,46 @@ void parked_let_go(struct shim *shim, struct reuse *reuse, enum reuse_retirement
 	if (why != RETIRED_LOST)
 		add_retired(retired, reuse);
 	if (pool && !reuse->leaving)
-		count_retired(shim, reuse, why, now_ns);
+		count_retired(reusing, reuse, why, now_ns);
 	if (tracked->space) {
 		space_ended(tracked->space, ending_of(why), now_ns);
 		tracked->space = NULL;
 	}
 	tracked->state = SOCKET_FRESH;
-	tracked_put(shim, tracked);
+	tracked_put(reusing->sockets, tracked);
 }
 
-void parked_distrust(struct shim *shim, struct destination *destination, enum evidence evidence,
-		     uint64_t now_ns)
-{
-	struct conduct *conduct = &destination->parked->conduct;
-
-	if (evidence == EVIDENCE_NONE || conduct->paused_until_ns > now_ns)
-		return;
-	unsigned seconds = conduct_pause(conduct, now_ns);
-	/* Two at the same time are rare, and one is told of. */
-	shim->distrust = (struct distrust){ .evidence = evidence, .seconds = seconds, .to = destination->to };
-	/* What is parked there goes at the next look, which is now. */
-	if (destination->parked->count)
-		shim->parked_look_ns = 0;
-}
-
-void parked_retire(struct shim *shim, struct reuse *reuse, enum reuse_retirement why, uint64_t now_ns,
+void parked_retire(struct reusing *reusing, struct reuse *reuse, enum reuse_retirement why, uint64_t now_ns,
 		   struct retired *retired)
 {
-	take_out(shim, reuse, reuse->leaving ? NULL : pool_of(reuse));
-	parked_let_go(shim, reuse, why, now_ns, retired);
+	take_out(reusing, reuse, reuse->leaving ? NULL : pool_of(reuse));
+	parked_let_go(reusing, reuse, why, now_ns, retired);
 }
 
 /* The same for one that nobody is in a hurry about. It stays in the list of all, until the server has closed
  * it, too. */
-static void let_leave(struct shim *shim, struct reuse *reuse, enum reuse_retirement why, uint64_t now_ns,
-		      struct retired *retired)
+static void let_leave(struct reusing *reusing, struct reuse *reuse, enum reuse_retirement why,
+		      uint64_t now_ns, struct retired *retired)
 {
 	struct parked_pool *pool = pool_of(reuse);
 
-	if (!pool || restraint_shut_in() || shim->leaving_count >= LEAVING_MOST || !parked_is_there(reuse) ||
-	    !leaving_begins(reuse->fd)) {
-		parked_retire(shim, reuse, why, now_ns, retired);
+	if (!pool || restraint_shut_in() || reusing->leaving_count >= LEAVING_MOST ||
+	    !parked_is_there(reuse) || !leaving_begins(reuse->fd)) {
+		parked_retire(reusing, reuse, why, now_ns, retired);
 		return;
 	}
-	take_out(shim, reuse, pool);
-	count_retired(shim, reuse, why, now_ns);
+	take_out(reusing, reuse, pool);
+	count_retired(reusing, reuse, why, now_ns);
 	reuse->leaving = true;
-	shim->leaving_count++;
+	reusing->leaving_count++;
 	reuse->parked_ns = now_ns;
 	reuse->ready_ns = now_ns + LEAVING_LOOK_MS * CONDUCT_MS_NS;
-	enter_list(shim, reuse, reuse->ready_ns);
+	enter_list(reusing, reuse, reuse->ready_ns);
 }
 
 /* Return: when to look again; UINT64_MAX: it is gone. */
-static uint64_t see_off(struct shim *shim, struct reuse *reuse, uint64_t now_ns, struct retired *retired)
+static uint64_t see_off(struct reusing *reusing, struct reuse *reuse, uint64_t now_ns,
+			struct retired *retired)
 {
 	bool over = leaving_is_over(reuse->fd);
 
@@ -422,7 +409,7 @@ static uint64_t see_off(struct shim *shim, struct reuse *reuse, uint64_t now_ns,
 	struct tuple_space *space = reuse->tracked->space;
 	space_ended(space, over ? ENDED_BY_RESET : ENDED_TIME_WAIT, now_ns);
 	reuse->tracked->space = NULL;
-	parked_retire(shim, reuse, RETIRED_IDLE, now_ns, retired);
+	parked_retire(reusing, reuse, RETIRED_IDLE, now_ns, retired);
 	retired->fds[retired->count - 1].reset = over;
 	return UINT64_MAX;
 }
@@ -441,8 +428,8 @@ static bool fits(const struct reuse *reuse, const struct tracked *fresh)
 	return option_log_can_become(&reuse->options, fresh->reuse ? &fresh->reuse->options : &none);
 }
 
-struct reuse *parked_take(struct shim *shim, struct parked_pool *pool, struct tracked *fresh, uint64_t now_ns,
-			  struct retired *retired)
+struct reuse *parked_take(struct reusing *reusing, struct parked_pool *pool, struct tracked *fresh,
+			  uint64_t now_ns, struct retired *retired)
 {
 	struct reuse *next;
 
@@ -451,9 +438,9 @@ struct reuse *parked_take(struct shim *shim, struct parked_pool *pool, struct tr
 		bool idle = now_ns - reuse->parked_ns >= idle_most(reuse, pool, now_ns);
 		bool old = now_ns - reuse->opened_ns >= reuse->limits->max_age_ns;
 		if ((idle || old) && parked_has_room(retired)) {
-			let_leave(shim, reuse, idle ? RETIRED_IDLE : RETIRED_AGE, now_ns, retired);
+			let_leave(reusing, reuse, idle ? RETIRED_IDLE : RETIRED_AGE, now_ns, retired);
 		} else if (!idle && !old && reuse->ready_ns <= now_ns && fits(reuse, fresh)) {
-			take_out(shim, reuse, pool);
+			take_out(reusing, reuse, pool);
 			return reuse;
 		}
 	}
@@ -470,10 +457,11 @@ uint64_t parked_ready_in_ns(const struct parked_pool *pool, const struct tracked
 	return least_ns;
 }
 
-void parked_make_way(struct shim *shim, struct parked_pool *pool, uint64_t now_ns, struct retired *retired)
+void parked_make_way(struct reusing *reusing, struct parked_pool *pool, uint64_t now_ns,
+		     struct retired *retired)
 {
 	if (pool->oldest && parked_has_room(retired))
-		let_leave(shim, pool->oldest, RETIRED_ROOM, now_ns, retired);
+		let_leave(reusing, pool->oldest, RETIRED_ROOM, now_ns, retired);
 }
 
 bool parked_is_there(const struct reuse *reuse)
@@ -506,52 +494,54 @@ static enum reuse_retirement end_by_time(const struct reuse *reuse, uint64_t now
 }
 
 /* Return: when to look again; UINT64_MAX: it is gone. */
-static uint64_t end_of_time(struct shim *shim, struct reuse *reuse, uint64_t now_ns, struct retired *retired)
+static uint64_t end_of_time(struct reusing *reusing, struct reuse *reuse, uint64_t now_ns,
+			    struct retired *retired)
 {
 	if (reuse->leaving)
-		return see_off(shim, reuse, now_ns, retired);
+		return see_off(reusing, reuse, now_ns, retired);
 	enum reuse_retirement why = end_by_time(reuse, now_ns);
 	if (why != RETIRED_IDLE && why != RETIRED_AGE) {
-		parked_retire(shim, reuse, why, now_ns, retired);
+		parked_retire(reusing, reuse, why, now_ns, retired);
 		return UINT64_MAX;
 	}
-	let_leave(shim, reuse, why, now_ns, retired);
+	let_leave(reusing, reuse, why, now_ns, retired);
 	return UINT64_MAX;
 }
 
-bool parked_expire(struct shim *shim, uint64_t now_ns, struct retired *retired)
+bool parked_expire(struct reusing *reusing, uint64_t now_ns, struct retired *retired)
 {
 	uint64_t look_ns = UINT64_MAX;
 	struct reuse *next;
 
-	if (!shim->parked_newest || now_ns < shim->parked_look_ns)
+	if (!reusing->parked_newest || now_ns < reusing->parked_look_ns)
 		return false;
-	shim->parked_look_ns = UINT64_MAX; /* lowered by those that stay for a while as they leave */
-	for (struct reuse *reuse = shim->parked_newest; reuse; reuse = next) {
+	reusing->parked_look_ns = UINT64_MAX; /* lowered by those that stay for a while as they leave */
+	for (struct reuse *reuse = reusing->parked_newest; reuse; reuse = next) {
 		next = reuse->all_older;
 		uint64_t until_ns = end_of(reuse, pool_of(reuse), now_ns);
 		if (until_ns <= now_ns && parked_has_room(retired))
-			until_ns = end_of_time(shim, reuse, now_ns, retired);
+			until_ns = end_of_time(reusing, reuse, now_ns, retired);
 		if (until_ns < look_ns)
 			look_ns = until_ns;
 	}
-	if (look_ns < shim->parked_look_ns)
-		shim->parked_look_ns = look_ns;
+	if (look_ns < reusing->parked_look_ns)
+		reusing->parked_look_ns = look_ns;
 	return look_ns <= now_ns;
 }
 
-bool parked_give_up(struct shim *shim, enum reuse_retirement why, uint64_t now_ns, struct retired *retired)
+bool parked_give_up(struct reusing *reusing, enum reuse_retirement why, uint64_t now_ns,
+		    struct retired *retired)
 {
-	bool any = shim->parked_newest;
+	bool any = reusing->parked_newest;
 
-	while (shim->parked_newest && parked_has_room(retired))
-		parked_retire(shim, shim->parked_newest, why, now_ns, retired);
+	while (reusing->parked_newest && parked_has_room(retired))
+		parked_retire(reusing, reusing->parked_newest, why, now_ns, retired);
 	return any;
 }
 
-void parked_lost(struct shim *shim, struct reuse *reuse, uint64_t now_ns)
+void parked_lost(struct reusing *reusing, struct reuse *reuse, uint64_t now_ns)
 {
-	parked_retire(shim, reuse, RETIRED_LOST, now_ns, NULL);
+	parked_retire(reusing, reuse, RETIRED_LOST, now_ns, NULL);
 }
 
 void parked_close(struct retired *retired)

@@ -23,7 +23,7 @@ struct retired {
  * parked_may_enter() - does all that needs no system call speak for parking? The lock is held.
  * If not, the reason is counted.
  */
-bool parked_may_enter(struct shim *shim, struct tracked *tracked, uint64_t now_ns);
+bool parked_may_enter(struct reusing *reusing, struct tracked *tracked, uint64_t now_ns);
 
 /**
  * parked_quiet() - does the kernel say so too?
@@ -38,7 +38,7 @@ int parked_quiet(int fd, uint64_t sent, uint64_t received, uint32_t *rtt_us);
  * @fd:		our own fd of it
  * @retired:	gets an older one if there was no room
  */
-void parked_enter(struct shim *shim, struct reuse *reuse, int fd, uint32_t rtt_us, uint64_t now_ns,
+void parked_enter(struct reusing *reusing, struct reuse *reuse, int fd, uint32_t rtt_us, uint64_t now_ns,
 		  struct retired *retired);
 
 /**
@@ -55,8 +55,8 @@ void parked_refused(struct reuse *reuse, enum reuse_refusal refusal);
  * parked_let_go().
  * Return: NULL if there is none
  */
-struct reuse *parked_take(struct shim *shim, struct parked_pool *pool, struct tracked *fresh, uint64_t now_ns,
-			  struct retired *retired);
+struct reuse *parked_take(struct reusing *reusing, struct parked_pool *pool, struct tracked *fresh,
+			  uint64_t now_ns, struct retired *retired);
 
 /**
  * parked_alive() - is a connection that was taken from the pool still as it was?
@@ -78,34 +78,34 @@ bool parked_is_there(const struct reuse *reuse);
  * parked_let_go() - the end of a connection that is in no pool any more; the lock is held
  * @retired:	gets its fd, but for RETIRED_LOST
  */
-void parked_let_go(struct shim *shim, struct reuse *reuse, enum reuse_retirement why, uint64_t now_ns,
+void parked_let_go(struct reusing *reusing, struct reuse *reuse, enum reuse_retirement why, uint64_t now_ns,
 		   struct retired *retired);
 
 /**
  * parked_retire() - take a connection out of its pool, and parked_let_go() it; the lock is held
  */
-void parked_retire(struct shim *shim, struct reuse *reuse, enum reuse_retirement why, uint64_t now_ns,
+void parked_retire(struct reusing *reusing, struct reuse *reuse, enum reuse_retirement why, uint64_t now_ns,
 		   struct retired *retired);
 
 /**
  * parked_wants_blank() - is the program's socket as it was made, and would it be the only one? The lock is
  * held.
  */
-bool parked_wants_blank(const struct shim *shim, const struct tracked *fresh);
+bool parked_wants_blank(const struct reusing *reusing, const struct tracked *fresh);
 
 /**
  * parked_enter_blank() - keep it for the next socket(); the lock is held
  * @fd:		our own fd of it
  * @status:	its F_GETFL
  */
-void parked_enter_blank(struct shim *shim, struct reuse *reuse, int fd, int status, uint64_t now_ns);
+void parked_enter_blank(struct reusing *reusing, struct reuse *reuse, int fd, int status, uint64_t now_ns);
 
 /**
  * parked_take_blank() - the blank, out of the list with `fd` still set; the lock is held
  * @family:	of the socket that is wanted
  * Return: NULL if there is none
  */
-struct reuse *parked_take_blank(struct shim *shim, int family);
+struct reuse *parked_take_blank(struct reusing *reusing, int family);
 
 /**
  * parked_ready_in_ns() - when does the first connection that can stand for a fresh socket become ready?
@@ -117,32 +117,26 @@ uint64_t parked_ready_in_ns(const struct parked_pool *pool, const struct tracked
  * parked_make_way() - a new connection is about to be made though some are parked: one of them goes first, so
  * that the server never has more of them than it would have without reuse; the lock is held
  */
-void parked_make_way(struct shim *shim, struct parked_pool *pool, uint64_t now_ns, struct retired *retired);
-
-/**
- * parked_distrust() - after evidence against a server: reuse pauses, what is parked goes; the lock is held
- *
- * What there is to tell is left in shim->distrust.
- */
-void parked_distrust(struct shim *shim, struct destination *destination, enum evidence evidence,
-		     uint64_t now_ns);
+void parked_make_way(struct reusing *reusing, struct parked_pool *pool, uint64_t now_ns,
+		     struct retired *retired);
 
 /**
  * parked_expire() - let go what has been idle for too long or is too old; the lock is held
  * Return: true if there is more to let go
  */
-bool parked_expire(struct shim *shim, uint64_t now_ns, struct retired *retired);
+bool parked_expire(struct reusing *reusing, uint64_t now_ns, struct retired *retired);
 
 /**
  * parked_give_up() - let some go, whatever their age; the lock is held
  * Return: false when none was parked
  */
-bool parked_give_up(struct shim *shim, enum reuse_retirement why, uint64_t now_ns, struct retired *retired);
+bool parked_give_up(struct reusing *reusing, enum reuse_retirement why, uint64_t now_ns,
+		    struct retired *retired);
 
 /**
  * parked_lost() - the number of a parked connection belongs to somebody else now; the lock is held
  */
-void parked_lost(struct shim *shim, struct reuse *reuse, uint64_t now_ns);
+void parked_lost(struct reusing *reusing, struct reuse *reuse, uint64_t now_ns);
 
 /**
  * parked_close() - close what was retired, as the program would have, but without waiting. Without the lock.

@@ -1,10 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-/* pool - the parked connections of one destination, and what reuse did there. */
+/* pool - the parked connections of one destination, and of the process, and what reuse did there. */
 #ifndef HEADROOM_POOL_REUSE_POOL_H
 #define HEADROOM_POOL_REUSE_POOL_H
 
+#include "pool/base/arena.h"
+#include "pool/base/lock.h"
+#include "pool/ledger/ledger.h"
 #include "pool/reuse/conduct.h"
+#include "pool/socket/tracked.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /* Why a connection was closed for real although its rule has a guard. */
@@ -54,5 +59,52 @@ struct parked_pool {
 	struct conduct conduct;
 	struct reuse_counts counts;
 };
+
+enum { LISTENERS_MAX = 64 };
+
+/* Reuse pauses for a destination: what there is to tell of it. */
+struct distrust {
+	enum evidence evidence; /* EVIDENCE_NONE: nothing */
+	unsigned seconds;
+	struct endpoint to;
+};
+
+/* All of the process. The lock guards it. */
+struct reusing {
+	struct lock *lock;
+	struct arena *arena;
+	struct ledger *ledger;
+	struct sockets *sockets;
+	struct reuse *parked_newest; /* all parked connections of the process */
+	struct reuse *blank;         /* among them a socket that nobody has connected, or NULL */
+	uint32_t parked_count, parked_most, leaving_count;
+	int parked_from;         /* their fd numbers start here */
+	bool no_parking;         /* from now on, whatever the rules say */
+	uint64_t parked_look_ns; /* when the first of them is idle for too long */
+	struct distrust distrust;
+	struct reuse_counts dropped;              /* at destinations that are no longer there */
+	struct endpoint listeners[LISTENERS_MAX]; /* the last ones of the program, if any rule reuses */
+	unsigned listener_count;                  /* of all there were */
+};
+
+/**
+ * pool_start() - at the process's beginning, and in a forked child: nothing is parked
+ * @reusing:	with the pointers to other states filled in
+ */
+void pool_start(struct reusing *reusing);
+
+/**
+ * pool_distrust() - reuse for a destination pauses, if there is evidence; the lock is held
+ */
+void pool_distrust(struct reusing *reusing, struct destination *destination, enum evidence evidence,
+		   uint64_t now_ns);
+
+/**
+ * pool_add_counts() - add what reuse did at a destination
+ */
+void pool_add_counts(const struct destination *destination, struct reuse_counts *sum);
+
+/* What the ledger is to know of it, but for `self`. */
+extern const struct ledger_tenant pool_tenant;
 
 #endif

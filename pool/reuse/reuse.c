@@ -4,44 +4,43 @@
 
 #include "pool/base/clock.h"
 #include "pool/base/hot.h"
-#include "pool/reuse/parked.h"
 
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/uio.h>
 
-APART struct reuse *reuse_of(struct shim *shim, struct tracked *tracked)
+APART struct reuse *reuse_of(struct reusing *reusing, struct tracked *tracked)
 {
 	if (tracked->reuse)
 		return tracked->reuse;
-	struct reuse *reuse = arena_alloc(&shim->arena, sizeof(*reuse));
+	struct reuse *reuse = arena_alloc(reusing->arena, sizeof(*reuse));
 	if (!reuse)
 		return NULL;
 	memset(reuse, 0, sizeof(*reuse));
 	reuse->tracked = tracked;
 	reuse->fd = -1;
-	reuse->forks = shim->forks;
+	reuse->forks = reusing->sockets->forks;
 	tracked->reuse = reuse;
 	return reuse;
 }
 
-APART void reuse_forget(struct shim *shim, struct tracked *tracked)
+APART void reuse_forget(struct reusing *reusing, struct tracked *tracked)
 {
 	if (tracked->reuse->request.bytes)
-		arena_free(&shim->arena, tracked->reuse->request.bytes, REUSE_REQUEST_MAX);
-	arena_free(&shim->arena, tracked->reuse, sizeof(*tracked->reuse));
+		arena_free(reusing->arena, tracked->reuse->request.bytes, REUSE_REQUEST_MAX);
+	arena_free(reusing->arena, tracked->reuse, sizeof(*tracked->reuse));
 	tracked->reuse = NULL;
 }
 
-COLD void reuse_note_listener(struct shim *shim, const struct endpoint *local)
+COLD void reuse_note_listener(struct reusing *reusing, const struct endpoint *local)
 {
-	shim->listeners[shim->listener_count++ % LISTENERS_MAX] = *local;
+	reusing->listeners[reusing->listener_count++ % LISTENERS_MAX] = *local;
 }
 
-static bool listens_itself(const struct shim *shim, const struct endpoint *to)
+static bool listens_itself(const struct reusing *reusing, const struct endpoint *to)
 {
-	for (unsigned i = 0; i < shim->listener_count && i < LISTENERS_MAX; i++) {
-		const struct endpoint *l = &shim->listeners[i];
+	for (unsigned i = 0; i < reusing->listener_count && i < LISTENERS_MAX; i++) {
+		const struct endpoint *l = &reusing->listeners[i];
 		bool on_all = l->port == to->port && address_is_unset(&l->ip);
 		if (endpoint_equal(l, to) || (on_all && address_is_loopback(&to->ip)))
 			return true;
@@ -49,11 +48,11 @@ static bool listens_itself(const struct shim *shim, const struct endpoint *to)
 	return false;
 }
 
-APART void reuse_begin(struct shim *shim, struct tracked *tracked, const struct endpoint *to,
+APART void reuse_begin(struct reusing *reusing, struct tracked *tracked, const struct endpoint *to,
 		       const struct rule *rule)
 {
 	bool guarded = rule->reuse.guard != GUARD_OFF && !rule->leave_alone;
-	struct reuse *reuse = guarded ? reuse_of(shim, tracked) : tracked->reuse;
+	struct reuse *reuse = guarded ? reuse_of(reusing, tracked) : tracked->reuse;
 
 	tracked->watched = 0;
 	if (!reuse)
@@ -62,13 +61,13 @@ APART void reuse_begin(struct shim *shim, struct tracked *tracked, const struct 
 	if (!guarded)
 		return;
 	uint64_t now_ns = clock_ns();
-	struct destination *destination = ledger_find(&shim->ledger, to, rule, now_ns);
+	struct destination *destination = ledger_find(reusing->ledger, to, rule, now_ns);
 	if (destination && !destination->parked) {
-		destination->parked = arena_alloc(&shim->arena, sizeof(*destination->parked));
+		destination->parked = arena_alloc(reusing->arena, sizeof(*destination->parked));
 		if (destination->parked)
 			memset(destination->parked, 0, sizeof(*destination->parked));
 	}
-	bool room = destination && destination->parked && !listens_itself(shim, to);
+	bool room = destination && destination->parked && !listens_itself(reusing, to);
 	guard_start(&reuse->guard, room ? rule->reuse.guard : GUARD_OFF);
 	/* What one connection has shown of the server holds for the others. */
 	if (room && destination->parked->conduct.open_until_ns > now_ns)
@@ -135,9 +134,9 @@ static bool speaks_against(const struct reuse *reuse)
 }
 
 /* Once for each use: the first request was sent. */
-APART static void note_asked(struct shim *shim, const struct held *held, uint64_t now_ns)
+APART static void note_asked(struct reusing *reusing, const struct held *held, uint64_t now_ns)
 {
-	if (!shim_enter_held(shim, held))
+	if (!lock_enter_held(reusing->lock, held))
 		return;
 	struct reuse *reuse = held->tracked->reuse;
 	struct parked_pool *pool = pool_of(held);
@@ -145,13 +144,13 @@ APART static void note_asked(struct shim *shim, const struct held *held, uint64_
 		reuse->asked_ns = now_ns;
 		conduct_asked(&pool->conduct, reuse->handed_out, now_ns);
 	}
-	shim_leave(shim);
+	lock_leave(reusing->lock);
 }
 
 /* Once for each use, too, and once more if what came speaks against the server. */
-APART static void note_answer(struct shim *shim, const struct held *held, uint64_t now_ns)
+APART static void note_answer(struct reusing *reusing, const struct held *held, uint64_t now_ns)
 {
-	if (!shim_enter_held(shim, held))
+	if (!lock_enter_held(reusing->lock, held))
 		return;
 	struct reuse *reuse = held->tracked->reuse;
 	struct parked_pool *pool = pool_of(held);
@@ -161,8 +160,8 @@ APART static void note_answer(struct shim *shim, const struct held *held, uint64
 	/* From here on an end is the program's to see. */
 	held->tracked->watched &= (uint8_t)~FIRST_SEND;
 	if (pool && speaks_against(reuse))
-		parked_distrust(shim, held->tracked->space->destination, EVIDENCE_REPLY, now_ns);
-	shim_leave(shim);
+		pool_distrust(reusing, held->tracked->space->destination, EVIDENCE_REPLY, now_ns);
+	lock_leave(reusing->lock);
 }
 
 static void keep_request(struct request *request, const struct iovec *pieces, size_t size)
@@ -179,7 +178,7 @@ static void keep_request(struct request *request, const struct iovec *pieces, si
 	}
 }
 
-void reuse_sent(struct shim *shim, const struct held *held, const struct iovec *pieces, size_t size)
+void reuse_sent(struct reusing *reusing, const struct held *held, const struct iovec *pieces, size_t size)
 {
 	struct reuse *reuse = held->tracked->reuse;
 
@@ -190,10 +189,10 @@ void reuse_sent(struct shim *shim, const struct held *held, const struct iovec *
 	feed(&reuse->guard, guard_sent, pieces, size);
 	end_feeding(reuse);
 	if (!reuse->asked_ns)
-		note_asked(shim, held, clock_ns());
+		note_asked(reusing, held, clock_ns());
 }
 
-void reuse_received(struct shim *shim, const struct held *held, const struct iovec *pieces, size_t size)
+void reuse_received(struct reusing *reusing, const struct held *held, const struct iovec *pieces, size_t size)
 {
 	struct reuse *reuse = held->tracked->reuse;
 
@@ -205,7 +204,7 @@ void reuse_received(struct shim *shim, const struct held *held, const struct iov
 	against = !against && speaks_against(reuse);
 	end_feeding(reuse);
 	if (!reuse->answered || against)
-		note_answer(shim, held, clock_ns());
+		note_answer(reusing, held, clock_ns());
 }
 
 void reuse_unseen(const struct held *held)
@@ -219,9 +218,9 @@ void reuse_unseen(const struct held *held)
 	end_feeding(reuse);
 }
 
-void reuse_ended(struct shim *shim, const struct held *held, uint64_t now_ns)
+void reuse_ended(struct reusing *reusing, const struct held *held, uint64_t now_ns)
 {
-	if (!shim_enter_held(shim, held))
+	if (!lock_enter_held(reusing->lock, held))
 		return;
 	struct reuse *reuse = held->tracked->reuse;
 	struct parked_pool *pool = pool_of(held);
@@ -230,17 +229,17 @@ void reuse_ended(struct shim *shim, const struct held *held, uint64_t now_ns)
 		if (reuse->handed_out) {
 			pool->counts.first_use_failures++;
 			SPACE_REUSE_ADD(held->tracked->space, reuse_first_use_failures, 1);
-			parked_distrust(shim, held->tracked->space->destination, conduct_lost(&pool->conduct),
-					now_ns);
+			pool_distrust(reusing, held->tracked->space->destination,
+				      conduct_lost(&pool->conduct), now_ns);
 		} else if (reuse->asked_ns && !reuse->answered) {
 			conduct_gave_up(&pool->conduct);
 		}
 		reuse->answered = true;
 	}
-	shim_leave(shim);
+	lock_leave(reusing->lock);
 }
 
-void reuse_closes(struct shim *shim, struct tracked *tracked, uint64_t now_ns)
+void reuse_closes(struct reusing *reusing, struct tracked *tracked, uint64_t now_ns)
 {
 	struct reuse *reuse = tracked->reuse;
 	struct parked_pool *pool = tracked->space && reuse ? tracked->space->destination->parked : NULL;
@@ -249,7 +248,7 @@ void reuse_closes(struct shim *shim, struct tracked *tracked, uint64_t now_ns)
 		return;
 	reuse->answered = true;
 	if (reuse->handed_out)
-		parked_distrust(shim, tracked->space->destination, EVIDENCE_SILENCE, now_ns);
+		pool_distrust(reusing, tracked->space->destination, EVIDENCE_SILENCE, now_ns);
 	else
 		conduct_gave_up(&pool->conduct);
 }

@@ -27,7 +27,6 @@
 #include "pool/guard/guard.h"
 #include "pool/reuse/option_log.h"
 #include "pool/reuse/pool.h"
-#include "pool/shim.h"
 
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -87,19 +86,19 @@ struct reuse {
  * Made with the first option set, if any rule reuses, or at connect().
  * Return: NULL when memory is short
  */
-struct reuse *reuse_of(struct shim *shim, struct tracked *tracked);
+struct reuse *reuse_of(struct reusing *reusing, struct tracked *tracked);
 
 /**
  * reuse_forget() - the socket's record goes; the lock is held
  */
-void reuse_forget(struct shim *shim, struct tracked *tracked);
+void reuse_forget(struct reusing *reusing, struct tracked *tracked);
 
 /**
  * reuse_begin() - a socket is about to be connected for real; the lock is held
  *
  * With a guard in the rule, what it sends and receives is watched from here on (tracked.h).
  */
-void reuse_begin(struct shim *shim, struct tracked *tracked, const struct endpoint *to,
+void reuse_begin(struct reusing *reusing, struct tracked *tracked, const struct endpoint *to,
 		 const struct rule *rule);
 
 /**
@@ -108,7 +107,7 @@ void reuse_begin(struct shim *shim, struct tracked *tracked, const struct endpoi
  * Its connections to itself are never parked: a thread of it may serve one at a time, and wait for its end,
  * while another waits for that thread and makes no call that would let go what is parked.
  */
-void reuse_note_listener(struct shim *shim, const struct endpoint *local);
+void reuse_note_listener(struct reusing *reusing, const struct endpoint *local);
 
 /* One call's worth of bytes in pieces, as readv(2) has them. */
 struct iovec;
@@ -118,8 +117,9 @@ struct iovec;
  * @held:	a reference to the socket's record
  * @size:	in bytes, of all pieces together; the rest of them is not looked at
  */
-void reuse_sent(struct shim *shim, const struct held *held, const struct iovec *pieces, size_t size);
-void reuse_received(struct shim *shim, const struct held *held, const struct iovec *pieces, size_t size);
+void reuse_sent(struct reusing *reusing, const struct held *held, const struct iovec *pieces, size_t size);
+void reuse_received(struct reusing *reusing, const struct held *held, const struct iovec *pieces,
+		    size_t size);
 
 /**
  * reuse_unseen() - bytes went where no guard can look
@@ -132,14 +132,14 @@ void reuse_unseen(const struct held *held);
  * Before the first byte of a reply on a connection that was handed out, that is a failure of ours, and speaks
  * against the server.
  */
-void reuse_ended(struct shim *shim, const struct held *held, uint64_t now_ns);
+void reuse_ended(struct reusing *reusing, const struct held *held, uint64_t now_ns);
 
 /**
  * reuse_closes() - the program closes the socket; the lock is held
  *
  * Without an answer on a connection that was handed out: it gave up, and that speaks against the server.
  */
-void reuse_closes(struct shim *shim, struct tracked *tracked, uint64_t now_ns);
+void reuse_closes(struct reusing *reusing, struct tracked *tracked, uint64_t now_ns);
 
 /**
  * reuse_note_watch() - epoll_ctl() succeeded; the lock is held

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /* file - make, map and extend the file of a usage segment; remove old ones. */
+#include "pool/segment/file.h"
+
 #include "pool/base/clock.h"
 #include "pool/base/hot.h"
 #include "pool/base/kernel.h"
-#include "pool/ledger/entries.h"
 #include "pool/segment/directory.h"
 #include "pool/segment/identity.h"
 #include "pool/segment/room.h"

@@ -80,7 +80,6 @@ struct recent {
 		sums[RECENT_ENTRIES]; /* of the entry of that number; no TIME_WAITs, nothing open */
 };
 
-struct shim;
 
 /* Whose process is it? */
 struct recent_own {

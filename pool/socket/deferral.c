@@ -15,7 +15,7 @@ bool deferral_applies(const struct tracked *tracked, const struct endpoint *loca
 		 (HAS_PORT | HAS_SOURCE | REUSES_PORT | OWN_NO_PORT | DEFERRED | SOURCE_BY_US));
 }
 
-long deferral_bind(struct shim *shim, const struct held *held, int fd, const struct endpoint *local,
+long deferral_bind(struct sockets *sockets, const struct held *held, int fd, const struct endpoint *local,
 		   long (*call)(void *), void *argument)
 {
 	if (binding_set_no_port(fd, 1))
@@ -26,7 +26,7 @@ long deferral_bind(struct shim *shim, const struct held *held, int fd, const str
 		return rc;
 	}
 	uint64_t cookie = socket_cookie(fd);
-	if (!shim_enter_held(shim, held)) {
+	if (!lock_enter_held(sockets->lock, held)) {
 		/* Nobody would remember to make the port real: do it now. */
 		binding_set_no_port(fd, 0);
 		return call(argument);
@@ -37,33 +37,33 @@ long deferral_bind(struct shim *shim, const struct held *held, int fd, const str
 	tracked->bound = local->ip; /* also if it is a wildcard: 0.0.0.0 mapped is not :: */
 	if (!address_is_unset(&local->ip))
 		tracked->flags |= HAS_SOURCE;
-	shim->deferred_count++;
-	shim_leave(shim);
+	sockets->deferred_count++;
+	lock_leave(sockets->lock);
 	return rc;
 }
 
 /* A bind() that failed has taken the source away (__inet_bind(), net/ipv4/af_inet.c). */
-COLD static void defer_again(struct shim *shim, const struct held *held, int fd)
+COLD static void defer_again(struct sockets *sockets, const struct held *held, int fd)
 {
 	struct tracked *tracked = held->tracked;
 
-	if (!shim_enter_held(shim, held))
+	if (!lock_enter_held(sockets->lock, held))
 		return;
 	int family = tracked->family;
 	struct address source = tracked->bound;
 	tracked->flags &= ~(uint32_t)(HAS_PORT | PORT_SHOWN);
 	tracked->flags |= DEFERRED | NO_PORT_BY_US;
-	shim->deferred_count++;
-	shim_leave(shim);
+	sockets->deferred_count++;
+	lock_leave(sockets->lock);
 	binding_set_no_port(fd, 1);
 	binding_to(fd, family, &source);
 }
 
-static long make_real(struct shim *shim, const struct held *held, int fd, bool shows)
+static long make_real(struct sockets *sockets, const struct held *held, int fd, bool shows)
 {
 	struct tracked *tracked = held->tracked;
 
-	if (!shim_enter_held(shim, held))
+	if (!lock_enter_held(sockets->lock, held))
 		return 0;
 	bool deferred = tracked->flags & DEFERRED;
 	int family = tracked->family;
@@ -72,27 +72,27 @@ static long make_real(struct shim *shim, const struct held *held, int fd, bool s
 	if (deferred) {
 		tracked->flags &= ~(uint32_t)(DEFERRED | NO_PORT_BY_US | SOURCE_BY_US);
 		tracked->flags |= HAS_PORT;
-		shim->deferred_count--;
+		sockets->deferred_count--;
 		if (shows)
-			shown_port_note(shim, tracked);
+			shown_port_note(sockets, tracked);
 	}
-	shim_leave(shim);
+	lock_leave(sockets->lock);
 	/* The fd may have been closed unseen, and its number be another socket's now. */
 	if (!deferred || socket_cookie(fd) != cookie)
 		return 0;
 	binding_set_no_port(fd, 0);
 	long rc = binding_to(fd, family, &source);
 	if (unlikely(rc))
-		defer_again(shim, held, fd);
+		defer_again(sockets, held, fd);
 	return rc;
 }
 
-long deferral_make_real(struct shim *shim, const struct held *held, int fd)
+long deferral_make_real(struct sockets *sockets, const struct held *held, int fd)
 {
-	return make_real(shim, held, fd, false);
+	return make_real(sockets, held, fd, false);
 }
 
-long deferral_show(struct shim *shim, const struct held *held, int fd)
+long deferral_show(struct sockets *sockets, const struct held *held, int fd)
 {
-	return make_real(shim, held, fd, true);
+	return make_real(sockets, held, fd, true);
 }

@@ -8,7 +8,7 @@
 #ifndef HEADROOM_POOL_SOCKET_DEFERRAL_H
 #define HEADROOM_POOL_SOCKET_DEFERRAL_H
 
-#include "pool/shim.h"
+#include "pool/socket/tracked.h"
 
 /**
  * deferral_applies() - is this bind() one to defer?
@@ -22,18 +22,18 @@ bool deferral_applies(const struct tracked *tracked, const struct endpoint *loca
  * @call:	the program's bind()
  * Return: its result or a negative errno; nothing is deferred then, and the program's call may be made again
  */
-long deferral_bind(struct shim *shim, const struct held *held, int fd, const struct endpoint *local,
+long deferral_bind(struct sockets *sockets, const struct held *held, int fd, const struct endpoint *local,
 		   long (*call)(void *), void *argument);
 
 /**
  * deferral_make_real() - give a socket the port it was to have
  * Return: 0, also when nothing was deferred; or the negative errno of bind(): then it is deferred as before
  */
-long deferral_make_real(struct shim *shim, const struct held *held, int fd);
+long deferral_make_real(struct sockets *sockets, const struct held *held, int fd);
 
 /**
  * deferral_show() - the same, as the program asks which port it is; see shown_port.h
  */
-long deferral_show(struct shim *shim, const struct held *held, int fd);
+long deferral_show(struct sockets *sockets, const struct held *held, int fd);
 
 #endif

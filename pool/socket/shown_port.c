@@ -50,16 +50,16 @@ COLD bool shown_port_keeps(int level, int name)
 	}
 }
 
-COLD void shown_port_note(struct shim *shim, struct tracked *tracked)
+COLD void shown_port_note(struct sockets *sockets, struct tracked *tracked)
 {
 	tracked->flags |= PORT_SHOWN;
-	tracked->forks = atomic_load_explicit(&shim->forks, memory_order_relaxed);
+	tracked->forks = atomic_load_explicit(&sockets->forks, memory_order_relaxed);
 }
 
-COLD bool shown_port_may(struct shim *shim, const struct tracked *tracked)
+COLD bool shown_port_may(struct sockets *sockets, const struct tracked *tracked)
 {
 	return tracked->fds == 1 && !(tracked->flags & PARTICULAR) &&
-	       tracked->forks == atomic_load_explicit(&shim->forks, memory_order_relaxed);
+	       tracked->forks == atomic_load_explicit(&sockets->forks, memory_order_relaxed);
 }
 
 /* 0 takes the option away. */
@@ -124,35 +124,35 @@ static bool listen_and_end(int fd)
 	return !kernel.listen(fd, 0) && !disconnect(fd, &nowhere, sizeof(nowhere));
 }
 
-static bool release(struct shim *shim, const struct held *held, int fd, int family)
+static bool release(struct sockets *sockets, const struct held *held, int fd, int family)
 {
 	const uint64_t all = UINT64_MAX;
 	uint64_t before;
 	bool released = false;
 
 	mask_signals(&all, &before);
-	if (!accept_from(fd, family, MORE_HOPS_THAN_ANY) && shim_enter_held(shim, held)) {
+	if (!accept_from(fd, family, MORE_HOPS_THAN_ANY) && lock_enter_held(sockets->lock, held)) {
 		released = held->tracked->fds == 1 && listen_and_end(fd);
-		shim_leave(shim);
+		lock_leave(sockets->lock);
 	}
 	accept_from(fd, family, 0);
 	mask_signals(&before, NULL);
 	return released;
 }
 
-COLD void shown_port_release(struct shim *shim, const struct held *held, int fd, struct shown_port *shown)
+COLD void shown_port_release(struct sockets *sockets, const struct held *held, int fd, struct shown_port *shown)
 {
 	shown->stage = SHOWN_KEPT;
-	if (restraint_filtered() || !shim_enter_held(shim, held))
+	if (restraint_filtered() || !lock_enter_held(sockets->lock, held))
 		return;
 	uint64_t cookie = held->tracked->cookie;
 	struct address source = held->tracked->bound;
 	int family = held->tracked->family;
-	shim_leave(shim);
+	lock_leave(sockets->lock);
 	uint16_t port = port_of(fd, cookie, &source);
 	if (!port || set_range(fd, port))
 		return;
-	if (!release(shim, held, fd, family)) {
+	if (!release(sockets, held, fd, family)) {
 		set_range(fd, 0);
 		return;
 	}
@@ -160,62 +160,62 @@ COLD void shown_port_release(struct shim *shim, const struct held *held, int fd,
 }
 
 /* bind() of port 0, which takes what IP_LOCAL_PORT_RANGE allows. */
-static bool bind_again(struct shim *shim, const struct held *held, int fd)
+static bool bind_again(struct sockets *sockets, const struct held *held, int fd)
 {
-	if (!shim_enter_held(shim, held))
+	if (!lock_enter_held(sockets->lock, held))
 		return false;
 	struct address source = held->tracked->bound;
 	int family = held->tracked->family;
-	shim_leave(shim);
+	lock_leave(sockets->lock);
 	return binding_to(fd, family, &source) == 0;
 }
 
 /* A bind() that failed has taken the source away (__inet_bind(), net/ipv4/af_inet.c). */
-static void bind_source(struct shim *shim, const struct held *held, int fd)
+static void bind_source(struct sockets *sockets, const struct held *held, int fd)
 {
 	binding_set_no_port(fd, 1);
-	bind_again(shim, held, fd);
+	bind_again(sockets, held, fd);
 	binding_set_no_port(fd, 0);
 }
 
-COLD bool shown_port_again(struct shim *shim, const struct held *held, int fd, struct shown_port *shown)
+COLD bool shown_port_again(struct sockets *sockets, const struct held *held, int fd, struct shown_port *shown)
 {
 	switch ((enum shown_stage)shown->stage) {
 	case SHOWN_RELEASED:
-		if (bind_again(shim, held, fd)) {
+		if (bind_again(sockets, held, fd)) {
 			shown->stage = SHOWN_BOUND_AGAIN;
 			return true;
 		}
 		set_range(fd, 0);
-		bind_source(shim, held, fd);
+		bind_source(sockets, held, fd);
 		shown->stage = SHOWN_LOST;
 		return true;
 	case SHOWN_LOST:
 		shown->stage = SHOWN_OTHER;
-		if (bind_again(shim, held, fd))
+		if (bind_again(sockets, held, fd))
 			return true;
-		bind_source(shim, held, fd);
+		bind_source(sockets, held, fd);
 		return false;
 	default:
 		return false;
 	}
 }
 
-COLD void shown_port_restore(struct shim *shim, const struct held *held, int fd, struct shown_port *shown)
+COLD void shown_port_restore(struct sockets *sockets, const struct held *held, int fd, struct shown_port *shown)
 {
-	if (shown->stage == SHOWN_RELEASED && !bind_again(shim, held, fd))
-		bind_source(shim, held, fd);
+	if (shown->stage == SHOWN_RELEASED && !bind_again(sockets, held, fd))
+		bind_source(sockets, held, fd);
 	shown_port_end(fd, shown);
 	shown->stage = SHOWN_NOT;
 }
 
 /* Once: such a program does so each time. */
-COLD void shown_port_say_kept(struct shim *shim)
+COLD void shown_port_say_kept(struct sockets *sockets)
 {
 	static atomic_bool said;
 
 	if (!atomic_exchange(&said, true))
-		log_message(&shim->log, LOG_LEVEL_INFO, "undeferred",
+		log_message(sockets->log, LOG_LEVEL_INFO, "undeferred",
 			    "the program asks for the port of bind(ip, 0) before connect(): it stays taken "
 			    "for all destinations");
 }

@@ -34,7 +34,7 @@
 #ifndef HEADROOM_POOL_SOCKET_SHOWN_PORT_H
 #define HEADROOM_POOL_SOCKET_SHOWN_PORT_H
 
-#include "pool/shim.h"
+#include "pool/socket/tracked.h"
 
 enum shown_stage {
 	SHOWN_NOT,         /* nothing to do */
@@ -60,29 +60,29 @@ bool shown_port_keeps(int level, int name);
 /**
  * shown_port_note() - the port was made real for getsockname(); the lock is held
  */
-void shown_port_note(struct shim *shim, struct tracked *tracked);
+void shown_port_note(struct sockets *sockets, struct tracked *tracked);
 
 /**
  * shown_port_may() - may the port of a socket that is to be connected be exchanged? The lock is held
  */
-bool shown_port_may(struct shim *shim, const struct tracked *tracked);
+bool shown_port_may(struct sockets *sockets, const struct tracked *tracked);
 
 /**
  * shown_port_release() - give the port back, so that the program's connect() can take it; without the lock
  * @shown:	SHOWN_MAY; then SHOWN_RELEASED, and shown_port_end() is to follow, or SHOWN_KEPT
  */
-void shown_port_release(struct shim *shim, const struct held *held, int fd, struct shown_port *shown);
+void shown_port_release(struct sockets *sockets, const struct held *held, int fd, struct shown_port *shown);
 
 /**
  * shown_port_again() - connect() has said EADDRNOTAVAIL: make another try possible; without the lock
  * Return: false if there is none: the program is to get EADDRNOTAVAIL
  */
-bool shown_port_again(struct shim *shim, const struct held *held, int fd, struct shown_port *shown);
+bool shown_port_again(struct sockets *sockets, const struct held *held, int fd, struct shown_port *shown);
 
 /**
  * shown_port_restore() - the program's connect() was not made after all: its socket is to have the port
  */
-void shown_port_restore(struct shim *shim, const struct held *held, int fd, struct shown_port *shown);
+void shown_port_restore(struct sockets *sockets, const struct held *held, int fd, struct shown_port *shown);
 
 /**
  * shown_port_end() - the program's connect() is over
@@ -100,6 +100,6 @@ static inline bool shown_port_is_shared(const struct shown_port *shown)
 /**
  * shown_port_say_kept() - log, once, that a port was not exchanged; without the lock
  */
-void shown_port_say_kept(struct shim *shim);
+void shown_port_say_kept(struct sockets *sockets);
 
 #endif

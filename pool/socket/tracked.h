@@ -4,8 +4,12 @@
 #define HEADROOM_POOL_SOCKET_TRACKED_H
 
 #include "pool/base/address.h"
-#include "pool/ledger/ledger.h"
+#include "pool/base/arena.h"
+#include "pool/base/hot.h"
+#include "pool/base/lock.h"
+#include "pool/log/log.h"
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -54,6 +58,9 @@ enum watching {
 	FIRST_SEND = 2, /* handed out, and nothing sent since */
 };
 
+struct tuple_space;
+struct reuse;
+
 /* One socket; several fds may refer to it. Guarded by the shim's lock. */
 struct tracked {
 	uint64_t cookie; /* SO_COOKIE, while DEFERRED or PORT_SHOWN: tells it from another socket under its fd
@@ -65,8 +72,8 @@ struct tracked {
 		struct reuse *reuse;        /* of a used one: see reuse.h; NULL for most */
 	};
 	union {
-		const void *caller; /* while IN_CALL: the thread whose attempt it is, by shim_thread() */
-		unsigned forks;     /* before, while PORT_SHOWN: shim.forks as it was shown */
+		const void *caller; /* while IN_CALL: the thread whose attempt it is, by lock_thread() */
+		unsigned forks;     /* before, while PORT_SHOWN: sockets.forks as it was shown */
 	};
 	uint32_t references; /* fds, and hooks at work on it */
 	uint32_t fds;        /* fd numbers that stand for it */
@@ -78,10 +85,42 @@ struct tracked {
 };
 _Static_assert(sizeof(struct tracked) == 64, "one cache line");
 
-/* A reference that a hook holds on a record. The record is gone if the process was forked since. */
-struct held {
-	struct tracked *tracked;
-	unsigned generation;
+/* All of the process. The lock guards it. */
+struct sockets {
+	struct lock *lock;
+	struct arena *arena;
+	const struct log *log;
+	struct tracked *spare;      /* unused records */
+	atomic_uint deferred_count; /* sockets to be given a port before others can see them */
+	uint64_t deferrals;
+	atomic_uint forks; /* processes that may hold our fds were made */
+	/* A record goes whose `reuse` is set. */
+	void (*forget_reuse)(void *self, struct tracked *tracked);
+	void *self;
 };
+
+/**
+ * tracked_new() - a record for a socket, with one reference
+ * Return: NULL when memory is short
+ */
+struct tracked *tracked_new(struct sockets *sockets, int family);
+
+/**
+ * tracked_forget() - the rest of tracked_put() for a record that others know of
+ */
+void tracked_forget(struct sockets *sockets, struct tracked *tracked);
+
+/**
+ * tracked_put() - drop a reference; the last one frees the record
+ */
+static inline void tracked_put(struct sockets *sockets, struct tracked *tracked)
+{
+	if (--tracked->references)
+		return;
+	if (unlikely(tracked->flags & DEFERRED || tracked->reuse))
+		tracked_forget(sockets, tracked);
+	tracked->next_spare = sockets->spare;
+	sockets->spare = tracked;
+}
 
 #endif

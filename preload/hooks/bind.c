@@ -59,9 +59,9 @@ COLD static void forget_option(const struct held *held, int fd)
 static long bind_tracked(const struct held *held, struct bind_call *call, const struct endpoint *local)
 {
 	if (deferral_applies(held->tracked, local))
-		return deferral_bind(&shim, held, call->fd, local, call_bind, call);
+		return deferral_bind(&shim.sockets, held, call->fd, local, call_bind, call);
 	/* A second bind() of a deferred socket is to fail as it does without us. */
-	deferral_make_real(&shim, held, call->fd);
+	deferral_make_real(&shim.sockets, held, call->fd);
 	if (unlikely(held->tracked->flags & NO_PORT_BY_US))
 		forget_option(held, call->fd);
 	long rc = call_bind(call);
@@ -129,7 +129,7 @@ static void remember_listener(int fd)
 
 	if (remember_what_is_bound(fd, &local) && shim.settings.reuses && process_is_ours() &&
 	    shim_enter(&shim)) {
-		reuse_note_listener(&shim, &local);
+		reuse_note_listener(&shim.reusing, &local);
 		shim_leave(&shim);
 	}
 }

@@ -144,7 +144,7 @@ static unsigned next_parked(unsigned first)
 {
 	unsigned found = (unsigned)INT_MAX + 1;
 
-	if (first > INT_MAX || !shim.parked_count || !shim_enter(&shim))
+	if (first > INT_MAX || !shim.reusing.parked_count || !shim_enter(&shim))
 		return found;
 	for (int fd = fdtable_next((int)first); fd >= 0 && found > INT_MAX; fd = fdtable_next(fd + 1))
 		if (fdtable_look(fd)->state == SOCKET_PARKED)
@@ -190,7 +190,8 @@ int hook_close_range(unsigned first, unsigned last, int flags)
 	close_all(first, last);
 	if (shim.settings.reuses)
 		epoll_numbers_closed(first, last);
-	return shim.parked_count ? close_between(first, last, flags) : real.close_range(first, last, flags);
+	return shim.reusing.parked_count ? close_between(first, last, flags)
+					 : real.close_range(first, last, flags);
 }
 
 void hook_closefrom(int first)
@@ -199,7 +200,7 @@ void hook_closefrom(int first)
 	if (shim.settings.reuses)
 		epoll_numbers_closed(first < 0 ? 0 : (unsigned)first, INT_MAX);
 	/* closefrom() walks /proc where the kernel has no close_range() (closefrom(3)): before 5.9. */
-	if (!shim.parked_count || close_between(first < 0 ? 0 : (unsigned)first, UINT_MAX, 0))
+	if (!shim.reusing.parked_count || close_between(first < 0 ? 0 : (unsigned)first, UINT_MAX, 0))
 		real.closefrom(first);
 }
 

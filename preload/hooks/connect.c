@@ -2,9 +2,9 @@
 /* connect - socket(), connect(), and what connects without it: sendto(), sendmsg() with MSG_FASTOPEN. */
 #include "pool/base/hot.h"
 #include "pool/connect/attempt.h"
+#include "pool/connect/ending.h"
 #include "pool/connect/pending.h"
 #include "pool/routes/network.h"
-#include "pool/socket/ending.h"
 #include "pool/socket/facts.h"
 #include "pool/socket/undo.h"
 #include "preload/deferred_fds.h"
@@ -40,7 +40,7 @@ HOT static void socket_made(int fd, int family, int protocol, bool tcp)
 	struct tracked *tracked = fdtable_track(fd, tcp ? &facts : NULL);
 	/* From here on it is known what was set on it, and who may hold it besides. */
 	if (unlikely(shim.settings.reuses) && tracked) {
-		struct reuse *reuse = reuse_of(&shim, tracked);
+		struct reuse *reuse = reuse_of(&shim.reusing, tracked);
 		if (reuse)
 			reuse->options.others = protocol == IPPROTO_MPTCP;
 	}
@@ -87,7 +87,7 @@ HOT static struct tracked *enter_for_connect(int fd)
 		tracked->flags |= HELD_ELSEWHERE;
 	/* What was set on it, and who has it besides, is not known. */
 	if (unlikely(shim.settings.reuses) && tracked && !known) {
-		struct reuse *reuse = reuse_of(&shim, tracked);
+		struct reuse *reuse = reuse_of(&shim.reusing, tracked);
 		if (reuse)
 			reuse->shared = true;
 	}
@@ -107,8 +107,8 @@ COLD static long disconnect(int fd, real_call *call, void *argument)
 	if (!ours)
 		return rc;
 	if (rc == 0) {
-		ending_enter(&shim, &held, &facts, false);
-		undo_binding(&shim, &held, fd);
+		ending_enter(&shim.connecting, &held, &facts, false);
+		undo_binding(&shim.lock, &held, fd);
 	}
 	fdtable_release(&held);
 	return rc;
@@ -148,8 +148,8 @@ HOT static long connect_to(int fd, const struct endpoint *to, real_call *call, v
 		tracked->flags |= LOOK_CLOSELY;
 	if (likely(tracked->state == SOCKET_FRESH && !(tracked->flags & IN_CALL))) {
 		if (unlikely(shim.settings.reuses))
-			reuse_begin(&shim, tracked, to, rule);
-		return attempt_run(&shim, tracked, fd, to, rule, call, argument);
+			reuse_begin(&shim.reusing, tracked, to, rule);
+		return attempt_run(&shim.connecting, tracked, fd, to, rule, call, argument);
 	}
 	if (tracked->reuse && tracked->reuse->connect_to_come) {
 		/* The kernel says so too, once, when a connect() that was under way has worked (connect(2)).
@@ -158,10 +158,10 @@ HOT static long connect_to(int fd, const struct endpoint *to, real_call *call, v
 		shim_leave(&shim);
 		return 0;
 	}
-	struct held held = { .tracked = tracked, .generation = shim.generation };
+	struct held held = { .tracked = tracked, .generation = shim.lock.generation };
 	tracked->references++;
 	shim_leave(&shim);
-	rc = pending_again(&shim, &held, fd, call, argument);
+	rc = pending_again(&shim.connecting, &held, fd, call, argument);
 	fdtable_release(&held);
 	return rc;
 }

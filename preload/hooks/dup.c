@@ -38,7 +38,7 @@ static void share(int fd, int copy)
 	if (shim_enter_held(&shim, &held)) {
 		held.tracked->references++;
 		if (!fdtable_set(copy, held.tracked))
-			tracked_put(&shim, held.tracked);
+			tracked_put(&shim.sockets, held.tracked);
 		shim_leave(&shim);
 	}
 	fdtable_release(&held);

@@ -59,7 +59,7 @@ static void note(int epoll, int operation, int fd, const struct epoll_event *eve
 	if (!fdtable_hold(fd, &held))
 		return;
 	if (shim_enter_held(&shim, &held)) {
-		struct reuse *reuse = reuse_of(&shim, held.tracked);
+		struct reuse *reuse = reuse_of(&shim.reusing, held.tracked);
 		if (reuse && (unsigned)epoll < SETS_MOST && !atomic_load(&doubled)) {
 			atomic_fetch_or(&sets[epoll / WORD], 1ull << epoll % WORD);
 			reuse_note_watch(reuse, epoll, operation, event ? event->events : 0,

@@ -45,11 +45,11 @@ static void show_sent(const struct held *held, const struct iovec *pieces, int f
 	if (!held->tracked->watched)
 		return;
 	if (rc < 0 && over(rc, errno))
-		reuse_ended(&shim, held, clock_coarse_ns());
+		reuse_ended(&shim.reusing, held, clock_coarse_ns());
 	else if (rc > 0 && (!pieces || flags & FLAGS_UNSEEN))
 		reuse_unseen(held);
 	else if (rc > 0)
-		reuse_sent(&shim, held, pieces, (size_t)rc);
+		reuse_sent(&shim.reusing, held, pieces, (size_t)rc);
 }
 
 static void show_received(const struct held *held, const struct iovec *pieces, int flags, ssize_t rc)
@@ -59,11 +59,11 @@ static void show_received(const struct held *held, const struct iovec *pieces, i
 	if (!held->tracked->watched || flags & MSG_PEEK || asked_for_nothing)
 		return;
 	if (rc <= 0 && over(rc, errno))
-		reuse_ended(&shim, held, clock_coarse_ns());
+		reuse_ended(&shim.reusing, held, clock_coarse_ns());
 	else if (rc > 0 && (!pieces || flags & FLAGS_UNSEEN))
 		reuse_unseen(held);
 	else if (rc > 0)
-		reuse_received(&shim, held, pieces, (size_t)rc);
+		reuse_received(&shim.reusing, held, pieces, (size_t)rc);
 }
 
 APART ssize_t sent(const struct held *held, const struct iovec *pieces, int flags, ssize_t rc)

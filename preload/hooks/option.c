@@ -82,7 +82,8 @@ COLD static void note_option(int fd, int level, int name, const void *value, soc
 	if (!process_is_ours() || !shim_enter(&shim))
 		return;
 	struct tracked *tracked = fdtable_look(fd);
-	struct reuse *reuse = tracked && tracked->state != SOCKET_PARKED ? reuse_of(&shim, tracked) : NULL;
+	struct reuse *reuse =
+		tracked && tracked->state != SOCKET_PARKED ? reuse_of(&shim.reusing, tracked) : NULL;
 	if (reuse)
 		option_log_note(&reuse->options, level, name, value, length);
 	shim_leave(&shim);
@@ -176,7 +177,7 @@ static void correct(int fd, int level, int name, void *value, const socklen_t *l
 	if (level == SOL_SOCKET && name == SO_ERROR && *length == sizeof(error)) {
 		memcpy(&error, value, sizeof(error));
 		if (error)
-			pending_error_read(&shim, &held, error);
+			pending_error_read(&shim.connecting, &held, error);
 	}
 	fdtable_release(&held);
 }

@@ -5,6 +5,7 @@
 #include "preload/hooks/sandbox.h"
 
 #include "pool/base/restraint.h"
+#include "pool/ledger/own_segment.h"
 #include "pool/routes/network.h"
 #include "preload/deferred_fds.h"
 #include "preload/fdtable.h"
@@ -22,7 +23,7 @@ static void finish(void)
 {
 	deferred_fds_make_real();
 	parking_stand_back();
-	usage_freeze(&shim);
+	usage_freeze(&shim.ledger);
 }
 
 void before_sandbox(void)

@@ -69,12 +69,12 @@ static uint64_t look(uint64_t *parked_ns)
 	if (more || !shim_try_enter(&shim))
 		return now_ns + AGAIN_US * 1000ull;
 	until_ns = now_ns + CONDUCT_IDLE_LEAST_MS * CONDUCT_MS_NS;
-	if (shim.parked_newest) {
+	if (shim.reusing.parked_newest) {
 		*parked_ns = now_ns;
-		until_ns = shim.parked_look_ns;
+		until_ns = shim.reusing.parked_look_ns;
 	}
 	if (atomic_load(&keeper.stop) ||
-	    (!shim.parked_newest && now_ns - *parked_ns > LINGER_MS * CONDUCT_MS_NS)) {
+	    (!shim.reusing.parked_newest && now_ns - *parked_ns > LINGER_MS * CONDUCT_MS_NS)) {
 		keeper.alive = false;
 		until_ns = 0;
 	}
@@ -101,7 +101,7 @@ static int keep(void *unused)
 /* Memory for its stack, and a thread-local block in which our own variables have their places. */
 static bool have_memory(void)
 {
-	char *pointer = __builtin_thread_pointer(), *ours = (char *)(uintptr_t)&shim_inside;
+	char *pointer = __builtin_thread_pointer(), *ours = (char *)(uintptr_t)&lock_inside;
 
 	if (keeper.memory)
 		return true;

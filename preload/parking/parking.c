@@ -53,9 +53,9 @@ static void tell(const struct distrust *distrust)
 /* Lets the lock go, and does what had to wait for that. */
 static void leave(struct retired *retired)
 {
-	struct distrust distrust = shim.distrust;
+	struct distrust distrust = shim.reusing.distrust;
 
-	shim.distrust.evidence = EVIDENCE_NONE;
+	shim.reusing.distrust.evidence = EVIDENCE_NONE;
 	leave_table(retired);
 	shim_leave(&shim);
 	parked_close(retired);
@@ -79,7 +79,7 @@ static void settle_connect(int fd, const struct tracked *tracked)
 static int keep(int fd, const struct held *held, uint32_t *rtt_us)
 {
 	struct reuse *reuse = held->tracked->reuse;
-	long own = kernel.fcntl(fd, F_DUPFD_CLOEXEC, shim.parked_from);
+	long own = kernel.fcntl(fd, F_DUPFD_CLOEXEC, shim.reusing.parked_from);
 	int refusal = -1;
 
 	if (own < 0)
@@ -93,7 +93,7 @@ static int keep(int fd, const struct held *held, uint32_t *rtt_us)
 		refusal = REFUSED_OPTION;
 	else
 		refusal = parked_quiet((int)own, reuse->guard.sent, reuse->guard.received, rtt_us);
-	if (refusal < 0 && reuse->forks != shim.forks)
+	if (refusal < 0 && reuse->forks != shim.sockets.forks)
 		refusal = REFUSED_SHARED;
 	if (refusal < 0 && !swap_out(fd, reuse))
 		refusal = REFUSED_OPTION;
@@ -119,15 +119,15 @@ APART bool parking_park(int fd, const struct held *held)
 	if (!shim_enter_held(&shim, held))
 		return false;
 	struct reuse *reuse = held->tracked->reuse;
-	reuse_closes(&shim, held->tracked, now_ns);
-	if (parked_may_enter(&shim, held->tracked, now_ns)) {
+	reuse_closes(&shim.reusing, held->tracked, now_ns);
+	if (parked_may_enter(&shim.reusing, held->tracked, now_ns)) {
 		own = keep(fd, held, &rtt_us);
 		if (own >= 0)
-			parked_enter(&shim, reuse, own, rtt_us, now_ns, &retired);
+			parked_enter(&shim.reusing, reuse, own, rtt_us, now_ns, &retired);
 		else
 			parked_refused(reuse, (enum reuse_refusal)(-1 - own));
 	}
-	uint64_t until_ns = shim.parked_look_ns;
+	uint64_t until_ns = shim.reusing.parked_look_ns;
 	leave(&retired);
 	/* Nobody would end it on time. */
 	if (own >= 0 && !keeper_see_to(until_ns))
@@ -141,11 +141,11 @@ static int keep_blank(int fd, const struct tracked *tracked, const struct fresh 
 {
 	struct reuse *reuse = tracked->reuse;
 
-	if (!parked_wants_blank(&shim, tracked) || (fresh->status & ~O_NONBLOCK) != O_RDWR)
+	if (!parked_wants_blank(&shim.reusing, tracked) || (fresh->status & ~O_NONBLOCK) != O_RDWR)
 		return -1;
 	if (!reuse->cookie)
 		reuse->cookie = socket_cookie(fd);
-	return reuse->cookie ? (int)kernel.fcntl(fd, F_DUPFD_CLOEXEC, shim.parked_from) : -1;
+	return reuse->cookie ? (int)kernel.fcntl(fd, F_DUPFD_CLOEXEC, shim.reusing.parked_from) : -1;
 }
 
 struct tracked *parking_enter_number(int fd, struct tracked *with, const struct fresh *fresh)
@@ -155,7 +155,7 @@ struct tracked *parking_enter_number(int fd, struct tracked *with, const struct 
 
 	/* The page of the number is there: the fresh socket was in it. */
 	if (!fdtable_set(fd, with))
-		tracked_put(&shim, with);
+		tracked_put(&shim.sockets, with);
 	if (reuse) {
 		reuse->fd = -1;
 		reuse->watches = fresh->watches;
@@ -168,20 +168,20 @@ struct tracked *parking_enter_number(int fd, struct tracked *with, const struct 
 static void let_go_fresh(struct tracked *tracked, const struct fresh *fresh, int blank, uint64_t now_ns)
 {
 	if (tracked && blank >= 0 && fdtable_set(blank, tracked)) {
-		parked_enter_blank(&shim, tracked->reuse, blank, fresh->status, now_ns);
+		parked_enter_blank(&shim.reusing, tracked->reuse, blank, fresh->status, now_ns);
 		return;
 	}
 	if (blank >= 0)
 		kernel.close(blank);
 	if (tracked)
-		tracked_put(&shim, tracked);
+		tracked_put(&shim.sockets, tracked);
 }
 
 static void hand_out(int fd, struct reuse *reuse, const struct fresh *fresh, int blank, uint64_t now_ns)
 {
 	guard_reset(&reuse->guard);
 	reuse->uses++;
-	reuse->forks = shim.forks;
+	reuse->forks = shim.sockets.forks;
 	reuse->handed_out = true;
 	reuse->received_since = reuse->answered = reuse->repeated = false;
 	reuse->request.size = reuse->request.sent = 0;
@@ -203,7 +203,7 @@ static bool may_be_swapped(const struct tracked *fresh)
 {
 	return fresh && fresh->state == SOCKET_FRESH && !(fresh->flags & IN_CALL) && fresh->fds == 1 &&
 	       fresh->references == 1 &&
-	       !(fresh->reuse && (fresh->reuse->shared || fresh->reuse->forks != shim.forks));
+	       !(fresh->reuse && (fresh->reuse->shared || fresh->reuse->forks != shim.sockets.forks));
 }
 
 /* The lock is held: the program's number stays that of its socket, as its other threads cannot close it
@@ -216,7 +216,8 @@ static bool try_all(int fd, struct tracked *tracked, struct parked_pool *pool, u
 
 	if (!swap_look(fd, tracked->reuse, &fresh))
 		return false;
-	while (parked_has_room(retired) && (reuse = parked_take(&shim, pool, tracked, now_ns, retired))) {
+	while (parked_has_room(retired) &&
+	       (reuse = parked_take(&shim.reusing, pool, tracked, now_ns, retired))) {
 		int dead = parked_alive(reuse), own = reuse->fd;
 		int blank = dead < 0 ? keep_blank(fd, tracked, &fresh) : -1;
 		if (dead < 0 && swap_in(&fresh, own, reuse->status, &reuse->options)) {
@@ -230,7 +231,7 @@ static bool try_all(int fd, struct tracked *tracked, struct parked_pool *pool, u
 				leave_table(retired);
 				parked_close(retired);
 			}
-			parked_let_go(&shim, reuse, (enum reuse_retirement)dead, now_ns, retired);
+			parked_let_go(&shim.reusing, reuse, (enum reuse_retirement)dead, now_ns, retired);
 			continue;
 		}
 		hand_out(fd, reuse, &fresh, blank, now_ns);
@@ -279,7 +280,7 @@ static void look_at_queue(struct destination *destination, uint64_t now_ns)
 	uint64_t most_ns = conduct_queue_most_ns(&destination->parked->conduct, now_ns);
 
 	if (unlikely(most_ns) && one_waits(destination, most_ns, now_ns))
-		parked_distrust(&shim, destination, EVIDENCE_QUEUE, now_ns);
+		pool_distrust(&shim.reusing, destination, EVIDENCE_QUEUE, now_ns);
 }
 
 /* One look at the pool. Return: was the connect() served? Else: *wait: try again in so many ns, if not 0. */
@@ -300,14 +301,14 @@ static bool hand_out_once(int fd, const struct endpoint *to, const struct rule *
 		conduct_connects(&pool->conduct, now_ns);
 		look_at_queue(destination, now_ns);
 	}
-	if (pool && pool->count && pool->conduct.paused_until_ns <= now_ns && !shim.no_parking &&
+	if (pool && pool->count && pool->conduct.paused_until_ns <= now_ns && !shim.reusing.no_parking &&
 	    may_be_swapped(tracked)) {
 		served = try_all(fd, tracked, pool, now_ns, result, &retired);
 		if (!served)
 			*wait = wait_ns(fd, tracked, pool, waited, now_ns);
 	}
 	if (pool && !served && !*wait)
-		parked_make_way(&shim, pool, now_ns, &retired);
+		parked_make_way(&shim.reusing, pool, now_ns, &retired);
 	leave(&retired);
 	return served;
 }
@@ -350,14 +351,14 @@ APART int parking_socket(int family, int type, int protocol)
 	struct retired retired = { 0 };
 	int fd = -1;
 
-	if (!shim.blank || (type & ~(SOCK_NONBLOCK | SOCK_CLOEXEC)) != SOCK_STREAM ||
+	if (!shim.reusing.blank || (type & ~(SOCK_NONBLOCK | SOCK_CLOEXEC)) != SOCK_STREAM ||
 	    (protocol && protocol != IPPROTO_TCP) || !process_is_ours() || !shim_enter(&shim))
 		return -1;
-	struct reuse *blank = parked_take_blank(&shim, family);
+	struct reuse *blank = parked_take_blank(&shim.reusing, family);
 	if (blank) {
 		int own = blank->fd;
 		bool there = parked_is_there(blank);
-		if (there && blank->forks == shim.forks)
+		if (there && blank->forks == shim.sockets.forks)
 			fd = lend(blank->tracked, own, blank->status, type);
 		fdtable_take(own);
 		if (fd >= 0) {
@@ -365,7 +366,7 @@ APART int parking_socket(int family, int type, int protocol)
 			blank->tracked->state = SOCKET_FRESH;
 			kernel.close(own);
 		} else {
-			parked_let_go(&shim, blank, there ? RETIRED_ROOM : RETIRED_LOST, clock_ns(),
+			parked_let_go(&shim.reusing, blank, there ? RETIRED_ROOM : RETIRED_LOST, clock_ns(),
 				      &retired);
 		}
 	}
@@ -382,7 +383,7 @@ static void note(int fd, bool shared, bool watches_unknown)
 		return;
 	if (shim_enter_held(&shim, &held)) {
 		struct reuse *reuse =
-			held.tracked->state != SOCKET_PARKED ? reuse_of(&shim, held.tracked) : NULL;
+			held.tracked->state != SOCKET_PARKED ? reuse_of(&shim.reusing, held.tracked) : NULL;
 		if (reuse) {
 			reuse->shared |= shared;
 			reuse->watches_unknown |= watches_unknown;
@@ -409,7 +410,7 @@ COLD void parking_lost(int fd)
 	struct tracked *tracked = fdtable_look(fd);
 	if (tracked && tracked->state == SOCKET_PARKED) {
 		fdtable_take(fd);
-		parked_lost(&shim, tracked->reuse, clock_ns());
+		parked_lost(&shim.reusing, tracked->reuse, clock_ns());
 	}
 	shim_leave(&shim);
 }
@@ -422,7 +423,7 @@ COLD void parking_give_way(int fd)
 		return;
 	struct tracked *tracked = fdtable_look(fd);
 	if (tracked && tracked->state == SOCKET_PARKED) {
-		parked_retire(&shim, tracked->reuse, RETIRED_ROOM, clock_ns(), &retired);
+		parked_retire(&shim.reusing, tracked->reuse, RETIRED_ROOM, clock_ns(), &retired);
 	}
 	leave(&retired);
 }
@@ -434,7 +435,7 @@ COLD bool parking_give_up(enum reuse_retirement why)
 	int saved = errno;
 
 	while (more && parking_is_on() && shim_enter(&shim)) {
-		more = parked_give_up(&shim, why, clock_ns(), &retired);
+		more = parked_give_up(&shim.reusing, why, clock_ns(), &retired);
 		any |= more;
 		leave(&retired);
 	}
@@ -454,13 +455,13 @@ APART void parking_room_for_files(void)
 	struct rlimit files;
 	int saved = errno;
 
-	if (!shim.parked_newest)
+	if (!shim.reusing.parked_newest)
 		return;
-	long lowest = kernel.fcntl(shim.parked_newest->fd, F_DUPFD_CLOEXEC, 0);
+	long lowest = kernel.fcntl(shim.reusing.parked_newest->fd, F_DUPFD_CLOEXEC, 0);
 	if (lowest >= 0)
 		kernel.close((int)lowest);
 	if (lowest < 0 || kernel_syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, 0, (long)&files, 0, 0) ||
-	    (rlim_t)lowest + shim.parked_count + ENOUGH >= files.rlim_cur)
+	    (rlim_t)lowest + shim.reusing.parked_count + ENOUGH >= files.rlim_cur)
 		parking_give_up(RETIRED_ROOM);
 	errno = saved;
 }
@@ -470,10 +471,10 @@ APART void parking_tidy(void)
 	struct retired retired = { 0 };
 	uint64_t now_ns = clock_coarse_ns();
 
-	if (!shim.parked_newest || now_ns < shim.parked_look_ns)
+	if (!shim.reusing.parked_newest || now_ns < shim.reusing.parked_look_ns)
 		return;
 	for (bool more = true; more && shim_enter(&shim);) {
-		more = parked_expire(&shim, now_ns, &retired);
+		more = parked_expire(&shim.reusing, now_ns, &retired);
 		leave(&retired);
 	}
 }
@@ -482,7 +483,7 @@ bool parking_keep(uint64_t now_ns)
 {
 	struct retired retired = { 0 };
 
-	bool more = parked_expire(&shim, now_ns, &retired);
+	bool more = parked_expire(&shim.reusing, now_ns, &retired);
 	leave_table(&retired);
 	shim_leave(&shim);
 	parked_close(&retired);
@@ -532,8 +533,8 @@ COLD void parking_off(const char *why, enum reuse_retirement retirement)
 {
 	int saved = errno;
 
-	if (parking_is_on() && !shim.no_parking) {
-		shim.no_parking = true;
+	if (parking_is_on() && !shim.reusing.no_parking) {
+		shim.reusing.no_parking = true;
 		parking_give_up(retirement);
 		keeper_stop();
 		if (why)

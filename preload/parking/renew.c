@@ -6,11 +6,11 @@
 #include "pool/base/hot.h"
 #include "pool/base/kernel.h"
 #include "pool/connect/attempt.h"
+#include "pool/connect/ending.h"
 #include "pool/reuse/parked.h"
 #include "pool/reuse/reuse.h"
 #include "pool/reuse/swap.h"
 #include "pool/socket/binding.h"
-#include "pool/socket/ending.h"
 #include "pool/socket/facts.h"
 #include "pool/socket/undo.h"
 #include "preload/closing.h"
@@ -117,12 +117,12 @@ APART static long connect_anew(struct scratch *scratch, unsigned most_ms, bool *
 			rc = -ENOMEM;
 		} else {
 			const struct rule *rule = settings_rule_for(&shim.settings, to, shim.process);
-			struct reuse *reuse = reuse_of(&shim, tracked);
+			struct reuse *reuse = reuse_of(&shim.reusing, tracked);
 			if (reuse)
 				reuse->options = fresh->options;
-			reuse_begin(&shim, tracked, to, rule);
+			reuse_begin(&shim.reusing, tracked, to, rule);
 			*asked = true;
-			rc = attempt_run(&shim, tracked, a->fd, to, rule, call_connect, a);
+			rc = attempt_run(&shim.connecting, tracked, a->fd, to, rule, call_connect, a);
 		}
 	}
 	bool connects = rc >= 0 || rc == -EINPROGRESS;
@@ -159,18 +159,18 @@ static bool put_in_place(int fd, int anew, const struct tracked *dead, const str
 	if (old->space) {
 		struct parked_pool *pool = old->space->destination->parked;
 		pool->counts.replaced++;
-		parked_distrust(&shim, old->space->destination,
-				repeats ? conduct_lost(&pool->conduct)
-					: conduct_closed(&pool->conduct,
-							 clock_since(old->reuse->parked_ns, now_ns), now_ns),
-				now_ns);
+		pool_distrust(&shim.reusing, old->space->destination,
+			      repeats ? conduct_lost(&pool->conduct)
+				      : conduct_closed(&pool->conduct,
+						       clock_since(old->reuse->parked_ns, now_ns), now_ns),
+			      now_ns);
 		space_ended(old->space, ENDED_BY_PEER, now_ns);
 		old->space = NULL;
 	}
 	if (repeats && tracked->reuse)
 		take_over(tracked->reuse, old->reuse, now_ns);
 	old->state = SOCKET_FRESH;
-	tracked_put(&shim, parking_enter_number(fd, tracked, fresh));
+	tracked_put(&shim.sockets, parking_enter_number(fd, tracked, fresh));
 	kernel.close(anew);
 	return true;
 }
@@ -186,14 +186,14 @@ static bool disconnect(int fd, const struct held *dead)
 		return false;
 	/* Nobody else has the socket, nor can close the number while the lock is held. */
 	bool gone = fdtable_look(fd) == tracked && tracked->fds == 1 && tracked->space && tracked->reuse &&
-		    !tracked->reuse->shared && tracked->reuse->forks == shim.forks &&
+		    !tracked->reuse->shared && tracked->reuse->forks == shim.sockets.forks &&
 		    !kernel.connect(fd, &nobody, sizeof(nobody));
 	if (gone)
 		tracked->space->destination->parked->counts.replaced++;
 	shim_leave(&shim);
 	if (gone) {
-		ending_enter(&shim, dead, &facts, false);
-		undo_binding(&shim, dead, fd);
+		ending_enter(&shim.connecting, dead, &facts, false);
+		undo_binding(&shim.lock, dead, fd);
 	}
 	return gone;
 }
@@ -214,10 +214,10 @@ APART static bool connect_itself(int fd, const struct held *dead, struct scratch
 		shim_leave(&shim);
 		return false;
 	}
-	reuse_begin(&shim, dead->tracked, to, rule);
+	reuse_begin(&shim.reusing, dead->tracked, to, rule);
 	if (!(status & O_NONBLOCK))
 		kernel.fcntl(fd, F_SETFL, status | O_NONBLOCK);
-	long rc = attempt_run(&shim, dead->tracked, fd, to, rule, call_connect, a);
+	long rc = attempt_run(&shim.connecting, dead->tracked, fd, to, rule, call_connect, a);
 	if (!(status & O_NONBLOCK))
 		kernel.fcntl(fd, F_SETFL, status);
 	return rc >= 0 || rc == -EINPROGRESS;
@@ -273,7 +273,7 @@ static bool may_be_renewed(int fd, const struct held *dead, struct scratch *scra
 	struct reuse *reuse = tracked->reuse;
 	bool good = reuse && tracked->space && fdtable_look(fd) == tracked && tracked->fds == 1 &&
 		    reuse->handed_out && !reuse->received_since && !reuse->repeated && !reuse->shared &&
-		    reuse->forks == shim.forks;
+		    reuse->forks == shim.sockets.forks;
 	*repeats = good && reuse->guard.asked;
 	if (*repeats)
 		good = reuse->request.size == reuse->request.sent && guard_may_repeat(&reuse->guard);

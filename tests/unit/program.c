@@ -3,10 +3,11 @@
 #include "tests/unit/program.h"
 
 #include "pool/connect/attempt.h"
+#include "pool/connect/ending.h"
 #include "pool/connect/pending.h"
+#include "pool/connect/trust.h"
 #include "pool/rules/file.h"
 #include "pool/socket/deferral.h"
-#include "pool/socket/ending.h"
 #include "tests/unit/check.h"
 
 #include <errno.h>
@@ -29,10 +30,10 @@ void program_start(const char *rules)
 	shim.settings.no_state = true; /* test_usage_*.c have it */
 	shim.writer.state = USAGE_WITHOUT;
 	/* Not the way of the machine that runs the test. */
-	shim.knee.way = KNEE_WHOLE_RANGE;
+	shim.connecting.knee.way = KNEE_WHOLE_RANGE;
 	/* Criterion has had threads; the program has one, until it makes another. */
 	__libc_single_threaded = 1;
-	shim.random = 4711; /* the order among equal sources is the same in each run */
+	shim.connecting.random = 4711; /* the order among equal sources is the same in each run */
 }
 
 struct program_socket program_socket(int family)
@@ -40,7 +41,8 @@ struct program_socket program_socket(int family)
 	struct program_socket s = { .fd = fake_tcp_socket(family) };
 
 	cr_assert(shim_enter(&shim));
-	s.held = (struct held){ .tracked = tracked_new(&shim, family), .generation = shim.generation };
+	s.held = (struct held){ .tracked = tracked_new(&shim.sockets, family),
+				.generation = shim.lock.generation };
 	shim_leave(&shim);
 	cr_assert(s.held.tracked);
 	s.held.tracked->fds = 1;
@@ -55,11 +57,11 @@ long program_connect(const struct program_socket *s, const char *to)
 	if (!shim_enter(&shim))
 		return fake_program_connect(&call);
 	if (tracked->state == SOCKET_FRESH && !(tracked->flags & IN_CALL))
-		return attempt_run(&shim, tracked, s->fd, &call.to,
+		return attempt_run(&shim.connecting, tracked, s->fd, &call.to,
 				   settings_rule_for(&shim.settings, &call.to, shim.process),
 				   fake_program_connect, &call);
 	shim_leave(&shim);
-	return pending_again(&shim, &s->held, s->fd, fake_program_connect, &call);
+	return pending_again(&shim.connecting, &s->held, s->fd, fake_program_connect, &call);
 }
 
 long program_connects(int family, const char *to)
@@ -84,7 +86,7 @@ long program_bind(const struct program_socket *s, const char *local)
 	struct fake_bind call = { .fd = s->fd, .local = at(local) };
 
 	if (deferral_applies(s->held.tracked, &call.local))
-		return deferral_bind(&shim, &s->held, s->fd, &call.local, fake_program_bind, &call);
+		return deferral_bind(&shim.sockets, &s->held, s->fd, &call.local, fake_program_bind, &call);
 	long rc = fake_program_bind(&call);
 	if (!rc)
 		s->held.tracked->flags |= HAS_PORT;
@@ -106,13 +108,13 @@ void program_close(const struct program_socket *s)
 			true);
 	fake_close_socket(s->fd, ends && facts.how == ENDED_TIME_WAIT && !facts.gave_up);
 	if (ends) {
-		ending_enter(&shim, &s->held, &facts, true);
+		ending_enter(&shim.connecting, &s->held, &facts, true);
 		return;
 	}
 	if (in_call)
 		tracked->flags |= CLOSED_IN_CALL;
 	check(shim_enter(&shim));
-	tracked_put(&shim, tracked);
+	tracked_put(&shim.sockets, tracked);
 	shim_leave(&shim);
 }
 

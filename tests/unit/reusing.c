@@ -38,7 +38,7 @@ int reusing_socket(int family)
 	fake_fd(fd)->rtt_us = REUSING_RTT_US;
 	cr_assert(shim_enter(&shim));
 	struct tracked *tracked = fdtable_track(fd, &facts);
-	cr_assert(tracked && reuse_of(&shim, tracked));
+	cr_assert(tracked && reuse_of(&shim.reusing, tracked));
 	shim_leave(&shim);
 	return fd;
 }
@@ -54,8 +54,8 @@ long reusing_connect(int fd, const char *to)
 		return rc;
 	cr_assert(shim_enter(&shim));
 	struct tracked *tracked = fdtable_look(fd);
-	reuse_begin(&shim, tracked, &call.to, rule);
-	return attempt_run(&shim, tracked, fd, &call.to, rule, fake_program_connect, &call);
+	reuse_begin(&shim.reusing, tracked, &call.to, rule);
+	return attempt_run(&shim.connecting, tracked, fd, &call.to, rule, fake_program_connect, &call);
 }
 
 int reusing_opened(const char *to)
@@ -66,13 +66,13 @@ int reusing_opened(const char *to)
 }
 
 static void feed(int fd, const char *bytes,
-		 void (*show)(struct shim *, const struct held *, const struct iovec *, size_t))
+		 void (*show)(struct reusing *, const struct held *, const struct iovec *, size_t))
 {
 	struct iovec piece = { .iov_base = (void *)(uintptr_t)bytes, .iov_len = strlen(bytes) };
 	struct held held;
 
 	cr_assert(fdtable_hold(fd, &held));
-	show(&shim, &held, &piece, piece.iov_len);
+	show(&shim.reusing, &held, &piece, piece.iov_len);
 	fdtable_release(&held);
 }
 
@@ -102,7 +102,8 @@ bool reusing_close(int fd)
 
 	parking_tidy();
 	bool known = closing_begin(fd, &closing);
-	bool parked = shim.parked_newest && shim.parked_newest->tracked == closing.held.tracked;
+	bool parked =
+		shim.reusing.parked_newest && shim.reusing.parked_newest->tracked == closing.held.tracked;
 	kernel.close(fd);
 	if (known)
 		closing_end(&closing);
@@ -127,7 +128,7 @@ uint64_t reusing_serves(const char *to)
 
 int reusing_number(uint64_t cookie)
 {
-	for (struct reuse *reuse = shim.parked_newest; reuse; reuse = reuse->all_older)
+	for (struct reuse *reuse = shim.reusing.parked_newest; reuse; reuse = reuse->all_older)
 		if (reuse->cookie == cookie)
 			return reuse->fd;
 	cr_assert_fail("none is parked that has this cookie");

@@ -20,8 +20,8 @@ Test(shim, starts_empty_with_default_settings)
 	check_number(strlen(shim.process), PROCESS_NAME_MAX - 1);
 	check_number(shim.settings.log_level, LOG_LEVEL_WARN);
 	check_number(shim.ledger.count, 0);
-	check(!shim.passive);
-	check(shim.started_ns);
+	check(!shim.lock.passive);
+	check(shim.ledger.started_ns);
 }
 
 Test(shim, a_thread_inside_passes_through)
@@ -30,7 +30,7 @@ Test(shim, a_thread_inside_passes_through)
 	check(shim_enter(&shim));
 	check(!shim_enter(&shim));
 	check(!shim_enter_held(&shim, &(struct held){ 0 }));
-	check(!shim.passive);
+	check(!shim.lock.passive);
 	shim_leave(&shim);
 	check(shim_enter(&shim));
 	shim_leave(&shim);
@@ -51,7 +51,7 @@ Test(shim, a_signal_handler_inside_passes_through_at_once)
 	check(shim_enter(&shim));
 	raise(SIGUSR1);
 	check_number(entered, 0);
-	check(!shim.passive);
+	check(!shim.lock.passive);
 	shim_leave(&shim);
 	raise(SIGUSR1);
 	check_number(entered, 1);
@@ -101,7 +101,7 @@ Test(shim, a_lock_that_is_never_released_makes_the_shim_passive)
 	pthread_join(thread, &took);
 	check(took);
 	check(!shim_enter(&shim));
-	check(shim.passive);
+	check(shim.lock.passive);
 	check_contains(fake.output, "event=passive");
 	fake.output[0] = 0;
 	/* From now on nobody waits, and the program's calls are plain. */
@@ -121,7 +121,7 @@ static void *be_stopped_inside(void *argument)
 	if (!shim_enter(&shim))
 		_exit(2);
 	atomic_store(&inside, true);
-	while (atomic_load(&shim.lock) != 2) /* until somebody waits for it */
+	while (atomic_load(&shim.lock.word) != 2) /* until somebody waits for it */
 		usleep(100);
 	usleep(20000); /* and is in futex(2) */
 	kill(getpid(), SIGSTOP);
@@ -139,7 +139,7 @@ static void wait_while_stopped(void)
 		_exit(2);
 	while (!atomic_load(&inside))
 		usleep(100);
-	_exit(shim_enter(&shim) && !shim.passive ? 0 : 1);
+	_exit(shim_enter(&shim) && !shim.lock.passive ? 0 : 1);
 }
 
 Test(shim, the_time_that_a_process_was_stopped_does_not_make_it_passive)
@@ -184,7 +184,7 @@ Test(shim, the_lock_excludes)
 		check(!failed);
 	}
 	check_number(counter, THREADS * ROUNDS);
-	check_number(shim.lock, 0);
+	check_number(shim.lock.word, 0);
 }
 
 Test(shim, restart_forgets_the_connections_and_keeps_the_settings)
@@ -194,26 +194,27 @@ Test(shim, restart_forgets_the_connections_and_keeps_the_settings)
 	struct program_socket s = program_socket(AF_INET);
 	check_number(program_connect(&s, TO), 0);
 	struct address source = ip("10.0.0.3");
-	shim.aside[shim.aside_count++] = (struct aside){ .source = source, .until_ns = UINT64_MAX };
-	unsigned generation = shim.generation;
-	uint64_t random = shim.random;
+	shim.connecting.aside[shim.connecting.aside_count++] =
+		(struct aside){ .source = source, .until_ns = UINT64_MAX };
+	unsigned generation = shim.lock.generation;
+	uint64_t random = shim.connecting.random;
 	fake.now_ns += 1;
 	shim_restart(&shim);
-	check_number(shim.generation, generation + 1);
+	check_number(shim.lock.generation, generation + 1);
 	check_number(shim.ledger.count, 0);
 	check(!ledger_next(&shim.ledger, NULL));
 	check_number(shim.arena.mapped, 0);
-	check_number(shim.aside_count, 0);
-	check_number(shim.range.high, 0);
-	check(!shim.spare);
-	check(shim.random != random);
+	check_number(shim.connecting.aside_count, 0);
+	check_number(shim.ledger.range.high, 0);
+	check(!shim.sockets.spare);
+	check(shim.connecting.random != random);
 	check_number(shim.settings.otherwise.sources.count, 4);
 	check_number(shim.settings.log_level, LOG_LEVEL_INFO);
 	check(shim.settings.rules[0].leave_alone);
 	check(!shim_enter_held(&shim, &s.held));
 	check(shim_enter(&shim));
 	shim_leave(&shim);
-	shim.knee.way = KNEE_WHOLE_RANGE;
+	shim.connecting.knee.way = KNEE_WHOLE_RANGE;
 	check_number(program_connects(AF_INET, TO), 0);
 	check_number(shim.ledger.count, 1);
 }
@@ -242,7 +243,7 @@ Test(shim, restart_under_the_lock_leaves_the_interrupted_hook_its_memory)
 	struct destination *d = program_destination(TO);
 	/* A handler that interrupts a hook forks, by _Fork(). */
 	shim_restart(&shim);
-	check(shim.passive);
+	check(shim.lock.passive);
 	check(program_destination(TO) == d);
 	check_number(d->spaces->open, 1);
 	shim_leave(&shim);
@@ -252,7 +253,7 @@ Test(shim, restart_under_the_lock_leaves_the_interrupted_hook_its_memory)
 Test(shim, a_held_record_is_void_after_a_restart)
 {
 	shim_start(&shim, "unit");
-	struct held held = { .generation = shim.generation };
+	struct held held = { .generation = shim.lock.generation };
 	check(shim_enter_held(&shim, &held));
 	shim_leave(&shim);
 	shim_restart(&shim);
@@ -264,16 +265,17 @@ Test(shim, a_held_record_is_void_after_a_restart)
 Test(shim, records_are_used_again)
 {
 	shim_start(&shim, "unit");
-	struct tracked *first = tracked_new(&shim, AF_INET), *second = tracked_new(&shim, AF_INET6);
+	struct tracked *first = tracked_new(&shim.sockets, AF_INET),
+		       *second = tracked_new(&shim.sockets, AF_INET6);
 	check(first && second && first != second);
 	first->flags = DEFERRED;
-	shim.deferred_count = 1;
+	shim.sockets.deferred_count = 1;
 	first->references++;
-	tracked_put(&shim, first);
-	check_number(shim.deferred_count, 1);
-	tracked_put(&shim, first);
-	check_number(shim.deferred_count, 0);
-	struct tracked *third = tracked_new(&shim, AF_INET6);
+	tracked_put(&shim.sockets, first);
+	check_number(shim.sockets.deferred_count, 1);
+	tracked_put(&shim.sockets, first);
+	check_number(shim.sockets.deferred_count, 0);
+	struct tracked *third = tracked_new(&shim.sockets, AF_INET6);
 	check(third == first);
 	check_number(third->flags, 0);
 	check_number(third->references, 1);
@@ -283,27 +285,27 @@ Test(shim, records_are_used_again)
 Test(shim, the_range_is_read_every_30_s_and_kept_if_proc_goes_away)
 {
 	program_start("");
-	shim_refresh_range(&shim, fake.now_ns);
-	check_number(shim.range.low, 40000);
-	check_number(shim.range_until_ns, fake.now_ns + 30 * 1000000000ull);
+	ledger_refresh_range(&shim.ledger, fake.now_ns);
+	check_number(shim.ledger.range.low, 40000);
+	check_number(shim.ledger.range_until_ns, fake.now_ns + 30 * 1000000000ull);
 	fake_fail(CALL_OPENAT, ENOENT);
 	fake.now_ns += 30 * 1000000000ull;
-	shim_refresh_range(&shim, fake.now_ns);
-	check_number(shim.range.low, 40000);
-	check_number(shim.range_until_ns, fake.now_ns + 30 * 1000000000ull);
+	ledger_refresh_range(&shim.ledger, fake.now_ns);
+	check_number(shim.ledger.range.low, 40000);
+	check_number(shim.ledger.range_until_ns, fake.now_ns + 30 * 1000000000ull);
 	fake_recover();
 	fake_range(50000, 50099, "", 0);
-	shim_refresh_range(&shim, fake.now_ns);
-	check_number(shim.range.low, 50000);
+	ledger_refresh_range(&shim.ledger, fake.now_ns);
+	check_number(shim.ledger.range.low, 50000);
 }
 
 Test(shim, random_numbers_are_spread)
 {
 	unsigned buckets[16] = { 0 };
 	shim_start(&shim, "unit");
-	shim.random = 0; /* the one state xorshift does not leave */
+	shim.connecting.random = 0; /* the one state xorshift does not leave */
 	for (unsigned i = 0; i < 16000; i++)
-		buckets[shim_random(&shim) % 16]++;
+		buckets[connecting_random(&shim.connecting) % 16]++;
 	for (unsigned i = 0; i < 16; i++)
 		check(buckets[i] > 800 && buckets[i] < 1200);
 }

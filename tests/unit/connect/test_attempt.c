@@ -145,14 +145,14 @@ Test(attempt, auto_reaches_all_addresses_of_the_interface)
 	}
 	check_number(program_fills(AF_INET, TO), 300);
 	check_number(program_fills(AF_INET, "10.0.0.8:80"), 300);
-	check_number(shim.auto_count, 1);
+	check_number(shim.connecting.auto_count, 1);
 }
 
 Test(attempt, windows_reach_the_whole_capacity)
 {
 	program_start("");
 	fake_range(40000, 40399, "", 0);
-	shim.knee.way = KNEE_WINDOW;
+	shim.connecting.knee.way = KNEE_WINDOW;
 	check_number(program_fills(AF_INET, TO), 400);
 }
 
@@ -336,7 +336,7 @@ Test(attempt, with_spill_an_explicit_source_stays_up_to_the_knee_and_is_counted)
 	check_number(program_space("10.0.0.1", TO)->open, 0);
 	check_number(bound_connects("10.0.0.7:0"), 0);
 	check_number(program_space("10.0.0.2", TO)->open, 1);
-	check_number(shim.deferred_count, 0);
+	check_number(shim.sockets.deferred_count, 0);
 	/* Another of the program's own has a knee of its own. */
 	check_number(bound_connects("10.0.0.8:0"), 0);
 	check_number(program_space("10.0.0.8", TO)->open, 1);

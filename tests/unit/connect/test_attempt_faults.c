@@ -53,7 +53,7 @@ static struct fault_case cases[] = {
 static void start(const struct fault_case *c, enum knee_way way)
 {
 	program_start(c->rules);
-	shim.knee.way = way;
+	shim.connecting.knee.way = way;
 	fake.connect_result = c->result;
 	fake_range(40000, 40399, "", 2);
 	for (unsigned i = 0; i < 3; i++) {

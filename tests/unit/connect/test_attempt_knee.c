@@ -15,7 +15,7 @@ static void start_with(const char *rules, unsigned ports)
 {
 	program_start(rules);
 	fake_range(40000, (uint16_t)(40000 + ports - 1), "", 0);
-	shim_refresh_range(&shim, fake.now_ns);
+	ledger_refresh_range(&shim.ledger, fake.now_ns);
 	fake.connect_ns = 20000;
 }
 
@@ -114,7 +114,7 @@ Test(attempt_knee, where_the_range_is_not_known_many_are_enough)
 {
 	start("");
 	fake_file("/proc/sys/net/ipv4/ip_local_port_range", "");
-	shim.range = (struct port_range){ 0 };
+	shim.ledger.range = (struct port_range){ 0 };
 	check_number(helped(LEDGER_BUSY_FROM - 1), 0);
 	check_number(helped(10), 10);
 }
@@ -186,7 +186,7 @@ Test(attempt_knee, a_socket_is_not_left_in_a_part)
 Test(attempt_knee, a_socket_is_not_left_in_a_window)
 {
 	start("");
-	shim.knee.way = KNEE_WINDOW;
+	shim.connecting.knee.way = KNEE_WINDOW;
 	helped(CAPACITY / 4);
 	struct program_socket s = program_socket(AF_INET);
 	fake.connect_result = -ECONNREFUSED;

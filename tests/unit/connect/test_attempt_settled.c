@@ -116,8 +116,8 @@ Test(attempt_settled, a_source_that_cannot_be_bound_is_set_aside_and_the_rest_go
 	for (unsigned i = 0; i < 10; i++)
 		check_number(program_connects(AF_INET, TO), 0);
 	check_number(program_space("10.0.0.3", TO)->open, 10);
-	check_number(shim.aside_count, 1);
-	check_address(&shim.aside[0].source, "10.0.0.2");
+	check_number(shim.connecting.aside_count, 1);
+	check_address(&shim.connecting.aside[0].source, "10.0.0.2");
 	check_contains(fake.output, "event=source_aside source=10.0.0.2");
 	check(!strstr(strstr(fake.output, "source_aside") + 1, "source_aside"));
 	/* 30 s later it is tried again. */
@@ -150,7 +150,7 @@ Test(attempt_settled, a_source_without_a_route_is_set_aside_for_the_destination)
 	check_number(program_space("10.0.0.2", TO)->open, 0);
 	check_number(program_space("10.0.0.2", TO)->use->failed, 0);
 	check_number(fake.program_connects, 11);
-	check_number(shim.aside_count, 0);
+	check_number(shim.connecting.aside_count, 0);
 	check_contains(fake.output, "event=source_aside destination=10.0.0.9:80 source=10.0.0.2");
 }
 
@@ -208,7 +208,7 @@ Test(attempt_settled, a_socket_that_got_its_port_unseen_sets_no_source_aside)
 	fake_fd(s.fd)->local = at("10.0.0.7:5000");
 	check_number(program_connect(&s, TO), 0);
 	check_address(&fake_fd(s.fd)->local.ip, "10.0.0.7");
-	check_number(shim.aside_count, 0);
+	check_number(shim.connecting.aside_count, 0);
 	check_text(fake.output, "");
 }
 
@@ -231,7 +231,7 @@ ParameterizedTest(struct no_port_case *c, attempt_settled, without_no_port_the_k
 	check_number(program_connect(&s, TO), 0);
 	check_address(&fake_fd(s.fd)->local.ip, "10.0.0.1");
 	check_number(fake.calls[CALL_BIND], 0);
-	check_number(shim.aside_count, 0);
+	check_number(shim.connecting.aside_count, 0);
 	check_text(fake.output, "");
 }
 
@@ -285,10 +285,10 @@ Test(attempt_settled, an_asynchronous_failure_read_from_so_error_frees_the_port_
 	fake.connect_result = -EINPROGRESS;
 	struct program_socket s = program_socket(AF_INET);
 	check_number(program_connect(&s, TO), -EINPROGRESS);
-	pending_error_read(&shim, &s.held, ECONNREFUSED);
+	pending_error_read(&shim.connecting, &s.held, ECONNREFUSED);
 	check_number(s.held.tracked->state, SOCKET_BROKEN);
 	check_number(open_everywhere(), 0);
-	pending_error_read(&shim, &s.held, ECONNREFUSED);
+	pending_error_read(&shim.connecting, &s.held, ECONNREFUSED);
 	check_number(open_everywhere(), 0);
 	program_close(&s);
 	check_number(open_everywhere(), 0);
@@ -299,7 +299,7 @@ Test(attempt_settled, an_error_read_from_an_open_connection_is_not_the_attempt_s
 	program_start("");
 	struct program_socket s = program_socket(AF_INET);
 	check_number(program_connect(&s, TO), 0);
-	pending_error_read(&shim, &s.held, ECONNRESET);
+	pending_error_read(&shim.connecting, &s.held, ECONNRESET);
 	check_number(s.held.tracked->state, SOCKET_OPEN);
 	check_number(open_everywhere(), 1);
 }
@@ -322,7 +322,7 @@ Test(attempt_settled, a_socket_closed_during_its_connect_is_not_counted_for_ever
 	check_number(program_connect(&s, TO), 0);
 	check_number(open_everywhere(), 1);
 	check_number(program_destination(TO)->users, 0);
-	check(shim.spare == s.held.tracked);
+	check(shim.sockets.spare == s.held.tracked);
 }
 
 static void fork_it(void *argument)
@@ -388,17 +388,17 @@ static long endless(void *argument)
 	return 0;
 }
 
-struct connecting {
+struct connect_in_thread {
 	struct program_socket *s;
 	real_call *call;
 };
 
 static void *connecting_thread(void *argument)
 {
-	const struct connecting *c = argument;
+	const struct connect_in_thread *c = argument;
 	struct endpoint to = at(TO);
 	if (shim_enter(&shim))
-		attempt_run(&shim, c->s->held.tracked, c->s->fd, &to,
+		attempt_run(&shim.connecting, c->s->held.tracked, c->s->fd, &to,
 			    settings_rule_for(&shim.settings, &to, shim.process), c->call, c->s);
 	return NULL;
 }
@@ -411,7 +411,7 @@ Test(attempt_settled, a_thread_cancelled_in_connect_leaves_its_socket_as_it_was)
 	sem_init(&called, 0, 0);
 	check_number(program_connects(AF_INET, TO), 0);
 	struct program_socket s = program_socket(AF_INET);
-	struct connecting connecting = { &s, endless };
+	struct connect_in_thread connecting = { &s, endless };
 	__libc_single_threaded = 0;
 	check(!pthread_create(&thread, NULL, connecting_thread, &connecting));
 	sem_wait(&called);
@@ -436,7 +436,7 @@ Test(attempt_settled, a_thread_cancelled_while_connect_waits_leaves_no_user_and_
 	sem_init(&called, 0, 0);
 	check_number(program_connects(AF_INET, TO), 0);
 	struct program_socket s = program_socket(AF_INET);
-	struct connecting connecting = { &s, endless_syn };
+	struct connect_in_thread connecting = { &s, endless_syn };
 	__libc_single_threaded = 0;
 	check(!pthread_create(&thread, NULL, connecting_thread, &connecting));
 	sem_wait(&called);

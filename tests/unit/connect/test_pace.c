@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* test_pace - a refusal without the kernel costs the thread what the kernel's would have. */
+#include "pool/base/freed.h"
 #include "pool/connect/pace.h"
 #include "tests/unit/check.h"
 #include "tests/unit/program.h"
@@ -44,7 +45,7 @@ Test(pace, one_that_does_not_block_is_answered_at_once_if_the_thread_has_rested)
 {
 	check_number(refused(O_RDWR | O_NONBLOCK), 0);
 	fake.now_ns += PACE_REST * REFUSAL;
-	shim.range_until_ns = fake.now_ns + REFUSAL;
+	shim.ledger.range_until_ns = fake.now_ns + REFUSAL;
 	program_space("10.0.0.1", TO)->full_until_ns = fake.now_ns + 1000;
 	check_number(refused(O_RDWR | O_NONBLOCK), 0);
 }
@@ -85,9 +86,9 @@ Test(pace, a_port_that_comes_free_meanwhile_is_taken)
 
 Test(pace, who_waits_is_woken)
 {
-	unsigned turn = pace_turn();
-	pace_freed();
-	check_number(pace_turn(), turn + 1);
+	unsigned turn = freed_turn();
+	freed_one();
+	check_number(freed_turn(), turn + 1);
 	check_number(fake.calls[CALL_FUTEX_WAKE], 0);
 }
 

@@ -20,7 +20,7 @@ static void start(const char *rules)
 {
 	program_start(rules);
 	fake_range(40000, 40000 + CAPACITY - 1, "", 0);
-	shim_refresh_range(&shim, fake.now_ns);
+	ledger_refresh_range(&shim.ledger, fake.now_ns);
 	fake.connect_ns = FAST;
 	slow_source = NULL;
 	waits = false;
@@ -207,7 +207,7 @@ Test(slowness, in_a_small_range_nothing_is_a_sign)
 {
 	start("");
 	fake_range(40000, 40099, "", 0);
-	shim_refresh_range(&shim, fake.now_ns);
+	ledger_refresh_range(&shim.ledger, fake.now_ns);
 	slow_source = "10.0.0.7";
 	fake.natural_v4 = ip(slow_source);
 	check_number(helped(20), 0);
@@ -218,7 +218,7 @@ Test(slowness, in_a_range_of_some_thousand_one_is_no_sign_and_two_are)
 {
 	start("");
 	fake_range(40000, 41999, "", 0);
-	shim_refresh_range(&shim, fake.now_ns);
+	ledger_refresh_range(&shim.ledger, fake.now_ns);
 	fake.natural_v4 = ip("10.0.0.7");
 	helped(1);
 	for (unsigned i = 0; i < 20; i++) {

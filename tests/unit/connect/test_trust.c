@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* test_trust - a source that fails towards a destination draws no connections, and comes back when it works.
  */
+#include "pool/connect/trust.h"
 #include "tests/unit/check.h"
 #include "tests/unit/program.h"
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* test_entries - entries are given to the busiest, and the sum over the segment is what was counted. */
 #include "pool/ledger/entries.h"
+#include "pool/ledger/own_segment.h"
 #include "tests/unit/check.h"
 #include "tests/unit/program.h"
 
@@ -44,7 +45,7 @@ static void open_some(struct tuple_space *s, unsigned count)
 		space_taken(s, &range, fake.now_ns);
 		space_opened(s, 1000);
 		if (s->apart)
-			usage_promote(&shim.ledger, s);
+			usage_promote(&shim.writer, &shim.arena, s);
 	}
 }
 
@@ -149,9 +150,9 @@ Test(usage_write, the_sum_holds_whoever_has_an_entry)
 
 	start(7);
 	for (unsigned i = 0; i < 20000; i++) {
-		unsigned which = shim_random(&shim) % 40;
+		unsigned which = connecting_random(&shim.connecting) % 40;
 		struct tuple_space *s = space(which + 1);
-		if (open[which] && shim_random(&shim) % 3 == 0) {
+		if (open[which] && connecting_random(&shim.connecting) % 3 == 0) {
 			space_ended(s, ENDED_TIME_WAIT, fake.now_ns);
 			open[which]--;
 			total--;
@@ -190,9 +191,11 @@ Test(usage_write, the_sum_holds_whatever_is_folded)
 	start(7);
 	for (unsigned i = 0; i < 60000; i++) {
 		/* One in four again and again, so that it is given an entry now and then. */
-		unsigned which = shim_random(&shim) % 4 ? shim_random(&shim) % ALL : i / 2000;
+		unsigned which = connecting_random(&shim.connecting) % 4
+					 ? connecting_random(&shim.connecting) % ALL
+					 : i / 2000;
 		struct tuple_space *s = space(which + 1);
-		if (!open[which] || shim_random(&shim) % 3 == 0) {
+		if (!open[which] || connecting_random(&shim.connecting) % 3 == 0) {
 			open_some(s, 1);
 			open[which]++;
 			opened++;
@@ -275,7 +278,8 @@ Test(usage_write, what_was_counted_before_there_was_a_segment_moves_in)
 	space_ended(space(2), ENDED_TIME_WAIT, fake.now_ns);
 	check(!space(1)->apart);
 	shim.writer.segment = &segment;
-	usage_move_in(&shim.ledger);
+	for (unsigned i = 1; i <= 4; i++)
+		usage_move_in(&shim.writer, &shim.arena, space(i), fake.now_ns);
 	check(space(1)->use == entry_of(1) && space(4)->apart);
 	check_sum(10, 9, 1);
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* test_folding - destinations that are not in use take little memory, and come back as they were. */
+#include "pool/reuse/pool.h"
 #include "tests/unit/check.h"
 #include "tests/unit/program.h"
 
@@ -244,14 +245,17 @@ Test(folding, what_reuse_and_exhaustion_counted_there_is_not_lost)
 {
 	struct destination *d = find(0, START);
 	struct reuse_counts sum = { 0 };
+	struct reusing reusing = { 0 };
 
 	d->exhausted = 5;
 	d->parked = arena_alloc(&arena, sizeof(*d->parked));
 	d->parked->counts.hits = 3;
 	d->parked->counts.refused[REFUSED_OPEN] = 4;
-	ledger_add_reuse(d, &sum);
+	pool_add_counts(d, &sum);
+	ledger.tenants[0] = pool_tenant;
+	ledger.tenants[0].self = &reusing;
 	visit_others(1, MANY, START);
 	check_number(ledger.dropped_exhausted, 5);
-	check(!memcmp(&ledger.dropped_reuse, &sum, sizeof(sum)));
+	check(!memcmp(&reusing.dropped, &sum, sizeof(sum)));
 	check_number(sum.refused[REFUSED_OPEN], 4);
 }

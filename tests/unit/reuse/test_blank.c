@@ -37,8 +37,8 @@ static uint64_t left_over(int *fd)
 
 static int number(void)
 {
-	cr_assert(shim.blank);
-	return shim.blank->fd;
+	cr_assert(shim.reusing.blank);
+	return shim.reusing.blank->fd;
 }
 
 Test(blank, serves_the_next_socket)
@@ -55,7 +55,7 @@ Test(blank, serves_the_next_socket)
 	check_number(fake_fd(next)->status, 0);
 	check_number(fake_open_fds(), 2);
 	check_number((int)fake.calls[CALL_SOCKET], sockets);
-	check(!shim.blank);
+	check(!shim.reusing.blank);
 	check_number(fdtable_look(next)->state, SOCKET_FRESH);
 	check_number(parking_socket(AF_INET, SOCK_STREAM, 0), -1);
 }
@@ -122,7 +122,7 @@ Test(blank, serves_no_other_kind_of_socket)
 	check_number(parking_socket(AF_INET, SOCK_DGRAM, 0), -1);
 	check_number(parking_socket(AF_UNIX, SOCK_STREAM, 0), -1);
 	check_number(parking_socket(AF_INET, SOCK_STREAM, 262 /* IPPROTO_MPTCP */), -1);
-	check(shim.blank);
+	check(shim.reusing.blank);
 }
 
 static void option(int fd)
@@ -161,7 +161,7 @@ static void status(int fd)
 static void room(int fd)
 {
 	(void)fd;
-	shim.parked_most = 0;
+	shim.reusing.parked_most = 0;
 }
 
 static void no_number(int fd)
@@ -186,7 +186,7 @@ Test(blank, what_is_not_as_it_was_made_is_not_kept)
 		cases[i](fd);
 		check_number(reusing_connect(fd, TO), 0);
 		check_number(reusing_counts(TO)->hits, 1);
-		check(!shim.blank);
+		check(!shim.reusing.blank);
 		fake_recover();
 	}
 }
@@ -214,10 +214,10 @@ Test(blank, goes_after_a_second)
 	left_over(&fd);
 	reusing_wait(A_SECOND - 1000000);
 	parking_tidy();
-	check(shim.blank);
+	check(shim.reusing.blank);
 	reusing_wait(1000000);
 	parking_tidy();
-	check(!shim.blank);
+	check(!shim.reusing.blank);
 	check_number(fake_open_fds(), 1);
 	check_number(fake.resets, 0);
 }
@@ -228,7 +228,7 @@ Test(blank, goes_for_want_of_fds)
 	left_over(&fd);
 	errno = EMFILE;
 	check(parking_made_room(-1));
-	check(!shim.blank);
+	check(!shim.reusing.blank);
 	check_number(fake_open_fds(), 1);
 }
 
@@ -237,7 +237,7 @@ Test(blank, gives_way)
 	int fd;
 	left_over(&fd);
 	parking_give_way(number());
-	check(!shim.blank);
+	check(!shim.reusing.blank);
 	check_number(fake_open_fds(), 1);
 }
 
@@ -253,9 +253,9 @@ Test(blank, that_a_child_may_hold_is_not_lent)
 {
 	int fd;
 	left_over(&fd);
-	shim.forks++;
+	shim.sockets.forks++;
 	check_number(parking_socket(AF_INET, SOCK_STREAM, 0), -1);
-	check(!shim.blank);
+	check(!shim.reusing.blank);
 	check_number(fake_open_fds(), 1);
 }
 
@@ -266,7 +266,7 @@ Test(blank, cannot_be_closed_by_the_program)
 	left_over(&fd);
 	check(closing_begin(number(), &closing));
 	check(closing.ours);
-	check(shim.blank);
+	check(shim.reusing.blank);
 }
 
 Test(blank, that_was_closed_unseen_is_lost)
@@ -275,8 +275,8 @@ Test(blank, that_was_closed_unseen_is_lost)
 	left_over(&fd);
 	kernel.close(number());
 	check_number(parking_socket(AF_INET, SOCK_STREAM, 0), -1);
-	check(!shim.blank);
-	check_number(shim.parked_count, 0);
+	check(!shim.reusing.blank);
+	check_number(shim.reusing.parked_count, 0);
 }
 
 Test(blank, a_stranger_under_its_number_is_left_alone)
@@ -288,7 +288,7 @@ Test(blank, a_stranger_under_its_number_is_left_alone)
 	uint64_t strange = fake_fd(own)->cookie;
 	check_number(parking_socket(AF_INET, SOCK_STREAM, 0), -1);
 	check_number(fake_fd(own)->cookie, strange);
-	check(!shim.blank);
+	check(!shim.reusing.blank);
 	check(!fdtable_look(own));
 }
 
@@ -301,7 +301,7 @@ Test(blank, that_cannot_be_lent_is_closed)
 		left_over(&fd);
 		fake_fail_option(CALL_FCNTL, commands[i], EMFILE);
 		check_number(parking_socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0), -1);
-		check(!shim.blank);
+		check(!shim.reusing.blank);
 		check_number(fake_open_fds(), 1);
 	}
 }
@@ -312,6 +312,6 @@ Test(blank, none_is_left_when_the_connection_could_not_be_placed)
 	fake_fail(CALL_DUP3, EBUSY);
 	check_number(reusing_connect(fd, TO), 0);
 	check_number(reusing_counts(TO)->hits, 0);
-	check(!shim.blank);
+	check(!shim.reusing.blank);
 	check_number(fake_open_fds(), 1);
 }

@@ -67,7 +67,7 @@ Test(parked, its_fd_is_ours_numbered_high_and_closed_at_exec)
 	int own = reusing_number(reusing_parked(TO));
 	check_number(own, FILES / 2);
 	check(fake_fd(own)->cloexec);
-	check_number(shim.parked_count, 1);
+	check_number(shim.reusing.parked_count, 1);
 	check_number(program_space("10.0.0.1", TO)->use->reuse_parked, 1);
 }
 
@@ -104,7 +104,7 @@ Test(parked, it_is_for_its_family_only)
 	check(fake_fd(mapped)->cookie != cookie);
 	/* It made way: the server has no more connections than without us. */
 	check_retired(TO, RETIRED_ROOM);
-	check_number(shim.parked_count, 0);
+	check_number(shim.reusing.parked_count, 0);
 }
 
 Test(parked, over_ipv6)
@@ -242,10 +242,10 @@ Test(parked, many_dead_ones_are_all_cleared_away)
 		check(reusing_close(fds[i]));
 	}
 	reusing_wait(REUSING_QUIET_NS);
-	for (struct reuse *reuse = shim.parked_newest; reuse; reuse = reuse->all_older)
+	for (struct reuse *reuse = shim.reusing.parked_newest; reuse; reuse = reuse->all_older)
 		fake_fd(reuse->fd)->to_recv = -ECONNRESET;
 	check_number(reusing_connect(reusing_socket(AF_INET), TO), 0);
-	while (shim.parked_count)
+	while (shim.reusing.parked_count)
 		check_number(reusing_connect(reusing_socket(AF_INET), TO), 0);
 	check_number(reusing_counts(TO)->retired[RETIRED_RESET], 30);
 	check_number(reusing_counts(TO)->hits, 0);
@@ -258,7 +258,7 @@ Test(parked, one_whose_number_was_closed_unseen_is_lost)
 	kernel.close(reusing_number(cookie));
 	check(reusing_serves(TO) != cookie);
 	check_retired(TO, RETIRED_LOST);
-	check_number(shim.parked_count, 0);
+	check_number(shim.reusing.parked_count, 0);
 }
 
 Test(parked, a_stranger_under_its_number_is_left_alone)
@@ -269,7 +269,7 @@ Test(parked, a_stranger_under_its_number_is_left_alone)
 	uint64_t strange = fake_fd(own)->cookie;
 	reusing_wait(2000000000);
 	parking_tidy();
-	check_number(shim.parked_count, 0);
+	check_number(shim.reusing.parked_count, 0);
 	check_number(fake_fd(own)->cookie, strange);
 	check(!fake_fd(own)->linger.l_onoff);
 }
@@ -304,16 +304,16 @@ Test(parked, all_are_given_up_for_want_of_fds)
 	errno = ENFILE;
 	check(!parking_made_room(-1));
 	check(!parking_made_room(3));
-	check_number(shim.parked_count, 1);
+	check_number(shim.reusing.parked_count, 1);
 }
 
 Test(parked, one_gives_way_for_the_program_to_have_its_number)
 {
 	int own = reusing_number(reusing_parked(TO));
 	parking_give_way(own + 1);
-	check_number(shim.parked_count, 1);
+	check_number(shim.reusing.parked_count, 1);
 	parking_give_way(own);
-	check_number(shim.parked_count, 0);
+	check_number(shim.reusing.parked_count, 0);
 	check_number(fake_open_fds(), 0);
 	check_retired(TO, RETIRED_ROOM);
 }
@@ -387,7 +387,7 @@ static void passed_on(int fd)
 static void forked(int fd)
 {
 	(void)fd;
-	shim.forks++;
+	shim.sockets.forks++;
 }
 
 Test(parked, a_dead_one_that_others_have_is_not_taken_apart)

@@ -44,7 +44,7 @@ Test(parked_limits, max_idle_is_for_each_destination_and_the_oldest_makes_room)
 	start("max_idle = 3\n", 2048);
 	park_some(TO, 5, here);
 	park_some(OTHER, 4, there);
-	check_number(shim.parked_count, 6);
+	check_number(shim.reusing.parked_count, 6);
 	check_number(fake_open_fds(), 6);
 	check_number(reusing_counts(TO)->retired[RETIRED_ROOM], 2);
 	check_number(reusing_counts(OTHER)->retired[RETIRED_ROOM], 1);
@@ -61,7 +61,7 @@ Test(parked_limits, all_together_are_an_eighth_of_the_files)
 	start("", 32);
 	park_some(TO, 3, here);
 	park_some(OTHER, 3, there);
-	check_number(shim.parked_count, 4);
+	check_number(shim.reusing.parked_count, 4);
 	check_number(fake_open_fds(), 4);
 	/* The destination's own oldest goes first. */
 	check_number(reusing_counts(OTHER)->retired[RETIRED_ROOM], 2);
@@ -78,7 +78,7 @@ Test(parked_limits, of_another_destination_the_oldest_makes_room)
 	start("", 32);
 	park_some(TO, 4, here);
 	reusing_parked(OTHER);
-	check_number(shim.parked_count, 4);
+	check_number(shim.reusing.parked_count, 4);
 	check_number(reusing_serves(TO), here[3]);
 	check_number(reusing_serves(TO), here[2]);
 	check_number(reusing_serves(TO), here[1]);
@@ -95,8 +95,8 @@ Test(parked_limits, never_more_than_1024_and_never_numbered_too_high)
 	int fd = reusing_opened(TO);
 	reusing_exchange(fd);
 	reusing_close(fd);
-	check_number(shim.parked_most, 1024);
-	check_number(shim.parked_from, 8192);
+	check_number(shim.reusing.parked_most, 1024);
+	check_number(shim.reusing.parked_from, 8192);
 }
 
 Test(parked_limits, with_few_files_none)
@@ -120,9 +120,9 @@ Test(parked_limits, idle_timeout)
 	check_number(reusing_serves(TO), cookie);
 	reusing_parked(TO);
 	reusing_wait(200 * MS - REUSING_QUIET_NS);
-	check_number(shim.parked_count, 1);
+	check_number(shim.reusing.parked_count, 1);
 	parking_tidy();
-	check_number(shim.parked_count, 0);
+	check_number(shim.reusing.parked_count, 0);
 	check_retired(TO, RETIRED_IDLE);
 	check_number(fake.resets, 0);
 }
@@ -147,7 +147,7 @@ Test(parked_limits, what_is_idle_goes_at_the_next_call_however_many)
 	reusing_wait(SECOND / 2);
 	for (unsigned i = 0; i < 3; i++)
 		parking_tidy();
-	check_number(shim.parked_count, 1);
+	check_number(shim.reusing.parked_count, 1);
 	check_number(fake.resets, 0);
 	unsigned calls = fake_total_calls();
 	parking_tidy();
@@ -200,7 +200,7 @@ Test(parked_limits, max_age_while_parked)
 	reusing_parked(TO);
 	reusing_wait(10 * SECOND);
 	parking_tidy();
-	check_number(shim.parked_count, 0);
+	check_number(shim.reusing.parked_count, 0);
 	check_retired(TO, RETIRED_AGE);
 	check_number(fake.resets, 0);
 }

@@ -96,7 +96,7 @@ static void shared(int fd)
 static void forked(int fd)
 {
 	(void)fd;
-	shim.forks++;
+	shim.sockets.forks++;
 }
 
 static void fed_now(int fd)
@@ -215,7 +215,7 @@ static void number_too_high(int fd)
 static void beyond_the_table(int fd)
 {
 	(void)fd;
-	shim.parked_from = FAKE_FIRST_FD + FAKE_FDS;
+	shim.reusing.parked_from = FAKE_FIRST_FD + FAKE_FDS;
 }
 
 static const struct {
@@ -272,12 +272,12 @@ ParameterizedTest(size_t *number, parked_refused, each_reason)
 {
 	int fd = reusing_opened(TO);
 	reusing_exchange(fd);
-	shim.parked_most = 64; /* asked for already */
-	shim.parked_from = 1024;
+	shim.reusing.parked_most = 64; /* asked for already */
+	shim.reusing.parked_from = 1024;
 	reasons[*number].spoil(fd);
 	check(!reusing_close(fd));
 	check_refused(TO, reasons[*number].why);
-	check_number(shim.parked_count, 0);
+	check_number(shim.reusing.parked_count, 0);
 	check_number(fake_open_fds(), 0);
 	check_number(program_space("10.0.0.1", TO)->open, 0);
 	check_number(fake.resets, 0);
@@ -376,7 +376,7 @@ static int bound_to(const char *source)
 	struct held held;
 	check(deferral_applies(tracked, &local));
 	check(fdtable_hold(fd, &held));
-	check_number(deferral_bind(&shim, &held, fd, &local, fake_program_bind, &call), 0);
+	check_number(deferral_bind(&shim.sockets, &held, fd, &local, fake_program_bind, &call), 0);
 	fdtable_release(&held);
 	check(tracked->flags & DEFERRED && tracked->flags & HAS_SOURCE);
 	return fd;
@@ -405,5 +405,5 @@ Test(parked_refused, but_not_one_bound_to_the_same_source)
 	check_number(reusing_connect(fd, TO), 0);
 	check_number(fake_fd(fd)->cookie, cookie);
 	check_address(&fake_fd(fd)->local.ip, "10.0.0.2");
-	check_number(shim.deferred_count, 0);
+	check_number(shim.sockets.deferred_count, 0);
 }

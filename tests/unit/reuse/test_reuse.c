@@ -25,7 +25,7 @@ static void ends(int fd)
 {
 	struct held held;
 	check(fdtable_hold(fd, &held));
-	reuse_ended(&shim, &held, clock_ns());
+	reuse_ended(&shim.reusing, &held, clock_ns());
 	fdtable_release(&held);
 }
 
@@ -86,7 +86,7 @@ Test(reuse, while_paused_nothing_is_handed_out_and_what_is_parked_goes)
 	uint64_t cookie = reusing_parked(TO);
 	program_destination(TO)->parked->conduct.paused_until_ns = clock_ns() + SECOND;
 	check(reusing_serves(TO) != cookie);
-	check_number(shim.parked_count, 0);
+	check_number(shim.reusing.parked_count, 0);
 }
 
 Test(reuse, one_lost_in_ten_thousand_is_no_reason)
@@ -164,15 +164,15 @@ Test(reuse, two_threads_on_one_connection_are_noticed)
 	int fd = reusing_opened(TO);
 	struct reuse *reuse = reusing_of(fd);
 	check(fdtable_hold(fd, &held));
-	reuse_sent(&shim, &held, &piece, 1);
+	reuse_sent(&shim.reusing, &held, &piece, 1);
 	check(!reuse->shared && !atomic_load(&reuse->feeding));
 	uint64_t sent = reuse->guard.sent;
 	atomic_store(&reuse->feeding, true);
-	reuse_sent(&shim, &held, &piece, 1);
+	reuse_sent(&shim.reusing, &held, &piece, 1);
 	check(reuse->shared);
 	check_number(reuse->guard.sent, sent);
 	reuse->shared = false;
-	reuse_received(&shim, &held, &piece, 1);
+	reuse_received(&shim.reusing, &held, &piece, 1);
 	check(reuse->shared);
 	reuse->shared = false;
 	reuse_unseen(&held);
@@ -187,7 +187,7 @@ Test(reuse, bytes_in_pieces_are_those_that_went)
 	struct held held;
 	int fd = reusing_opened(TO);
 	check(fdtable_hold(fd, &held));
-	reuse_sent(&shim, &held, pieces, 14);
+	reuse_sent(&shim.reusing, &held, pieces, 14);
 	check_number(reusing_of(fd)->guard.sent, 14);
 	fdtable_release(&held);
 	fake_fd(fd)->sent = 14;
@@ -214,7 +214,7 @@ static bool watched(const char *to)
 static void listens(const char *local)
 {
 	struct endpoint endpoint = at(local);
-	reuse_note_listener(&shim, &endpoint);
+	reuse_note_listener(&shim.reusing, &endpoint);
 }
 
 Test(reuse, the_program_s_connections_to_itself_are_not_watched)

@@ -259,7 +259,7 @@ ParameterizedTest(struct fault_case *c, swap, a_call_that_fails_at_connect_makes
 	check_number(reusing_counts(TO)->hits, 0);
 	check_number(reusing_counts(TO)->misses, 2);
 	/* What is left is the set, the socket, and the parked one if it was not touched. */
-	check_number(shim.parked_count, program_destination(TO)->parked->count);
+	check_number(shim.reusing.parked_count, program_destination(TO)->parked->count);
 }
 
 Test(swap, what_was_half_changed_is_not_kept)

@@ -106,12 +106,12 @@ Test(network, elsewhere_neither_routes_nor_the_range_are_looked_up)
 	leave_for(2);
 	unsigned files = fake.calls[CALL_OPENAT];
 	check_number(route_source(&to, NULL, &source), -EXDEV);
-	shim_refresh_range(&shim, fake.now_ns);
+	ledger_refresh_range(&shim.ledger, fake.now_ns);
 	check_number(fake.calls[CALL_OPENAT], files);
-	check_number(shim.range.high, 0);
+	check_number(shim.ledger.range.high, 0);
 	fake.network = 1;
 	check_number(route_source(&to, NULL, &source), 0);
-	shim_refresh_range(&shim, fake.now_ns);
-	check_number(shim.range.high, 40099);
+	ledger_refresh_range(&shim.ledger, fake.now_ns);
+	check_number(shim.ledger.range.high, 40099);
 	check_number(fake_open_fds(), 0);
 }

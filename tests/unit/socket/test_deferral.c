@@ -30,7 +30,7 @@ Test(deferral, bind_to_port_0_takes_no_port)
 	check_number(s.held.tracked->flags, DEFERRED | NO_PORT_BY_US | HAS_SOURCE);
 	check_address(&s.held.tracked->bound, "10.0.0.7");
 	check_number(s.held.tracked->cookie, fake_fd(s.fd)->cookie);
-	check_number(shim.deferred_count, 1);
+	check_number(shim.sockets.deferred_count, 1);
 }
 
 Test(deferral, connect_gives_the_port)
@@ -39,11 +39,11 @@ Test(deferral, connect_gives_the_port)
 	check_number(program_bind(&s, "10.0.0.7:0"), 0);
 	check_number(program_connect(&s, TO), 0);
 	check(fake_fd(s.fd)->local.port >= 40000);
-	check_number(shim.deferred_count, 0);
-	check_number(shim.deferrals, 1);
+	check_number(shim.sockets.deferred_count, 0);
+	check_number(shim.sockets.deferrals, 1);
 	check_number(program_space("10.0.0.7", TO)->use->deferred, 1);
 	check(!(s.held.tracked->flags & DEFERRED));
-	check_number(deferral_make_real(&shim, &s.held, s.fd), 0);
+	check_number(deferral_make_real(&shim.sockets, &s.held, s.fd), 0);
 	check(fake_fd(s.fd)->local.port >= 40000 && fake_fd(s.fd)->connected);
 }
 
@@ -53,8 +53,8 @@ Test(deferral, a_failed_connect_leaves_it_deferred)
 	check_number(program_bind(&s, "10.0.0.7:0"), 0);
 	fake.connect_result = -ECONNREFUSED;
 	check_number(program_connect(&s, TO), -ECONNREFUSED);
-	check_number(shim.deferred_count, 1);
-	check_number(deferral_make_real(&shim, &s.held, s.fd), 0);
+	check_number(shim.sockets.deferred_count, 1);
+	check_number(deferral_make_real(&shim.sockets, &s.held, s.fd), 0);
 	check(fake_fd(s.fd)->local.port);
 	check_address(&fake_fd(s.fd)->local.ip, "10.0.0.7");
 }
@@ -66,7 +66,7 @@ Test(deferral, a_full_source_leaves_it_deferred)
 	fake_limit("10.0.0.7", TO, 0);
 	fake_fail_some(CALL_BIND, EADDRINUSE, 0, 1);
 	check_number(program_connect(&s, TO), -EADDRNOTAVAIL);
-	check_number(shim.deferred_count, 1);
+	check_number(shim.sockets.deferred_count, 1);
 	check_number(fake_fd(s.fd)->no_port, 1);
 	check_address(&fake_fd(s.fd)->local.ip, "10.0.0.7");
 	check(!(s.held.tracked->flags & HAS_PORT));
@@ -85,8 +85,8 @@ Test(deferral, before_it_fails_it_is_taken_back)
 		check_number(fake_fd(s.fd)->no_port, 0);
 		check_number(program_space("10.0.0.7", TO)->open, i + 1);
 	}
-	check_number(shim.deferred_count, 0);
-	check_number(shim.deferrals, 0);
+	check_number(shim.sockets.deferred_count, 0);
+	check_number(shim.sockets.deferrals, 0);
 	check_number(program_destination(TO)->exhausted, 0);
 }
 
@@ -111,7 +111,7 @@ Test(deferral, it_is_taken_back_where_a_rule_leaves_the_connection_alone)
 	check_number(program_bind(&s, "10.0.0.7:0"), 0);
 	fake_limit("10.0.0.7", TO, 0);
 	check_number(program_connect(&s, TO), 0);
-	check_number(shim.deferred_count, 0);
+	check_number(shim.sockets.deferred_count, 0);
 }
 
 Test(deferral, as_many_connect_as_the_source_has_ports)
@@ -148,7 +148,7 @@ ParameterizedTest(struct address_case *c, deferral, a_port_made_real_is_one_of_t
 	check_number(fake_program_bind(&call), 0);
 	check_number(program_bind(&s, c->local), 0);
 	check(s.held.tracked->flags & DEFERRED);
-	check_number(deferral_make_real(&shim, &s.held, s.fd), 0);
+	check_number(deferral_make_real(&shim.sockets, &s.held, s.fd), 0);
 	check(fake_fd(s.fd)->local.port);
 	check_number(fake_fd(s.fd)->no_port, 0);
 	local = fake_fd(s.fd)->local;
@@ -158,17 +158,17 @@ ParameterizedTest(struct address_case *c, deferral, a_port_made_real_is_one_of_t
 	check_number(endpoint_to_sockaddr(&fake_fd(plain.fd)->local, c->family, &want), length);
 	check(!memcmp(&got, &want, length));
 	check_number(s.held.tracked->flags & (DEFERRED | NO_PORT_BY_US | HAS_PORT), HAS_PORT);
-	check_number(shim.deferred_count, 0);
+	check_number(shim.sockets.deferred_count, 0);
 }
 
 Test(deferral, a_port_is_made_real_once)
 {
 	struct program_socket s = program_socket(AF_INET);
 	check_number(program_bind(&s, "10.0.0.7:0"), 0);
-	check_number(deferral_make_real(&shim, &s.held, s.fd), 0);
+	check_number(deferral_make_real(&shim.sockets, &s.held, s.fd), 0);
 	uint16_t port = fake_fd(s.fd)->local.port;
 	unsigned calls = fake_total_calls();
-	check_number(deferral_make_real(&shim, &s.held, s.fd), 0);
+	check_number(deferral_make_real(&shim.sockets, &s.held, s.fd), 0);
 	check_number(fake_fd(s.fd)->local.port, port);
 	check_number(fake_total_calls(), calls);
 }
@@ -177,7 +177,7 @@ Test(deferral, nothing_is_made_real_on_a_socket_that_was_not_deferred)
 {
 	struct program_socket s = program_socket(AF_INET);
 	unsigned calls = fake_total_calls();
-	check_number(deferral_make_real(&shim, &s.held, s.fd), 0);
+	check_number(deferral_make_real(&shim.sockets, &s.held, s.fd), 0);
 	check_number(fake_total_calls(), calls);
 	check_number(fake_fd(s.fd)->local.port, 0);
 }
@@ -187,7 +187,7 @@ Test(deferral, after_it_was_made_real_connect_leaves_the_port_alone)
 	start_spreading();
 	struct program_socket s = program_socket(AF_INET);
 	check_number(program_bind(&s, "0.0.0.0:0"), 0);
-	check_number(deferral_make_real(&shim, &s.held, s.fd), 0);
+	check_number(deferral_make_real(&shim.sockets, &s.held, s.fd), 0);
 	uint16_t port = fake_fd(s.fd)->local.port;
 	check_number(program_connect(&s, TO), 0);
 	check_number(fake_fd(s.fd)->local.port, port);
@@ -202,7 +202,7 @@ Test(deferral, a_wildcard_bind_is_spread)
 	check(!(s.held.tracked->flags & HAS_SOURCE));
 	check_number(program_connect(&s, TO), 0);
 	check_address(&fake_fd(s.fd)->local.ip, "10.0.0.2");
-	check_number(shim.deferred_count, 0);
+	check_number(shim.sockets.deferred_count, 0);
 }
 
 Test(deferral, a_wildcard_bind_whose_connect_failed_is_a_wildcard_again)
@@ -214,7 +214,7 @@ Test(deferral, a_wildcard_bind_whose_connect_failed_is_a_wildcard_again)
 	check_number(program_connect(&s, TO), -ECONNREFUSED);
 	check(address_is_unset(&fake_fd(s.fd)->local.ip));
 	check_number(fake_fd(s.fd)->local.port, 0);
-	check_number(deferral_make_real(&shim, &s.held, s.fd), 0);
+	check_number(deferral_make_real(&shim.sockets, &s.held, s.fd), 0);
 	check(fake_fd(s.fd)->local.port);
 	check(address_is_unset(&fake_fd(s.fd)->local.ip));
 }
@@ -270,7 +270,7 @@ ParameterizedTest(struct error_case *c, deferral, where_the_option_is_refused_th
 	check_number(program_bind(&s, "10.0.0.7:0"), 0);
 	check(fake_fd(s.fd)->local.port);
 	check_number(s.held.tracked->flags, 0);
-	check_number(shim.deferred_count, 0);
+	check_number(shim.sockets.deferred_count, 0);
 }
 
 Test(deferral, a_failing_bind_leaves_the_socket_as_it_was)
@@ -280,7 +280,7 @@ Test(deferral, a_failing_bind_leaves_the_socket_as_it_was)
 	check_number(program_bind(&s, "10.0.0.7:0"), -EADDRNOTAVAIL);
 	check_number(fake_fd(s.fd)->no_port, 0);
 	check_number(s.held.tracked->flags, 0);
-	check_number(shim.deferred_count, 0);
+	check_number(shim.sockets.deferred_count, 0);
 }
 
 Test(deferral, a_port_that_cannot_be_made_real_stays_deferred)
@@ -289,8 +289,8 @@ Test(deferral, a_port_that_cannot_be_made_real_stays_deferred)
 	check_number(program_bind(&s, "10.0.0.7:0"), 0);
 	/* Of an address whose ports all go somewhere already: connect() may still find one. */
 	fake_fail_some(CALL_BIND, EADDRINUSE, 0, 1);
-	check_number(deferral_make_real(&shim, &s.held, s.fd), -EADDRINUSE);
-	check_number(shim.deferred_count, 1);
+	check_number(deferral_make_real(&shim.sockets, &s.held, s.fd), -EADDRINUSE);
+	check_number(shim.sockets.deferred_count, 1);
 	check_number(s.held.tracked->flags, DEFERRED | NO_PORT_BY_US | HAS_SOURCE);
 	check_address(&fake_fd(s.fd)->local.ip, "10.0.0.7");
 	check_number(program_connect(&s, TO), 0);
@@ -304,10 +304,10 @@ Test(deferral, another_socket_under_the_same_number_is_left_alone)
 	fake_close_socket(s.fd, false);
 	int other = fake_tcp_socket(AF_INET);
 	check_number(other, s.fd);
-	check_number(deferral_make_real(&shim, &s.held, s.fd), 0);
+	check_number(deferral_make_real(&shim.sockets, &s.held, s.fd), 0);
 	check_number(fake_fd(other)->local.port, 0);
 	check(address_is_unset(&fake_fd(other)->local.ip));
-	check_number(shim.deferred_count, 0);
+	check_number(shim.sockets.deferred_count, 0);
 }
 
 static long bind_and_fork(void *argument)
@@ -321,10 +321,10 @@ Test(deferral, a_bind_nobody_would_remember_is_made_real_at_once)
 {
 	struct program_socket s = program_socket(AF_INET);
 	struct fake_bind call = { .fd = s.fd, .local = at("10.0.0.7:0") };
-	check_number(deferral_bind(&shim, &s.held, s.fd, &call.local, bind_and_fork, &call), 0);
+	check_number(deferral_bind(&shim.sockets, &s.held, s.fd, &call.local, bind_and_fork, &call), 0);
 	check(fake_fd(s.fd)->local.port);
 	check_number(fake_fd(s.fd)->no_port, 0);
-	check_number(shim.deferred_count, 0);
+	check_number(shim.sockets.deferred_count, 0);
 }
 
 Test(deferral, a_deferred_socket_that_is_closed_is_forgotten)
@@ -332,5 +332,5 @@ Test(deferral, a_deferred_socket_that_is_closed_is_forgotten)
 	struct program_socket s = program_socket(AF_INET);
 	check_number(program_bind(&s, "10.0.0.7:0"), 0);
 	program_close(&s);
-	check_number(shim.deferred_count, 0);
+	check_number(shim.sockets.deferred_count, 0);
 }

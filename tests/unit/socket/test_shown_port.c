@@ -17,7 +17,7 @@ static void start(void)
 	program_start("");
 	/* The fake's bind() gives ports from 50000 on. */
 	fake_range(40000, 60999, "", 0);
-	shim_refresh_range(&shim, fake.now_ns);
+	ledger_refresh_range(&shim.ledger, fake.now_ns);
 }
 
 TestSuite(shown_port, .init = start, .fini = fake_stop);
@@ -27,7 +27,7 @@ static struct program_socket shown_socket(const char *local)
 	struct program_socket s = program_socket(local[0] == '[' ? AF_INET6 : AF_INET);
 
 	check_number(program_bind(&s, local), 0);
-	check_number(deferral_show(&shim, &s.held, s.fd), 0);
+	check_number(deferral_show(&shim.sockets, &s.held, s.fd), 0);
 	check(fake_fd(s.fd)->local.port >= 50000);
 	return s;
 }
@@ -46,8 +46,8 @@ Test(shown_port, it_is_the_connections)
 	check_number(fake_fd(s.fd)->least_ttl, 0);
 	check_number(fake_fd(s.fd)->answers, false);
 	check_number(fake.program_connects, 1);
-	check_number(shim.deferrals, 1);
-	check_number(shim.deferred_count, 0);
+	check_number(shim.sockets.deferrals, 1);
+	check_number(shim.sockets.deferred_count, 0);
 	check_number(program_space("10.0.0.7", TO)->use->deferred, 1);
 	check_number(program_space("10.0.0.7", TO)->open, 1);
 	check(!(s.held.tracked->flags & PORT_SHOWN));
@@ -85,7 +85,7 @@ Test(shown_port, a_failed_connect_leaves_none_as_without)
 	fake_fd(s.fd)->listened = false;
 	check_number(program_connect(&s, TO), 0);
 	check(!fake_fd(s.fd)->listened);
-	check_number(shim.deferred_count, 0);
+	check_number(shim.sockets.deferred_count, 0);
 }
 
 Test(shown_port, under_way_is_as_good)
@@ -94,7 +94,7 @@ Test(shown_port, under_way_is_as_good)
 	fake.connect_result = -EINPROGRESS;
 	check_number(program_connect(&s, TO), -EINPROGRESS);
 	check_number(fake_fd(s.fd)->range, 0);
-	check_number(shim.deferrals, 1);
+	check_number(shim.sockets.deferrals, 1);
 }
 
 struct particular {
@@ -123,13 +123,13 @@ ParameterizedTest(struct particular *c, shown_port, a_particular_socket_keeps_it
 	check(!fake_fd(s.fd)->listened);
 	check_number(fake_fd(s.fd)->local.port, shown);
 	check_number(fake_fd(s.fd)->range, 0);
-	check_number(shim.deferrals, 0);
+	check_number(shim.sockets.deferrals, 0);
 }
 
 Test(shown_port, it_is_kept_after_a_fork)
 {
 	struct program_socket s = shown_socket("10.0.0.7:0");
-	atomic_fetch_add(&shim.forks, 1);
+	atomic_fetch_add(&shim.sockets.forks, 1);
 	check_number(program_connect(&s, TO), 0);
 	check(!fake_fd(s.fd)->listened);
 }
@@ -192,7 +192,7 @@ Test(shown_port, a_fork_of_the_record_keeps_it)
 	struct program_socket s = shown_socket("10.0.0.7:0");
 	struct shown_port shown = { .stage = SHOWN_MAY };
 	shim_restart(&shim);
-	shown_port_release(&shim, &s.held, s.fd, &shown);
+	shown_port_release(&shim.sockets, &s.held, s.fd, &shown);
 	check_number(shown.stage, SHOWN_KEPT);
 	check(!fake_fd(s.fd)->listened);
 }
@@ -233,7 +233,7 @@ Test(shown_port, when_another_has_it_it_is_another)
 	check_address(&fake_fd(s.fd)->local.ip, "10.0.0.7");
 	check_number(fake_fd(s.fd)->range, 0);
 	check_number(fake_fd(s.fd)->no_port, 0);
-	check_number(shim.deferrals, 1);
+	check_number(shim.sockets.deferrals, 1);
 }
 
 /* On an older kernel, or where a socket bound to another address has it, too. */
@@ -246,7 +246,7 @@ Test(shown_port, when_connect_cannot_have_it_bind_takes_it_again)
 	check_number(fake.program_connects, 2);
 	check_number(fake_fd(s.fd)->local.port, shown);
 	check_number(fake_fd(s.fd)->range, 0);
-	check_number(shim.deferrals, 0);
+	check_number(shim.sockets.deferrals, 0);
 }
 
 Test(shown_port, when_no_other_is_left_bind_is_asked_and_then_the_program_told)

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /* ending - enter the end of a connection into the ledger. */
-#ifndef HEADROOM_POOL_SOCKET_ENDING_H
-#define HEADROOM_POOL_SOCKET_ENDING_H
+#ifndef HEADROOM_POOL_CONNECT_ENDING_H
+#define HEADROOM_POOL_CONNECT_ENDING_H
 
-#include "pool/shim.h"
+#include "pool/connect/connecting.h"
 #include "pool/socket/facts.h"
 
 /**
@@ -12,7 +12,8 @@
  *
  * Writes log lines if use fell; call without the lock. @put: give the reference back, too.
  */
-void ending_enter(struct shim *shim, const struct held *held, const struct ending_facts *facts, bool put);
+void ending_enter(struct connecting *connecting, const struct held *held, const struct ending_facts *facts,
+		  bool put);
 
 /**
  * ending_unseen() - a tracked socket turned out to be gone; the lock is held
@@ -22,6 +23,7 @@ void ending_unseen(struct tracked *tracked, uint64_t now_ns);
 /**
  * ending_with_process() - the process ends, and with it a connection: that is no event of its own
  */
-void ending_with_process(struct shim *shim, const struct held *held, const struct ending_facts *facts);
+void ending_with_process(struct connecting *connecting, const struct held *held,
+			 const struct ending_facts *facts);
 
 #endif

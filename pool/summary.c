@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* summary - the usage table printed when a program ends. */
-#include "pool/ledger/summary.h"
+#include "pool/summary.h"
 
 #include "pool/base/clock.h"
 #include "pool/base/kernel.h"
@@ -61,7 +61,7 @@ static void collect_destination(struct destination *d, struct table *table, uint
 {
 	table->exhausted += d->exhausted;
 	table->parked += d->parked ? d->parked->count : 0;
-	ledger_add_reuse(d, &table->reuse);
+	pool_add_counts(d, &table->reuse);
 	for (struct tuple_space *s = d->spaces; s; s = s->next) {
 		const struct usage_entry *use = s->use;
 		struct row row = { .opened = use->opened,
@@ -79,7 +79,7 @@ static void collect(struct shim *shim, struct table *table, uint64_t now_ns)
 	const struct ledger *ledger = &shim->ledger;
 
 	table->exhausted = ledger->dropped_exhausted;
-	table->reuse = ledger->dropped_reuse;
+	table->reuse = shim->reusing.dropped;
 	for (struct destination *d = ledger_next(ledger, NULL); d; d = ledger_next(ledger, d))
 		collect_destination(d, table, now_ns);
 	for (const struct folded *f = folding_next(&ledger->folding, NULL); f;
@@ -91,11 +91,11 @@ static void collect(struct shim *shim, struct table *table, uint64_t now_ns)
 				   .peak = f->peak };
 		enter_row(table, &row, &f->to, &f->source, f->connect_us);
 	}
-	table->deferrals = shim->deferrals;
+	table->deferrals = shim->sockets.deferrals;
 	table->untracked = ledger->untracked;
 	table->forgotten = ledger_forgotten(ledger);
-	table->capacity = port_range_capacity(&shim->range);
-	table->since_ns = clock_ns() - shim->started_ns;
+	table->capacity = port_range_capacity(&shim->ledger.range);
+	table->since_ns = clock_ns() - shim->ledger.started_ns;
 }
 
 static void print(const struct log *log, const char *text, int length)
@@ -209,8 +209,8 @@ static void print_all(void *argument)
 	struct table table = { 0 };
 	uint64_t now_ns = clock_ns();
 
-	if (shim->range_until_ns <= now_ns)
-		shim_refresh_range(shim, now_ns);
+	if (shim->ledger.range_until_ns <= now_ns)
+		ledger_refresh_range(&shim->ledger, now_ns);
 	if (!shim_enter(shim))
 		return;
 	collect(shim, &table, now_ns);

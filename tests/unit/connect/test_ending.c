@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* test_ending - the end of a connection in the ledger. */
-#include "pool/socket/ending.h"
+#include "pool/connect/ending.h"
 #include "tests/unit/check.h"
 #include "tests/unit/program.h"
 
@@ -38,7 +38,7 @@ Test(ending, closed_by_us)
 {
 	program_close(&s);
 	check_counts(0, 1, 0, 0, 0);
-	check(shim.spare == s.held.tracked);
+	check(shim.sockets.spare == s.held.tracked);
 }
 
 Test(ending, closed_by_the_peer)
@@ -103,7 +103,7 @@ Test(ending, an_asynchronous_success)
 Test(ending, closed_where_no_hook_sees_it)
 {
 	struct ending_facts facts = { .stranger = true };
-	ending_enter(&shim, &s.held, &facts, true);
+	ending_enter(&shim.connecting, &s.held, &facts, true);
 	check_counts(0, 0, 0, 0, 0);
 	check_number(space->use->closed_unseen, 1);
 }
@@ -123,7 +123,7 @@ Test(ending, unseen_is_entered_once_and_not_during_an_attempt)
 Test(ending, without_giving_the_reference_back_the_socket_is_fresh_again)
 {
 	struct ending_facts facts = { .how = ENDED_BY_RESET };
-	ending_enter(&shim, &s.held, &facts, false);
+	ending_enter(&shim.connecting, &s.held, &facts, false);
 	check_counts(0, 0, 0, 1, 0);
 	check_number(s.held.tracked->state, SOCKET_FRESH);
 	check_number(s.held.tracked->references, 1);
@@ -137,14 +137,14 @@ Test(ending, after_a_fork_the_child_enters_nothing)
 {
 	struct ending_facts facts = { .how = ENDED_TIME_WAIT };
 	shim_restart(&shim);
-	ending_enter(&shim, &s.held, &facts, true);
+	ending_enter(&shim.connecting, &s.held, &facts, true);
 	check_number(shim.ledger.count, 0);
-	check(!shim.spare);
+	check(!shim.sockets.spare);
 }
 
 Test(ending, the_last_of_many_brings_the_recovery)
 {
-	shim_refresh_range(&shim, fake.now_ns);
+	ledger_refresh_range(&shim.ledger, fake.now_ns);
 	struct program_socket sockets[60];
 	for (unsigned i = 0; i < 60; i++) {
 		sockets[i] = program_socket(AF_INET);

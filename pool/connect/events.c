@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* events - what is worth a log line: noticed under the shim's lock, written after it was let go. */
-#include "pool/log/events.h"
+#include "pool/connect/events.h"
+
 #include "pool/base/clock.h"
 #include "pool/base/hot.h"
 #include "pool/base/own_stack.h"
@@ -25,37 +26,38 @@ static enum log_level level_of(uint32_t kind)
 }
 
 /* A place for an event; note() follows when it is filled in. */
-COLD static struct event *hold(struct shim *shim, struct events *events, uint32_t kind, uint64_t now_ns)
+COLD static struct event *hold(struct journal *journal, struct events *events, uint32_t kind, uint64_t now_ns)
 {
-	struct event_queue *queue = &shim->events;
-	bool room = events->count < EVENTS_HELD && queue->count < EVENTS_WAITING;
-	struct event *event =
-		room ? &queue->waiting[(queue->first + queue->count) % EVENTS_WAITING] : &queue->unlogged;
+	bool room = events->count < EVENTS_HELD && journal->count < EVENTS_WAITING;
+	struct event *event = room ? &journal->waiting[(journal->first + journal->count) % EVENTS_WAITING]
+				   : &journal->unlogged;
 	uint64_t suppressed = 0;
 
 	*event = (struct event){ .what.kind = kind };
-	event->to_log = shim->settings.log_to != LOG_TO_NOTHING &&
-			level_of(kind) <= shim->settings.log_level && room &&
-			log_allow(&shim->log, now_ns, &suppressed);
+	event->to_log = journal->settings->log_to != LOG_TO_NOTHING &&
+			level_of(kind) <= journal->settings->log_level && room &&
+			log_allow(journal->log, now_ns, &suppressed);
 	event->suppressed = suppressed;
 	return event;
 }
 
-COLD static void note(struct shim *shim, struct events *events, const struct event *event, uint64_t now_ns)
+COLD static void note(struct journal *journal, struct events *events, const struct event *event,
+		      uint64_t now_ns)
 {
-	usage_note(&shim->writer, &event->what, now_ns);
+	usage_note(journal->ledger->writer, &event->what, now_ns);
 	if (!event->to_log)
 		return;
-	shim->events.count++;
+	journal->count++;
 	events->count++;
 }
 
-static void describe(struct shim *shim, struct usage_event *event, struct tuple_space *space, uint64_t now_ns)
+static void describe(struct journal *journal, struct usage_event *event, struct tuple_space *space,
+		     uint64_t now_ns)
 {
 	event->to = space->destination->to;
 	event->source = space->source;
-	event->in_use += space_in_use(space, &shim->range, now_ns);
-	event->capacity += port_range_capacity(&shim->range);
+	event->in_use += space_in_use(space, &journal->ledger->range, now_ns);
+	event->capacity += port_range_capacity(&journal->ledger->range);
 	event->open += space->open;
 	event->time_wait += space_time_wait(space, now_ns);
 }
@@ -67,15 +69,16 @@ static unsigned recovered_below(unsigned first_step)
 							: (first_step + 1) / 2;
 }
 
-COLD void events_look_closer(struct shim *shim, struct events *events, struct tuple_space *space,
+COLD void events_look_closer(struct journal *journal, struct events *events, struct tuple_space *space,
 			     uint32_t in_use_now, uint64_t now_ns)
 {
-	const struct settings *settings = &shim->settings;
-	uint64_t capacity = port_range_capacity(&shim->range), in_use = in_use_now;
+	const struct settings *settings = journal->settings;
+	uint64_t capacity = port_range_capacity(&journal->ledger->range), in_use = in_use_now;
 	unsigned steps = 0;
 
 	space->quiet_below = LEDGER_BUSY_FROM;
-	if (!settings->warn_steps || (settings->log_to == LOG_TO_NOTHING && !shim->writer.segment))
+	if (!settings->warn_steps ||
+	    (settings->log_to == LOG_TO_NOTHING && !journal->ledger->writer->segment))
 		space->quiet_below = UINT32_MAX;
 	if (!capacity || space->quiet_below == UINT32_MAX)
 		return;
@@ -86,20 +89,20 @@ COLD void events_look_closer(struct shim *shim, struct events *events, struct tu
 		space->quiet_below = (uint32_t)((settings->warn_percent[0] * capacity + 99) / 100);
 	if (steps > space->warned_steps) {
 		space->warned_steps = (uint8_t)steps;
-		struct event *event = hold(shim, events, USAGE_THRESHOLD, now_ns);
-		describe(shim, &event->what, space, now_ns);
+		struct event *event = hold(journal, events, USAGE_THRESHOLD, now_ns);
+		describe(journal, &event->what, space, now_ns);
 		event->what.percent = settings->warn_percent[steps - 1];
-		note(shim, events, event, now_ns);
+		note(journal, events, event, now_ns);
 	} else if (space->warned_steps &&
 		   in_use * 100 < recovered_below(settings->warn_percent[0]) * capacity) {
 		space->warned_steps = 0;
-		struct event *event = hold(shim, events, USAGE_RECOVERED, now_ns);
-		describe(shim, &event->what, space, now_ns);
-		note(shim, events, event, now_ns);
+		struct event *event = hold(journal, events, USAGE_RECOVERED, now_ns);
+		describe(journal, &event->what, space, now_ns);
+		note(journal, events, event, now_ns);
 	}
 }
 
-COLD void events_failover(struct shim *shim, struct events *events, struct tuple_space *space,
+COLD void events_failover(struct journal *journal, struct events *events, struct tuple_space *space,
 			  uint64_t now_ns)
 {
 	struct destination *destination = space->destination;
@@ -109,71 +112,71 @@ COLD void events_failover(struct shim *shim, struct events *events, struct tuple
 		destination->failovers_unlogged++;
 		return;
 	}
-	struct event *event = hold(shim, events, USAGE_FAILOVER, now_ns);
-	describe(shim, &event->what, space, now_ns);
+	struct event *event = hold(journal, events, USAGE_FAILOVER, now_ns);
+	describe(journal, &event->what, space, now_ns);
 	event->what.repeats = destination->failovers_unlogged;
-	note(shim, events, event, now_ns);
+	note(journal, events, event, now_ns);
 	destination->failovers_unlogged = 0;
 	destination->failover_logged_ns = now_ns;
 }
 
-COLD void events_exhausted(struct shim *shim, struct events *events, struct destination *destination,
+COLD void events_exhausted(struct journal *journal, struct events *events, struct destination *destination,
 			   unsigned sources, uint64_t now_ns)
 {
 	if (destination->exhausted_logged_ns &&
 	    clock_since(destination->exhausted_logged_ns, now_ns) < EXHAUSTED_EVERY_S * SECOND_NS)
 		return;
-	struct event *event = hold(shim, events, USAGE_EXHAUSTED, now_ns);
+	struct event *event = hold(journal, events, USAGE_EXHAUSTED, now_ns);
 	for (struct tuple_space *space = destination->spaces; space; space = space->next)
 		if (space->full_at_ns)
-			describe(shim, &event->what, space, now_ns);
+			describe(journal, &event->what, space, now_ns);
 	event->what.to = destination->to;
 	if (sources > 1)
 		event->what.source = (struct address){ 0 };
 	event->what.sources = sources;
 	event->what.repeats = (uint32_t)destination->exhausted - destination->exhausted_logged - 1;
-	note(shim, events, event, now_ns);
+	note(journal, events, event, now_ns);
 	destination->exhausted_logged = (uint32_t)destination->exhausted;
 	destination->exhausted_logged_ns = now_ns;
 }
 
-COLD void events_aside(struct shim *shim, struct events *events, const struct address *source,
+COLD void events_aside(struct journal *journal, struct events *events, const struct address *source,
 		       const struct endpoint *to, int error, uint64_t now_ns)
 {
-	struct event *event = hold(shim, events, USAGE_ASIDE, now_ns);
+	struct event *event = hold(journal, events, USAGE_ASIDE, now_ns);
 	event->what.source = *source;
 	if (to)
 		event->what.to = *to;
 	event->what.error = error;
-	note(shim, events, event, now_ns);
+	note(journal, events, event, now_ns);
 }
 
-COLD void events_failing(struct shim *shim, struct events *events, struct tuple_space *space, int error,
+COLD void events_failing(struct journal *journal, struct events *events, struct tuple_space *space, int error,
 			 uint64_t now_ns)
 {
-	struct event *event = hold(shim, events, USAGE_FAILING, now_ns);
+	struct event *event = hold(journal, events, USAGE_FAILING, now_ns);
 	event->what.source = space->source;
 	event->what.to = space->destination->to;
 	event->what.error = error;
-	note(shim, events, event, now_ns);
+	note(journal, events, event, now_ns);
 }
 
-COLD void events_auto_failed(struct shim *shim, struct events *events, const struct endpoint *to, int error,
-			     uint64_t now_ns)
+COLD void events_auto_failed(struct journal *journal, struct events *events, const struct endpoint *to,
+			     int error, uint64_t now_ns)
 {
-	struct event *event = hold(shim, events, USAGE_AUTO_FAILED, now_ns);
+	struct event *event = hold(journal, events, USAGE_AUTO_FAILED, now_ns);
 	event->what.to = *to;
 	event->what.error = error;
-	note(shim, events, event, now_ns);
+	note(journal, events, event, now_ns);
 }
 
-COLD void events_no_source(struct shim *shim, struct events *events, const struct endpoint *to,
+COLD void events_no_source(struct journal *journal, struct events *events, const struct endpoint *to,
 			   uint64_t now_ns)
 {
 	/* Common enough, such as IPv6 destinations and a list of IPv4 sources: an information, no warning. */
-	struct event *event = hold(shim, events, USAGE_NO_SOURCE, now_ns);
+	struct event *event = hold(journal, events, USAGE_NO_SOURCE, now_ns);
 	event->what.to = *to;
-	note(shim, events, event, now_ns);
+	note(journal, events, event, now_ns);
 }
 
 static void add_use(struct log_line *line, const struct usage_event *event)
@@ -195,13 +198,13 @@ static void add_place(struct log_line *line, const struct usage_event *event)
 		log_text(line, "source", address_format(&event->source, text));
 }
 
-COLD static void write_event(struct shim *shim, const struct event *held)
+COLD static void write_event(struct journal *journal, const struct event *held)
 {
 	const struct usage_event *event = &held->what;
 	struct log_line line;
 	char message[EVENT_TEXT_MAX];
 
-	log_begin(&shim->log, &line, level_of(event->kind), event_name(event->kind));
+	log_begin(journal->log, &line, level_of(event->kind), event_name(event->kind));
 	add_place(&line, event);
 	if (event->kind == USAGE_THRESHOLD)
 		log_number(&line, "percent", event->percent);
@@ -214,35 +217,34 @@ COLD static void write_event(struct shim *shim, const struct event *held)
 	if (held->suppressed)
 		log_number(&line, "suppressed", held->suppressed);
 	log_text(&line, "msg", event_text(event, message));
-	log_end(&shim->log, &line);
+	log_end(journal->log, &line);
 }
 
-static bool take_first(struct shim *shim, struct event *out)
+static bool take_first(struct journal *journal, struct event *out)
 {
-	struct event_queue *queue = &shim->events;
 
-	if (!shim_enter(shim))
+	if (!lock_enter(journal->lock))
 		return false;
-	bool any = queue->count;
+	bool any = journal->count;
 	if (any) {
-		*out = queue->waiting[queue->first];
-		queue->first = (queue->first + 1) % EVENTS_WAITING;
-		queue->count--;
+		*out = journal->waiting[journal->first];
+		journal->first = (journal->first + 1) % EVENTS_WAITING;
+		journal->count--;
 	}
-	shim_leave(shim);
+	lock_leave(journal->lock);
 	return any;
 }
 
 static void write_waiting(void *argument)
 {
-	struct shim *shim = argument;
+	struct journal *journal = argument;
 	struct event event;
 
-	while (take_first(shim, &event))
-		write_event(shim, &event);
+	while (take_first(journal, &event))
+		write_event(journal, &event);
 }
 
-COLD void events_write_now(struct shim *shim)
+COLD void events_write_now(struct journal *journal)
 {
-	own_stack_run(write_waiting, shim);
+	own_stack_run(write_waiting, journal);
 }

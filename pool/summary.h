@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* summary - the usage table printed when a program ends. */
-#ifndef HEADROOM_POOL_LEDGER_SUMMARY_H
-#define HEADROOM_POOL_LEDGER_SUMMARY_H
+#ifndef HEADROOM_POOL_SUMMARY_H
+#define HEADROOM_POOL_SUMMARY_H
 
 #include "pool/shim.h"
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* test_summary - the usage table printed when a program ends. */
-#include "pool/ledger/summary.h"
+#include "pool/summary.h"
 #include "tests/unit/check.h"
 #include "tests/unit/program.h"
 
@@ -37,7 +37,7 @@ Test(summary, one_row_for_each_source_the_most_used_first)
 		check_number(program_connects(AF_INET, TO), 0);
 	fake.connect_result = -ECONNREFUSED;
 	check_number(program_connects(AF_INET, TO), -ECONNREFUSED);
-	shim.started_ns -= 1000000000; /* by the kernel's own clock */
+	shim.ledger.started_ns -= 1000000000; /* by the kernel's own clock */
 	*fake.output = '\0';
 	summary_print(&shim);
 	check_text(fake.output, "headroom: ports used by unit in 1.0 s, of 100 per source and destination\n"

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+/* connecting - what outgoing connections need of the process: the state of this wing, and where those below
+ * are. */
+#ifndef HEADROOM_POOL_CONNECT_CONNECTING_H
+#define HEADROOM_POOL_CONNECT_CONNECTING_H
+
+#include "pool/base/address.h"
+#include "pool/base/lock.h"
+#include "pool/connect/events.h"
+#include "pool/connect/knee.h"
+#include "pool/ledger/board.h"
+#include "pool/ledger/ledger.h"
+#include "pool/routes/interfaces.h"
+#include "pool/rules/source_list.h"
+#include "pool/socket/tracked.h"
+
+#include <stdint.h>
+
+enum { ASIDE_MAX = 64, AUTO_LISTS_MAX = 16 };
+
+/* A source that cannot be bound, and when it may be tried again. */
+struct aside {
+	struct address source;
+	uint64_t until_ns;
+};
+
+/* The lock guards it. What every connect() touches stands first, side by side. */
+struct connecting {
+	struct lock *lock;
+	struct ledger *ledger;
+	struct sockets *sockets;
+	struct board *board;
+	unsigned aside_count, auto_count;
+	uint64_t random;
+	struct knee knee;
+	uint64_t links_until_ns;
+	struct links links; /* of this machine's interfaces, where sources are named */
+	struct journal journal;
+	struct aside aside[ASIDE_MAX];
+	struct source_list auto_lists[AUTO_LISTS_MAX]; /* what `auto` found, each distinct list once */
+};
+
+/**
+ * connecting_start() - at the process's beginning, and in a forked child: nothing is known yet
+ * @connecting:	with the pointers to other states filled in
+ */
+void connecting_start(struct connecting *connecting);
+
+/**
+ * connecting_random() - a pseudo-random number; for spreading only
+ */
+uint32_t connecting_random(struct connecting *connecting);
+
+#endif

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+/* ending - enter the end of a connection into the ledger. */
+#include "pool/connect/ending.h"
+
+#include "pool/base/clock.h"
+#include "pool/base/hot.h"
+#include "pool/connect/events.h"
+#include "pool/connect/trust.h"
+
+void ending_unseen(struct tracked *tracked, uint64_t now_ns)
+{
+	if (tracked->space && !(tracked->flags & IN_CALL)) {
+		space_ended(tracked->space, ENDED_UNSEEN, now_ns);
+		tracked->space = NULL;
+	}
+}
+
+/* What an end that is not a failure tells of the source. */
+COLD static void enter_trust(struct connecting *connecting, struct tuple_space *space,
+			     const struct ending_facts *facts, bool was_connecting, uint64_t now_ns)
+{
+	if (facts->turned_away)
+		trust_turned_away(connecting->ledger, space, now_ns);
+	else if (facts->asked || facts->how == ENDED_TIME_WAIT)
+		trust_served(connecting->ledger, space, was_connecting, facts->asked, now_ns);
+}
+
+COLD static void enter_failure(struct connecting *connecting, struct tuple_space *space, int error,
+			       uint64_t now_ns)
+{
+	space_failed(space, error);
+	trust_failed(connecting->ledger, space, error, now_ns);
+}
+
+static inline void enter(struct connecting *connecting, const struct tracked *tracked,
+			 const struct ending_facts *facts, uint64_t now_ns)
+{
+	struct tuple_space *space = tracked->space;
+	bool was_connecting = tracked->state == SOCKET_CONNECTING;
+
+	if (unlikely(facts->stranger)) {
+		space_ended(space, ENDED_UNSEEN, now_ns);
+	} else if (unlikely(facts->gave_up)) {
+		enter_failure(connecting, space, 0, now_ns);
+	} else if (unlikely(was_connecting) && facts->error) {
+		enter_failure(connecting, space, facts->error, now_ns);
+	} else {
+		space_ended(space, facts->how, now_ns);
+		if (unlikely(((space->doubt & ~TRUST_UNSERVED) | facts->asked) ||
+			     space_is_doubted(connecting->ledger, space)))
+			enter_trust(connecting, space, facts, was_connecting, now_ns);
+	}
+}
+
+HOT void ending_enter(struct connecting *connecting, const struct held *held,
+		      const struct ending_facts *facts, bool put)
+{
+	struct tracked *tracked = held->tracked;
+	struct events events;
+	uint64_t now_ns = clock_coarse_ns();
+
+	events.count = 0;
+	if (unlikely(!lock_enter_held(connecting->lock, held)))
+		return;
+	struct tuple_space *space = tracked->space;
+	if (likely(space)) {
+		enter(connecting, tracked, facts, now_ns);
+		tracked->space = NULL;
+		events_use_changed(&connecting->journal, &events, space, now_ns);
+	}
+	tracked->state = SOCKET_FRESH;
+	if (put)
+		tracked_put(connecting->sockets, tracked);
+	lock_leave(connecting->lock);
+	events_write(&connecting->journal, &events);
+}
+
+COLD void ending_with_process(struct connecting *connecting, const struct held *held,
+			      const struct ending_facts *facts)
+{
+	struct tracked *tracked = held->tracked;
+
+	if (!lock_enter_held(connecting->lock, held))
+		return;
+	if (tracked->space && !(tracked->flags & IN_CALL)) {
+		enter(connecting, tracked, facts, clock_coarse_ns());
+		tracked->space = NULL;
+	}
+	lock_leave(connecting->lock);
+}

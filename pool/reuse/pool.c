@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+/* pool - the parked connections of one destination, and of the process, and what reuse did there. */
+#include "pool/reuse/pool.h"
+
+void pool_start(struct reusing *reusing)
+{
+	reusing->parked_newest = NULL;
+	reusing->blank = NULL;
+	reusing->parked_count = reusing->parked_most = reusing->leaving_count = 0;
+	reusing->parked_look_ns = 0;
+	reusing->distrust.evidence = EVIDENCE_NONE;
+	reusing->no_parking = false;
+	reusing->dropped = (struct reuse_counts){ 0 };
+}
+
+void pool_distrust(struct reusing *reusing, struct destination *destination, enum evidence evidence,
+		   uint64_t now_ns)
+{
+	struct conduct *conduct = &destination->parked->conduct;
+
+	if (evidence == EVIDENCE_NONE || conduct->paused_until_ns > now_ns)
+		return;
+	unsigned seconds = conduct_pause(conduct, now_ns);
+	/* Two at the same time are rare, and one is told of. */
+	reusing->distrust =
+		(struct distrust){ .evidence = evidence, .seconds = seconds, .to = destination->to };
+	/* What is parked there goes at the next look, which is now. */
+	if (destination->parked->count)
+		reusing->parked_look_ns = 0;
+}
+
+void pool_add_counts(const struct destination *destination, struct reuse_counts *sum)
+{
+	if (!destination->parked)
+		return;
+	const struct reuse_counts *more = &destination->parked->counts;
+
+	sum->hits += more->hits;
+	sum->misses += more->misses;
+	sum->first_use_failures += more->first_use_failures;
+	sum->replaced += more->replaced;
+	for (unsigned i = 0; i < REUSE_REFUSALS; i++)
+		sum->refused[i] += more->refused[i];
+	for (unsigned i = 0; i < REUSE_RETIREMENTS; i++)
+		sum->retired[i] += more->retired[i];
+}
+
+static bool stays(const struct destination *destination, uint64_t now_ns)
+{
+	const struct parked_pool *pool = destination->parked;
+
+	return pool && (pool->conduct.paused_until_ns > now_ns ||
+			pool->conduct.idle_limit_until_ns > now_ns || pool->conduct.late_until_ns > now_ns);
+}
+
+static void leaves(void *self, struct ledger *ledger, struct destination *destination)
+{
+	struct reusing *reusing = self;
+
+	pool_add_counts(destination, &reusing->dropped);
+	if (destination->parked)
+		arena_free(ledger->arena, destination->parked, sizeof(*destination->parked));
+}
+
+const struct ledger_tenant pool_tenant = { .stays = stays, .leaves = leaves };
