@@ -9,6 +9,7 @@
 #include "pool/connect/trust.h"
 #include "pool/ledger/own_segment.h"
 #include "pool/ledger/short_lived.h"
+#include "pool/routes/netlink.h"
 #include "pool/routes/network.h"
 #include "pool/routes/route.h"
 
@@ -150,7 +151,7 @@ static void ask_class(void *argument)
 	struct route_inputs inputs = { .traffic_class = q->class };
 	struct route with, without;
 
-	long fd = route_open();
+	long fd = netlink_open();
 	if (fd < 0)
 		return;
 	int with_rc = route_ask((int)fd, q->to, &inputs, &with),
@@ -173,7 +174,7 @@ static void ask_parted(void *argument)
 	struct route_inputs inputs = { .from = q->source };
 	struct route route;
 
-	long fd = route_open();
+	long fd = netlink_open();
 	if (fd < 0)
 		return;
 	int rc = route_ask((int)fd, q->to, &inputs, &route);

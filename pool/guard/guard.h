@@ -5,17 +5,6 @@
 
 #include "pool/guard/state.h"
 
-enum guard_kind {
-	GUARD_OFF,
-	GUARD_HTTP,
-	GUARD_HTTP_BODIES, /* the same, and the rule's owner says that the server reads the bodies of requests
-			    */
-	GUARD_REDIS,
-	GUARD_MEMCACHED,
-	GUARD_RAW,
-	GUARD_KINDS
-};
-
 enum guard_verdict {
 	GUARD_OPEN,    /* nothing sent yet, or an exchange is under way */
 	GUARD_CLEAN,   /* as many complete replies as requests, and nothing else: may be parked */

@@ -2,8 +2,6 @@
 /* http - the guard of HTTP/1.1 connections. */
 #include "pool/guard/http.h"
 
-#include "pool/guard/guard.h"
-
 #include <string.h>
 
 /* Theory of operation

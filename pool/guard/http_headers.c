@@ -2,7 +2,7 @@
 /* http_headers - what the headers of a message say about its connection. */
 #include "pool/guard/http_headers.h"
 
-#include "pool/guard/state.h"
+#include "pool/guard/reason.h"
 
 #include <string.h>
 

@@ -10,6 +10,9 @@
 /* The longest header name or word that is looked at, and the NUL. */
 enum { HTTP_WORD_MAX = 24 };
 
+/* guard.promised_*: the server has promised nothing */
+enum { GUARD_NO_PROMISE = 0xffffffff };
+
 /* One direction. http-parser reads the heads; lines, chunks and bodies are followed by guard/http.c. */
 struct http_stream {
 	struct http_parser parser;

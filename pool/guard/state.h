@@ -12,6 +12,17 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+enum guard_kind {
+	GUARD_OFF,
+	GUARD_HTTP,
+	GUARD_HTTP_BODIES, /* the same, and the rule's owner says that the server reads the bodies of requests
+			    */
+	GUARD_REDIS,
+	GUARD_MEMCACHED,
+	GUARD_RAW,
+	GUARD_KINDS
+};
+
 struct guard_http {
 	struct http_stream request, reply;
 	struct request_queue waiting;
@@ -77,9 +88,6 @@ struct guard_memcached {
 
 /* As many first bytes as it takes to tell a protocol from others (MongoDB's header). */
 enum { GUARD_FIRST_MAX = 16 };
-
-/* guard.promised_*: the server has promised nothing */
-enum { GUARD_NO_PROMISE = 0xffffffff };
 
 /* What is known of one connection. Its owner sees to it that one thread at a time calls. */
 struct guard {

@@ -3,7 +3,7 @@
 #ifndef HEADROOM_POOL_PORTS_PROC_NET_TCP_H
 #define HEADROOM_POOL_PORTS_PROC_NET_TCP_H
 
-#include "pool/ports/kernel_view.h"
+#include "pool/ports/pass.h"
 
 /**
  * proc_net_tcp_read() - one pass over both files (proc(5))

@@ -3,7 +3,7 @@
 #ifndef HEADROOM_POOL_PORTS_SOCK_DIAG_H
 #define HEADROOM_POOL_PORTS_SOCK_DIAG_H
 
-#include "pool/ports/kernel_view.h"
+#include "pool/ports/pass.h"
 
 /**
  * sock_diag_read() - one pass over the sockets of both families (sock_diag(7))

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /* interfaces - the addresses of this machine's interfaces, and the prefixes that are on their links. */
+#include "pool/routes/netlink.h"
 #include "pool/routes/interfaces.h"
 
 #include "pool/base/hot.h"
 #include "pool/base/kernel.h"
-#include "pool/routes/route.h"
 
 #include <errno.h>
 #include <linux/netlink.h>
@@ -139,7 +139,7 @@ COLD int links_read(struct arena *arena, struct links *links)
 {
 	struct collection c = { .arena = arena, .links = links };
 
-	long fd = route_open();
+	long fd = netlink_open();
 	if (fd < 0)
 		return (int)fd;
 	int rc = interfaces_visit((int)fd, arena, AF_UNSPEC, add_link, &c);

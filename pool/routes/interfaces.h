@@ -19,7 +19,7 @@ struct interface_address {
 
 /**
  * interfaces_visit() - each address of a family
- * @netlink:	from route_open()
+ * @netlink:	from netlink_open()
  * @scratch:	for the reply
  * @family:	AF_INET, AF_INET6, or AF_UNSPEC for both
  * Return: 0 or a negative errno; then some may have been visited

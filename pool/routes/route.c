@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* route - how the kernel would send to a destination: by which interface, over which gateway, from which
  * source. */
+#include "pool/routes/netlink.h"
 #include "pool/routes/route.h"
 
 #include "pool/base/hot.h"
@@ -33,18 +34,6 @@ struct reply {
 		char more[480];
 	};
 };
-
-COLD long route_open(void)
-{
-	if (restraint_filtered())
-		return -EPERM;
-	long fd = kernel_private_fd(kernel.socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE));
-	if (fd >= 0 && network_left() && !network_is_home((int)fd)) {
-		kernel.close((int)fd);
-		return -EXDEV;
-	}
-	return fd;
-}
 
 static void put(struct request *request, unsigned short type, const void *value, size_t size)
 {
@@ -197,7 +186,7 @@ static int ask_source(const struct endpoint *to, const struct address *from, str
 	struct route_inputs inputs = { .from = from };
 	struct route route;
 
-	long fd = route_open();
+	long fd = netlink_open();
 	if (fd < 0)
 		return (int)fd;
 	int rc = route_ask((int)fd, to, &inputs, &route);
@@ -297,7 +286,7 @@ COLD int route_auto_sources(struct arena *arena, const struct endpoint *to, stru
 	struct alike alike = { .arena = arena, .list = list };
 	struct route route;
 
-	long fd = route_open();
+	long fd = netlink_open();
 	if (fd < 0)
 		return (int)fd;
 	int rc = route_ask((int)fd, to, NULL, &route);

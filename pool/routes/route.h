@@ -27,15 +27,8 @@ struct route_inputs {
 };
 
 /**
- * route_open() - a netlink socket to ask by
- * Return: fd, for kernel.close(), or a negative errno: EPERM where a seccomp filter may kill for it, EXDEV if this
- *	thread is in another network namespace than the process's sockets
- */
-long route_open(void);
-
-/**
  * route_ask() - ask for the route to a destination
- * @netlink:	from route_open()
+ * @netlink:	from netlink_open()
  * @inputs:	NULL: none
  * Return: 0, or the negative errno with which the kernel refuses
  */

@@ -3,8 +3,9 @@
 #ifndef HEADROOM_POOL_SEGMENT_RECENT_FILE_H
 #define HEADROOM_POOL_SEGMENT_RECENT_FILE_H
 
-#include "pool/segment/recent.h"
+#include "pool/segment/recent_layout.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 
 /**

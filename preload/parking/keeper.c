@@ -7,7 +7,6 @@
 #include "pool/base/kernel.h"
 #include "pool/reuse/conduct.h"
 #include "preload/hooks.h"
-#include "preload/parking/parking.h"
 #include "preload/process.h"
 
 #include <linux/futex.h>
@@ -34,6 +33,7 @@ static struct {
 	atomic_uint changes; /* futex(2): its waits end when it changes */
 	atomic_int thread;   /* its id, until the kernel has seen it end (CLONE_CHILD_CLEARTID) */
 	atomic_bool stop;
+	bool (*tend)(uint64_t now_ns);
 	/* Under the shim's lock. */
 	bool alive;
 	uint64_t until_ns; /* it looks again then */
@@ -64,7 +64,7 @@ static uint64_t look(uint64_t *parked_ns)
 
 	if (!shim_try_enter(&shim))
 		return now_ns + AGAIN_US * 1000ull;
-	bool more = parking_keep(now_ns);
+	bool more = keeper.tend(now_ns);
 	/* The lock was let go meanwhile. */
 	if (more || !shim_try_enter(&shim))
 		return now_ns + AGAIN_US * 1000ull;
@@ -164,13 +164,14 @@ COLD static bool start(void)
 	return made;
 }
 
-bool keeper_see_to(uint64_t until_ns)
+bool keeper_see_to(uint64_t until_ns, bool (*tend)(uint64_t now_ns))
 {
 	if (!shim_enter(&shim))
 		return false;
 	bool ours = !keeper.alive, sooner = keeper.alive && until_ns < keeper.until_ns;
 	if (ours) {
 		keeper.alive = true;
+		keeper.tend = tend;
 		keeper.until_ns = 0;
 	}
 	shim_leave(&shim);

@@ -109,6 +109,18 @@ static int keep(int fd, const struct held *held, uint32_t *rtt_us)
 	return (int)own;
 }
 
+/* For the keeper: calls nothing of libc that needs thread-local storage of its own. */
+static bool tend(uint64_t now_ns)
+{
+	struct retired retired = { 0 };
+
+	bool more = parked_expire(&shim.reusing, now_ns, &retired);
+	leave_table(&retired);
+	shim_leave(&shim);
+	parked_close(&retired);
+	return more;
+}
+
 APART bool parking_park(int fd, const struct held *held)
 {
 	struct retired retired = { 0 };
@@ -130,7 +142,7 @@ APART bool parking_park(int fd, const struct held *held)
 	uint64_t until_ns = shim.reusing.parked_look_ns;
 	leave(&retired);
 	/* Nobody would end it on time. */
-	if (own >= 0 && !keeper_see_to(until_ns))
+	if (own >= 0 && !keeper_see_to(until_ns, tend))
 		parking_off("no thread can be made that closes parked connections on time: none is kept",
 			    RETIRED_ROOM);
 	return own >= 0;
@@ -477,17 +489,6 @@ APART void parking_tidy(void)
 		more = parked_expire(&shim.reusing, now_ns, &retired);
 		leave(&retired);
 	}
-}
-
-bool parking_keep(uint64_t now_ns)
-{
-	struct retired retired = { 0 };
-
-	bool more = parked_expire(&shim.reusing, now_ns, &retired);
-	leave_table(&retired);
-	shim_leave(&shim);
-	parked_close(&retired);
-	return more;
 }
 
 COLD void parking_epoll_closed(int epoll)

@@ -87,14 +87,6 @@ void parking_room_for_files(void);
 void parking_tidy(void);
 
 /**
- * parking_keep() - the same for a thread of our own
- *
- * The lock is held, and let go. Calls nothing of libc that needs thread-local storage of its own.
- * Return: true if there is more to let go
- */
-bool parking_keep(uint64_t now_ns);
-
-/**
  * parking_epoll_closed() - the number of an epoll set was closed
  *
  * The set may have another number: the connections in it are never parked.

@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0
+/* netlink - a socket to ask the kernel by (rtnetlink(7)). */
+#include "pool/routes/netlink.h"
+
+#include "pool/base/hot.h"
+#include "pool/base/kernel.h"
+#include "pool/base/restraint.h"
+#include "pool/routes/network.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/netlink.h>
+#include <sys/socket.h>
+
+COLD long netlink_open(void)
+{
+	if (restraint_filtered())
+		return -EPERM;
+	long fd = kernel_private_fd(kernel.socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE));
+	if (fd >= 0 && network_left() && !network_is_home((int)fd)) {
+		kernel.close((int)fd);
+		return -EXDEV;
+	}
+	return fd;
+}

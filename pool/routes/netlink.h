@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: Apache-2.0
+/* netlink - a socket to ask the kernel by (rtnetlink(7)). */
+#ifndef HEADROOM_POOL_ROUTES_NETLINK_H
+#define HEADROOM_POOL_ROUTES_NETLINK_H
+
+/**
+ * netlink_open() - a netlink socket to ask by
+ * Return: fd, for kernel.close(), or a negative errno: EPERM where a seccomp filter may kill for it, EXDEV if this
+ *	thread is in another network namespace than the process's sockets
+ */
+long netlink_open(void);
+
+#endif
