@@ -9,8 +9,8 @@
 #include "pool/base/kernel.h"
 #include "pool/connect/ending.h"
 #include "pool/socket/facts.h"
-#include "preload/fdtable.h"
-#include "preload/process.h"
+#include "preload/base/fdtable.h"
+#include "preload/base/process.h"
 
 #include <errno.h>
 #include <sys/syscall.h>

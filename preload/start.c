@@ -6,12 +6,12 @@
 #include "pool/ledger/own_segment.h"
 #include "pool/rules/file.h"
 #include "pool/summary.h"
-#include "preload/deferred_fds.h"
-#include "preload/fdtable.h"
-#include "preload/hooks.h"
+#include "preload/base/fdtable.h"
+#include "preload/base/hooks.h"
+#include "preload/base/process.h"
+#include "preload/fds/deferred.h"
 #include "preload/last_words.h"
 #include "preload/parking/parking.h"
-#include "preload/process.h"
 
 #include <dlfcn.h>
 #include <errno.h>

@@ -5,11 +5,11 @@
 #include "pool/reuse/reuse.h"
 #include "pool/socket/binding.h"
 #include "pool/socket/deferral.h"
-#include "preload/deferred_fds.h"
-#include "preload/fdtable.h"
-#include "preload/hooks.h"
-#include "preload/process.h"
-#include "preload/readable.h"
+#include "preload/base/fdtable.h"
+#include "preload/base/hooks.h"
+#include "preload/base/process.h"
+#include "preload/base/readable.h"
+#include "preload/fds/deferred.h"
 
 #include <errno.h>
 

@@ -2,13 +2,13 @@
 /* close - close() and its kin, shutdown(). */
 #include "pool/base/hot.h"
 #include "pool/socket/facts.h"
-#include "preload/closing.h"
-#include "preload/fdtable.h"
-#include "preload/hooks.h"
+#include "preload/base/fdtable.h"
+#include "preload/base/hooks.h"
+#include "preload/base/process.h"
+#include "preload/fds/closing.h"
+#include "preload/fds/numbers.h"
 #include "preload/hooks/epoll.h"
-#include "preload/numbers.h"
 #include "preload/parking/parking.h"
-#include "preload/process.h"
 
 #include <errno.h>
 #include <limits.h>

@@ -7,13 +7,13 @@
 #include "pool/routes/network.h"
 #include "pool/socket/facts.h"
 #include "pool/socket/undo.h"
-#include "preload/deferred_fds.h"
-#include "preload/fdtable.h"
-#include "preload/hooks.h"
+#include "preload/base/fdtable.h"
+#include "preload/base/hooks.h"
+#include "preload/base/process.h"
+#include "preload/base/readable.h"
+#include "preload/fds/deferred.h"
 #include "preload/hooks/io.h"
 #include "preload/parking/parking.h"
-#include "preload/process.h"
-#include "preload/readable.h"
 
 #include <errno.h>
 #include <netinet/in.h>

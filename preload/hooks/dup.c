@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 /* dup - calls that give a socket another fd number: dup() and its kin, fcntl(F_DUPFD). */
 #include "pool/base/kernel.h"
-#include "preload/closing.h"
-#include "preload/fdtable.h"
-#include "preload/hooks.h"
+#include "preload/base/fdtable.h"
+#include "preload/base/hooks.h"
+#include "preload/base/process.h"
+#include "preload/fds/closing.h"
 #include "preload/hooks/epoll.h"
 #include "preload/parking/parking.h"
-#include "preload/process.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -3,10 +3,10 @@
  * before it is connected (shown_port.h). */
 #include "preload/hooks/epoll.h"
 
-#include "preload/fdtable.h"
-#include "preload/hooks.h"
+#include "preload/base/fdtable.h"
+#include "preload/base/hooks.h"
+#include "preload/base/process.h"
 #include "preload/parking/parking.h"
-#include "preload/process.h"
 
 #include <errno.h>
 #include <sys/epoll.h>

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /* files - calls that make fds: when there is none left for the program, parked connections go. */
 #include "pool/base/hot.h"
-#include "preload/fdtable.h"
-#include "preload/hooks.h"
+#include "preload/base/fdtable.h"
+#include "preload/base/hooks.h"
 #include "preload/hooks/epoll.h"
 #include "preload/parking/parking.h"
 

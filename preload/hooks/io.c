@@ -5,9 +5,9 @@
 #include "pool/base/clock.h"
 #include "pool/base/hot.h"
 #include "pool/reuse/reuse.h"
-#include "preload/deferred_fds.h"
-#include "preload/hooks.h"
-#include "preload/parking/renew.h"
+#include "preload/base/hooks.h"
+#include "preload/fds/deferred.h"
+#include "preload/fds/renew.h"
 
 #include <errno.h>
 #include <netinet/in.h>

@@ -3,9 +3,9 @@
 #ifndef HEADROOM_PRELOAD_HOOKS_IO_H
 #define HEADROOM_PRELOAD_HOOKS_IO_H
 
-#include "preload/fdtable.h"
-#include "preload/parking/renew.h"
-#include "preload/process.h"
+#include "preload/base/fdtable.h"
+#include "preload/base/process.h"
+#include "preload/fds/renew.h"
 
 #include <sys/socket.h>
 #include <sys/types.h>

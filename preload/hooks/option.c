@@ -7,10 +7,10 @@
 #include "pool/routes/options.h"
 #include "pool/socket/facts.h"
 #include "pool/socket/shown_port.h"
-#include "preload/deferred_fds.h"
-#include "preload/fdtable.h"
-#include "preload/hooks.h"
-#include "preload/process.h"
+#include "preload/base/fdtable.h"
+#include "preload/base/hooks.h"
+#include "preload/base/process.h"
+#include "preload/fds/deferred.h"
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>

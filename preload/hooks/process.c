@@ -6,12 +6,12 @@
 
 #include "pool/base/restraint.h"
 #include "pool/routes/network.h"
-#include "preload/deferred_fds.h"
-#include "preload/hooks.h"
+#include "preload/base/hooks.h"
+#include "preload/base/process.h"
+#include "preload/fds/deferred.h"
 #include "preload/hooks/process.h"
 #include "preload/hooks/sandbox.h"
 #include "preload/parking/parking.h"
-#include "preload/process.h"
 #include "preload/start.h"
 
 #include <dlfcn.h>

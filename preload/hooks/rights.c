@@ -3,7 +3,7 @@
  *
  * A connection that was made before has the rights of then: what is parked goes first, so that a connect()
  * the program may not make any more is not served from it. */
-#include "preload/hooks.h"
+#include "preload/base/hooks.h"
 #include "preload/parking/parking.h"
 
 #include <sys/fsuid.h>

@@ -7,12 +7,12 @@
 #include "pool/base/restraint.h"
 #include "pool/ledger/own_segment.h"
 #include "pool/routes/network.h"
-#include "preload/deferred_fds.h"
-#include "preload/fdtable.h"
-#include "preload/hooks.h"
-#include "preload/numbers.h"
+#include "preload/base/fdtable.h"
+#include "preload/base/hooks.h"
+#include "preload/base/process.h"
+#include "preload/fds/deferred.h"
+#include "preload/fds/numbers.h"
 #include "preload/parking/parking.h"
-#include "preload/process.h"
 
 #include <errno.h>
 #include <sched.h>

@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 /* syscall - syscall() of libc: what a program does by it that a hook of its name would see.
  * trampoline_x86_64.S comes here. */
-#include "preload/hooks.h"
+#include "preload/base/hooks.h"
 
 #include "pool/base/kernel.h"
-#include "preload/closing.h"
-#include "preload/deferred_fds.h"
-#include "preload/fdtable.h"
+#include "preload/base/fdtable.h"
+#include "preload/base/process.h"
+#include "preload/base/syscalls.h"
+#include "preload/fds/closing.h"
+#include "preload/fds/deferred.h"
 #include "preload/hooks/epoll.h"
 #include "preload/hooks/process.h"
 #include "preload/hooks/sandbox.h"
 #include "preload/parking/parking.h"
-#include "preload/process.h"
-#include "preload/syscalls.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -6,8 +6,8 @@
 #include "pool/base/hot.h"
 #include "pool/base/kernel.h"
 #include "pool/reuse/conduct.h"
-#include "preload/hooks.h"
-#include "preload/process.h"
+#include "preload/base/hooks.h"
+#include "preload/base/process.h"
 
 #include <linux/futex.h>
 #include <sched.h>

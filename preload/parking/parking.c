@@ -8,9 +8,9 @@
 #include "pool/reuse/parked.h"
 #include "pool/reuse/swap.h"
 #include "pool/socket/facts.h"
-#include "preload/fdtable.h"
+#include "preload/base/fdtable.h"
+#include "preload/base/process.h"
 #include "preload/parking/keeper.h"
-#include "preload/process.h"
 
 #include <errno.h>
 #include <fcntl.h>

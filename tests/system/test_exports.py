@@ -28,13 +28,13 @@ def dynamic_symbols(library, kinds):
 
 def hooked():
     """The names in hooks.h, and those hooked by code of their own."""
-    text = (SOURCES / "hooks.h").read_text()
+    text = (SOURCES / "base/hooks.h").read_text()
     names = set(re.findall(r"^\s*HOOK\(.+?, (\w+),", text, re.MULTILINE))
     for file in SOURCES.rglob("*.c"):
         code = file.read_text()
         names |= set(re.findall(r"^TWIN\(\w+, (\w+),", code, re.MULTILINE))
         names |= set(re.findall(r'__asm__\("(\w+)"\)', code))
-    assembler = (SOURCES / "trampoline_x86_64.S").read_text()
+    assembler = (SOURCES / "base/trampoline_x86_64.S").read_text()
     names |= set(re.findall(r"\.globl\s+(\w+)", assembler))
     return names - set(re.findall(r"\.(?:hidden|symver)\s+(\w+)", assembler))
 

@@ -3,11 +3,11 @@
 #include "tests/unit/reusing.h"
 
 #include "pool/connect/attempt.h"
-#include "preload/closing.h"
-#include "preload/fdtable.h"
+#include "preload/base/fdtable.h"
+#include "preload/base/process.h"
+#include "preload/fds/closing.h"
+#include "preload/fds/renew.h"
 #include "preload/parking/parking.h"
-#include "preload/parking/renew.h"
-#include "preload/process.h"
 #include "tests/unit/check.h"
 #include "tests/unit/fake/keeper.h"
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /* test_blank - the socket that a hand-out leaves over, for the program's next socket(). */
 #include "pool/reuse/parked.h"
-#include "preload/closing.h"
-#include "preload/fdtable.h"
+#include "preload/base/fdtable.h"
+#include "preload/fds/closing.h"
 #include "preload/parking/parking.h"
 #include "tests/unit/check.h"
 #include "tests/unit/reusing.h"

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* test_parked - what is parked and handed out: which connection, to whom, and when it has died meanwhile. */
-#include "preload/fdtable.h"
+#include "preload/base/fdtable.h"
 #include "preload/parking/parking.h"
 #include "tests/unit/check.h"
 #include "tests/unit/reusing.h"

@@ -2,7 +2,7 @@
 /* test_parked_refused - what is closed for real, and under which counter. */
 #include "pool/reuse/parked.h"
 #include "pool/socket/deferral.h"
-#include "preload/fdtable.h"
+#include "preload/base/fdtable.h"
 #include "preload/parking/parking.h"
 #include "tests/unit/check.h"
 #include "tests/unit/reusing.h"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* test_reuse - what is kept of a connection that may be parked, and when reuse pauses for a destination. */
 #include "pool/base/clock.h"
-#include "preload/fdtable.h"
+#include "preload/base/fdtable.h"
 #include "tests/unit/check.h"
 #include "tests/unit/reusing.h"
 

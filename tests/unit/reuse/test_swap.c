@@ -3,7 +3,7 @@
  */
 #include "pool/reuse/option_log.h"
 #include "pool/reuse/swap.h"
-#include "preload/fdtable.h"
+#include "preload/base/fdtable.h"
 #include "preload/parking/parking.h"
 #include "tests/unit/check.h"
 #include "tests/unit/reusing.h"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* closing - an fd number of a tracked socket is about to go. */
-#ifndef HEADROOM_PRELOAD_CLOSING_H
-#define HEADROOM_PRELOAD_CLOSING_H
+#ifndef HEADROOM_PRELOAD_FDS_CLOSING_H
+#define HEADROOM_PRELOAD_FDS_CLOSING_H
 
 #include "pool/socket/facts.h"
 #include "pool/socket/tracked.h"

@@ -4,8 +4,8 @@
  * From it come the prototypes of the hooks, the table of the real calls and its resolver. To add a hook, add
  * a line here and write hook_NAME() in the file of its family. The hook's symbol is NAME; in C it is called
  * hook_NAME, so that libc's own declarations, with their transparent unions, do not stand in the way. */
-#ifndef HEADROOM_PRELOAD_HOOKS_H
-#define HEADROOM_PRELOAD_HOOKS_H
+#ifndef HEADROOM_PRELOAD_BASE_HOOKS_H
+#define HEADROOM_PRELOAD_BASE_HOOKS_H
 
 #include <dirent.h>
 #include <netdb.h>

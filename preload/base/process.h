@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* process - whose memory is this? The shim of this process, and its children in the same memory. */
-#ifndef HEADROOM_PRELOAD_PROCESS_H
-#define HEADROOM_PRELOAD_PROCESS_H
+#ifndef HEADROOM_PRELOAD_BASE_PROCESS_H
+#define HEADROOM_PRELOAD_BASE_PROCESS_H
 
 #include "pool/base/hot.h"
 #include "pool/shim.h"

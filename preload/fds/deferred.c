@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-/* deferred_fds - give deferred ports to fds before somebody else can look. */
-#include "preload/deferred_fds.h"
+/* deferred - give deferred ports to fds before somebody else can look. */
+#include "preload/fds/deferred.h"
 
 #include "pool/socket/deferral.h"
-#include "preload/fdtable.h"
+#include "preload/base/fdtable.h"
+#include "preload/base/process.h"
+#include "preload/base/readable.h"
 #include "preload/parking/parking.h"
-#include "preload/process.h"
-#include "preload/readable.h"
 
 #include <string.h>
 

@@ -2,7 +2,7 @@
 /* trampoline_x86_64 - the two hooks that C cannot be: vfork() returns twice, and syscall() passes on
  * whatever it was given, with no frame between its caller and the kernel. */
 #include "pool/base/branch_marks.h"
-#include "preload/syscalls.h"
+#include "preload/base/syscalls.h"
 
 #include <sys/syscall.h>
 

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /* numbers - a thread is about to get fd numbers of its own: unshare(CLONE_FILES), CLOSE_RANGE_UNSHARE. */
-#include "preload/numbers.h"
+#include "preload/fds/numbers.h"
 
-#include "preload/deferred_fds.h"
+#include "preload/base/process.h"
+#include "preload/fds/deferred.h"
 #include "preload/parking/parking.h"
-#include "preload/process.h"
 
 #include <errno.h>
 #include <sys/single_threaded.h>

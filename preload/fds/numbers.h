@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* numbers - a thread is about to get fd numbers of its own: unshare(CLONE_FILES), CLOSE_RANGE_UNSHARE. */
-#ifndef HEADROOM_PRELOAD_NUMBERS_H
-#define HEADROOM_PRELOAD_NUMBERS_H
+#ifndef HEADROOM_PRELOAD_FDS_NUMBERS_H
+#define HEADROOM_PRELOAD_FDS_NUMBERS_H
 
 #include <stdbool.h>
 

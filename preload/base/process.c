@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* process - whose memory is this? The shim of this process, and its children in the same memory. */
-#include "preload/process.h"
+#include "preload/base/process.h"
 
 #include "pool/base/hot.h"
 #include "pool/base/kernel.h"

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 /* fdtable - which fd number stands for which tracked socket. */
-#include "preload/fdtable.h"
+#include "preload/base/fdtable.h"
 
 #include "pool/base/clock.h"
 #include "pool/base/hot.h"
 #include "pool/connect/ending.h"
 #include "pool/reuse/parked.h"
-#include "preload/process.h"
+#include "preload/base/process.h"
 
 _Atomic(struct fd_page *) fd_pages[FD_PAGES];
 static atomic_int pages_used; /* from here on there is none */

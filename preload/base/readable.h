@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* readable - may we follow a pointer of the program's? */
-#ifndef HEADROOM_PRELOAD_READABLE_H
-#define HEADROOM_PRELOAD_READABLE_H
+#ifndef HEADROOM_PRELOAD_BASE_READABLE_H
+#define HEADROOM_PRELOAD_BASE_READABLE_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-/* deferred_fds - give deferred ports to fds before somebody else can look. */
-#ifndef HEADROOM_PRELOAD_DEFERRED_FDS_H
-#define HEADROOM_PRELOAD_DEFERRED_FDS_H
+/* deferred - give deferred ports to fds before somebody else can look. */
+#ifndef HEADROOM_PRELOAD_FDS_DEFERRED_H
+#define HEADROOM_PRELOAD_FDS_DEFERRED_H
 
 #include <stdbool.h>
 #include <sys/socket.h>

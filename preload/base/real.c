@@ -3,7 +3,7 @@
  *
  * A hook may be called by a constructor that runs before ours, and dlsym() may then come back to it. So
  * every pointer starts with a function that needs no set-up at all. */
-#include "preload/hooks.h"
+#include "preload/base/hooks.h"
 
 #include "pool/base/kernel.h"
 

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 /* closing - an fd number of a tracked socket is about to go. */
-#include "preload/closing.h"
+#include "preload/fds/closing.h"
 
 #include "pool/base/clock.h"
 #include "pool/base/hot.h"
 #include "pool/connect/ending.h"
 #include "pool/connect/trust.h"
 #include "pool/reuse/parked.h"
-#include "preload/fdtable.h"
+#include "preload/base/fdtable.h"
+#include "preload/base/process.h"
 #include "preload/parking/parking.h"
-#include "preload/process.h"
 
 #include <pthread.h>
 #include <sys/single_threaded.h>

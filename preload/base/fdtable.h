@@ -6,8 +6,8 @@
  * socket() or dup(). Where being wrong would change another socket - giving a deferred port - its SO_COOKIE
  * is compared first. At close() it is not: the connection that was entered is over either way, and only how
  * it ended may be counted wrong. */
-#ifndef HEADROOM_PRELOAD_FDTABLE_H
-#define HEADROOM_PRELOAD_FDTABLE_H
+#ifndef HEADROOM_PRELOAD_BASE_FDTABLE_H
+#define HEADROOM_PRELOAD_BASE_FDTABLE_H
 
 #include "pool/shim.h"
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* renew - a connection that was handed out and ended without an answer: another takes its place, unseen. */
-#include "preload/parking/renew.h"
+#include "preload/fds/renew.h"
 
 #include "pool/base/clock.h"
 #include "pool/base/hot.h"
@@ -13,10 +13,10 @@
 #include "pool/socket/binding.h"
 #include "pool/socket/facts.h"
 #include "pool/socket/undo.h"
-#include "preload/closing.h"
-#include "preload/fdtable.h"
+#include "preload/base/fdtable.h"
+#include "preload/base/process.h"
+#include "preload/fds/closing.h"
 #include "preload/parking/parking.h"
-#include "preload/process.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* readable - may we follow a pointer of the program's? */
-#include "preload/readable.h"
+#include "preload/base/readable.h"
 
 #include "pool/base/hot.h"
 #include "pool/base/kernel.h"

@@ -10,8 +10,8 @@
  *
  * A blocking send() or recv() waits for the new connection, for CONNECT_MOST_MS or what SO_SNDTIMEO says. For
  * a non-blocking one the request can be repeated if the connection is there after REPEAT_MOST_MS. */
-#ifndef HEADROOM_PRELOAD_PARKING_RENEW_H
-#define HEADROOM_PRELOAD_PARKING_RENEW_H
+#ifndef HEADROOM_PRELOAD_FDS_RENEW_H
+#define HEADROOM_PRELOAD_FDS_RENEW_H
 
 #include "pool/socket/tracked.h"
 
