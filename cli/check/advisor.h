@@ -3,8 +3,17 @@
 #ifndef HEADROOM_CLI_CHECK_ADVISOR_H
 #define HEADROOM_CLI_CHECK_ADVISOR_H
 
-#include "cli/check/advice.h"
+#include "cli/check/found.h"
 #include "cli/shared/identity.h"
+
+/* One thing to do. */
+struct advice {
+	char what[400];
+	char command[700]; /* empty if there is none */
+	char kept[500];    /* how it outlives a restart; empty if there is nothing to keep */
+};
+
+enum { ADVICE_MAX = 10 };
 
 enum { PREFIX_MAX = 300 };
 
