@@ -19,6 +19,8 @@ static const struct {
 	{ "top", verb_top, "the same, live" },
 	{ "export", verb_export, "metrics for Prometheus" },
 	{ "explain", verb_explain, "what a word in their output means" },
+	{ "attach", verb_attach, "spread what runs in a cgroup already, Go and static programs too" },
+	{ "detach", verb_detach, "end that" },
 	{ "config", verb_config, "check a rule file, and say how it is understood" },
 };
 enum { VERBS = sizeof(verbs) / sizeof(verbs[0]) };

@@ -10,6 +10,8 @@ _headroom_options() {
 	report) echo '--name --to --running --sort --state-dir --json --html --help' ;;
 	top) echo '--once --delay --sort --filter --host --state-dir --help' ;;
 	export) echo '--listen --textfile --interval --host --top --per-pid --state-dir --help' ;;
+	attach) echo '--sources --spread --strict --config --list --json --help' ;;
+	detach) echo '--all --help' ;;
 	explain) echo '--help' ;;
 	config) echo '--help' ;;
 	*) echo '--help --version' ;;
@@ -51,7 +53,7 @@ _headroom() {
 		fi
 	done
 	if ((COMP_CWORD == 1)); then
-		mapfile -t COMPREPLY < <(compgen -W 'status run check ports report top export explain config help --help --version' -- "$word")
+		mapfile -t COMPREPLY < <(compgen -W 'status run check ports report top export attach detach explain config help --help --version' -- "$word")
 		return
 	fi
 	case $before in

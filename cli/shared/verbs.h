@@ -52,4 +52,14 @@ int verb_export(int argc, char **argv);
  */
 int verb_explain(int argc, char **argv);
 
+/**
+ * verb_attach() - spread the connections of a cgroup
+ */
+int verb_attach(int argc, char **argv);
+
+/**
+ * verb_detach() - end that
+ */
+int verb_detach(int argc, char **argv);
+
 #endif

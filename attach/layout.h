@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only
+/* layout - what the BPF programs and the command share: the values of the maps. Compiled for both. */
+#ifndef HEADROOM_ATTACH_LAYOUT_H
+#define HEADROOM_ATTACH_LAYOUT_H
+
+#include <linux/types.h>
+
+enum {
+	ATTACH_RULES_MAX = 64,      /* the last is for destinations that no other matches */
+	ATTACH_SOURCES_MAX = 65536, /* in all lists together */
+	ATTACH_PAIRS_MAX = 65536,   /* what is not counted for want of room is in `lost` */
+	ATTACH_LOOK_AT = 64,        /* sources looked at for one connection, from a random one on */
+	ATTACH_STICKY_MAX = 256,    /* sources of one family in a list for `sticky`, which looks at all */
+	ATTACH_PROCESS_MAX = 16,    /* TASK_COMM_LEN */
+	ATTACH_TARGET_MAX = 512,
+	ATTACH_BUCKETS = 64, /* of one second; 60 count (TCP_TIMEWAIT_LEN), two are emptied ahead */
+	ATTACH_TIME_WAIT_S = 60,
+};
+
+/* As enum spread of pool/rules/settings.h. */
+enum attach_spread { ATTACH_OFF, ATTACH_EVEN, ATTACH_SPILL, ATTACH_STICKY };
+
+/* Network byte order; IPv4 in its mapped form, as struct address of pool/base/address.h. */
+struct attach_address {
+	__u32 words_be[4];
+};
+
+/* The sources of one family in the map `sources`: those for all destinations, then those of loopback. */
+struct attach_span {
+	__u32 first, count, loopback;
+};
+
+struct attach_rule {
+	struct attach_address net;
+	__u32 bits; /* of the 128-bit form */
+	__u32 any_address;
+	__u16 port; /* host order; 0: any */
+	__u8 spread;
+	__u8 strict;
+	char process[ATTACH_PROCESS_MAX]; /* as the kernel cuts it; empty: any */
+	struct attach_span v4, v6;
+};
+
+struct attach_config {
+	__u32 live; /* 0: the programs do nothing yet */
+	__u32 rules;
+	__u32 capacity; /* ports of the range that connect() can take */
+	__u16 low, high;
+	__u16 own_low, own_high; /* 0: the kernel chooses the port */
+	__u32 maker_pid;
+	__u64 lost;   /* pairs that had no room in the map */
+	__u64 made_s; /* Unix time */
+	char target[ATTACH_TARGET_MAX];
+};
+
+/* A source and a destination in a network namespace. Hashed as bytes: no padding. */
+struct attach_pair {
+	__u64 netns_cookie;
+	struct attach_address source, to; /* `to` and port all zero: the source, whatever the destination */
+	__u16 port;                       /* host order */
+	__u16 protocol;
+	__u32 reserved_zero;
+};
+
+struct attach_counts {
+	__u64 full_until_ns;    /* CLOCK_MONOTONIC: not chosen before */
+	__u64 failing_until_ns; /* the same */
+	__u64 opened;
+	__u64 refused, timed_out, unreachable, full, given_up, other; /* failed, by reason */
+	__u64 open;                                                   /* now */
+	__u64 under_way;                                              /* connect() not answered yet */
+	__u32 failures_in_a_row;
+	__u32 netns_inode;
+	__u32 time_wait; /* sum of the buckets that count, as of `second` */
+	__u32 second;
+	__u32 buckets[ATTACH_BUCKETS];
+};
+
+enum attach_kind { ATTACH_LEFT_ALONE, ATTACH_BOUND, ATTACH_OWN_PORT };
+
+/* What is known of one socket; in the socket's own storage. */
+struct attach_socket {
+	struct attach_pair pair;
+	__u64 began_ns;
+	__u8 kind;
+	__u8 open;
+	__u8 under_way;
+	__u8 reserved_zero;
+	__u16 port_before_be; /* of an attempt before */
+	__u16 reserved_zero_too;
+};
+
+#endif

@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0
+/* plan - the rules and lists of sources of one attachment, as the maps hold them. */
+#ifndef HEADROOM_ATTACH_PLAN_H
+#define HEADROOM_ATTACH_PLAN_H
+
+#include "attach/layout.h"
+#include "pool/rules/settings.h"
+
+struct attach_plan {
+	struct attach_config config;
+	struct attach_rule rules[ATTACH_RULES_MAX];
+	struct attach_address *sources;
+	unsigned source_count, source_room;
+};
+
+/**
+ * attach_plan_make() - from settings after settings_finish()
+ * @plan:	all zero at first; attach_plan_free() gives its memory back, also after a failure
+ * @complaint:	filled on failure
+ * Return: false if the programs cannot do what the settings ask for
+ */
+bool attach_plan_make(const struct settings *settings, struct attach_plan *plan, struct complaint *complaint);
+
+void attach_plan_free(struct attach_plan *plan);
+
+#endif

@@ -1,0 +1,253 @@
+// SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only
+/* attach - the programs cgroup/connect4 and connect6: find the rule, choose a source, bind the socket to it.
+ *
+ * bpf_bind() to port 0 has the meaning of IP_BIND_ADDRESS_NO_PORT (BIND_FORCE_ADDRESS_NO_PORT, __inet_bind()
+ * in net/ipv4/af_inet.c): the port comes with connect(), for the four values. Whatever fails here, the socket
+ * is left as it was and connect() goes on: both always return 1. */
+#include "attach/programs/choose.h"
+#include "attach/programs/ends.h"
+
+char LICENSE[] SEC("license") = "GPL";
+
+enum { LET_PASS = 1, TRIES = 3, BIND_FAILED_NS_BITS = 33 /* 8.6 s */ };
+
+/* <linux/in.h> and <linux/in6.h> want the C library's. */
+struct ipv4_name {
+	__u16 family, port_be;
+	__u32 address_be;
+	__u8 zero[8];
+};
+struct ipv6_name {
+	__u16 family, port_be;
+	__u32 flow;
+	__u32 address_be[4];
+	__u32 scope;
+};
+
+static __always_inline int is_mapped(const struct attach_address *a)
+{
+	return !a->words_be[0] && !a->words_be[1] && a->words_be[2] == bpf_htonl(0xffff);
+}
+
+/* address_is_one_host() of pool/base/address.h; link-local ones are the kernel's choice too. */
+static __always_inline int is_for_us(const struct attach_address *to)
+{
+	__u32 first = bpf_ntohl(to->words_be[0]), last = bpf_ntohl(to->words_be[3]);
+
+	if (is_mapped(to))
+		return last && last >> 28 < 0xe && last >> 16 != 0xa9fe;
+	if (!to->words_be[0] && !to->words_be[1] && !to->words_be[2] && !to->words_be[3])
+		return 0;
+	return first >> 24 != 0xff && (first & 0xffc00000) != 0xfe800000;
+}
+
+static __always_inline int is_loopback(const struct attach_address *to)
+{
+	if (is_mapped(to))
+		return bpf_ntohl(to->words_be[3]) >> 24 == 127;
+	return !to->words_be[0] && !to->words_be[1] && !to->words_be[2] && to->words_be[3] == bpf_htonl(1);
+}
+
+static __always_inline int prefix_matches(const struct attach_rule *rule, const struct attach_address *to)
+{
+	__u32 left = rule->bits;
+
+	if (rule->any_address)
+		return 1;
+	if (is_mapped(&rule->net) != is_mapped(to))
+		return 0;
+#pragma unroll
+	for (int i = 0; i < 4; i++) {
+		__u32 bits = left > 32 ? 32 : left;
+		__u32 mask = bits ? ~0u << ((32 - bits) & 31) : 0;
+		if (bpf_ntohl(rule->net.words_be[i] ^ to->words_be[i]) & mask)
+			return 0;
+		left -= bits;
+	}
+	return 1;
+}
+
+static __always_inline int process_matches(const struct attach_rule *rule, const char *process)
+{
+	if (!rule->process[0])
+		return 1;
+#pragma unroll
+	for (int i = 0; i < ATTACH_PROCESS_MAX; i++) {
+		if (rule->process[i] != process[i])
+			return 0;
+		if (!process[i])
+			break;
+	}
+	return 1;
+}
+
+/* Return: the number of the rule that decides; `count` if none does. */
+__noinline __u32 find_rule(const struct attach_pair *pair, __u32 count)
+{
+	char process[ATTACH_PROCESS_MAX] = {};
+
+	if (!pair)
+		return ATTACH_RULES_MAX;
+	if (count > 1)
+		bpf_get_current_comm(process, sizeof(process));
+	for (__u32 n = 0; n < ATTACH_RULES_MAX; n++) {
+		__u32 number = n;
+		struct attach_rule *rule = bpf_map_lookup_elem(&rules, &number);
+		if (!rule || n >= count)
+			break;
+		if (rule->port && rule->port != pair->port)
+			continue;
+		if (prefix_matches(rule, &pair->to) && process_matches(rule, process))
+			return n;
+	}
+	return ATTACH_RULES_MAX;
+}
+
+/* Has the socket a source, or an option that the kernel chooses the route by? What an earlier connect() on it
+ * got from here is not its own. */
+static __always_inline int has_own_source(struct bpf_sock *sk, const struct attach_socket *before)
+{
+	__u32 source = sk->src_ip4;
+	__u32 a = sk->src_ip6[0], b = sk->src_ip6[1], c = sk->src_ip6[2], d = sk->src_ip6[3];
+
+	if (sk->bound_dev_if || sk->mark || sk->src_port)
+		return 1;
+	if (sk->family == FAMILY_INET)
+		a = b = c = 0, d = source;
+	if (!a && !b && !d && (!c || c == bpf_htonl(0xffff)))
+		return 0;
+	if (!before || before->kind != ATTACH_BOUND)
+		return 1;
+	if (sk->family == FAMILY_INET)
+		c = bpf_htonl(0xffff);
+	return a != before->pair.source.words_be[0] || b != before->pair.source.words_be[1] ||
+	       c != before->pair.source.words_be[2] || d != before->pair.source.words_be[3];
+}
+
+static __always_inline int bind_source(struct bpf_sock_addr *ctx, const struct attach_address *source)
+{
+	if (ctx->family == FAMILY_INET) {
+		struct ipv4_name name = { .family = FAMILY_INET, .address_be = source->words_be[3] };
+		return (int)bpf_bind(ctx, (struct sockaddr *)&name, sizeof(name));
+	}
+	struct ipv6_name name = { .family = FAMILY_INET6 };
+	__builtin_memcpy(name.address_be, source, sizeof(name.address_be));
+	return (int)bpf_bind(ctx, (struct sockaddr *)&name, sizeof(name));
+}
+
+/* The address is not one of this namespace, or cannot be bound to: others are tried for some seconds. */
+static __always_inline void set_source_aside(const struct ask *ask)
+{
+	struct attach_pair whole = { .netns_cookie = ask->pair.netns_cookie, .source = ask->pair.source };
+	struct attach_counts *counts = counts_of(&whole);
+
+	if (!counts)
+		return;
+	__sync_fetch_and_add(&counts->other, 1);
+	counts->failing_until_ns = ask->now_ns + (1ull << BIND_FAILED_NS_BITS);
+}
+
+/* What an earlier connect() on the socket got from here: binding to the unset address takes it away. */
+static __always_inline int leave_alone(struct bpf_sock_addr *ctx, int had_source)
+{
+	struct attach_address unset = {};
+
+	if (had_source)
+		bind_source(ctx, &unset);
+	return ATTACH_LEFT_ALONE;
+}
+
+static __always_inline int bind_to_one(struct bpf_sock_addr *ctx, struct ask *ask, int had_source)
+{
+	for (int n = 0; n < TRIES; n++) {
+		if (choose(ctx, ask) == NO_SOURCE)
+			return leave_alone(ctx, had_source);
+		if (!bind_source(ctx, &ask->pair.source))
+			return ATTACH_BOUND;
+		set_source_aside(ask);
+	}
+	return leave_alone(ctx, had_source);
+}
+
+static __always_inline void take_rule(struct ask *ask, const struct attach_rule *rule)
+{
+	const struct attach_span *span = ask->v4 ? &rule->v4 : &rule->v6;
+
+	ask->spread = rule->spread;
+	ask->strict = rule->strict;
+	ask->first = span->first;
+	ask->count = span->count + (is_loopback(&ask->pair.to) ? span->loopback : 0);
+}
+
+static __always_inline void remember(struct bpf_sock_addr *ctx, struct ask *ask, int kind)
+{
+	struct attach_socket *known;
+
+	if (kind == ATTACH_LEFT_ALONE)
+		__builtin_memset(&ask->pair.source, 0, sizeof(ask->pair.source));
+	known = bpf_sk_storage_get(&sockets, ctx->sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
+	if (!known)
+		return;
+	known->pair = ask->pair;
+	known->kind = (__u8)kind;
+}
+
+static __always_inline int connecting(struct bpf_sock_addr *ctx, struct ask *ask)
+{
+	struct attach_config *all = the_config();
+	struct bpf_sock *sk = ctx->sk;
+	struct attach_socket *before;
+	struct attach_rule *rule;
+	__u32 number;
+	int kind;
+
+	if (!all || !all->live || !sk || !ask->pair.port || !is_for_us(&ask->pair.to))
+		return LET_PASS;
+	number = find_rule(&ask->pair, all->rules);
+	rule = bpf_map_lookup_elem(&rules, &number);
+	if (!rule || rule->spread == ATTACH_OFF)
+		return LET_PASS;
+	take_rule(ask, rule);
+	before = bpf_sk_storage_get(&sockets, sk, 0, 0);
+	if (!ask->count || has_own_source(sk, before))
+		return LET_PASS;
+	ask->pair.netns_cookie = bpf_get_netns_cookie(ctx);
+	ask->now_ns = bpf_ktime_get_ns();
+	ask->capacity = all->capacity;
+	ask->low = all->low;
+	ask->high = all->high;
+	kind = bind_to_one(ctx, ask, before && before->kind == ATTACH_BOUND);
+	remember(ctx, ask, kind);
+	return LET_PASS;
+}
+
+SEC("cgroup/connect4")
+int connect4(struct bpf_sock_addr *ctx)
+{
+	struct ask ask = { .v4 = 1 };
+
+	if (ctx->protocol != PROTOCOL_TCP)
+		return LET_PASS;
+	ask.pair.to.words_be[2] = bpf_htonl(0xffff);
+	ask.pair.to.words_be[3] = ctx->user_ip4;
+	ask.pair.port = bpf_ntohs((__u16)ctx->user_port);
+	ask.pair.protocol = PROTOCOL_TCP;
+	return connecting(ctx, &ask);
+}
+
+SEC("cgroup/connect6")
+int connect6(struct bpf_sock_addr *ctx)
+{
+	struct ask ask = {};
+
+	if (ctx->protocol != PROTOCOL_TCP)
+		return LET_PASS;
+	ask.pair.to.words_be[0] = ctx->user_ip6[0];
+	ask.pair.to.words_be[1] = ctx->user_ip6[1];
+	ask.pair.to.words_be[2] = ctx->user_ip6[2];
+	ask.pair.to.words_be[3] = ctx->user_ip6[3];
+	ask.v4 = is_mapped(&ask.pair.to);
+	ask.pair.port = bpf_ntohs((__u16)ctx->user_port);
+	ask.pair.protocol = PROTOCOL_TCP;
+	return connecting(ctx, &ask);
+}

@@ -1,0 +1,289 @@
+// SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only
+/* choose - which source a connection leaves from.
+ *
+ * How full a source is for a destination is the larger of two numbers: what this attachment counted, and what
+ * a few look-ups of random ports find, which see the connections of everybody else and TIME_WAITs too. */
+#ifndef HEADROOM_ATTACH_PROGRAMS_CHOOSE_H
+#define HEADROOM_ATTACH_PROGRAMS_CHOOSE_H
+
+#include "attach/programs/state.h"
+
+enum {
+	NOT_NOW = 0xffffffff, /* a load: full or failing */
+	NO_SOURCE = -1,
+	FIRST_LOOKS = 2, /* at low use all there are */
+	MORE_LOOKS = 8,
+	STICKY_MAX = ATTACH_STICKY_MAX,
+};
+
+/* One connect(). */
+struct ask {
+	struct attach_pair pair; /* the source is that looked at */
+	__u64 now_ns;
+	__u32 first, count; /* of the map `sources` */
+	__u32 capacity;
+	__u16 low, high; /* of the ports that are looked at */
+	__u8 spread, strict;
+	__u8 v4;
+	__u8 reserved_zero;
+};
+
+static __always_inline int put_source(struct ask *ask, __u32 number)
+{
+	__u32 index = ask->first + number;
+	struct attach_address *source = bpf_map_lookup_elem(&sources, &index);
+
+	if (!source)
+		return 0;
+	__builtin_memcpy(&ask->pair.source, source, sizeof(*source));
+	return 1;
+}
+
+/* Is a port taken from the source in `ask` to its destination? As the kernel asks for a packet that comes in:
+ * the remote end is the source. Finds TIME_WAITs and listeners too. */
+static __always_inline int port_taken(struct bpf_sock_addr *ctx, const struct ask *ask, __u16 port)
+{
+	struct bpf_sock_tuple tuple = {};
+	struct bpf_sock *found;
+
+	if (ask->v4) {
+		tuple.ipv4.saddr = ask->pair.to.words_be[3];
+		tuple.ipv4.daddr = ask->pair.source.words_be[3];
+		tuple.ipv4.sport = bpf_htons(ask->pair.port);
+		tuple.ipv4.dport = bpf_htons(port);
+		found = bpf_skc_lookup_tcp(ctx, &tuple, sizeof(tuple.ipv4), BPF_F_CURRENT_NETNS, 0);
+	} else {
+		__builtin_memcpy(tuple.ipv6.saddr, &ask->pair.to, sizeof(tuple.ipv6.saddr));
+		__builtin_memcpy(tuple.ipv6.daddr, &ask->pair.source, sizeof(tuple.ipv6.daddr));
+		tuple.ipv6.sport = bpf_htons(ask->pair.port);
+		tuple.ipv6.dport = bpf_htons(port);
+		found = bpf_skc_lookup_tcp(ctx, &tuple, sizeof(tuple.ipv6), BPF_F_CURRENT_NETNS, 0);
+	}
+	if (!found)
+		return 0;
+	bpf_sk_release(found);
+	return 1;
+}
+
+__noinline int ports_taken(struct bpf_sock_addr *ctx, struct ask *ask, __u32 looks)
+{
+	int taken = 0;
+
+	if (!ask || ask->pair.protocol != PROTOCOL_TCP)
+		return 0;
+	__u32 size = (__u32)ask->high - ask->low + 1;
+	for (__u32 n = 0; n < MORE_LOOKS && n < looks; n++)
+		taken += port_taken(ctx, ask, (__u16)(ask->low + bpf_get_prandom_u32() % (size ? size : 1)));
+	return taken;
+}
+
+/* Makes a source that of `ask`. Return: its ports in use as far as they were counted, or NOT_NOW. */
+__noinline __u32 counted_load(struct ask *ask, __u32 number)
+{
+	struct attach_pair whole = {};
+	struct attach_counts *counts;
+
+	if (!ask || !put_source(ask, number))
+		return NOT_NOW;
+	whole.netns_cookie = ask->pair.netns_cookie;
+	whole.source = ask->pair.source;
+	counts = bpf_map_lookup_elem(&pairs, &whole);
+	if (counts && counts->failing_until_ns > ask->now_ns)
+		return NOT_NOW;
+	counts = bpf_map_lookup_elem(&pairs, &ask->pair);
+	if (!counts)
+		return 0;
+	if (counts->full_until_ns > ask->now_ns || counts->failing_until_ns > ask->now_ns)
+		return NOT_NOW;
+	counts_refresh(counts, (__u32)(ask->now_ns / SECOND_NS));
+	/* A source that does not answer would have the fewest in use: each that is under way counts for many.
+	 */
+	return (__u32)counts->open + counts->time_wait + (counts->failures_in_a_row ? ask->capacity / 2 : 0) +
+	       (__u32)counts->under_way * (counts->opened ? 1 : 4);
+}
+
+/* Return: the load of a source, with some ports looked up. */
+__noinline __u32 looked_load(struct bpf_sock_addr *ctx, struct ask *ask, __u32 number, __u32 looks)
+{
+	__u32 load, taken;
+
+	if (!ask)
+		return NOT_NOW;
+	load = counted_load(ask, number);
+	if (load == NOT_NOW || !looks)
+		return load;
+	taken = (__u32)ports_taken(ctx, ask, looks) * ask->capacity / looks;
+	return taken > load ? taken : load;
+}
+
+static __always_inline int all_open(const struct ask *ask)
+{
+	struct attach_counts *counts = bpf_map_lookup_elem(&pairs, &ask->pair);
+
+	return counts && counts->open >= ask->capacity;
+}
+
+/* Of all, or of as many as are looked at, the emptiest. */
+__noinline int choose_emptiest(struct bpf_sock_addr *ctx, struct ask *ask)
+{
+	__u32 start, least = NOT_NOW;
+	int best = NO_SOURCE;
+
+	if (!ask || !ask->count)
+		return NO_SOURCE;
+	start = bpf_get_prandom_u32() % ask->count;
+	for (__u32 n = 0; n < ATTACH_LOOK_AT; n++) {
+		if (n >= ask->count)
+			break;
+		__u32 number = start + n < ask->count ? start + n : start + n - ask->count;
+		__u32 load = counted_load(ask, number);
+		/* What is counted is exact but for other cgroups: these decide only where all looks found
+		 * one. */
+		if (load != NOT_NOW && ports_taken(ctx, ask, 4) == 4)
+			load += ask->capacity / 16;
+		if (load < least) {
+			least = load;
+			best = (int)number;
+		}
+	}
+	return best;
+}
+
+__noinline int choose_even(struct bpf_sock_addr *ctx, struct ask *ask)
+{
+	__u32 one, other, load, other_load;
+
+	if (!ask || !ask->count)
+		return NO_SOURCE;
+	if (ask->count == 1)
+		return counted_load(ask, 0) == NOT_NOW ? NO_SOURCE : 0;
+	one = bpf_get_prandom_u32() % ask->count;
+	other = one + 1 + bpf_get_prandom_u32() % (ask->count - 1);
+	if (other >= ask->count)
+		other -= ask->count;
+	load = looked_load(ctx, ask, one, FIRST_LOOKS);
+	other_load = looked_load(ctx, ask, other, FIRST_LOOKS);
+	/* Two looks that found something say little: look again. */
+	if (load >= ask->capacity / FIRST_LOOKS || other_load >= ask->capacity / FIRST_LOOKS) {
+		load = looked_load(ctx, ask, one, MORE_LOOKS);
+		other_load = looked_load(ctx, ask, other, MORE_LOOKS);
+	}
+	if (other_load < load) {
+		one = other;
+		load = other_load;
+	}
+	/* Also with NOT_NOW. */
+	return load >= ask->capacity - ask->capacity / 8 ? choose_emptiest(ctx, ask) : (int)one;
+}
+
+/* The kernel's choice until half of its ports are in use, then each source in the order of the list. */
+__noinline int choose_spill(struct bpf_sock_addr *ctx, struct ask *ask)
+{
+	struct attach_pair nowhere = {};
+	struct attach_address natural = {}, *known;
+	__u32 load;
+
+	if (!ask)
+		return NO_SOURCE;
+	__builtin_memcpy(&nowhere, &ask->pair, sizeof(nowhere));
+	__builtin_memset(&nowhere.source, 0, sizeof(nowhere.source));
+	known = bpf_map_lookup_elem(&naturals, &nowhere);
+	if (!known)
+		return NO_SOURCE;
+	natural = *known;
+	ask->pair.source = natural;
+	struct attach_counts *counts = bpf_map_lookup_elem(&pairs, &ask->pair);
+	load = (__u32)ports_taken(ctx, ask, MORE_LOOKS) * ask->capacity / MORE_LOOKS;
+	/* Eight looks at a fifth in use find four in one case of a hundred: ask three times as many. */
+	if (load >= ask->capacity / 2) {
+		load = (__u32)ports_taken(ctx, ask, MORE_LOOKS);
+		load += (__u32)ports_taken(ctx, ask, MORE_LOOKS);
+		load += (__u32)ports_taken(ctx, ask, MORE_LOOKS);
+		load = load * ask->capacity / (3 * MORE_LOOKS);
+	}
+	if (counts && counts->full_until_ns > ask->now_ns)
+		load = ask->capacity;
+	else if (counts) {
+		counts_refresh(counts, (__u32)(ask->now_ns / SECOND_NS));
+		__u32 counted = (__u32)counts->open + counts->time_wait;
+		load = counted > load ? counted : load;
+	}
+	if (load < ask->capacity / 2)
+		return NO_SOURCE;
+	for (__u32 n = 0; n < ATTACH_LOOK_AT; n++) {
+		if (n >= ask->count)
+			break;
+		if (looked_load(ctx, ask, n, MORE_LOOKS) < ask->capacity / 2)
+			return (int)n;
+	}
+	return choose_emptiest(ctx, ask);
+}
+
+static __always_inline __u64 fnv(__u64 hash, const struct attach_address *address)
+{
+#pragma unroll
+	for (int i = 0; i < 4; i++) {
+		__u32 word = address->words_be[i];
+#pragma unroll
+		for (int n = 0; n < 4; n++) {
+			hash = (hash ^ (word & 0xff)) *
+			       0x100000001b3ull; /* little endian: the first byte first */
+			word >>= 8;
+		}
+	}
+	return hash;
+}
+
+/* affinity() of pool/connect/spread.c, of which the remote address is in @hash: the same source as under the
+ * shim. */
+__noinline __u64 affinity(__u64 hash, const struct attach_address *source)
+{
+	if (!source)
+		return 0;
+	hash = fnv(hash, source);
+	hash = (hash ^ hash >> 30) * 0xbf58476d1ce4e5b9ull;
+	hash = (hash ^ hash >> 27) * 0x94d049bb133111ebull;
+	return hash ^ hash >> 31;
+}
+
+__noinline int choose_sticky(struct ask *ask)
+{
+	__u64 begun, best_hash = 0;
+	int best = NO_SOURCE;
+
+	if (!ask)
+		return NO_SOURCE;
+	begun = fnv(0xcbf29ce484222325ull, &ask->pair.to);
+	for (__u32 n = 0; n < STICKY_MAX; n++) {
+		if (n >= ask->count)
+			break;
+		if (counted_load(ask, n) == NOT_NOW)
+			continue;
+		__u64 hash = affinity(begun, &ask->pair.source);
+		if (hash >= best_hash) {
+			best_hash = hash;
+			best = (int)n;
+		}
+	}
+	return best;
+}
+
+/* Return: a number of the list, NO_SOURCE: the kernel's choice. The source is put in `ask`. */
+static __always_inline int choose(struct bpf_sock_addr *ctx, struct ask *ask)
+{
+	int number;
+
+	if (ask->spread == ATTACH_STICKY)
+		number = choose_sticky(ask);
+	else if (ask->spread == ATTACH_SPILL)
+		number = choose_spill(ctx, ask);
+	else
+		number = choose_even(ctx, ask);
+	if (number == NO_SOURCE && ask->strict && ask->count && ask->spread != ATTACH_SPILL)
+		number = (int)(bpf_get_prandom_u32() % ask->count);
+	if (number == NO_SOURCE || !put_source(ask, (__u32)number))
+		return NO_SOURCE;
+	return number;
+}
+
+#endif

@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only
+/* state - the maps of one attachment, and the counts of a source and a destination. */
+#ifndef HEADROOM_ATTACH_PROGRAMS_STATE_H
+#define HEADROOM_ATTACH_PROGRAMS_STATE_H
+
+#include "attach/layout.h"
+#include "attach/programs/kernel_types.h"
+
+#include <bpf/bpf_endian.h>
+#include <bpf/bpf_helpers.h>
+
+enum { SECOND_NS = 1000000000 };
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct attach_config);
+} config SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, ATTACH_RULES_MAX);
+	__type(key, __u32);
+	__type(value, struct attach_rule);
+} rules SEC(".maps");
+
+/* The command makes it as large as the lists are. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct attach_address);
+} sources SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, ATTACH_PAIRS_MAX);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct attach_pair);
+	__type(value, struct attach_counts);
+} pairs SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct attach_socket);
+} sockets SEC(".maps");
+
+/* The source the kernel chose for a destination by itself: a pair without a source, for `spill`. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 4096);
+	__type(key, struct attach_pair);
+	__type(value, struct attach_address);
+} naturals SEC(".maps");
+
+static const struct attach_counts no_counts;
+
+static __always_inline struct attach_config *the_config(void)
+{
+	__u32 first = 0;
+
+	return bpf_map_lookup_elem(&config, &first);
+}
+
+/* Its counts, made when there are none. NULL: no room, which is counted too. */
+static __always_inline struct attach_counts *counts_of(const struct attach_pair *pair)
+{
+	struct attach_counts *counts = bpf_map_lookup_elem(&pairs, pair);
+
+	if (counts)
+		return counts;
+	/* Another processor may be first: then its entry is found. */
+	bpf_map_update_elem(&pairs, pair, &no_counts, BPF_NOEXIST);
+	counts = bpf_map_lookup_elem(&pairs, pair);
+	if (!counts) {
+		struct attach_config *all = the_config();
+		if (all)
+			__sync_fetch_and_add(&all->lost, 1);
+	}
+	return counts;
+}
+
+/* Brings the TIME_WAITs up to date, once a second. Buckets are emptied two seconds before they are added to,
+ * so that two processors which both do it take nothing from each other. */
+__noinline int counts_refresh(struct attach_counts *counts, __u32 second)
+{
+	__u32 sum = 0, before;
+
+	if (!counts)
+		return 0;
+	before = counts->second;
+	if (before == second)
+		return 0;
+	for (__u32 n = 0; n < ATTACH_BUCKETS; n++) {
+		__u32 at = second + 2 - n; /* the seconds that the ring holds, the last first */
+		if ((__s32)(at - (before + 2)) > 0)
+			counts->buckets[at % ATTACH_BUCKETS] = 0;
+		else if (n >= 2 && n < 2 + ATTACH_TIME_WAIT_S)
+			sum += counts->buckets[at % ATTACH_BUCKETS];
+	}
+	counts->time_wait = sum;
+	counts->second = second;
+	return 0;
+}
+
+static __always_inline void counts_add_time_wait(struct attach_counts *counts, __u64 now_ns)
+{
+	__u32 second = (__u32)(now_ns / SECOND_NS);
+
+	counts_refresh(counts, second);
+	__sync_fetch_and_add(&counts->buckets[second % ATTACH_BUCKETS], 1);
+	__sync_fetch_and_add(&counts->time_wait, 1);
+}
+
+#endif

@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: Apache-2.0
+/* absent - `headroom attach` and `detach` in a build without them. */
+#include "cli/shared/verbs.h"
+
+static int say(const char *verb)
+{
+	return complain(verb, "this build is without it: %s was not there when headroom was built",
+			HEADROOM_ATTACH_LACKS);
+}
+
+int verb_attach(int argc, char **argv)
+{
+	(void)argc;
+	(void)argv;
+	return say("attach");
+}
+
+int verb_detach(int argc, char **argv)
+{
+	(void)argc;
+	(void)argv;
+	return say("detach");
+}

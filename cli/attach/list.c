@@ -1,0 +1,231 @@
+// SPDX-License-Identifier: Apache-2.0
+/* list - `headroom attach --list`. */
+#include "cli/attach/list.h"
+
+#include "attach/needs.h"
+#include "attach/pins.h"
+#include "attach/read.h"
+#include "attach/target.h"
+#include "cli/shared/complain.h"
+#include "cli/shared/json.h"
+#include "pool/base/address.h"
+#include "pool/base/printable.h"
+#include "pool/rules/settings.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { PAIRS_SHOWN = 20 };
+
+struct list {
+	struct json *json;
+	unsigned count;
+	int status;
+};
+
+static const char *text_of(const struct attach_address *from, char *out)
+{
+	struct address address;
+
+	memcpy(&address, from, sizeof(address));
+	return address_format(&address, out);
+}
+
+static const char *text_of_end(const struct attach_pair *pair, char *out)
+{
+	struct endpoint to = { .port = pair->port };
+
+	memcpy(&to.ip, &pair->to, sizeof(to.ip));
+	return endpoint_format(&to, out);
+}
+
+/* Of a source that cannot be bound to there is an entry without a destination. */
+static bool is_of_source(const struct attach_pair *pair)
+{
+	return !pair->port;
+}
+
+static uint64_t failed(const struct attach_counts *c)
+{
+	return c->refused + c->timed_out + c->unreachable + c->full + c->given_up + c->other;
+}
+
+static unsigned sources_of(const struct attach_seen *seen)
+{
+	unsigned sum = 0;
+
+	for (__u32 i = 0; i < seen->config.rules; i++) {
+		const struct attach_rule *rule = &seen->rules[i];
+		sum += rule->v4.count + rule->v4.loopback + rule->v6.count + rule->v6.loopback;
+	}
+	return sum;
+}
+
+static void print_pair(const struct attach_seen_pair *seen)
+{
+	const struct attach_counts *c = &seen->counts;
+	char source[ADDRESS_TEXT_MAX], to[ENDPOINT_TEXT_MAX];
+	const struct {
+		const char *word;
+		uint64_t count;
+	} reasons[] = { { "full", c->full },           { "refused", c->refused },
+			{ "timed out", c->timed_out }, { "unreachable", c->unreachable },
+			{ "given up", c->given_up },   { "other", c->other } };
+
+	if (is_of_source(&seen->pair)) {
+		printf("  %s: cannot be bound to there, %" PRIu64 " times\n",
+		       text_of(&seen->pair.source, source), (uint64_t)c->other);
+		return;
+	}
+	printf("  %s from %s: %" PRIu64 " open, %u time-wait, %" PRIu64 " opened",
+	       text_of_end(&seen->pair, to), text_of(&seen->pair.source, source), (uint64_t)c->open,
+	       seen->time_wait, (uint64_t)c->opened);
+	for (size_t i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++)
+		if (reasons[i].count)
+			printf(", %" PRIu64 " %s", reasons[i].count, reasons[i].word);
+	printf("\n");
+}
+
+static void print_totals(const struct attach_seen *seen)
+{
+	uint64_t open = 0, waits = 0, opened = 0, failures = 0;
+
+	for (unsigned i = 0; i < seen->pair_count; i++) {
+		open += seen->pairs[i].counts.open;
+		waits += seen->pairs[i].time_wait;
+		opened += seen->pairs[i].counts.opened;
+		failures += failed(&seen->pairs[i].counts);
+	}
+	printf("  %" PRIu64 " open, %" PRIu64 " time-wait; %" PRIu64 " opened, %" PRIu64 " failed\n", open,
+	       waits, opened, failures);
+}
+
+static void print_seen(const struct attach_seen *seen)
+{
+	char target[ATTACH_TARGET_MAX * 2];
+	const struct attach_rule *last = &seen->rules[seen->config.rules - 1];
+
+	printf("%s: %u source%s", printable_text(seen->config.target, target, sizeof(target)),
+	       sources_of(seen), sources_of(seen) == 1 ? "" : "s");
+	if (seen->config.rules > 1)
+		printf(", %u rules", seen->config.rules);
+	if (last->spread != ATTACH_OFF)
+		printf(", spread %s", spread_name((enum spread)last->spread));
+	printf("\n");
+	print_totals(seen);
+	for (unsigned i = 0; i < seen->foreign_count; i++) {
+		char name[sizeof(seen->foreign[i].name) * PRINTABLE_MAX];
+		printf("  beside it: program %u, %s\n", seen->foreign[i].id,
+		       printable_text(seen->foreign[i].name, name, sizeof(name)));
+	}
+	for (unsigned i = 0; i < seen->pair_count && i < PAIRS_SHOWN; i++)
+		print_pair(&seen->pairs[i]);
+	if (seen->pair_count > PAIRS_SHOWN)
+		printf("  and %u more; --json has them all\n", seen->pair_count - PAIRS_SHOWN);
+	if (seen->config.lost)
+		printf("  not counted for want of room: %" PRIu64 "\n", (uint64_t)seen->config.lost);
+}
+
+static void json_pair(struct json *json, const struct attach_seen_pair *seen)
+{
+	const struct attach_counts *c = &seen->counts;
+	char source[ADDRESS_TEXT_MAX], to[ENDPOINT_TEXT_MAX];
+
+	json_open(json, NULL, '{');
+	json_number(json, "netns", c->netns_inode);
+	json_text(json, "source", text_of(&seen->pair.source, source));
+	json_text(json, "destination", text_of_end(&seen->pair, to));
+	json_number(json, "open", c->open);
+	json_number(json, "time_wait", seen->time_wait);
+	json_number(json, "opened", c->opened);
+	json_open(json, "failed", '{');
+	json_number(json, "full", c->full);
+	json_number(json, "refused", c->refused);
+	json_number(json, "timed_out", c->timed_out);
+	json_number(json, "unreachable", c->unreachable);
+	json_number(json, "given_up", c->given_up);
+	json_number(json, "other", c->other);
+	json_close(json, '}');
+	json_close(json, '}');
+}
+
+static void json_seen(struct json *json, const struct attach_seen *seen)
+{
+	json_open(json, NULL, '{');
+	json_text(json, "cgroup", seen->config.target);
+	json_number(json, "since", seen->config.made_s);
+	json_number(json, "sources", sources_of(seen));
+	json_number(json, "rules", seen->config.rules);
+	json_text(json, "spread", spread_name((enum spread)seen->rules[seen->config.rules - 1].spread));
+	json_number(json, "lost", seen->config.lost);
+	json_open(json, "foreign_programs", '[');
+	for (unsigned i = 0; i < seen->foreign_count; i++) {
+		json_open(json, NULL, '{');
+		json_number(json, "id", seen->foreign[i].id);
+		json_text(json, "name", seen->foreign[i].name);
+		json_close(json, '}');
+	}
+	json_close(json, ']');
+	json_open(json, "pairs", '[');
+	for (unsigned i = 0; i < seen->pair_count; i++)
+		if (!is_of_source(&seen->pairs[i].pair))
+			json_pair(json, &seen->pairs[i]);
+	json_close(json, ']');
+	json_open(json, "unusable_sources", '[');
+	for (unsigned i = 0; i < seen->pair_count; i++)
+		if (is_of_source(&seen->pairs[i].pair)) {
+			char source[ADDRESS_TEXT_MAX];
+			json_text(json, NULL, text_of(&seen->pairs[i].pair.source, source));
+		}
+	json_close(json, ']');
+	json_close(json, '}');
+}
+
+static int show(const char *folder, void *context)
+{
+	struct list *list = context;
+	struct attach_seen seen;
+	int rc = attach_read(folder, &seen);
+
+	if (rc) {
+		list->status = complain(folder, "%s", strerror(-rc));
+		return 0;
+	}
+	list->count++;
+	if (list->json)
+		json_seen(list->json, &seen);
+	else
+		print_seen(&seen);
+	attach_seen_free(&seen);
+	return 0;
+}
+
+int list_attached(bool as_json)
+{
+	struct json json = { .out = stdout };
+	struct list list = { .json = as_json ? &json : NULL };
+	char reason[ATTACH_REASON_MAX];
+
+	if (attach_lacks_rights(reason))
+		return complain("attach", "%s", reason);
+	int pins = attach_pins_open(false, reason);
+	if (pins < 0 && pins != -ENOENT)
+		return complain("attach", "%s", reason);
+	if (as_json) {
+		json_open(&json, NULL, '{');
+		json_open(&json, "attached", '[');
+	}
+	if (pins >= 0) {
+		attach_pins_each(pins, show, &list);
+		attach_pins_close(pins);
+	}
+	if (as_json) {
+		json_close(&json, ']');
+		json_close(&json, '}');
+	} else if (!list.count && !list.status) {
+		puts("nothing is attached");
+	}
+	return list.status;
+}

@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: Apache-2.0
+/* surroundings - the ports and addresses of the network namespace in which a cgroup's processes are. */
+#ifndef HEADROOM_CLI_ATTACH_SURROUNDINGS_H
+#define HEADROOM_CLI_ATTACH_SURROUNDINGS_H
+
+#include "attach/plan.h"
+#include "attach/target.h"
+
+/**
+ * surroundings_take() - put the ephemeral range into a plan, and warn of sources that are no addresses there
+ *
+ * Of the first process found; of this one's namespace while there is none.
+ * Return: STATUS_FINE, or STATUS_USAGE after a complaint
+ */
+int surroundings_take(struct attach_plan *plan, const struct attach_target *target);
+
+#endif

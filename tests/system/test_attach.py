@@ -1,0 +1,479 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""test_attach - `headroom attach`: programs that run already, of any kind, reach sources x range; nothing is left."""
+import contextlib
+import errno
+import functools
+import json
+import os
+
+import attached
+import lab
+import sock_diag
+from attached import CAPACITY, PORT, SOURCES, attach, cgroup, client, detach
+
+PYTHON_CLIENT = """
+import socket, sys
+held = []
+for line in sys.stdin:
+    failed = error = 0
+    for _ in range(int(line)):
+        s = socket.socket(socket.AF_INET6 if ":" in sys.argv[1] else socket.AF_INET)
+        try:
+            s.connect((sys.argv[1], int(sys.argv[2])))
+        except OSError as why:
+            failed, error = failed + 1, why.errno
+            continue
+        held.append(s)
+    print(f"{int(line) - failed} connected, {failed} failed, errno {error}", flush=True)
+"""
+
+
+def spread_of(dport=PORT):
+    return sock_diag.tuples(dport)
+
+
+def fills(start):
+    """start(folder): a client. It is there before it is attached; afterwards it is as if nothing had been."""
+    with lab.Hold(PORT), cgroup() as folder:
+        with start(folder) as process:
+            lab.equal("before", process.go(10), (10, 0, 0))
+            attach(folder, "--strict")
+            lab.equal("attached", process.go(4 * CAPACITY), (4 * CAPACITY, 0, 0))
+            lab.reaches(PORT, {"127.0.0.1": 10, **dict.fromkeys(SOURCES, CAPACITY)}, process)
+            lab.equal("one more", process.go(1), (0, 1, errno.EADDRNOTAVAIL))
+            counted = {p["source"]: p["open"] for p in attached.listed(folder)["pairs"]}
+            lab.equal("counted", counted, dict.fromkeys(SOURCES, CAPACITY))
+            detach(folder)
+            lab.equal("detached", process.go(CAPACITY), (CAPACITY - 10, 10, errno.EADDRNOTAVAIL))
+            lab.equal("exit status", process.wait().status, 0)
+    return "4 x 100, and 100 without"
+
+
+def musl():
+    if not os.access(lab.client("attach_musl"), os.X_OK):
+        raise lab.Skipped("musl-gcc is not installed")
+    return fills(lambda folder: client(folder, "attach_musl"))
+
+
+def raw():
+    if not os.access(lab.client("attach_raw"), os.X_OK):
+        raise lab.Skipped("not with a sanitizer, and for x86-64 only")
+    return fills(lambda folder: client(folder, "attach_raw"))
+
+
+def python(to="127.0.0.1"):
+    return lambda folder: attached.Client(folder, [lab.PYTHON, "-c", PYTHON_CLIENT, to, str(PORT)])
+
+
+def ipv6():
+    addresses = [f"fd00::{i}" for i in range(1, 5)]
+    lab.ipv6_on_loopback(addresses)
+    with lab.Hold(PORT), cgroup() as folder, client(folder, "attach_client", addresses[0]) as process:
+        attach(folder, "--strict", sources=["fd00::1-fd00::4"])
+        lab.equal("attached", process.go(4 * CAPACITY), (4 * CAPACITY, 0, 0))
+        lab.reaches(PORT, dict.fromkeys(addresses, CAPACITY), process)
+        detach(folder)
+    return "4 x 100"
+
+
+def threads():
+    """Four threads choose at once: near the end two may choose the last port of a source."""
+    with lab.Hold(PORT), cgroup() as folder, client(folder, "attach_client", "127.0.0.1", "4") as process:
+        attach(folder, "--strict")
+        connected, failed, error = process.go(4 * CAPACITY)
+        for _ in range(3):
+            connected += process.go(4 * CAPACITY - connected)[0]
+        if connected < 4 * CAPACITY * 0.98:
+            raise lab.Failed(f"{connected} of {4 * CAPACITY} connected, {failed} failed with errno {error}")
+        lab.equal("in the kernel", lab.total(spread_of()), connected)
+    return f"{connected} of {4 * CAPACITY}"
+
+
+def rules():
+    """The rule file: the first rule that matches decides; `off`; a program's name."""
+    path = lab.scratch() / "rules"
+    path.write_text("[to 127.0.0.1:5001]\nshim = off\n[to 127.0.0.0/8:5002 proc=another]\nsources = 127.0.0.9\n"
+                    "[to 127.0.0.0/8:5002 proc=attach_client]\nsources = 127.0.0.7\n[headroom]\nsources = 127.0.0.8\n")
+    with contextlib.ExitStack() as held:
+        for port in (5000, 5001, 5002):
+            held.enter_context(lab.Hold(port))
+        folder = held.enter_context(cgroup())
+        attach(folder, "-c", str(path), sources=[])
+        for port, source in ((5000, "127.0.0.8"), (5001, "127.0.0.1"), (5002, "127.0.0.7")):
+            process = held.enter_context(
+                attached.Client(folder, [lab.client("attach_client"), "127.0.0.1", str(port)]))
+            lab.equal("connected", process.go(20), (20, 0, 0))
+            lab.equal(f"to port {port} from", spread_of(port), {source: 20})
+    return "3 rules"
+
+
+def sticky():
+    """The same source as under the shim, for each destination."""
+    with lab.Hold(PORT), cgroup() as folder:
+        attach(folder, "--spread", "sticky")
+        for i in range(1, 9):
+            to = f"127.0.1.{i}"
+            with client(folder, "attach_client", to) as process:
+                lab.equal("attached", process.go(2), (2, 0, 0))
+                seen = {s.source for s in sock_diag.tcp_sockets() if s.dport == PORT and s.destination == to}
+                process.wait()
+            done = lab.run([lab.PYTHON, "-c", "import socket, sys; s = socket.create_connection((sys.argv[1], 5000));"
+                            "print(s.getsockname()[0])", to], {"sources": ",".join(SOURCES), "spread": "sticky"})
+            lab.equal(f"to {to}", seen, {done.stdout.strip()})
+    return "8 destinations"
+
+
+def spill():
+    """The kernel's own source until half of its ports are in use."""
+    with lab.Hold(PORT), cgroup() as folder, client(folder) as process:
+        attach(folder, "--spread", "spill")
+        lab.equal("first", process.go(20), (20, 0, 0))
+        lab.equal("from", spread_of(), {"127.0.0.1": 20})
+        lab.equal("more", process.go(300), (300, 0, 0))
+        seen = spread_of()
+        if not 35 <= seen["127.0.0.1"] <= CAPACITY or seen[SOURCES[0]] < 35:
+            raise lab.Failed(f"past the knee: {seen}")
+    return f"{seen['127.0.0.1']} of the kernel's own"
+
+
+def own_source():
+    """A socket with a source or a port of its own keeps it; so does one of a program under the shim."""
+    with lab.Hold(PORT), cgroup() as folder:
+        attach(folder)
+        code = ("import socket, sys\nopen(sys.argv[1] + '/cgroup.procs', 'w').write('0')\n"
+                "for name in ('127.0.0.50', 0), ('127.0.0.51', 41234), ('0.0.0.0', 41235):\n"
+                "    s = socket.socket()\n    s.bind(name)\n    port = s.getsockname()[1]\n"
+                "    s.connect(('127.0.0.1', 5000))\n    print(s.getsockname()[0], s.getsockname()[1] == port)\n")
+        done = lab.run([lab.PYTHON, "-c", code, str(folder)])
+        lab.equal("bound by the program", done.stdout.split("\n")[:3],
+                  ["127.0.0.50 True", "127.0.0.51 True", "127.0.0.1 True"])
+        code = ("import socket, sys\nopen(sys.argv[1] + '/cgroup.procs', 'w').write('0')\n"
+                "print({socket.create_connection(('127.0.0.1', 5000)).getsockname()[0] for _ in range(20)})\n")
+        done = lab.run([lab.PYTHON, "-c", code, str(folder)], {"sources": "127.0.0.77"})
+        lab.equal("under the shim", done.stdout.strip(), "{'127.0.0.77'}")
+    return "3 ways of bind(), and the shim"
+
+
+def foreign_source():
+    """Addresses that this network does not have are passed over."""
+    with lab.Hold(PORT), cgroup() as folder, client(folder) as process:
+        done = attached.headroom("attach", str(folder), "--sources", "127.0.0.2,192.0.2.1-192.0.2.3")
+        if done.status == 2:
+            attach(folder)
+        lab.equal("lines", len(done.stderr.splitlines()), 1)
+        if "3 of 4 are no addresses of this network, 192.0.2.1 first" not in done.stderr:
+            raise lab.Failed(done.stderr)
+        lab.equal("attached", process.go(50), (50, 0, 0))
+        seen = spread_of()
+        if set(seen) - {"127.0.0.1", "127.0.0.2"} or seen["127.0.0.2"] < 40:
+            raise lab.Failed(f"spread over {seen}")
+    return "1 of 4 sources is there"
+
+
+def same_socket_again():
+    """connect() fails where the source is full, and succeeds on the same socket a moment later."""
+    code = """
+import errno, socket, sys, time
+open(sys.argv[1] + "/cgroup.procs", "w").write("0")
+held = []
+def filled(source):
+    while True:
+        s = socket.socket()
+        s.setsockopt(0, 24, 1)  # IP_BIND_ADDRESS_NO_PORT
+        s.bind((source, 0))
+        if s.connect_ex(("127.0.0.1", 5000)):
+            return
+        held.append(s)
+filled("127.0.0.2")
+filled("127.0.0.3")
+s = socket.socket()
+failures = []
+while (why := s.connect_ex(("127.0.0.1", 5000))) and len(failures) < 9:
+    failures.append(why)
+print(len(failures) < 3, set(failures) <= {errno.EADDRNOTAVAIL}, s.getsockname()[0])
+"""
+    with lab.Hold(PORT), cgroup() as folder:
+        attach(folder, sources=["127.0.0.2", "127.0.0.3"])
+        done = lab.run([lab.PYTHON, "-c", code, str(folder)])
+        lab.equal("seen", (done.stdout.strip(), done.stderr), ("True True 127.0.0.1", ""))
+    return "the kernel's choice when both are full"
+
+
+def refusal():
+    """What fails without fails alike: errno, and no source is given up for it."""
+    with cgroup() as folder, client(folder) as process:
+        lab.equal("without", process.go(20), (0, 20, errno.ECONNREFUSED))
+        attach(folder)
+        lab.equal("attached", process.go(40), (0, 40, errno.ECONNREFUSED))
+        pairs = attached.listed(folder)["pairs"]
+        lab.equal("counted", sum(p["failed"]["refused"] for p in pairs), 40)
+        lab.equal("else counted", sum(p["open"] + p["opened"] + p["failed"]["full"] for p in pairs), 0)
+    return "ECONNREFUSED, counted"
+
+
+def counts():
+    """Open, TIME_WAIT and ended by the peer, as sock_diag has them."""
+    with lab.Hold(PORT) as server, cgroup() as folder, client(folder) as process:
+        attach(folder)
+        process.go(200)
+        pairs = attached.listed(folder)["pairs"]
+        lab.equal("open", {p["source"]: p["open"] for p in pairs}, spread_of())
+        process.wait()
+        server.release()
+        lab.wait_for(lambda: set(sock_diag.tuples(PORT, {"TIME-WAIT"})) == set(spread_of()), "the ends")
+        pairs = attached.listed(folder)["pairs"]
+        lab.equal("TIME_WAIT", {p["source"]: p["time_wait"] for p in pairs}, sock_diag.tuples(PORT, {"TIME-WAIT"}))
+        lab.equal("still open", sum(p["open"] for p in pairs), 0)
+        lab.equal("opened", sum(p["opened"] for p in pairs), 200)
+    return "200 connections"
+
+
+def counts_of_resets():
+    """A reset leaves no TIME_WAIT; nor does a peer that closes first."""
+    code = """
+import socket, struct, sys
+open(sys.argv[1] + "/cgroup.procs", "w").write("0")
+listener = socket.create_server(("127.0.0.1", 5000), backlog=100)
+for i in range(30):
+    s = socket.create_connection(("127.0.0.1", 5000))
+    peer = listener.accept()[0]
+    if i % 3 == 0:
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        s.close()
+    elif i % 3 == 1:
+        peer.close()
+        s.recv(1)
+    s.close()
+    peer.close()
+"""
+    with cgroup() as folder:
+        attach(folder)
+        done = lab.run([lab.PYTHON, "-c", code, str(folder)])
+        lab.equal("the program", (done.status, done.stderr), (0, ""))
+        lab.wait_for(lambda: lab.total(sock_diag.tuples(PORT)) == lab.total(sock_diag.tuples(PORT, {"TIME-WAIT"})),
+                     "the ends")
+        pairs = attached.listed(folder)["pairs"]
+        lab.equal("TIME_WAIT", sum(p["time_wait"] for p in pairs), 10)
+        lab.equal("in the kernel", lab.total(sock_diag.tuples(PORT)), 10)
+        lab.equal("open, opened", (sum(p["open"] for p in pairs), sum(p["opened"] for p in pairs)), (0, 30))
+    return "10 of 30"
+
+
+def foreign_program():
+    """What others have attached there runs as before, and is named."""
+    lab.needs("bpftool", "clang")
+    program, pin = lab.scratch() / "foreign.o", f"/sys/fs/bpf/headroom-test-{os.getpid()}"
+    done = lab.run(["clang", "-O2", "-g", "-target", "bpf", f"-I/usr/include/{os.uname().machine}-linux-gnu",
+                    "-c", str(lab.HERE / "attach_foreign.bpf.c"), "-o", str(program)])
+    lab.equal("clang", (done.status, done.stderr), (0, ""))
+
+    def bpftool(*arguments):
+        done = lab.run(["bpftool", "-j", *arguments])
+        if done.status:
+            raise lab.Failed(f"bpftool {arguments}: {done}")
+        return json.loads(done.stdout or "null")
+
+    def counted():
+        number = bpftool("prog", "show", "pinned", pin)["map_ids"][0]
+        return bpftool("map", "lookup", "id", str(number), "key", "0", "0", "0", "0")["formatted"]["value"]
+
+    with lab.Hold(PORT), cgroup() as folder, client(folder) as process:
+        attach(folder)  # skips where nothing can be attached
+        detach(folder)
+        bpftool("prog", "load", str(program), pin)
+        try:
+            bpftool("cgroup", "attach", str(folder), "connect4", "pinned", pin, "multi")
+            process.go(10)
+            attach(folder)
+            lab.equal("attached", process.go(40), (40, 0, 0))
+            lab.equal("named", [p["name"] for p in attached.listed(folder)["foreign_programs"]], ["foreign"])
+            detach(folder)
+            process.go(10)
+            lab.equal("connect() seen by the foreign program", counted(), 60)
+        finally:
+            os.unlink(pin)
+    return "60 of 60"
+
+
+def killed_half_way():
+    """At any of its system calls that matter: all of it is there, or nothing."""
+    lab.needs("strace")
+    lab.not_under_sanitizer("strace")
+    outcomes = []
+    with lab.Hold(PORT), cgroup() as folder, client(folder) as process:
+        attach(folder)
+        detach(folder)
+        places = [("bpf", n) for n in range(1, 400)] + [("mkdirat", 1), ("renameat", 1), ("close", 9)]
+        done_with = set()
+        for call, number in places:
+            if call in done_with:
+                continue
+            done = lab.run(["strace", "-o", "/dev/null", "-e", f"trace={call}",
+                            "-e", f"inject={call}:signal=KILL:when={number}", str(lab.HEADROOM), "attach", str(folder),
+                            "--sources", ",".join(SOURCES)])
+            if not done.status:  # so many calls there are not
+                done_with.add(call)
+            lab.wait_for(lambda: not any("new-" in p for p in attached.pinned(folder)), "half of it to go")
+            if attached.listed(folder):
+                outcomes.append("all")
+                before = spread_of()
+                process.go(4)
+                seen = spread_of()
+                lab.equal("attached: from 127.0.0.1", seen.get("127.0.0.1"), before.get("127.0.0.1"))
+                detach(folder)
+            else:
+                outcomes.append("nothing")
+                lab.equal(f"pinned after {call} {number}", attached.pinned(folder), [])
+    if not {"all", "nothing"} <= set(outcomes):
+        raise lab.Failed(f"never killed at the right time: {outcomes}")
+    return f"{len(outcomes)} times"
+
+
+def refusals():
+    """One line and status 2 for each mistake."""
+    with cgroup() as folder:
+        attach(folder)
+        for arguments, words in (
+                (["attach"], "expected a TARGET"), (["attach", str(folder), "a"], "one TARGET"),
+                (["attach", str(folder)], "nothing to spread over"),
+                (["attach", str(folder), "--sources", "auto"], "`auto` is for programs under the shim"),
+                (["attach", str(folder), "--sources", "127.0.0.2"], "is attached already"),
+                (["attach", "/tmp", "--sources", "127.0.0.2"], "is not a folder of cgroup v2"),
+                (["attach", "pid:0", "--sources", "127.0.0.2"], "is not a process id"),
+                (["attach", "none-such.service", "--sources", "127.0.0.2"], "no cgroup is called none-such.service"),
+                (["attach", "container:12345", "--sources", "127.0.0.2"], "at least 6 letters"),
+                (["attach", str(folder), "--sources", "127.0.0.2", "--spread", "wide"], "--spread"),
+                (["attach", str(folder), "--list"], "--list"), (["attach", "--json"], "--json"),
+                (["detach"], "expected one TARGET"), (["detach", "--all", "a"], "expected one TARGET")):
+            done = attached.headroom(*arguments)
+            lab.equal(f"{arguments}: status, stdout", (done.status, done.stdout), (2, ""))
+            if words not in done.stderr or len(done.stderr.splitlines()) != 1:
+                raise lab.Failed(f"{arguments}: {done.stderr}")
+        detach(folder)
+        done = attached.headroom("detach", str(folder))
+        lab.equal("detached twice", done.status, 2)
+    return "14 mistakes"
+
+
+def targets():
+    """pid:N, the name of a unit, container:ID."""
+    with lab.Hold(PORT), cgroup() as folder:
+        unit, container = folder / f"hr-test-{os.getpid()}.service", folder / f"docker-{os.getpid():064x}.scope"
+        for path, word in ((unit, unit.name), (container, f"container:{os.getpid():064x}"), (folder, None)):
+            path.mkdir(exist_ok=True)
+            try:
+                with client(path) as process:
+                    word = word or f"pid:{process.pid}"
+                    attach(word)
+                    lab.equal("listed", attached.listed(path) is not None, True)
+                    lab.equal("detach", attached.headroom("detach", word).status, 0)
+                    process.wait()
+            finally:
+                if path != folder:
+                    lab.wait_for(lambda: not (path / "cgroup.procs").read_text(), "an empty cgroup")
+                    path.rmdir()
+    return "3 kinds"
+
+
+def detach_all():
+    """Also where some cgroups are gone, or half attached; the folder of pins goes with the last."""
+    with cgroup() as one, cgroup() as other:
+        attach(one)
+        attach(other)
+        done = attached.headroom("detach", "--all")
+        lab.equal("detach --all", (done.status, done.stderr, len(done.stdout.splitlines())), (0, "", 2))
+        lab.equal("the folder of pins", attached.PINS.exists(), False)
+        done = attached.headroom("detach", "--all")
+        lab.equal("again", (done.status, done.stdout, done.stderr), (0, "", ""))
+        lab.equal("list", attached.headroom("attach", "--list").stdout, "nothing is attached\n")
+    return "2 cgroups"
+
+
+def at_once():
+    """Commands that run together wait for each other."""
+    with contextlib.ExitStack() as held:
+        folders = [held.enter_context(cgroup()) for _ in range(4)]
+        attach(folders[0])
+        detach(folders[0])
+        for _ in range(3):
+            for verb in (["attach", "--sources", "127.0.0.2"], ["detach"]):
+                started = [lab.Process([str(lab.HEADROOM), *verb, str(folder)]) for folder in folders]
+                for process in started:
+                    done = process.wait()
+                    lab.equal(f"{verb}: status, stderr", (done.status, done.stderr), (0, ""))
+            lab.equal("the folder of pins", attached.PINS.exists(), False)
+    return "4 commands, 6 times"
+
+
+def without_rights():
+    with cgroup() as folder:
+        attach(folder)
+        for arguments in (["attach", str(folder), "--sources", "127.0.0.2"], ["attach", "--list"], ["detach", "--all"]):
+            done = lab.run(["setpriv", "--reuid", "65534", "--clear-groups", "--inh-caps", "-all",
+                            str(lab.HEADROOM), *arguments])
+            lab.equal("status, stdout", (done.status, done.stdout), (2, ""))
+            if "needs root, or CAP_BPF" not in done.stderr or len(done.stderr.splitlines()) != 1:
+                raise lab.Failed(done.stderr)
+        lab.equal("still attached", attached.listed(folder) is not None, True)
+    return "one line"
+
+
+def nested():
+    """The inner cgroup's programs come first; the outer's find a source and step aside."""
+    with lab.Hold(PORT), cgroup() as outer, cgroup(outer) as inner, client(inner) as process:
+        attach(outer, sources=["127.0.0.20"])
+        lab.equal("outer", process.go(10), (10, 0, 0))
+        attach(inner, sources=["127.0.0.21"])
+        lab.equal("both", process.go(10), (10, 0, 0))
+        lab.equal("from", spread_of(), {"127.0.0.20": 10, "127.0.0.21": 10})
+        lab.equal("seen beside it", len(attached.listed(inner)["foreign_programs"]), 2)
+        detach(inner)
+        lab.equal("outer again", process.go(10), (10, 0, 0))
+        lab.equal("from", spread_of(), {"127.0.0.20": 20, "127.0.0.21": 10})
+    return "two attachments"
+
+
+def ends_with_its_cgroup():
+    with cgroup() as folder:
+        attach(folder)
+        number = folder.stat().st_ino
+        folder.rmdir()
+        lab.wait_for(lambda: attached.headroom("attach", "--list").stdout.find(str(folder)) < 0, "the list")
+        left = sorted(attached.PINS.glob(f"*-{number}*")) if attached.PINS.exists() else []
+        lab.equal("pinned", left, [])
+        folder.mkdir()
+    return "nothing left"
+
+
+def mapped():
+    return fills(lambda folder: client(folder, "attach_client", "::ffff:127.0.0.1"))
+
+
+lab.main([
+    ("a program of glibc", functools.partial(fills, lambda folder: client(folder))),
+    ("a static program without libc", raw),
+    ("a program of musl", musl),
+    ("python", functools.partial(fills, python())),
+    ("IPv4-mapped", mapped),
+    ("IPv6", ipv6),
+    ("threads", threads),
+    ("rule file", rules),
+    ("sticky as under the shim", sticky),
+    ("spill", spill),
+    ("a source of the program's own", own_source),
+    ("sources that are not here", foreign_source),
+    ("the same socket again", same_socket_again),
+    ("refused", refusal),
+    ("counts", counts),
+    ("counts of resets", counts_of_resets),
+    ("nested", nested),
+    ("a foreign program", foreign_program),
+    ("killed half way", killed_half_way),
+    ("mistakes", refusals),
+    ("targets", targets),
+    ("detach --all", detach_all),
+    ("commands at once", at_once),
+    ("without rights", without_rights),
+    ("a cgroup that goes", ends_with_its_cgroup),
+])
