@@ -47,9 +47,9 @@ struct attach_config {
 	__u32 capacity; /* ports of the range that connect() can take */
 	__u16 low, high;
 	__u16 own_low, own_high; /* 0: the kernel chooses the port */
-	__u32 maker_pid;
-	__u64 lost;   /* pairs that had no room in the map */
-	__u64 made_s; /* Unix time */
+	__u32 own_capacity;      /* of these, less the reserved ones */
+	__u64 lost;              /* pairs that had no room in the map */
+	__u64 made_s;            /* Unix time */
 	char target[ATTACH_TARGET_MAX];
 };
 
@@ -59,6 +59,13 @@ struct attach_pair {
 	struct attach_address source, to; /* `to` and port all zero: the source, whatever the destination */
 	__u16 port;                       /* host order */
 	__u16 protocol;
+	__u32 own_ports; /* 1: with a port of config.own_low to own_high, which are counted by themselves */
+};
+
+/* A port that a processor is about to take: another may look for one meanwhile. */
+struct attach_reservation {
+	struct attach_pair pair;
+	__u32 port;
 	__u32 reserved_zero;
 };
 
@@ -87,7 +94,7 @@ struct attach_socket {
 	__u8 under_way;
 	__u8 reserved_zero;
 	__u16 port_before_be; /* of an attempt before */
-	__u16 reserved_zero_too;
+	__u16 own_port;       /* host order */
 };
 
 #endif

@@ -36,6 +36,15 @@ static int explain(char *reason, const char *what, int error)
 	return error;
 }
 
+static int fill_reserved(int map, const struct attach_plan *plan)
+{
+	int rc = 0;
+
+	for (__u32 word = 0; !rc && plan->config.own_low && word < 65536 / 64; word++)
+		rc = bpf_map_update_elem(map, &word, &plan->reserved[word], BPF_ANY);
+	return rc;
+}
+
 static int fill(struct attach_bpf *programs, const struct attach_plan *plan)
 {
 	int rules = bpf_map__fd(programs->maps.rules), sources = bpf_map__fd(programs->maps.sources);
@@ -46,7 +55,7 @@ static int fill(struct attach_bpf *programs, const struct attach_plan *plan)
 		rc = bpf_map_update_elem(rules, &i, &plan->rules[i], BPF_ANY);
 	for (__u32 i = 0; !rc && i < plan->source_count; i++)
 		rc = bpf_map_update_elem(sources, &i, &plan->sources[i], BPF_ANY);
-	return rc;
+	return rc ? rc : fill_reserved(bpf_map__fd(programs->maps.reserved), plan);
 }
 
 static int attach_programs(struct attach_bpf *programs, const struct attach_target *target, char *reason)
@@ -152,6 +161,7 @@ static int load_and_attach(struct attach_bpf *programs, const struct attach_plan
 	int tell = -1;
 
 	bpf_map__set_max_entries(programs->maps.sources, plan->source_count ? plan->source_count : 1);
+	programs->rodata->with_own_ports = plan->config.own_low != 0;
 	int rc = attach_bpf__load(programs);
 	if (rc)
 		return explain(reason, "the kernel refused the programs", rc);

@@ -10,7 +10,7 @@ _headroom_options() {
 	report) echo '--name --to --running --sort --state-dir --json --html --help' ;;
 	top) echo '--once --delay --sort --filter --host --state-dir --help' ;;
 	export) echo '--listen --textfile --interval --host --top --per-pid --state-dir --help' ;;
-	attach) echo '--sources --spread --strict --config --list --json --help' ;;
+	attach) echo '--sources --spread --strict --own-ports --force --config --list --json --help' ;;
 	detach) echo '--all --help' ;;
 	explain) echo '--help' ;;
 	config) echo '--help' ;;

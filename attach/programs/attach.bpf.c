@@ -4,25 +4,15 @@
  * bpf_bind() to port 0 has the meaning of IP_BIND_ADDRESS_NO_PORT (BIND_FORCE_ADDRESS_NO_PORT, __inet_bind()
  * in net/ipv4/af_inet.c): the port comes with connect(), for the four values. Whatever fails here, the socket
  * is left as it was and connect() goes on: both always return 1. */
-#include "attach/programs/choose.h"
 #include "attach/programs/ends.h"
+#include "attach/programs/own_port.h"
 
 char LICENSE[] SEC("license") = "GPL";
 
-enum { LET_PASS = 1, TRIES = 3, BIND_FAILED_NS_BITS = 33 /* 8.6 s */ };
+enum { LET_PASS = 1, TRIES = 3 };
 
-/* <linux/in.h> and <linux/in6.h> want the C library's. */
-struct ipv4_name {
-	__u16 family, port_be;
-	__u32 address_be;
-	__u8 zero[8];
-};
-struct ipv6_name {
-	__u16 family, port_be;
-	__u32 flow;
-	__u32 address_be[4];
-	__u32 scope;
-};
+/* Where it is 0 the verifier leaves out what chooses ports: Linux before 6.1 does not load that. */
+const volatile __u32 with_own_ports = 0;
 
 static __always_inline int is_mapped(const struct attach_address *a)
 {
@@ -124,36 +114,13 @@ static __always_inline int has_own_source(struct bpf_sock *sk, const struct atta
 	       c != before->pair.source.words_be[2] || d != before->pair.source.words_be[3];
 }
 
-static __always_inline int bind_source(struct bpf_sock_addr *ctx, const struct attach_address *source)
-{
-	if (ctx->family == FAMILY_INET) {
-		struct ipv4_name name = { .family = FAMILY_INET, .address_be = source->words_be[3] };
-		return (int)bpf_bind(ctx, (struct sockaddr *)&name, sizeof(name));
-	}
-	struct ipv6_name name = { .family = FAMILY_INET6 };
-	__builtin_memcpy(name.address_be, source, sizeof(name.address_be));
-	return (int)bpf_bind(ctx, (struct sockaddr *)&name, sizeof(name));
-}
-
-/* The address is not one of this namespace, or cannot be bound to: others are tried for some seconds. */
-static __always_inline void set_source_aside(const struct ask *ask)
-{
-	struct attach_pair whole = { .netns_cookie = ask->pair.netns_cookie, .source = ask->pair.source };
-	struct attach_counts *counts = counts_of(&whole);
-
-	if (!counts)
-		return;
-	__sync_fetch_and_add(&counts->other, 1);
-	counts->failing_until_ns = ask->now_ns + (1ull << BIND_FAILED_NS_BITS);
-}
-
 /* What an earlier connect() on the socket got from here: binding to the unset address takes it away. */
 static __always_inline int leave_alone(struct bpf_sock_addr *ctx, int had_source)
 {
 	struct attach_address unset = {};
 
 	if (had_source)
-		bind_source(ctx, &unset);
+		bind_source(ctx, &unset, 0);
 	return ATTACH_LEFT_ALONE;
 }
 
@@ -162,11 +129,32 @@ static __always_inline int bind_to_one(struct bpf_sock_addr *ctx, struct ask *as
 	for (int n = 0; n < TRIES; n++) {
 		if (choose(ctx, ask) == NO_SOURCE)
 			return leave_alone(ctx, had_source);
-		if (!bind_source(ctx, &ask->pair.source))
+		if (!bind_source(ctx, &ask->pair.source, 0))
 			return ATTACH_BOUND;
 		set_source_aside(ask);
 	}
 	return leave_alone(ctx, had_source);
+}
+
+/* A port of our own; afterwards `ask` is again what it was, but for the source. */
+static __always_inline __u16 take_own_port(struct bpf_sock_addr *ctx, struct ask *ask,
+					   const struct attach_config *all)
+{
+	__u16 port = 0;
+
+	ask->pair.own_ports = 1;
+	ask->low = all->own_low;
+	ask->high = all->own_high;
+	ask->capacity = all->own_capacity;
+	for (int n = 0; n < TRIES && !port; n++)
+		port = own_port_take(ctx, ask);
+	if (port)
+		return port;
+	ask->pair.own_ports = 0;
+	ask->low = all->low;
+	ask->high = all->high;
+	ask->capacity = all->capacity;
+	return 0;
 }
 
 static __always_inline void take_rule(struct ask *ask, const struct attach_rule *rule)
@@ -179,7 +167,7 @@ static __always_inline void take_rule(struct ask *ask, const struct attach_rule 
 	ask->count = span->count + (is_loopback(&ask->pair.to) ? span->loopback : 0);
 }
 
-static __always_inline void remember(struct bpf_sock_addr *ctx, struct ask *ask, int kind)
+static __always_inline void remember(struct bpf_sock_addr *ctx, struct ask *ask, int kind, __u16 own_port)
 {
 	struct attach_socket *known;
 
@@ -190,6 +178,7 @@ static __always_inline void remember(struct bpf_sock_addr *ctx, struct ask *ask,
 		return;
 	known->pair = ask->pair;
 	known->kind = (__u8)kind;
+	known->own_port = own_port;
 }
 
 static __always_inline int connecting(struct bpf_sock_addr *ctx, struct ask *ask)
@@ -198,6 +187,7 @@ static __always_inline int connecting(struct bpf_sock_addr *ctx, struct ask *ask
 	struct bpf_sock *sk = ctx->sk;
 	struct attach_socket *before;
 	struct attach_rule *rule;
+	__u16 own_port = 0;
 	__u32 number;
 	int kind;
 
@@ -216,8 +206,10 @@ static __always_inline int connecting(struct bpf_sock_addr *ctx, struct ask *ask
 	ask->capacity = all->capacity;
 	ask->low = all->low;
 	ask->high = all->high;
-	kind = bind_to_one(ctx, ask, before && before->kind == ATTACH_BOUND);
-	remember(ctx, ask, kind);
+	if (with_own_ports && ask->spread != ATTACH_SPILL)
+		own_port = take_own_port(ctx, ask, all);
+	kind = own_port ? ATTACH_OWN_PORT : bind_to_one(ctx, ask, before && before->kind == ATTACH_BOUND);
+	remember(ctx, ask, kind, own_port);
 	return LET_PASS;
 }
 

@@ -13,6 +13,8 @@ enum {
 	NO_SOURCE = -1,
 	FIRST_LOOKS = 2, /* at low use all there are */
 	MORE_LOOKS = 8,
+	FULL_OWN_NS = 100000000,  /* that all ports of our own were taken is asked again after this */
+	BIND_FAILED_NS_BITS = 33, /* 8.6 s */
 	STICKY_MAX = ATTACH_STICKY_MAX,
 };
 
@@ -268,6 +270,26 @@ __noinline int choose_sticky(struct ask *ask)
 	return best;
 }
 
+/* The address is not one of this namespace, or cannot be bound to: others are tried for some seconds. */
+static __always_inline void set_source_aside(const struct ask *ask)
+{
+	struct attach_pair whole = { .netns_cookie = ask->pair.netns_cookie, .source = ask->pair.source };
+	struct attach_counts *counts = counts_of(&whole);
+
+	if (!counts)
+		return;
+	__sync_fetch_and_add(&counts->other, 1);
+	counts->failing_until_ns = ask->now_ns + (1ull << BIND_FAILED_NS_BITS);
+}
+
+static __always_inline void set_full(const struct ask *ask)
+{
+	struct attach_counts *counts = counts_of(&ask->pair);
+
+	if (counts)
+		counts->full_until_ns = ask->now_ns + FULL_OWN_NS;
+}
+
 /* Return: a number of the list, NO_SOURCE: the kernel's choice. The source is put in `ask`. */
 static __always_inline int choose(struct bpf_sock_addr *ctx, struct ask *ask)
 {
@@ -279,7 +301,8 @@ static __always_inline int choose(struct bpf_sock_addr *ctx, struct ask *ask)
 		number = choose_spill(ctx, ask);
 	else
 		number = choose_even(ctx, ask);
-	if (number == NO_SOURCE && ask->strict && ask->count && ask->spread != ATTACH_SPILL)
+	if (number == NO_SOURCE && ask->strict && !ask->pair.own_ports && ask->count &&
+	    ask->spread != ATTACH_SPILL)
 		number = (int)(bpf_get_prandom_u32() % ask->count);
 	if (number == NO_SOURCE || !put_source(ask, (__u32)number))
 		return NO_SOURCE;

@@ -125,6 +125,8 @@ int BPF_PROG(state_changed, struct sock *sk, int old, int new)
 		return 0;
 	if (known->under_way) {
 		known->under_way = 0;
+		if (known->kind == ATTACH_OWN_PORT)
+			reservation_end(&known->pair, known->own_port);
 		__sync_fetch_and_add(&counts->under_way, -1);
 		if (new == STATE_CLOSE) {
 			enter_refusal(counts, known, BPF_CORE_READ(sk, sk_err),

@@ -56,6 +56,22 @@ struct {
 	__type(value, struct attach_address);
 } naturals SEC(".maps");
 
+/* ip_local_reserved_ports, a bit for each port; filled where ports are chosen here. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 65536 / 64);
+	__type(key, __u32);
+	__type(value, __u64);
+} reserved SEC(".maps");
+
+/* When each was made. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 4096);
+	__type(key, struct attach_reservation);
+	__type(value, __u64);
+} reservations SEC(".maps");
+
 static const struct attach_counts no_counts;
 
 static __always_inline struct attach_config *the_config(void)
@@ -113,6 +129,15 @@ static __always_inline void counts_add_time_wait(struct attach_counts *counts, _
 	counts_refresh(counts, second);
 	__sync_fetch_and_add(&counts->buckets[second % ATTACH_BUCKETS], 1);
 	__sync_fetch_and_add(&counts->time_wait, 1);
+}
+
+/* What a socket that is bound, and is not found by look-ups yet, keeps from others. */
+static __always_inline void reservation_end(const struct attach_pair *pair, __u16 port)
+{
+	struct attach_reservation key = { .port = port };
+
+	__builtin_memcpy(&key.pair, pair, sizeof(*pair));
+	bpf_map_delete_elem(&reservations, &key);
 }
 
 #endif

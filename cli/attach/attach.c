@@ -16,7 +16,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
 static const char usage[] =
 	"usage: headroom attach TARGET --sources LIST [OPTION...]\n"
@@ -37,6 +36,9 @@ static const char usage[] =
 	"      --strict            never the kernel's own source when all of these are full\n"
 	"  -c, --config FILE       the rule file of the shim: destinations, sources, spread,\n"
 	"                          strict and off are taken from it\n"
+	"      --own-ports LO-HI   take ports of this range first, outside the ephemeral one:\n"
+	"                          so many more for each source, and no search in connect()\n"
+	"      --force             also a range that overlaps the ephemeral one\n"
 	"      --list              what is attached, what it counted, and which programs of\n"
 	"                          others are at the same cgroup\n"
 	"      --json              with --list: as JSON\n"
@@ -45,8 +47,8 @@ static const char usage[] =
 	"Exit status: 0 done; 2 a mistake in the options, or something is missing.\n";
 
 struct attach {
-	const char *sources, *spread, *config;
-	bool strict, list, json;
+	const char *sources, *spread, *config, *own_ports;
+	bool strict, list, json, force;
 	struct arena arena;
 	struct settings settings;
 };
@@ -68,6 +70,12 @@ static int take_option(void *context, int option)
 	case 't':
 		attach->strict = true;
 		break;
+	case 'o':
+		attach->own_ports = optarg;
+		break;
+	case 'f':
+		attach->force = true;
+		break;
 	case 'l':
 		attach->list = true;
 		break;
@@ -83,6 +91,8 @@ static int take_options(struct attach *attach, int argc, char **argv)
 	static const struct option known[] = {
 		{ "config", required_argument, NULL, 'c' }, { "sources", required_argument, NULL, 's' },
 		{ "spread", required_argument, NULL, 'p' }, { "strict", no_argument, NULL, 't' },
+		{ "own-ports", required_argument, NULL, 'o' },
+		{ "force", no_argument, NULL, 'f' },
 		{ "list", no_argument, NULL, 'l' },         { "json", no_argument, NULL, 'j' },
 		{ "help", no_argument, NULL, 'h' },         { NULL, 0, NULL, 0 }
 	};
@@ -143,7 +153,7 @@ static int plan_and_attach(struct attach *attach, const char *word)
 		return complain("attach", "%s", strerror(ENOMEM));
 	if (!attach_plan_make(&attach->settings, plan, &complaint))
 		status = complain(*complaint.place ? complaint.place : "attach", "%s", complaint.reason);
-	else if (attach_lacks(false, reason))
+	else if (attach_lacks(attach->own_ports, reason))
 		status = complain("attach", "%s", reason);
 	else if (!attach_target_find(word, &target, reason))
 		status = complain(word, "%s", reason);
@@ -151,9 +161,8 @@ static int plan_and_attach(struct attach *attach, const char *word)
 		status = complain(word, "too long a path");
 	if (!status) {
 		strcpy(plan->config.target, target.path);
-		plan->config.maker_pid = (__u32)getpid();
 		plan->config.made_s = (__u64)time(NULL);
-		status = surroundings_take(plan, &target);
+		status = surroundings_take(plan, &target, attach->own_ports, attach->force);
 	}
 	if (!status)
 		status = attach_to(plan, &target);
@@ -170,12 +179,15 @@ int verb_attach(int argc, char **argv)
 	if (status)
 		return status;
 	if (attach.list) {
-		if (optind < argc || attach.sources || attach.spread || attach.config || attach.strict)
+		if (optind < argc || attach.sources || attach.spread || attach.config || attach.strict ||
+		    attach.own_ports || attach.force)
 			return complain("--list", "goes with --json only");
 		return list_attached(attach.json);
 	}
 	if (attach.json)
 		return complain("--json", "goes with --list");
+	if (attach.force && !attach.own_ports)
+		return complain("--force", "goes with --own-ports");
 	if (optind == argc)
 		return complain("attach",
 				"expected a TARGET: a cgroup folder, a unit, pid:N or container:ID");

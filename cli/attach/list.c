@@ -79,9 +79,10 @@ static void print_pair(const struct attach_seen_pair *seen)
 		       text_of(&seen->pair.source, source), (uint64_t)c->other);
 		return;
 	}
-	printf("  %s from %s: %" PRIu64 " open, %u time-wait, %" PRIu64 " opened",
-	       text_of_end(&seen->pair, to), text_of(&seen->pair.source, source), (uint64_t)c->open,
-	       seen->time_wait, (uint64_t)c->opened);
+	printf("  %s from %s%s: %" PRIu64 " open, %u time-wait, %" PRIu64 " opened",
+	       text_of_end(&seen->pair, to), text_of(&seen->pair.source, source),
+	       seen->pair.own_ports ? ", own ports" : "", (uint64_t)c->open, seen->time_wait,
+	       (uint64_t)c->opened);
 	for (size_t i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++)
 		if (reasons[i].count)
 			printf(", %" PRIu64 " %s", reasons[i].count, reasons[i].word);
@@ -113,6 +114,8 @@ static void print_seen(const struct attach_seen *seen)
 		printf(", %u rules", seen->config.rules);
 	if (last->spread != ATTACH_OFF)
 		printf(", spread %s", spread_name((enum spread)last->spread));
+	if (seen->config.own_low)
+		printf(", own ports %u-%u", seen->config.own_low, seen->config.own_high);
 	printf("\n");
 	print_totals(seen);
 	for (unsigned i = 0; i < seen->foreign_count; i++) {
@@ -137,6 +140,7 @@ static void json_pair(struct json *json, const struct attach_seen_pair *seen)
 	json_number(json, "netns", c->netns_inode);
 	json_text(json, "source", text_of(&seen->pair.source, source));
 	json_text(json, "destination", text_of_end(&seen->pair, to));
+	json_bool(json, "own_ports", seen->pair.own_ports);
 	json_number(json, "open", c->open);
 	json_number(json, "time_wait", seen->time_wait);
 	json_number(json, "opened", c->opened);
@@ -159,6 +163,8 @@ static void json_seen(struct json *json, const struct attach_seen *seen)
 	json_number(json, "sources", sources_of(seen));
 	json_number(json, "rules", seen->config.rules);
 	json_text(json, "spread", spread_name((enum spread)seen->rules[seen->config.rules - 1].spread));
+	json_number(json, "own_ports_low", seen->config.own_low);
+	json_number(json, "own_ports_high", seen->config.own_high);
 	json_number(json, "lost", seen->config.lost);
 	json_open(json, "foreign_programs", '[');
 	for (unsigned i = 0; i < seen->foreign_count; i++) {

@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -64,23 +65,88 @@ static void warn_of_foreign(const struct attach_plan *plan)
 			 count, plan->source_count, first);
 }
 
-int surroundings_take(struct attach_plan *plan, const struct attach_target *target)
+static void take_reserved(unsigned long first, unsigned long last, void *plan)
+{
+	for (unsigned long port = first; port <= last && port <= UINT16_MAX; port++)
+		((struct attach_plan *)plan)->reserved[port / 64] |= 1ull << port % 64;
+}
+
+static bool parse_range(const char *text, uint16_t *low, uint16_t *high)
+{
+	char *end;
+	unsigned long first = strtoul(text, &end, 10), last;
+
+	if (end == text || *end != '-' || end[1] < '0' || end[1] > '9' || *text < '0' || *text > '9')
+		return false;
+	last = strtoul(end + 1, &end, 10);
+	*low = (uint16_t)first;
+	*high = (uint16_t)last;
+	return !*end && first <= last && last <= UINT16_MAX;
+}
+
+/* What the ephemeral range and the ports of our own have in common. */
+static unsigned overlap(const struct attach_config *config)
+{
+	int first = config->low > config->own_low ? config->low : config->own_low;
+	int last = config->high < config->own_high ? config->high : config->own_high;
+
+	return last >= first ? (unsigned)(last - first + 1) : 0;
+}
+
+static int take_own_ports(struct attach_plan *plan, const char *text, bool force)
+{
+	enum { FIRST_UNPRIVILEGED = 1024 }; /* below, bind() needs CAP_NET_BIND_SERVICE of the program */
+	struct attach_config *config = &plan->config;
+	unsigned common;
+
+	if (!text)
+		return STATUS_FINE;
+	if (!parse_range(text, &config->own_low, &config->own_high))
+		return complain("--own-ports", "`%s` is not a range of ports, LO-HI", text);
+	if (config->own_low < FIRST_UNPRIVILEGED)
+		return complain("--own-ports", "%u: ports below 1024 are for servers", config->own_low);
+	common = overlap(config);
+	if (common && !force)
+		return complain("--own-ports",
+				"%u of these ports are in the ephemeral range %u-%u: while one is used here, "
+				"connect() "
+				"of every other program in this network passes it over; --force takes them "
+				"all the same",
+				common, config->low, config->high);
+	port_range_each_reserved(take_reserved, plan);
+	for (unsigned port = config->own_low; port <= config->own_high; port++)
+		config->own_capacity += !(plan->reserved[port / 64] >> port % 64 & 1);
+	if (!config->own_capacity)
+		return complain("--own-ports", "all of these ports are in ip_local_reserved_ports");
+	return STATUS_FINE;
+}
+
+static int look_around(struct attach_plan *plan, const char *own_ports, bool force)
 {
 	struct port_range range;
-	int back = go_where(attach_target_process(target->path));
-	bool read = port_range_read(&range);
 
-	warn_of_foreign(plan);
-	if (back >= 0) {
-		if (setns(back, CLONE_NEWNET))
-			complain("attach", "cannot go back to the own network namespace: %s",
-				 strerror(errno));
-		close(back);
-	}
-	if (!read)
+	if (!port_range_read(&range))
 		return complain("attach", "/proc/sys/net/ipv4/ip_local_port_range cannot be read");
 	plan->config.low = range.low;
 	plan->config.high = range.high;
 	plan->config.capacity = port_range_capacity(&range);
-	return STATUS_FINE;
+	int status = take_own_ports(plan, own_ports, force);
+	if (!status)
+		warn_of_foreign(plan);
+	return status;
+}
+
+int surroundings_take(struct attach_plan *plan, const struct attach_target *target, const char *own_ports,
+		      bool force)
+{
+	int back = go_where(attach_target_process(target->path));
+	int status = look_around(plan, own_ports, force);
+
+	if (back >= 0) {
+		if (setns(back, CLONE_NEWNET))
+			status = complain("attach", "cannot go back to the own network namespace: %s",
+					  strerror(errno));
+		close(back);
+	}
+	return status;
 }

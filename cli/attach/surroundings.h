@@ -7,11 +7,15 @@
 #include "attach/target.h"
 
 /**
- * surroundings_take() - put the ephemeral range into a plan, and warn of sources that are no addresses there
+ * surroundings_take() - put the ephemeral range and the ports of our own into a plan, and warn of sources
+ * that are no addresses there
+ * @own_ports:	"LO-HI", or NULL
+ * @force:	it may overlap the ephemeral range
  *
  * Of the first process found; of this one's namespace while there is none.
  * Return: STATUS_FINE, or STATUS_USAGE after a complaint
  */
-int surroundings_take(struct attach_plan *plan, const struct attach_target *target);
+int surroundings_take(struct attach_plan *plan, const struct attach_target *target, const char *own_ports,
+		      bool force);
 
 #endif

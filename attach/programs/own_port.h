@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only
+/* own_port - a port that no socket has towards the destination, from a range that connect() never takes from.
+ *
+ * connect() looks for a port itself only where the socket has none, and passes over each that a bind() has
+ * taken in its network namespace; so both stay out of each other's way while the ranges are apart. With
+ * SO_REUSEADDR a port can be bound once for each destination; then connect() checks that one tuple and looks
+ * for nothing. */
+#ifndef HEADROOM_ATTACH_PROGRAMS_OWN_PORT_H
+#define HEADROOM_ATTACH_PROGRAMS_OWN_PORT_H
+
+#include "attach/programs/binding.h"
+#include "attach/programs/choose.h"
+
+enum {
+	PORTS_AT_ONCE = 128, /* that the verifier sees */
+	ROUNDS = 65536 / PORTS_AT_ONCE,
+	STRIDES = 16,
+	SOCKET_LEVEL = 1,  /* SOL_SOCKET */
+	REUSE_ADDRESS = 2, /* SO_REUSEADDR */
+	IN_USE = -98,      /* EADDRINUSE */
+	RESERVED_NS = SECOND_NS,
+};
+
+/* Primes larger than any range: steps of these come to each port once. A walk from port to port would get
+ * longer and longer where the ports in use form blocks. */
+static const __u32 strides[STRIDES] = { 65537, 65539, 65543, 65551, 65557, 65563, 65579, 65581,
+					65587, 65599, 65609, 65617, 65629, 65633, 65647, 65651 };
+
+struct walk {
+	__u32 start, stride, size;
+	__u32 port; /* found */
+};
+
+static __always_inline int is_reserved(__u32 port)
+{
+	__u32 word = port / 64;
+	__u64 *bits = bpf_map_lookup_elem(&reserved, &word);
+
+	return bits && *bits >> (port % 64) & 1;
+}
+
+static __always_inline int reserve(const struct ask *ask, __u32 port)
+{
+	struct attach_reservation key = { .port = port };
+	__u64 *made;
+
+	__builtin_memcpy(&key.pair, &ask->pair, sizeof(key.pair));
+	if (!bpf_map_update_elem(&reservations, &key, &ask->now_ns, BPF_NOEXIST))
+		return 1;
+	/* Of a connect() that ended before it began, for want of a route say. */
+	made = bpf_map_lookup_elem(&reservations, &key);
+	if (!made || ask->now_ns - *made < RESERVED_NS || *made > ask->now_ns)
+		return 0;
+	bpf_map_delete_elem(&reservations, &key);
+	return !bpf_map_update_elem(&reservations, &key, &ask->now_ns, BPF_NOEXIST);
+}
+
+/* Some ports of a walk. Return: 1 if one was found and bound to, 0 if none of these can be, or an error of
+ * bind() that is of the source and not of the port. */
+__noinline int own_ports_try(struct bpf_sock_addr *ctx, struct ask *ask, struct walk *walk, __u32 round)
+{
+	int error;
+
+	if (!ask || !walk || !walk->size)
+		return 0;
+	for (__u32 n = 0; n < PORTS_AT_ONCE; n++) {
+		__u32 index = round * PORTS_AT_ONCE + n;
+		if (index >= walk->size)
+			break;
+		__u32 port = ask->low + (__u32)((walk->start + (__u64)index * walk->stride) % walk->size);
+		if (is_reserved(port) || port_taken(ctx, ask, (__u16)port) || !reserve(ask, port))
+			continue;
+		error = bind_source(ctx, &ask->pair.source, (__u16)port);
+		if (!error) {
+			walk->port = port;
+			return 1;
+		}
+		reservation_end(&ask->pair, (__u16)port);
+		if (error != IN_USE)
+			return error;
+	}
+	return 0;
+}
+
+/* Return: the port that the socket is bound to now, or 0. The source is put in `ask`. */
+static __always_inline __u16 own_port_take(struct bpf_sock_addr *ctx, struct ask *ask)
+{
+	struct walk walk = { .start = bpf_get_prandom_u32() % 65536,
+			     .size = (__u32)ask->high - ask->low + 1 };
+	int before = 0, one = 1, result = 0;
+
+	walk.stride = strides[bpf_get_prandom_u32() % STRIDES];
+	if (choose(ctx, ask) == NO_SOURCE)
+		return 0;
+	if (bpf_getsockopt(ctx, SOCKET_LEVEL, REUSE_ADDRESS, &before, sizeof(before)) ||
+	    bpf_setsockopt(ctx, SOCKET_LEVEL, REUSE_ADDRESS, &one, sizeof(one)))
+		return 0;
+	for (__u32 round = 0; round < ROUNDS && !result; round++) {
+		if (round * PORTS_AT_ONCE >= walk.size)
+			break;
+		result = own_ports_try(ctx, ask, &walk, round);
+	}
+	if (result == 1)
+		return (__u16)walk.port;
+	bpf_setsockopt(ctx, SOCKET_LEVEL, REUSE_ADDRESS, &before, sizeof(before));
+	if (result < 0)
+		set_source_aside(ask);
+	else
+		set_full(ask);
+	return 0;
+}
+
+#endif
