@@ -48,6 +48,7 @@ struct attach_config {
 	__u16 low, high;
 	__u16 own_low, own_high; /* 0: the kernel chooses the port */
 	__u32 own_capacity;      /* of these, less the reserved ones */
+	__u64 aside_until_ns;    /* before this some source is set aside for all destinations */
 	__u64 lost;              /* pairs that had no room in the map */
 	__u64 made_s;            /* Unix time */
 	char target[ATTACH_TARGET_MAX];
@@ -76,8 +77,11 @@ struct attach_counts {
 	__u64 refused, timed_out, unreachable, full, given_up, other; /* failed, by reason */
 	__u64 open;                                                   /* now */
 	__u64 under_way;                                              /* connect() not answered yet */
+	__u64 looked_ns;                                              /* when ports were looked up last */
+	__u32 looked;                                                 /* ports in use, as far as that told */
 	__u32 failures_in_a_row;
 	__u32 netns_inode;
+	__u32 reserved_zero;
 	__u32 time_wait; /* sum of the buckets that count, as of `second` */
 	__u32 second;
 	__u32 buckets[ATTACH_BUCKETS];

@@ -203,6 +203,7 @@ static __always_inline int connecting(struct bpf_sock_addr *ctx, struct ask *ask
 		return LET_PASS;
 	ask->pair.netns_cookie = bpf_get_netns_cookie(ctx);
 	ask->now_ns = bpf_ktime_get_ns();
+	ask->some_aside = all->aside_until_ns > ask->now_ns;
 	ask->capacity = all->capacity;
 	ask->low = all->low;
 	ask->high = all->high;

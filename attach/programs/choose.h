@@ -13,6 +13,7 @@ enum {
 	NO_SOURCE = -1,
 	FIRST_LOOKS = 2, /* at low use all there are */
 	MORE_LOOKS = 8,
+	LOOK_EVERY_NS = 10000000,
 	FULL_OWN_NS = 100000000,  /* that all ports of our own were taken is asked again after this */
 	BIND_FAILED_NS_BITS = 33, /* 8.6 s */
 	STICKY_MAX = ATTACH_STICKY_MAX,
@@ -27,7 +28,7 @@ struct ask {
 	__u16 low, high; /* of the ports that are looked at */
 	__u8 spread, strict;
 	__u8 v4;
-	__u8 reserved_zero;
+	__u8 some_aside;
 };
 
 static __always_inline int put_source(struct ask *ask, __u32 number)
@@ -79,22 +80,16 @@ __noinline int ports_taken(struct bpf_sock_addr *ctx, struct ask *ask, __u32 loo
 	return taken;
 }
 
-/* Makes a source that of `ask`. Return: its ports in use as far as they were counted, or NOT_NOW. */
-__noinline __u32 counted_load(struct ask *ask, __u32 number)
+static __always_inline int is_aside(const struct ask *ask)
 {
-	struct attach_pair whole = {};
-	struct attach_counts *counts;
+	struct attach_pair whole = { .netns_cookie = ask->pair.netns_cookie, .source = ask->pair.source };
+	struct attach_counts *counts = bpf_map_lookup_elem(&pairs, &whole);
 
-	if (!ask || !put_source(ask, number))
-		return NOT_NOW;
-	whole.netns_cookie = ask->pair.netns_cookie;
-	whole.source = ask->pair.source;
-	counts = bpf_map_lookup_elem(&pairs, &whole);
-	if (counts && counts->failing_until_ns > ask->now_ns)
-		return NOT_NOW;
-	counts = bpf_map_lookup_elem(&pairs, &ask->pair);
-	if (!counts)
-		return 0;
+	return counts && counts->failing_until_ns > ask->now_ns;
+}
+
+static __always_inline __u32 load_of(const struct ask *ask, struct attach_counts *counts)
+{
 	if (counts->full_until_ns > ask->now_ns || counts->failing_until_ns > ask->now_ns)
 		return NOT_NOW;
 	counts_refresh(counts, (__u32)(ask->now_ns / SECOND_NS));
@@ -104,17 +99,38 @@ __noinline __u32 counted_load(struct ask *ask, __u32 number)
 	       (__u32)counts->under_way * (counts->opened ? 1 : 4);
 }
 
-/* Return: the load of a source, with some ports looked up. */
+/* Makes a source that of `ask`. Return: its ports in use as far as they were counted, or NOT_NOW. */
+__noinline __u32 counted_load(struct ask *ask, __u32 number)
+{
+	struct attach_counts *counts;
+
+	if (!ask || !put_source(ask, number) || (ask->some_aside && is_aside(ask)))
+		return NOT_NOW;
+	counts = bpf_map_lookup_elem(&pairs, &ask->pair);
+	return counts ? load_of(ask, counts) : 0;
+}
+
+/* Return: the load of a source, with some ports looked up; not again while that is new and was far from full.
+ */
 __noinline __u32 looked_load(struct bpf_sock_addr *ctx, struct ask *ask, __u32 number, __u32 looks)
 {
+	struct attach_counts *counts;
 	__u32 load, taken;
 
-	if (!ask)
+	if (!ask || !looks || !put_source(ask, number) || (ask->some_aside && is_aside(ask)))
 		return NOT_NOW;
-	load = counted_load(ask, number);
-	if (load == NOT_NOW || !looks)
+	counts = bpf_map_lookup_elem(&pairs, &ask->pair);
+	load = counts ? load_of(ask, counts) : 0;
+	if (load == NOT_NOW)
 		return load;
+	if (looks == FIRST_LOOKS && counts && ask->now_ns - counts->looked_ns < LOOK_EVERY_NS &&
+	    counts->looked < ask->capacity / 2)
+		return load > counts->looked ? load : counts->looked;
 	taken = (__u32)ports_taken(ctx, ask, looks) * ask->capacity / looks;
+	if (counts) {
+		counts->looked = taken;
+		counts->looked_ns = ask->now_ns;
+	}
 	return taken > load ? taken : load;
 }
 
@@ -271,15 +287,20 @@ __noinline int choose_sticky(struct ask *ask)
 }
 
 /* The address is not one of this namespace, or cannot be bound to: others are tried for some seconds. */
-static __always_inline void set_source_aside(const struct ask *ask)
+static __always_inline void set_source_aside(struct ask *ask)
 {
 	struct attach_pair whole = { .netns_cookie = ask->pair.netns_cookie, .source = ask->pair.source };
 	struct attach_counts *counts = counts_of(&whole);
+	struct attach_config *all;
 
 	if (!counts)
 		return;
 	__sync_fetch_and_add(&counts->other, 1);
 	counts->failing_until_ns = ask->now_ns + (1ull << BIND_FAILED_NS_BITS);
+	all = the_config();
+	if (all)
+		all->aside_until_ns = counts->failing_until_ns;
+	ask->some_aside = 1;
 }
 
 static __always_inline void set_full(const struct ask *ask)
