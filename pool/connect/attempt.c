@@ -665,6 +665,28 @@ COLD static bool settle_uncounted(struct attempt *a, long rc)
 	return rc == -EADDRNOTAVAIL && want_port(a);
 }
 
+/* The kernel takes the port from a socket whose attempt has come to nothing (tcp_set_state(),
+ * net/ipv4/tcp.c): what was deferred is gone, and bind() may come again. Where the route alone was refused it
+ * leaves it. */
+COLD static void drop_deferral(struct attempt *a)
+{
+	if (!attempt_enter(a))
+		return;
+	if (a->tracked->flags & DEFERRED) {
+		a->tracked->flags &= ~(uint32_t)DEFERRED;
+		a->connecting->sockets->deferred_count--;
+	}
+	a->flags &= ~(uint32_t)DEFERRED;
+	lock_leave(a->connecting->lock);
+}
+
+COLD static void take_back(struct attempt *a, long rc)
+{
+	if (a->flags & DEFERRED && (rc == -ECONNREFUSED || rc == -ETIMEDOUT || rc == -ECONNRESET))
+		drop_deferral(a);
+	unbind_source(a);
+}
+
 /* Enters the outcome. Return: true to go round again; then, and only then, the lock is held. */
 HOT static bool settle(struct attempt *a, long rc)
 {
@@ -679,7 +701,7 @@ HOT static bool settle(struct attempt *a, long rc)
 	if (unlikely(full) && a->connecting->ledger->range_until_ns <= a->answered_ns)
 		ledger_refresh_range(a->connecting->ledger, a->answered_ns);
 	if (unlikely(!attempt_under_way(rc) && !full))
-		unbind_source(a);
+		take_back(a, rc);
 	if (unlikely(!attempt_enter(a)))
 		return false;
 	if (unlikely(!(a->tracked->flags & IN_CALL))) {

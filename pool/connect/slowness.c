@@ -26,6 +26,14 @@ static void mark_past(struct tuple_space *space, uint64_t until_ns)
 	space->destination->load_valid = false;
 }
 
+/* In a small range no walk is long enough to tell. */
+static bool is_small(const struct port_range *range)
+{
+	uint32_t capacity = port_range_capacity(range);
+
+	return capacity && capacity / 2 * (uint64_t)KNEE_PORT_MOST_NS < KNEE_SLOW_NS;
+}
+
 /* What others found out of it. */
 static void look_first(struct connecting *connecting, struct tuple_space *space, uint64_t now_ns,
 		       struct slowness *out)
@@ -50,34 +58,6 @@ static void look_past(struct destination *destination, const struct tuple_space 
 	out->measures = 1;
 }
 
-COLD void slowness_look(struct connecting *connecting, struct destination *destination,
-			struct tuple_space *space, uint32_t in_use, uint64_t now_ns, struct slowness *out)
-{
-	*out = (struct slowness){ 0 };
-	if (!space) {
-		/* What the kernel chooses is most likely what it chose. */
-		space = destination->natural ? destination->natural : destination->spaces;
-		if (!space) {
-			static const struct address any;
-			out->helps = board_until(connecting->board, &destination->to, &any, now_ns) > now_ns;
-			if (!out->helps && measures_first(connecting, now_ns))
-				out->measures = KNEE_COLD;
-			return;
-		}
-		in_use = space_in_use(space, &connecting->ledger->range, now_ns);
-		if (destination->busy && knee_is_near(in_use, &connecting->ledger->range))
-			out->helps = true;
-	}
-	if (space->knee & KNEE_NEW)
-		look_first(connecting, space, now_ns, out);
-	if (space->knee & KNEE_OTHERS && knee_is_near(in_use + space->others, &connecting->ledger->range))
-		out->helps = true;
-	else if (space->knee & KNEE_PAST)
-		look_past(destination, space, now_ns, out);
-	else if (space->knee & KNEE_SUSPECT || destination->knee_past)
-		out->measures = 1;
-}
-
 /* It did not walk, though it may have been slow. */
 static void not_past(struct tuple_space *space, bool slow)
 {
@@ -95,13 +75,53 @@ static void not_past(struct tuple_space *space, bool slow)
 		destination->knee_past |= (s->knee & KNEE_PAST) != 0;
 }
 
-/* The least time that is a walk. In a small range none is long enough to tell. */
+COLD static void forget_walks(struct tuple_space *space)
+{
+	space->knee &= (uint8_t)~KNEE_NEW;
+	if (space->knee & ~(unsigned)KNEE_OTHERS || space->destination->knee_past)
+		not_past(space, false);
+}
+
+COLD void slowness_look(struct connecting *connecting, struct destination *destination,
+			struct tuple_space *space, uint32_t in_use, uint64_t now_ns, struct slowness *out)
+{
+	*out = (struct slowness){ 0 };
+	if (!space) {
+		/* What the kernel chooses is most likely what it chose. */
+		space = destination->natural ? destination->natural : destination->spaces;
+		if (!space) {
+			static const struct address any;
+			if (is_small(&connecting->ledger->range))
+				return;
+			out->helps = board_until(connecting->board, &destination->to, &any, now_ns) > now_ns;
+			if (!out->helps && measures_first(connecting, now_ns))
+				out->measures = KNEE_COLD;
+			return;
+		}
+		in_use = space_in_use(space, &connecting->ledger->range, now_ns);
+		if (destination->busy && knee_is_near(in_use, &connecting->ledger->range))
+			out->helps = true;
+	}
+	/* Something may have been found out before the range was known. */
+	if (unlikely(is_small(&connecting->ledger->range)))
+		forget_walks(space);
+	if (space->knee & KNEE_NEW)
+		look_first(connecting, space, now_ns, out);
+	if (space->knee & KNEE_OTHERS && knee_is_near(in_use + space->others, &connecting->ledger->range))
+		out->helps = true;
+	else if (space->knee & KNEE_PAST)
+		look_past(destination, space, now_ns, out);
+	else if (space->knee & KNEE_SUSPECT || destination->knee_past)
+		out->measures = 1;
+}
+
+/* The least time that is a walk. */
 static uint64_t walk_ns(const struct port_range *range)
 {
 	uint32_t capacity = port_range_capacity(range);
 	uint64_t ports = (capacity ? capacity : 28232) / 2;
 
-	if (ports * KNEE_PORT_MOST_NS < KNEE_SLOW_NS)
+	if (is_small(range))
 		return UINT64_MAX / KNEE_COLD;
 	return ports * KNEE_PORT_LEAST_NS > KNEE_SLOW_NS ? ports * KNEE_PORT_LEAST_NS : KNEE_SLOW_NS;
 }

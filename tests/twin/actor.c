@@ -69,10 +69,24 @@ void continue_arguments(char **vector, const char *strand, const char *block)
 	memcpy(vector, arguments, sizeof arguments);
 }
 
+/* What a number stands for; the same text for the same kind. */
+static const char *kind_of(int fd)
+{
+	static const char *const kinds[3][4] = { { "file", "file-c", "file-n", "file-cn" },
+						 { "socket", "socket-c", "socket-n", "socket-cn" },
+						 { "other", "other-c", "other-n", "other-cn" } };
+	char path[32], target[16];
+	snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+	ssize_t size = readlink(path, target, sizeof target - 1);
+	int kind = size > 0 && *target == '/' ? 0 : size > 0 && *target == 's' ? 1 : 2;
+	return kinds[kind]
+		    [(fcntl(fd, F_GETFD) & FD_CLOEXEC ? 1 : 0) | (fcntl(fd, F_GETFL) & O_NONBLOCK ? 2 : 0)];
+}
+
 /* What is open, by kind: the program's own and nothing else. */
 void strand_end(struct strand *strand)
 {
-	char entries[1024], path[32], target[64];
+	char entries[1024];
 	say(strand, "end fds");
 	int folder = open("/proc/self/fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (folder < 0) {
@@ -91,18 +105,20 @@ void strand_end(struct strand *strand)
 			at += entry->d_reclen;
 		}
 	close(folder);
+	const char *before = "";
 	for (int fd = 0; fd < 1024; fd++) {
-		if (!open_fds[fd])
-			continue;
-		snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
-		ssize_t size = readlink(path, target, sizeof target - 1);
-		target[size < 0 ? 0 : size] = '\0';
-		target[strcspn(target, ":")] = '\0';
-		say(strand, " ");
-		say_number(strand, fd);
-		say(strand, *target == '/' ? "=file" : *target == 's' ? "=socket" : "=other");
-		say(strand, fcntl(fd, F_GETFD) & FD_CLOEXEC ? "c" : "");
-		say(strand, fcntl(fd, F_GETFL) & O_NONBLOCK ? "n" : "");
+		const char *kind = open_fds[fd] ? kind_of(fd) : "";
+		/* Rows of the same kind are long at the limit of fds. */
+		if (*kind && kind == before && (fd == 1023 || !open_fds[fd + 1] || kind_of(fd + 1) != kind)) {
+			say(strand, "-");
+			say_number(strand, fd);
+		} else if (*kind && kind != before) {
+			say(strand, " ");
+			say(strand, kind);
+			say(strand, "=");
+			say_number(strand, fd);
+		}
+		before = kind;
 	}
 	say(strand, "\n");
 }

@@ -1,14 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """modes - the ways in which the shim is put beside a program. A mode is an environment, and what it may change.
 
-To add one: a line in MODES. named: sources of the world are used, so the masks of addresses apply (compare.py).
+To add one: a line in MODES. named: sources of the world are used, so the masks of addresses apply (compare.py); counts: it
+counts, and that is compared with the kernel's numbers (counts.py).
 """
 import collections
 import subprocess
 
 import worlds
 
-Mode = collections.namedtuple("Mode", "name environment named rules")
+Mode = collections.namedtuple("Mode", "name environment named rules counts", defaults=(True,))
 
 
 def _list(world):
@@ -17,7 +18,7 @@ def _list(world):
 
 MODES = {mode.name: mode for mode in (
     # Plain Linux once more: what differs here is a fault of the tester.
-    Mode("none", lambda world: {}, False, None),
+    Mode("none", lambda world: {}, False, None, False),
     Mode("count", lambda world: {}, False, None),
     Mode("even", lambda world: {"HEADROOM_SOURCES": _list(world), "HEADROOM_SPREAD": "even"}, True, None),
     Mode("spill", lambda world: {"HEADROOM_SOURCES": _list(world), "HEADROOM_SPREAD": "spill"}, True, None),
@@ -27,7 +28,7 @@ MODES = {mode.name: mode for mode in (
     # Sockets that the program bound to a source, without a port, are spread too.
     Mode("own", lambda world: {}, True,
          lambda world: ["[to *]", f"sources = {_list(world)}", "spread = even", "explicit_source = spread"]),
-    Mode("disabled", lambda world: {"HEADROOM_SOURCES": _list(world), "HEADROOM_DISABLE": "1"}, False, None),
+    Mode("disabled", lambda world: {"HEADROOM_SOURCES": _list(world), "HEADROOM_DISABLE": "1"}, False, None, False),
 )}
 # What is run unless --mode says otherwise, for each program: all would be slow, and disabled says little.
 USUAL = ("count", "even", "spill", "sticky", "auto", "own")

@@ -12,11 +12,12 @@ import socket
 import struct
 import traceback
 
+import counts
 import modes
 import place
 import worlds
 
-LIMIT_MS = 4000
+LIMIT_MS = 12000
 STRANDS_MAX, STRAND_NAME, STRAND_TEXT = 64, 60, 8000
 PAGE = STRAND_NAME + 4 + STRAND_TEXT
 ARGUMENTS = ("stdio", "log")
@@ -79,6 +80,9 @@ class Player:
         out = stage.bytes(int(stage.line().split()[1]))
         error = stage.bytes(int(stage.line().split()[1]))
         stage.line()
+        counted = counts.are_exact(self.world, program)
+        if counted and mode and mode.counts:
+            by_kernel, by_shim = counts.kernel(self._place.sockets()), counts.shim(self._tools.headroom)
         peer.send(["end"])
         trace = {("ended", ""): ended, ("out", ""): out.decode(errors="replace"), ("err", ""): error.decode(errors="replace")}
         serial = {}
@@ -87,6 +91,8 @@ class Player:
             serial[name] = serial.get(name, 0) + 1
             trace["peer " + name, serial[name]] = " ".join(line.split()[2:])
         trace.update(self._strands())
+        if counted:
+            trace["counts", ""] = counts.judge(by_kernel, by_shim, trace) if mode and mode.counts else "exact"
         trace[("files", "")] = " ".join(sorted(entry.name for entry in (folder / "cwd").iterdir()))
         return trace
 

@@ -231,3 +231,19 @@ Test(slowness, in_a_range_of_some_thousand_one_is_no_sign_and_two_are)
 	check_number(helped(3), 0);
 	check_number(helped(5), 5);
 }
+
+/* Without sources the range is looked up when it matters. */
+Test(slowness, what_was_a_sign_before_a_small_range_was_known_is_none)
+{
+	program_start("");
+	fake_range(40000, 40399, "", 0);
+	slow_source = "10.0.0.7";
+	fake.natural_v4 = ip(slow_source);
+	waits = false;
+	check_number(helped(2), 0);
+	check_number(shim.range.high, 0);
+	check(natural()->knee & KNEE_PAST);
+	check_number(helped(20), 0);
+	check_number(shim.range.high, 40399);
+	check(!program_destination(TO)->knee_past);
+}

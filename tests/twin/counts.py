@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: Apache-2.0
+"""counts - what the shim has counted, beside the kernel's own list, when the program has ended.
+
+The shim's numbers are those of `headroom report`: for each source the ports in use, connections and TIME_WAITs. The kernel's
+come from sock_diag. What is still open when the process ends becomes a TIME_WAIT for the shim; it is none if the peer closed
+first or there was something to read, so those may be told too many, and none too few.
+"""
+import json
+import re
+import subprocess
+
+# Where nothing exact is promised: what is not seen, not written down, shared with others, or another network's.
+NOT_EXACT = {"filter", "chroot", "setns", "unshare", "fill", "limit", "contend", "sendfd", "recvfd", "fork", "vfork", "spawn",
+             "exec", "end", "jump", "shm", "filter-before", "landlock"}
+OTHER_WORLDS = ("sysctl ipv4/tcp_max_tw_buckets", "sysctl ipv4/tcp_tw_reuse 1", "sysctl ipv4/ip_autobind_reuse", "nofile", "shm",
+                "rewrite")
+# ESTABLISHED, SYN_SENT, FIN_WAIT1, FIN_WAIT2, TIME_WAIT, CLOSING
+IN_USE = {1, 2, 4, 5, 6, 11}
+EPHEMERAL = 40000
+
+
+def are_exact(world, program):
+    """Is what the shim counts of this program in this world to be exact?"""
+    return (not any(line.startswith(OTHER_WORLDS) for line in world)
+            and not any(line.split()[0] in NOT_EXACT or "mptcp" in line for line in program))
+
+
+def kernel(sockets):
+    """{source: ports in use} by who connects, of the sockets of sock_diag (place.Diag)."""
+    found = {}
+    for _, state, local, port, _, remote_port, *_ in sockets:
+        if state in IN_USE and remote_port < EPHEMERAL and not 7001 <= port <= 7009:
+            source = local.removeprefix("::ffff:")
+            found[source] = found.get(source, 0) + 1
+    return found
+
+
+def shim(headroom):
+    """The same as the shim tells it; None if it tells nothing."""
+    done = subprocess.run([str(headroom), "report", "--json"], capture_output=True, env={"PATH": "/usr/bin"})
+    if done.returncode not in (0, 1) or not done.stdout:
+        return None
+    found = {}
+    for process in json.loads(done.stdout)["processes"]:
+        for space in process["spaces"]:
+            if space["in_use"]:
+                found[space["source"]] = found.get(space["source"], 0) + space["in_use"]
+    return found
+
+
+def judge(by_kernel, by_shim, trace):
+    """A text that is the same if all is well: "exact"."""
+    if by_shim is None:
+        return "exact"
+    left = sum(int(last or first) - int(first) + 1 for (name, _), text in trace.items()
+               if name.startswith("main") and (text or "").startswith("end fds")
+               for first, last in re.findall(r" socket\S*=(\d+)(?:-(\d+))?", text))
+    total, told = sum(by_kernel.values()), sum(by_shim.values())
+    fits = all(by_shim.get(source, 0) >= number for source, number in by_kernel.items()) and told <= total + left
+    return "exact" if fits else (f"{' '.join(f'{s}={n}' for s, n in sorted(by_shim.items()))} of the kernel's "
+                                 f"{' '.join(f'{s}={n}' for s, n in sorted(by_kernel.items()))}")
