@@ -25,14 +25,14 @@ def are_exact(world, program):
             and not any(line.split()[0] in NOT_EXACT or "mptcp" in line for line in program))
 
 
-def kernel(sockets):
-    """{source: ports in use} by who connects, of the sockets of sock_diag (place.Diag)."""
+def kernel(sockets, held):
+    """{source: ports in use} by who connects, of the sockets of sock_diag (place.Diag), but for what others hold."""
     found = {}
     for _, state, local, port, _, remote_port, *_ in sockets:
         if state in IN_USE and remote_port < EPHEMERAL and not 7001 <= port <= 7009:
             source = local.removeprefix("::ffff:")
             found[source] = found.get(source, 0) + 1
-    return found
+    return {source: number - held.get(source, 0) for source, number in found.items() if number > held.get(source, 0)}
 
 
 def shim(headroom):

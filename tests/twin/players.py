@@ -35,7 +35,7 @@ class Player:
         self.world, self._tools = world, tools
         self._place = place.Place(world, tools.folder, base)
         self._trace = pathlib.Path(self._place.folder, "trace")
-        self._runs = 0
+        self._held = counts.kernel(self._place.sockets(), {})
 
     def _environment(self, mode, header):
         environment = {"PATH": "/usr/bin:/bin:/usr/sbin:/sbin", "LC_ALL": "C", "LD_BIND_NOW": "1"}
@@ -82,7 +82,8 @@ class Player:
         stage.line()
         counted = counts.are_exact(self.world, program)
         if counted and mode and mode.counts:
-            by_kernel, by_shim = counts.kernel(self._place.sockets()), counts.shim(self._tools.headroom)
+            by_kernel = counts.kernel(self._place.sockets(), self._held)
+            by_shim = counts.shim(self._tools.headroom)
         peer.send(["end"])
         trace = {("ended", ""): ended, ("out", ""): out.decode(errors="replace"), ("err", ""): error.decode(errors="replace")}
         serial = {}
