@@ -55,6 +55,8 @@ def judge(by_kernel, by_shim, trace):
     left = sum(int(last or first) - int(first) + 1 for (name, _), text in trace.items()
                if name.startswith("main") and (text or "").startswith("end fds")
                for first, last in re.findall(r" socket\S*=(\d+)(?:-(\d+))?", text))
+    if not trace["ended", ""].startswith("status exit"):
+        left = 1 << 20
     total, told = sum(by_kernel.values()), sum(by_shim.values())
     fits = all(by_shim.get(source, 0) >= number for source, number in by_kernel.items()) and told <= total + left
     return "exact" if fits else (f"{' '.join(f'{s}={n}' for s, n in sorted(by_shim.items()))} of the kernel's "
