@@ -282,15 +282,19 @@ def odd_ways(d):
     s, t = d.slot(), d.slot()
     dest = d.dest("echo", family=4)
     first = [f"socket {s} tcp4 -", f"connect {s} {dest}"]
+    # What was taken for the end of a connection may be another end than it has at last.
+    end = d.random.choice((f"close {s}", f"reset {s}", f"reset {s}"))
     way = d.random.randrange(5)
     if way == 0:
-        return [*first, f"open {t}", f"dup3 {t} {s} 0x7000", f"talk {s} 5", f"name {s}", f"close {s}"]
+        return [*first, f"open {t}", f"dup3 {t} {s} 0x7000", f"talk {s} 5", f"name {s}", end]
     if way == 1:
-        return [*first, f"close-range {s} {s} 0x80000000", f"talk {s} 5", f"name {s}"]
+        return [*first, f"close-range {s} {s} 0x80000000", f"talk {s} 5", f"name {s}", end]
     if way == 2:
-        return [*first, f"fdopen {s}", f"freopen {s} {d.random.choice(('null', 'missing'))}", f"flags {s}", f"fclose {s}"]
+        dest = d.dest("echo", "close", family=4)
+        return [f"socket {s} tcp4 -", f"connect {s} {dest}", *d.settle(s, dest), f"fdopen {s}",
+                f"freopen {s} {d.random.choice(('null', 'missing'))}", f"flags {s}", f"fclose {s}"]
     if way == 3:
-        return [*first, f"cancelled {d.random.choice(('close', 'recv'))} {s} {dest}", f"name {s}", f"talk {s} 4", f"close {s}"]
+        return [*first, f"cancelled {d.random.choice(('close', 'close', 'recv'))} {s} {dest}", f"name {s}", f"talk {s} 4", end]
     return [f"socket {s} tcp4 -", f"cancelled connect {s} {dest}", f"name {s}", f"state {s}", f"connect {s} {dest}",
             f"close-call {s}"]
 
