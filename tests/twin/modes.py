@@ -2,14 +2,14 @@
 """modes - the ways in which the shim is put beside a program. A mode is an environment, and what it may change.
 
 To add one: a line in MODES. named: sources of the world are used, so the masks of addresses apply (compare.py); counts: it
-counts, and that is compared with the kernel's numbers (counts.py).
+counts, and that is compared with the kernel's numbers (counts.py); reuses: connections are kept for the next, so the peer sees fewer.
 """
 import collections
 import subprocess
 
 import worlds
 
-Mode = collections.namedtuple("Mode", "name environment named rules counts", defaults=(True,))
+Mode = collections.namedtuple("Mode", "name environment named rules counts reuses", defaults=(True, False))
 
 
 def _list(world):
@@ -28,10 +28,12 @@ MODES = {mode.name: mode for mode in (
     # Sockets that the program bound to a source, without a port, are spread too.
     Mode("own", lambda world: {}, True,
          lambda world: ["[to *]", f"sources = {_list(world)}", "spread = even", "explicit_source = spread"]),
+    # Connections are used again for whoever connects next; the servers answer what they get, as raw wants it.
+    Mode("raw", lambda world: {}, False, lambda world: ["[to *]", "reuse = raw"], True, True),
     Mode("disabled", lambda world: {"HEADROOM_SOURCES": _list(world), "HEADROOM_DISABLE": "1"}, False, None, False),
 )}
 # What is run unless --mode says otherwise, for each program: all would be slow, and disabled says little.
-USUAL = ("count", "even", "spill", "sticky", "auto", "own")
+USUAL = ("count", "even", "spill", "sticky", "auto", "own", "raw")
 
 
 def known(headroom, folder):

@@ -13,6 +13,7 @@ import subprocess
 import tempfile
 import time
 
+import rewrite
 import worlds
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -156,6 +157,13 @@ class Talker:
             raise Unbuildable(self._process.stderr.read().decode().strip() or "a helper ended")
         return line.decode().rstrip("\n")
 
+    def pid(self):
+        return self._process.pid
+
+    def end(self):
+        self._process.kill()
+        self._process.wait()
+
     def bytes(self, count):
         return self._process.stdout.read(count)
 
@@ -180,6 +188,13 @@ class Place:
         self._network()
         self._peer(folder)
         self.stage = Talker([str(folder / "twin-stage")])
+        self._rewrite = None
+        if words := worlds.value(lines, "rewrite"):
+            try:
+                self._rewrite = rewrite.Rewrite(self.folder, words)
+                self._rewrite.enter(self.stage.pid())
+            except OSError as why:
+                raise Unbuildable(f"rewrite: {why}") from None
 
     def _network(self):
         lines = self.lines
@@ -197,6 +212,11 @@ class Place:
             self.far.do(far + worlds.values(lines, "far-ip")
                         + ["sysctl " + words for words in worlds.values(lines, "far-sysctl")])
             self._wait_for_links()
+        if delay := worlds.value(lines, "delay"):
+            for device in (pair.split()[0] for pair in worlds.values(lines, "veth")):
+                # Where the kernel has no netem there is no delay.
+                subprocess.run(["tc", "qdisc", "add", "dev", device, "root", "netem", "delay", f"{delay}ms"], capture_output=True,
+                               env={"PATH": "/usr/sbin:/sbin:/usr/bin:/bin"})
         for words in worlds.values(lines, "sysctl"):
             sysctl(*words.split(None, 1))
         late = [words for words in worlds.values(lines, "ip") if not words.startswith("addr")]
@@ -245,6 +265,12 @@ class Place:
         if self.peer.line() != "ready":
             raise Unbuildable("the peer is not ready")
 
+    def close(self):
+        """What would stay after this process."""
+        self.stage.end()
+        if self._rewrite:
+            self._rewrite.close()
+
     def sockets(self):
         return list(self._diags[0].sockets())
 
@@ -256,7 +282,8 @@ class Place:
         while subtrees:
             top = subtrees.pop()
             for entry in list(top.iterdir()):
-                _remove(entry)
+                if entry.name != "cgroup":
+                    _remove(entry)
 
 def _remove(path):
     if path.is_dir() and not path.is_symlink():

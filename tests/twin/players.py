@@ -10,6 +10,7 @@ import pathlib
 import pickle
 import socket
 import struct
+import time
 import traceback
 
 import counts
@@ -63,6 +64,9 @@ class Player:
                                              f"{low}-{high}{parity}")),
                 f"folder {self._place.folder}/cwd", f"limit-ms {LIMIT_MS}",
                 f"nofile {worlds.value(self.world, 'nofile') or 1024}", f"stdio {header.get('stdio', 'null file file')}", "go"]
+
+    def close(self):
+        self._place.close()
 
     def run(self, program, mode=None):
         """mode: a modes.Mode, or None for plain Linux."""
@@ -127,6 +131,7 @@ class Theatre:
             raise place.Unbuildable(said)
 
     def _play(self, told, world, tools, base):
+        player = None
         try:
             player = Player(world, tools, base)
             told.send(b"ready")
@@ -137,6 +142,8 @@ class Theatre:
             text = str(why) if isinstance(why, place.Unbuildable) else traceback.format_exc()
             told.send(b"!" + text.encode()[-4000:])
         finally:
+            if player:
+                player.close()
             os._exit(0)
 
     def run(self, program, mode=None):
@@ -148,8 +155,10 @@ class Theatre:
 
     def close(self):
         self._ours.close()
-        try:
-            os.kill(self._pid, 9)
-        except ProcessLookupError:
-            pass
+        # It ends by itself, and takes with it what would stay; one that hangs is ended.
+        for _ in range(200):
+            if os.waitpid(self._pid, os.WNOHANG)[0]:
+                return
+            time.sleep(0.005)
+        os.kill(self._pid, 9)
         os.waitpid(self._pid, 0)

@@ -394,10 +394,60 @@ def datagrams(d):
             f"sendto {s} 4 {dest}", f"recv {s} 9 -", f"close {s}"]
 
 
+def shut_in(d):
+    """Landlock, and a filter without netlink: before a connection, after one, and inherited by a new program."""
+    family = _family(d)
+    s, t, u = d.slot(), d.slot(), d.slot()
+    dest = d.dest("echo", family=family)
+    first = [f"socket {s} tcp{family} -", f"connect {s} {dest}"] if d.random.random() < 0.5 else []
+    if d.random.random() < 0.4:
+        first += [f"socket {u} tcp4 -", f"bind {u} {d.local(4)}:0"]
+    wall = d.random.choice(("landlock files", "landlock bind", "filter-netlink errno", "filter-netlink kill", "filter-netlink kill"))
+    then = [f"socket {t} tcp{family} -", f"connect {t} {dest}", f"peer {t}", f"name {t}", f"talk {t} 5", f"close {t}",
+            f"loop 5 {d.dest('echo', 'mute')} c {_ms(d)}"]
+    end = [f"name {u}", f"close {u}"] if len(first) in (2, 4) and first[-1].startswith("bind") else []
+    if wall.startswith("filter") and d.random.random() < 0.6:
+        return [*first, wall, f"exec {d.block(then)}"]
+    return [*first, wall, *then, *end, *([f"close {s}"] if len(first) in (2, 4) and first[0].startswith(f"socket {s}") else [])]
+
+
+def shared_ports(d):
+    """SO_REUSEADDR and SO_REUSEPORT: one port for several connections and listeners of the program's own."""
+    family = _family(d)
+    s, t, u = d.slot(), d.slot(), d.slot()
+    option = d.random.choice(("SO_REUSEADDR", "SO_REUSEPORT"))
+    local = f"{d.local(family)}:{d.random.choice((5010, 5011, 0, d.low + 5))}"
+    dest = d.dest("echo", family=family)
+    other = d.dest("echo", "mute", family=family)
+    lines = []
+    for slot in (s, t):
+        lines += [f"socket {slot} tcp{family} {d.random.choice('-n')}", f"set {slot} {option} {d.random.choice((1, 1, 1, 0))}",
+                  f"bind {slot} {local}"]
+    ends = d.random.choice((
+        [f"connect {s} {dest}", f"connect {t} {other}", f"await {s} o 300", f"await {t} o 300", f"name {s}", f"name {t}"],
+        [f"listen {s} 3", f"listen {t} 3", f"name {t}", f"state {s}"],
+        [f"connect {s} {dest}", f"await {s} o 300", f"close {s}", f"connect {t} {dest}", f"await {t} o 300", f"name {t}"],
+        [f"connect {s} {dest}", f"await {s} o 300", f"socket {u} tcp{family} -", f"set {u} {option} 1", f"bind {u} {local}",
+         f"connect {u} {dest}", f"name {u}"],
+    ))
+    return [*lines, *ends, f"dump {t}", *_end(d, t)]
+
+
+def sent_elsewhere(d):
+    """A program of the cgroup sends connections elsewhere than to where they were made: a service of two servers."""
+    if not any(name == "service" for name, _ in d.dests):
+        return dial(d)
+    s = d.slot()
+    dest = d.dest("service")
+    count = 2 * d.size + 10 if d.size <= 60 else 20
+    return [f"loop {count} {dest} {d.random.choice('kkc')} {_ms(d)}", f"socket {s} tcp4 -", f"connect {s} {dest}",
+            f"state {s}", f"talk {s} 5", f"close {s}"]
+
+
 RECIPES = ((10, dial), (7, dial_slowly), (7, many), (5, exhaust), (6, routed), (7, bound), (6, bound_before), (4, filtered),
            (7, again), (5, disconnected), (5, eaten), (5, small_stack), (4, networks), (5, quiet_errors), (3, numbers),
            (2, contend), (5, fast), (3, own_files), (6, odd_ways), (2, scripts), (6, ports), (5, bound_loops),
-           (2, shared_memory), (4, jumps), (3, bare_streams), (4, handed_on), (1, datagrams))
+           (2, shared_memory), (4, jumps), (3, bare_streams), (4, handed_on), (1, datagrams), (5, shut_in), (5, shared_ports), (3, sent_elsewhere))
 
 
 def draw(draft):

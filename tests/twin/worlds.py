@@ -10,6 +10,8 @@
     sources LIST              HEADROOM_SOURCES where sources are named
     bad ADDRESS               a source from which some destination cannot be used (losses are counted, see compare.py)
     foreign ADDRESS           such a one of another subnet: `auto` has no business with it
+    rewrite SERVICE A B       a cgroup sends connections to SERVICE to A or B, see rewrite.py
+    delay MS                  on the links, where the kernel has netem
     marks                     a mark chooses the route
     knee                      others hold so much that parity is not determined
     nofile N, shm SIZE        the limit of fds, the size of /dev/shm
@@ -184,6 +186,10 @@ def draw(random):
     kind = random.random()
     build = _loopback if kind < 0.5 else _one_subnet if kind < 0.76 else _two_subnets if kind < 0.88 else _two_uplinks
     lines += build(random)
+    if build is _loopback and random.random() < 0.12:
+        lines += ["rewrite 127.0.0.99 127.0.0.1 127.0.0.9", "dest service 127.0.0.99:7001"]
+    elif build in (_one_subnet, _two_uplinks) and random.random() < 0.15:
+        lines += [f"delay {random.choice((1, 5))}"]
     if random.random() < 0.2:
         ports = sorted(random.sample(range(low, low + size), random.choice((1, 3, 8))))
         lines.append("reserved " + ",".join(map(str, ports)))
