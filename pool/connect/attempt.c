@@ -248,7 +248,8 @@ static inline void help(struct attempt *a, uint32_t in_use, uint64_t now_ns)
 	if (unlikely(!space || space->knee || d->knee_past))
 		slowness_look(a->connecting, d, space, in_use, now_ns, &a->slowness);
 	a->aid.on = a->slowness.helps || a->flags & RANGE_BY_US ||
-		    (space && d->busy && knee_is_near(in_use, range));
+		    (space && d->busy && knee_is_near(in_use, range) &&
+		     ledger_looked_for_range(a->connecting->ledger, now_ns));
 	/* How long a refusal takes without help is what it costs others, and no port is left out. */
 	if (unlikely(space && space->full_until_ns) && range->high && (range->high - range->low) % 2)
 		a->aid.on = a->flags & RANGE_BY_US;

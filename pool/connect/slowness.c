@@ -99,7 +99,8 @@ COLD void slowness_look(struct connecting *connecting, struct destination *desti
 			return;
 		}
 		in_use = space_in_use(space, &connecting->ledger->range, now_ns);
-		if (destination->busy && knee_is_near(in_use, &connecting->ledger->range))
+		if (destination->busy && knee_is_near(in_use, &connecting->ledger->range) &&
+		    ledger_looked_for_range(connecting->ledger, now_ns))
 			out->helps = true;
 	}
 	/* Something may have been found out before the range was known. */

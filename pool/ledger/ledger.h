@@ -115,6 +115,14 @@ void ledger_capacity_changed(struct ledger *ledger, const struct port_range *ran
 void ledger_refresh_range(struct ledger *ledger, uint64_t now_ns);
 
 /**
+ * ledger_looked_for_range() - is the range known, or was it not to be had? Else it will be looked up soon.
+ */
+static inline bool ledger_looked_for_range(const struct ledger *ledger, uint64_t now_ns)
+{
+	return ledger->range.high || ledger->range_until_ns > now_ns;
+}
+
+/**
  * ledger_heed_siblings() - they were looked at again: enter what they have in use; the lock is held
  */
 void ledger_heed_siblings(struct ledger *ledger);

@@ -197,3 +197,14 @@ Test(attempt_knee, a_socket_is_not_left_in_a_window)
 	check_number(program_connect(&s, TO), 0);
 	check_number(fake.calls[CALL_SETSOCKOPT], before + 1);
 }
+
+/* It is looked up when a destination has become busy: that connect() itself is not helped yet. */
+Test(attempt_knee, before_the_range_is_looked_up_none_is_near)
+{
+	program_start("");
+	fake_range(40000, 40999, "", 0);
+	fake.connect_ns = 20000;
+	check_number(shim.ledger.range.high, 0);
+	check_number(helped(LEDGER_BUSY_FROM + 10), 0);
+	check_number(shim.ledger.range.high, 40999);
+}

@@ -241,9 +241,9 @@ Test(slowness, what_was_a_sign_before_a_small_range_was_known_is_none)
 	fake.natural_v4 = ip(slow_source);
 	waits = false;
 	check_number(helped(2), 0);
-	check_number(shim.range.high, 0);
+	check_number(shim.ledger.range.high, 0);
 	check(natural()->knee & KNEE_PAST);
 	check_number(helped(20), 0);
-	check_number(shim.range.high, 40399);
+	check_number(shim.ledger.range.high, 40399);
 	check(!program_destination(TO)->knee_past);
 }
