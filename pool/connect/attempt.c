@@ -876,7 +876,8 @@ COLD static long leave_alone(struct attempt *a)
 	a->flags = a->tracked->flags;
 	lock_leave(a->connecting->lock);
 	long rc = a->call(a->argument);
-	if (rc == -EADDRNOTAVAIL && a->flags & DEFERRED && !deferral_make_real(a->connecting->sockets, &a->held, a->fd)) {
+	if (rc == -EADDRNOTAVAIL && a->flags & DEFERRED &&
+	    !deferral_make_real(a->connecting->sockets, &a->held, a->fd)) {
 		a->flags &= ~(uint32_t)NO_PORT_BY_US;
 		rc = a->call(a->argument);
 	}

@@ -48,21 +48,21 @@ struct ledger {
 	struct usage_writer *writer; /* NULL: no segment is ever made */
 	struct port_range range;     /* all zero: not known */
 	uint64_t range_until_ns;     /* read it again after */
-	struct ledger_link *table; /* uthash */
-	struct destination *last;  /* found by the last search: most programs have few */
-	struct ledger_link *hand;  /* where the search for an idle entry goes on */
-	unsigned count;            /* without those folded */
-	unsigned doubted;          /* destinations of which a source has failed of late */
-	uint8_t ends;              /* counts round */
+	struct ledger_link *table;   /* uthash */
+	struct destination *last;    /* found by the last search: most programs have few */
+	struct ledger_link *hand;    /* where the search for an idle entry goes on */
+	unsigned count;              /* without those folded */
+	unsigned doubted;            /* destinations of which a source has failed of late */
+	uint8_t ends;                /* counts round */
 	struct folding folding;
 	struct ledger_waits waits;
-	uint64_t forgotten; /* idle destinations dropped for room, without those that were folded */
-	uint64_t untracked; /* connections not counted for want of room */
+	uint64_t forgotten;         /* idle destinations dropped for room, without those that were folded */
+	uint64_t untracked;         /* connections not counted for want of room */
 	uint64_t dropped_exhausted; /* counted at destinations that are no longer there, and at no tuple space
 				     */
 	struct board *board;
 	struct heritage *heritage;
-	struct siblings *siblings;  /* NULL: none are looked for */
+	struct siblings *siblings; /* NULL: none are looked for */
 	struct ledger_tenant tenants[LEDGER_TENANTS_MAX];
 	const struct settings *settings;
 	const struct log *log;

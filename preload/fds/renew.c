@@ -271,9 +271,10 @@ static bool may_be_renewed(int fd, const struct held *dead, struct scratch *scra
 		return false;
 	struct tracked *tracked = dead->tracked;
 	struct reuse *reuse = tracked->reuse;
-	bool good = reuse && tracked->space && fdtable_look(fd) == tracked && tracked->fds == 1 &&
-		    reuse->handed_out && !reuse->received_since && !reuse->repeated && !reuse->shared &&
-		    reuse->forks == shim.sockets.forks;
+	/* Who has shut it down has no use for one that is not, and waits for its end. */
+	bool good = reuse && !(tracked->flags & WAS_SHUT) && tracked->space && fdtable_look(fd) == tracked &&
+		    tracked->fds == 1 && reuse->handed_out && !reuse->received_since && !reuse->repeated &&
+		    !reuse->shared && reuse->forks == shim.sockets.forks;
 	*repeats = good && reuse->guard.asked;
 	if (*repeats)
 		good = reuse->request.size == reuse->request.sent && guard_may_repeat(&reuse->guard);
