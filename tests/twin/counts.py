@@ -48,14 +48,16 @@ def shim(headroom):
     return found
 
 
-def judge(by_kernel, by_shim, trace):
+def judge(by_kernel, by_shim, trace, program):
     """A text that is the same if all is well: "exact"."""
+    # Such a server's FIN or RST may come between the look before close() and close() itself.
+    server_ends = any(f":{port}" in line for line in program for port in (7002, 7003, 7004, 7005))
     if by_shim is None:
         return "exact"
     left = sum(int(last or first) - int(first) + 1 for (name, _), text in trace.items()
                if name.startswith("main") and (text or "").startswith("end fds")
                for first, last in re.findall(r" socket\S*=(\d+)(?:-(\d+))?", text))
-    if not trace["ended", ""].startswith("status exit"):
+    if not trace["ended", ""].startswith("status exit") or server_ends:
         left = 1 << 20
     total, told = sum(by_kernel.values()), sum(by_shim.values())
     fits = all(by_shim.get(source, 0) >= number for source, number in by_kernel.items()) and told <= total + left

@@ -48,6 +48,7 @@ static int connection_count, open_count;
 static char denied[DENIED_MAX][INET6_ADDRSTRLEN];
 static int denied_count;
 static int poller;
+static int networks; /* how many it has gone to */
 
 static _Noreturn void fail(const char *what)
 {
@@ -97,7 +98,10 @@ static void make_listener(const char *text, const char *kind)
 		if (!strcmp(kinds[i], kind))
 			listener->kind = (enum kind)i;
 	const int fast_open = 64;
-	listener->name = strdup(text);
+	/* Those of two networks may have the same address, and accept in any order. */
+	char name[160];
+	snprintf(name, sizeof name, networks ? "%s/%d" : "%s", text, networks);
+	listener->name = strdup(name);
 	listener->fd = make_bound(text, listener->kind == UDP ? SOCK_DGRAM : SOCK_STREAM, true);
 	fcntl(listener->fd, F_SETFL, O_NONBLOCK);
 	setsockopt(listener->fd, IPPROTO_TCP, 23 /* TCP_FASTOPEN */, &fast_open, sizeof fast_open);
@@ -241,6 +245,7 @@ static bool command(char *line)
 		if (fd < 0 || setns(fd, CLONE_NEWNET))
 			fail(first);
 		close(fd);
+		networks++;
 	} else if (!strcmp(word, "listen")) {
 		make_listener(first, second);
 	} else if (!strcmp(word, "udp")) {
