@@ -104,6 +104,7 @@ static void run_chroot(struct strand *strand, const struct step *step)
 {
 	(void)step;
 	say_result(strand, chroot("."));
+	parity_is_known = false;
 }
 
 static void run_setns(struct strand *strand, const struct step *step)
