@@ -87,7 +87,7 @@ extern const char *actor_path, *trace_path, *program_path;
 /* The ephemeral range; how many connections this process has made. */
 extern int range_low, range_high, connections_made;
 /* Is it determined whether connect() takes an even port? Not where others hold much of the range, nor near
- * the limit of fds, where the shim does not open the file that tells the range. */
+ * the limit of fds or in another root, where the shim does not open the file that tells the range. */
 extern bool parity_is_known;
 
 /* The tables, each ended by a line without a name. */
