@@ -22,6 +22,8 @@ The masks, each with the exception of README.md ("Exceptions") that it stands fo
   stack         depth=N                      1.5 KiB more
   no port       programs with children "In a child, after exec and in who gets an fd, getsockopt(IP_BIND_ADDRESS_NO_PORT) is 1
                                              for a connection that the shim has bound"
+  links         two links, a filter before   "There it is not known on which link a source is": nothing is compared
+                the start, named sources
   reused        with reuse                   "With reuse, a non-blocking connect() is done at once, getsockname() shows a port
                                              from before, and a parked connection holds an fd with a high number"
   log           standard error               "What it says": whole lines of a log that the program was started with; none where
@@ -48,6 +50,9 @@ LOOPS = ("loop", "bound-loop", "bind-loop", "marked-loop")
 class Rules:
     def __init__(self, world, program, mode):
         self.named, self.reuses = mode.named, mode.reuses
+        self.links_unknown = mode.named and len(worlds.values(world, "veth")) > 1 and any(
+            line.startswith(("filter-netlink", "filter socket")) for line in program) and any(
+            line.split()[0] in ("exec", "spawn", "vfork") for line in program)
         self.fills = any(line.startswith("fill ") for line in program)
         # Half of the limit of fds (preload/parking.c).
         self.parked_from = int(worlds.value(world, "nofile") or 1024) // 2
@@ -221,8 +226,8 @@ class Parting:
 
 def differences(rules, plains, shim):
     """The keys at which shim's trace differs from the plain ones, which agree there: [(key, plain, shim)]."""
-    if rules.reuses and rules.fills:
-        # The numbers of files go round the parked ones.
+    if rules.reuses and rules.fills or rules.links_unknown:
+        # The numbers of files go round the parked ones; or sources are used for another link's peers.
         return []
     first, parting = plains[0], Parting(rules, plains, shim)
     found = []
