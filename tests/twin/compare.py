@@ -143,7 +143,8 @@ class Rules:
         words = plain.split()
         name = words[1] if len(words) > 1 else ""
         if name in LOOPS:
-            return (self.bad or any(error in plain for error in EXHAUSTED)) and self.same(None, plain, shim)
+            elsewhere = self.own_sources and any(error in plain for error in NO_WAY + NO_ANSWER)
+            return (self.bad or elsewhere or any(error in plain for error in EXHAUSTED)) and self.same(None, plain, shim)
         if self.fills_sources and name == "name" and " own|port" in plain and shim.split()[-1].endswith("|0"):
             # bind(ip, 0) to a source whose ports were spread over: it was deferred, and there is none.
             return True

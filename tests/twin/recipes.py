@@ -446,7 +446,7 @@ def sent_elsewhere(d):
 
 RECIPES = ((10, dial), (7, dial_slowly), (7, many), (5, exhaust), (6, routed), (7, bound), (6, bound_before), (4, filtered),
            (7, again), (5, disconnected), (5, eaten), (5, small_stack), (4, networks), (5, quiet_errors), (3, numbers),
-           (2, contend), (5, fast), (3, own_files), (6, odd_ways), (2, scripts), (6, ports), (5, bound_loops),
+           (2, contend), (5, fast), (3, own_files), (12, odd_ways), (2, scripts), (6, ports), (5, bound_loops),
            (2, shared_memory), (4, jumps), (3, bare_streams), (4, handed_on), (1, datagrams), (5, shut_in), (5, shared_ports), (3, sent_elsewhere))
 
 
