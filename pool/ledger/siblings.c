@@ -6,20 +6,21 @@
 #include "pool/base/hot.h"
 #include "pool/base/kernel.h"
 #include "pool/segment/directory.h"
-#include "pool/segment/read.h"
+#include "pool/segment/glance.h"
+#include "pool/segment/recent.h"
 
 #include <string.h>
 
 /* A look is given up after LOOK_MOST_US: what was not read by then counts as nothing. It is part of a
- * connect(). A file takes some 15 us. One that seems to take much longer was waited for, or this thread was
+ * connect(). A file takes some 4 us. One that seems to take much longer was waited for, or this thread was
  * not running: on a busy machine that must not end the look. */
-enum { LOOK_MOST_US = 2000, FILE_MOST_US = 100, TIME_WAIT_OVER_S = 65 };
+enum { LOOK_MOST_US = 2000, FILE_MOST_US = 100, ROWS_FIRST = 64 };
 
 /* What is being collected, in memory that goes when it is done. */
 struct collection {
 	struct arena scratch;
-	struct sibling_row *rows; /* 2 * SIBLINGS_ROWS_MAX places */
-	unsigned count;
+	struct sibling_row *rows; /* a hash table, at most half full */
+	unsigned size, count;
 	const struct usage_header *own;
 	const char *own_name;
 	uint64_t now_ns;
@@ -61,39 +62,63 @@ uint32_t siblings_in_use(const struct siblings *siblings, const struct endpoint 
 	return row ? row->in_use : 0;
 }
 
-/* A look at the header alone: in a directory of hundreds most are of processes that ended long ago. */
-static bool may_matter(const struct collection *c, int directory, const char *name)
+/* Return: false without memory; then the table is as it was. */
+static bool grow(struct collection *c)
 {
-	struct usage_header header;
+	unsigned size = c->size ? 4 * c->size : ROWS_FIRST;
+	struct sibling_row *rows = arena_alloc(&c->scratch, size * sizeof(*rows));
 
-	if (!usage_read_header(directory, name, &header) || !header.entries_used ||
-	    header.network_namespace != c->own->network_namespace ||
-	    header.network_cookie != c->own->network_cookie)
+	if (!rows)
 		return false;
-	/* Its TIME_WAITs are over too. */
-	return !header.ended_ns || clock_since(header.ended_ns, c->now_ns) < TIME_WAIT_OVER_S * 1000000000ull;
+	for (unsigned i = 0; i < c->size; i++)
+		if (c->rows[i].to.port)
+			*find(rows, size, &c->rows[i].to, &c->rows[i].source) = c->rows[i];
+	arena_free(&c->scratch, c->rows, c->size * sizeof(*rows));
+	c->rows = rows;
+	c->size = size;
+	return true;
+}
+
+static void add(struct collection *c, const struct endpoint *to, const struct address *source,
+		uint32_t in_use)
+{
+	if (!to->port || !in_use || c->count == SIBLINGS_ROWS_MAX || (2 * c->count >= c->size && !grow(c)))
+		return;
+	struct sibling_row *row = find(c->rows, c->size, to, source);
+	if (!row->to.port) {
+		row->to = *to;
+		row->source = *source;
+		c->count++;
+	}
+	row->in_use += in_use;
 }
 
 static void add_segment(struct collection *c)
 {
 	const struct usage *usage = &c->usage;
 
-	if (usage->header.network_namespace != c->own->network_namespace ||
-	    usage->header.network_cookie != c->own->network_cookie || usage->header.uid != c->own->uid)
-		return;
-	for (unsigned i = 0; i < usage->entry_count && c->count < SIBLINGS_ROWS_MAX; i++) {
+	for (unsigned i = 0; i < usage->entry_count; i++) {
 		const struct usage_entry *entry = &usage->entries[i];
-		uint32_t in_use = entry->to.port ? usage_in_use(usage, entry, c->now_ns) : 0;
-		if (!in_use)
-			continue;
-		struct sibling_row *row = find(c->rows, 2 * SIBLINGS_ROWS_MAX, &entry->to, &entry->source);
-		if (!row->to.port) {
-			row->to = entry->to;
-			row->source = entry->source;
-			c->count++;
-		}
-		row->in_use += in_use;
+		if (entry->to.port)
+			add(c, &entry->to, &entry->source, usage_in_use(usage, entry, c->now_ns));
 	}
+}
+
+static void add_recent(const struct recent_entry *entry, void *collection)
+{
+	struct collection *c = collection;
+
+	add(c, &entry->to, &entry->source, recent_in_use(entry, c->now_ns));
+}
+
+/* Those that lived for a connection or two left no segments. */
+static void collect_recent(struct collection *c, const char *place)
+{
+	const struct recent_own own = { .network_namespace = c->own->network_namespace,
+					.network_cookie = c->own->network_cookie,
+					.name = "",
+					.now_ns = c->now_ns };
+	recent_look(place, &own, add_recent, c);
 }
 
 static void collect(struct collection *c, const char *place)
@@ -111,8 +136,8 @@ static void collect(struct collection *c, const char *place)
 		uint64_t now_ns = clock_ns(), file_ns = clock_since(last_ns, now_ns);
 		spent_ns += file_ns < FILE_MOST_US * 1000u ? file_ns : FILE_MOST_US * 1000u;
 		last_ns = now_ns;
-		if (!strcmp(name, c->own_name) || !may_matter(c, (int)directory, name) ||
-		    usage_read_file(&c->scratch, (int)directory, name, (unsigned)owner, &c->usage, reason))
+		if (!strcmp(name, c->own_name) ||
+		    !usage_glance(&c->scratch, (int)directory, name, c->own, c->now_ns, &c->usage))
 			continue;
 		add_segment(c);
 		usage_free(&c->scratch, &c->usage);
@@ -130,7 +155,7 @@ static void enter(struct siblings *siblings, const struct collection *c)
 	arena_free(siblings->arena, siblings->rows, siblings->size * sizeof(*siblings->rows));
 	siblings->rows = size ? arena_alloc(siblings->arena, size * sizeof(*siblings->rows)) : NULL;
 	siblings->size = siblings->rows ? size : 0;
-	for (unsigned i = 0; siblings->size && i < 2 * SIBLINGS_ROWS_MAX; i++)
+	for (unsigned i = 0; siblings->size && i < c->size; i++)
 		if (c->rows[i].to.port)
 			*find(siblings->rows, size, &c->rows[i].to, &c->rows[i].source) = c->rows[i];
 }
@@ -160,15 +185,14 @@ COLD bool siblings_refresh(struct siblings *siblings, const struct held *held, u
 	struct collection *c = arena_alloc(&scratch, sizeof(*c));
 	char *place = arena_alloc(&scratch, USAGE_PATH_MAX);
 
-	if (c && place)
-		c->rows = arena_alloc(&scratch, 2 * SIBLINGS_ROWS_MAX * sizeof(*c->rows));
-	if (!c || !c->rows || !begin(siblings, held, c, now_ns, place)) {
+	if (!c || !place || !begin(siblings, held, c, now_ns, place)) {
 		arena_release(&scratch);
 		return false;
 	}
 	uint64_t began_ns = clock_ns();
 	c->now_ns = began_ns;
 	collect(c, place);
+	collect_recent(c, place);
 	bool entered = lock_enter_held(siblings->lock, held);
 	if (entered) {
 		uint64_t done_ns = clock_ns(), pause_ns = (done_ns - began_ns) * SIBLINGS_COST;

@@ -89,6 +89,14 @@ static void take_events(struct usage *out, const char *events)
 	}
 }
 
+bool usage_header_is_sound(struct usage_header *header, size_t size, char *reason)
+{
+	if (!check_header(header, size, reason))
+		return false;
+	clean_header(header);
+	return true;
+}
+
 bool usage_read_buffer(struct arena *arena, const void *data, size_t size, struct usage *out, char *reason)
 {
 	const char *bytes = data;
@@ -97,9 +105,8 @@ bool usage_read_buffer(struct arena *arena, const void *data, size_t size, struc
 	if (size < offsetof(struct usage_segment, entries))
 		return bad(reason, "is cut short");
 	memcpy(&out->header, bytes, sizeof(out->header));
-	if (!check_header(&out->header, size, reason))
+	if (!usage_header_is_sound(&out->header, size, reason))
 		return false;
-	clean_header(&out->header);
 	take_events(out, bytes + offsetof(struct usage_segment, events));
 	unsigned count = out->header.entries_used;
 	if (!count)
@@ -313,16 +320,6 @@ static long open_segment(int directory, const char *name)
 {
 	int flags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
 	return kernel_private_fd(kernel.openat(directory, name, flags, 0));
-}
-
-bool usage_read_header(int directory, const char *name, struct usage_header *out)
-{
-	long fd = open_segment(directory, name);
-	if (fd < 0)
-		return false;
-	bool whole = read_at((int)fd, out, sizeof(*out), 0);
-	kernel.close((int)fd);
-	return whole;
 }
 
 int usage_read_file(struct arena *arena, int directory, const char *name, unsigned owner, struct usage *out,

@@ -35,11 +35,11 @@ struct usage {
 bool usage_read_buffer(struct arena *arena, const void *data, size_t size, struct usage *out, char *reason);
 
 /**
- * usage_read_header() - the header alone, unchecked: to tell cheaply whether the rest may matter
- * @directory:	fd
- * Return: false if it cannot be read
+ * usage_header_is_sound() - is it the header of a segment of this version? Its text is made printable
+ * @size:	of the file
+ * @reason:	REASON_MAX bytes, filled if it is not
  */
-bool usage_read_header(int directory, const char *name, struct usage_header *out);
+bool usage_header_is_sound(struct usage_header *header, size_t size, char *reason);
 
 /**
  * usage_read_file() - what a segment in a directory says, and whether its process still runs

@@ -18,16 +18,21 @@
 /* Longer than a TIME_WAIT lasts: who claims an entry takes away nothing that counts. */
 enum { IDLE_S = 70, STALE_TICKS = 2, ROOM = 8 * 4096 };
 
-uint32_t recent_time_wait(const struct recent_entry *entry, uint64_t now_ns)
+uint32_t recent_in_use(const struct recent_entry *entry, uint64_t now_ns)
 {
+	struct port_range range = { .reuse_delay_ms = entry->reuse_delay_ms,
+				    .waits_bound = entry->waits_bound };
+	bool reused = entry->time_wait_reuse == 1 ||
+		      (entry->time_wait_reuse == 2 && address_is_loopback(&entry->to.ip));
+	uint32_t ticks = reused ? usage_reuse_ticks(port_range_reuse_ms(&range)) : USAGE_TICKS_KEPT;
 	uint32_t now = (uint32_t)(now_ns >> 32), sum = 0;
 
 	for (unsigned i = 0; i < USAGE_TIME_WAIT_BUCKETS; i++) {
 		uint64_t bucket = entry->time_wait[i];
-		if (now - (uint32_t)(bucket >> 32) <= USAGE_TICKS_KEPT)
+		if (now - (uint32_t)(bucket >> 32) <= ticks)
 			sum += (uint32_t)bucket;
 	}
-	return sum;
+	return port_range_waits(&range, sum);
 }
 
 static bool is_of(const struct recent_entry *entry, const struct recent_own *own)

@@ -54,9 +54,10 @@ bool recent_look(const char *place, const struct recent_own *own,
 		 void (*visit)(const struct recent_entry *entry, void *argument), void *argument);
 
 /**
- * recent_time_wait() - how many TIME_WAITs of an entry are not over
+ * recent_in_use() - ports that an entry's TIME_WAITs take, but those the kernel hands out again
+ * @now_ns:	CLOCK_MONOTONIC
  */
-uint32_t recent_time_wait(const struct recent_entry *entry, uint64_t now_ns);
+uint32_t recent_in_use(const struct recent_entry *entry, uint64_t now_ns);
 
 /* What one process adds. */
 struct recent_adding {

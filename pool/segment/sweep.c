@@ -25,19 +25,25 @@ static int64_t realtime_s(void)
 	return now.tv_sec;
 }
 
+/* By its name alone: most of what a process meets at its start is young. */
+static int64_t made_s(const char *name)
+{
+	return (int64_t)strtoull(name, NULL, 16);
+}
+
 static bool is_to_go(int fd, const char *name, bool too_many)
 {
 	struct flock query = { .l_type = F_RDLCK, .l_whence = SEEK_SET };
-	int64_t made_s = (int64_t)strtoull(name, NULL, 16), now_s = realtime_s();
+	int64_t now_s = realtime_s();
 	struct stat st;
 
-	if (kernel.fstat(fd, &st) || !S_ISREG(st.st_mode) || now_s - made_s < USAGE_YOUNG_S)
+	if (kernel.fstat(fd, &st) || !S_ISREG(st.st_mode))
 		return false;
 	if (kernel.fcntl(fd, F_OFD_GETLK, (long)&query) || query.l_type != F_UNLCK)
 		return false;
 	if (too_many)
 		return true;
-	if (st.st_mtim.tv_sec - made_s < USAGE_YOUNG_S) {
+	if (st.st_mtim.tv_sec - made_s(name) < USAGE_YOUNG_S) {
 		kernel_syscall(SYS_utimensat, fd, 0, 0, 0, 0, 0);
 		return false;
 	}
@@ -46,6 +52,8 @@ static bool is_to_go(int fd, const char *name, bool too_many)
 
 static unsigned sweep_one(int directory, const char *name, bool too_many)
 {
+	if (realtime_s() - made_s(name) < USAGE_YOUNG_S)
+		return 0;
 	long fd = kernel_private_fd(
 		kernel.openat(directory, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0));
 	if (fd < 0)

@@ -128,6 +128,47 @@ def other_user():
     lab.equal("opened as that user", opened, 40)
 
 
+OPEN = """import socket
+held = [socket.create_connection(("127.0.0.1", {port})) for _ in range({count})]
+print("held", flush=True)
+input()
+"""
+
+
+def seen_by_siblings():
+    """What they left in TIME_WAIT counts for who spreads over the same sources."""
+    lab.ports(30000, 39999)
+    lab.sysctl("ipv4/tcp_tw_reuse", 0)
+    with lab.Hold(PORT):
+        run(str(PORT), "60", shim={"sources": "127.0.0.1"})
+        command = [lab.PYTHON, "-c", OPEN.format(port=PORT, count=40)]
+        with lab.Process(command, {"sources": "127.0.0.1-127.0.0.2"}, stdin=True) as process:
+            lab.wait_for(lambda: "held" in process.stdout(), "40 connections", process)
+            lab.equal("by source", dict(tuples(PORT)), {"127.0.0.1": 60, "127.0.0.2": 40})
+
+
+def cheap_to_look_at():
+    """To see what a sibling has in use one open() is enough, and no /proc."""
+    lab.needs("strace")
+    lab.not_under_sanitizer("it makes calls of its own, and knows no stack but the program's")
+    lab.ports(30000, 39999)
+    trace = lab.scratch() / "trace"
+    with lab.Hold(PORT):
+        shim = {"sources": "127.0.0.1-127.0.0.8"}
+        workers = [lab.Process([lab.PYTHON, "-c", OPEN.format(port=PORT, count=8)], shim, stdin=True) for _ in range(12)]
+        for worker in workers:
+            lab.wait_for(lambda w=worker: "held" in w.stdout(), "8 connections", worker)
+        lab.run(["strace", "-f", "-o", str(trace), str(lab.HEADROOM), "run", "--sources", shim["sources"], "--",
+                 lab.client("short"), str(PORT), "1"], env={"HEADROOM_STATE_DIR": str(state())})
+        for worker in workers:
+            worker.end_input()
+        lines = trace.read_text().splitlines()
+        for worker in workers:
+            name = next(f.name for f in files() if f".{worker.pid}." in f.name)
+            lab.equal("open() of a sibling's segment", sum(f'"{name}"' in line for line in lines), 1)
+            lab.equal("its /proc", sum(f"/proc/{worker.pid}/" in line for line in lines), 0)
+
+
 def long_life():
     """One of them that goes on gets a segment after all."""
     lab.ports(30000, 39999)
@@ -189,6 +230,8 @@ lab.main([
     ("at once", at_once),
     ("few calls in a child", few_calls),
     ("a child of another user", other_user),
+    ("seen by siblings", seen_by_siblings),
+    ("siblings are cheap to look at", cheap_to_look_at),
     ("one that goes on", long_life),
     ("planted files", planted),
 ])
