@@ -36,13 +36,14 @@ bool pace_refusal(int fd, unsigned turn, uint64_t cost_ns, uint64_t began_ns);
  * pace_cost() - what a refusal costs, now that one more was seen
  * @before_ns:	as known so far; 0: not
  *
- * The least is what it takes; the rest is a processor lost. It may get more by and by.
+ * The mean of the last few: on a busy machine the kernel's refusal takes as much longer as its thread is not
+ * running, and without the shim a program would be refused so much less often.
  */
 static inline uint32_t pace_cost(uint32_t before_ns, uint64_t took_ns)
 {
 	uint32_t took = took_ns < PACE_MOST_NS ? (uint32_t)took_ns : PACE_MOST_NS;
 
-	return !before_ns || took < before_ns ? took : before_ns + (took - before_ns) / 16;
+	return before_ns ? before_ns - before_ns / 4 + took / 4 : took;
 }
 
 #endif

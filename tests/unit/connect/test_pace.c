@@ -92,10 +92,10 @@ Test(pace, who_waits_is_woken)
 	check_number(fake.calls[CALL_FUTEX_WAKE], 0);
 }
 
-Test(pace, a_refusal_costs_the_least_that_was_seen)
+Test(pace, a_refusal_costs_the_mean_of_the_last_few)
 {
 	check_number(pace_cost(0, 5000), 5000);
-	check_number(pace_cost(5000, 3000), 3000);
-	check_number(pace_cost(3000, 19000), 4000);
+	check_number(pace_cost(5000, 3000), 4500);
+	check_number(pace_cost(3000, 19000), 7000);
 	check_number(pace_cost(0, 3600000000000ull), PACE_MOST_NS);
 }
