@@ -81,6 +81,19 @@ COLD void heritage_take(struct ledger *ledger)
 		ledger->board->until_ns = heritage->until_ns;
 }
 
+COLD void heritage_drop(struct ledger *ledger)
+{
+	struct usage_writer *writer = ledger->writer;
+
+	if (!writer->inherited)
+		return;
+	writer->state = USAGE_NOT_TRIED;
+	writer->place = NULL;
+	writer->inherited = false;
+	ledger->range = (struct port_range){ 0 };
+	ledger->range_until_ns = ledger->board->until_ns = 0;
+}
+
 COLD bool heritage_is_ours(const struct ledger *ledger)
 {
 	return (unsigned)kernel_syscall(SYS_geteuid, 0, 0, 0, 0, 0, 0) == ledger->heritage->uid;

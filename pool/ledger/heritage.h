@@ -43,6 +43,12 @@ void heritage_before_fork(struct ledger *ledger);
 void heritage_take(struct ledger *ledger);
 
 /**
+ * heritage_drop() - it does not hold here: this process looks for itself; the lock is held, or nobody else is
+ * there
+ */
+void heritage_drop(struct ledger *ledger);
+
+/**
  * heritage_is_ours() - has this process the user still that it was forked as?
  */
 bool heritage_is_ours(const struct ledger *ledger);

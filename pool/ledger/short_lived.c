@@ -49,9 +49,7 @@ COLD bool usage_still_waits(struct ledger *ledger, uint64_t now_ns)
 	if (writer->state != USAGE_WAITING || !is_young(ledger, now_ns) || writer->waited + 1 >= WAIT_CONNECTS)
 		return false;
 	if (writer->inherited && !writer->waited && !heritage_is_ours(ledger)) {
-		writer->state = USAGE_NOT_TRIED;
-		writer->place = NULL;
-		writer->inherited = false;
+		heritage_drop(ledger);
 		return false;
 	}
 	writer->waited++;

@@ -92,8 +92,11 @@ int hook_chroot(const char *path)
 /* Nothing is known of the network that the process began in, and nobody is left behind there. */
 static bool nothing_stays(void)
 {
-	return __libc_single_threaded && !shim.ledger.count && shim.writer.state == USAGE_NOT_TRIED &&
-	       fdtable_next(0) < 0;
+	const struct usage_writer *writer = &shim.writer;
+	bool unwritten = writer->state == USAGE_NOT_TRIED || shim.settings.no_state ||
+			 (writer->inherited && !writer->waited);
+
+	return __libc_single_threaded && !shim.ledger.count && unwritten && fdtable_next(0) < 0;
 }
 
 void network_begins(void)
@@ -126,10 +129,12 @@ int hook_unshare(int flags)
 	int rc = real.unshare(flags);
 	if (apart)
 		numbers_parted(rc == 0);
-	if (rc == 0 && moves)
+	if (rc == 0 && moves) {
 		network_restart();
-	else if (rc == 0 && leaves)
+		heritage_drop(&shim.ledger);
+	} else if (rc == 0 && leaves) {
 		network_began();
+	}
 	return rc;
 }
 
