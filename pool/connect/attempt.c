@@ -538,7 +538,7 @@ COLD static void settle_failed(struct attempt *a, long rc)
 	else if (a->space) {
 		space_failed(a->space, (int)-rc);
 		if (a->spreading)
-			trust_failed(a->connecting->ledger, a->space, (int)-rc, time_of(a));
+			connecting_failed(a->connecting, a->space, (int)-rc, time_of(a));
 	}
 }
 
@@ -923,6 +923,7 @@ HOT long attempt_run(struct connecting *connecting, struct tracked *tracked, int
 	long rc = go_round(&a);
 	if (unlikely(a.past_until_ns))
 		board_put(connecting->board, &a.held, to, &a.source, a.past_until_ns, a.answered_ns);
+	board_tell(connecting->board, a.answered_ns);
 	if (unlikely(a.shown.stage == SHOWN_KEPT))
 		shown_port_say_kept(connecting->sockets);
 	events_write(&connecting->journal, &events);

@@ -4,6 +4,7 @@
 
 #include "pool/base/hot.h"
 #include "pool/base/kernel.h"
+#include "pool/connect/trust.h"
 
 void connecting_start(struct connecting *connecting)
 {
@@ -25,4 +26,17 @@ HOT uint32_t connecting_random(struct connecting *connecting)
 	x ^= x >> 27;
 	connecting->random = x;
 	return (uint32_t)(x * 0x2545f4914f6cdd1du >> 32);
+}
+
+COLD void connecting_failed(struct connecting *connecting, struct tuple_space *space, int error,
+			    uint64_t now_ns)
+{
+	if (trust_failed(connecting->ledger, space, error, now_ns))
+		board_note_failure(connecting->board, &space->destination->to, &space->source, now_ns);
+}
+
+COLD void connecting_turned_away(struct connecting *connecting, struct tuple_space *space, uint64_t now_ns)
+{
+	if (trust_turned_away(connecting->ledger, space, now_ns))
+		board_note_failure(connecting->board, &space->destination->to, &space->source, now_ns);
 }

@@ -51,4 +51,11 @@ void connecting_start(struct connecting *connecting);
  */
 uint32_t connecting_random(struct connecting *connecting);
 
+/**
+ * connecting_failed() / connecting_turned_away() - trust_failed() and trust_turned_away(), to be told to
+ * others, too: board_tell() is to follow, without the lock
+ */
+void connecting_failed(struct connecting *connecting, struct tuple_space *space, int error, uint64_t now_ns);
+void connecting_turned_away(struct connecting *connecting, struct tuple_space *space, uint64_t now_ns);
+
 #endif

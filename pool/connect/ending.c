@@ -20,7 +20,7 @@ COLD static void enter_trust(struct connecting *connecting, struct tuple_space *
 			     const struct ending_facts *facts, bool was_connecting, uint64_t now_ns)
 {
 	if (facts->turned_away)
-		trust_turned_away(connecting->ledger, space, now_ns);
+		connecting_turned_away(connecting, space, now_ns);
 	else if (facts->asked || facts->how == ENDED_TIME_WAIT)
 		trust_served(connecting->ledger, space, was_connecting, facts->asked, now_ns);
 }
@@ -29,7 +29,7 @@ COLD static void enter_failure(struct connecting *connecting, struct tuple_space
 			       uint64_t now_ns)
 {
 	space_failed(space, error);
-	trust_failed(connecting->ledger, space, error, now_ns);
+	connecting_failed(connecting, space, error, now_ns);
 }
 
 static inline void enter(struct connecting *connecting, const struct tracked *tracked,
@@ -72,6 +72,7 @@ HOT void ending_enter(struct connecting *connecting, const struct held *held,
 	if (put)
 		tracked_put(connecting->sockets, tracked);
 	lock_leave(connecting->lock);
+	board_tell(connecting->board, now_ns);
 	events_write(&connecting->journal, &events);
 }
 
@@ -79,12 +80,14 @@ COLD void ending_with_process(struct connecting *connecting, const struct held *
 			      const struct ending_facts *facts)
 {
 	struct tracked *tracked = held->tracked;
+	uint64_t now_ns = clock_coarse_ns();
 
 	if (!lock_enter_held(connecting->lock, held))
 		return;
 	if (tracked->space && !(tracked->flags & IN_CALL)) {
-		enter(connecting, tracked, facts, clock_coarse_ns());
+		enter(connecting, tracked, facts, now_ns);
 		tracked->space = NULL;
 	}
 	lock_leave(connecting->lock);
+	board_tell(connecting->board, now_ns);
 }

@@ -12,7 +12,7 @@ static void enter_failure(struct connecting *connecting, struct tracked *tracked
 {
 	if (tracked->space) {
 		space_failed(tracked->space, error);
-		trust_failed(connecting->ledger, tracked->space, error, clock_ns());
+		connecting_failed(connecting, tracked->space, error, clock_ns());
 	}
 	tracked->space = NULL;
 }
@@ -38,6 +38,8 @@ long pending_again(struct connecting *connecting, const struct held *held, int f
 		}
 	}
 	lock_leave(connecting->lock);
+	if (unlikely(undo))
+		board_tell(connecting->board, clock_coarse_ns());
 	if (undo)
 		undo_binding(connecting->lock, held, fd);
 	return rc;
@@ -54,4 +56,5 @@ void pending_error_read(struct connecting *connecting, const struct held *held, 
 		tracked->state = SOCKET_BROKEN;
 	}
 	lock_leave(connecting->lock);
+	board_tell(connecting->board, clock_coarse_ns());
 }

@@ -152,6 +152,15 @@ static inline uint32_t in_use_by_all(const struct search *s, struct tuple_space 
 	return in_use + slowness_others(space, &s->connecting->ledger->range, in_use, s->now_ns);
 }
 
+/* Of a source that this process has no experience with. */
+COLD static uint32_t heed_others(struct search *s, const struct address *source, uint32_t in_use)
+{
+	if (!board_failing(s->connecting->board, &s->destination->to, source, s->now_ns))
+		return in_use;
+	s->doubted = true;
+	return (in_use < IN_USE_MOST ? in_use : IN_USE_MOST) | (uint32_t)TRUST_DOUBTED << RANK_SHIFT;
+}
+
 /* Return: in use, with the rank; or UINT32_MAX if the source cannot be chosen now. */
 HOT static uint32_t look_at(struct search *s, unsigned i)
 {
@@ -166,8 +175,11 @@ HOT static uint32_t look_at(struct search *s, unsigned i)
 	if (space && space->aside_until_ns > s->now_ns)
 		return UINT32_MAX;
 	s->candidates++;
-	if (!space)
-		return siblings_in_use(s->connecting->ledger->siblings, &s->destination->to, source);
+	if (!space) {
+		uint32_t in_use =
+			siblings_in_use(s->connecting->ledger->siblings, &s->destination->to, source);
+		return unlikely(s->connecting->board->failing) ? heed_others(s, source, in_use) : in_use;
+	}
 	if (is_full(space, s->began_ns, s->now_ns))
 		return look_at_full(s, i, space);
 	uint32_t in_use = in_use_by_all(s, space);

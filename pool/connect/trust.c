@@ -278,14 +278,14 @@ static bool lengthen_row(struct trust *t, const struct trust_of_all *all, bool t
 	return (t->row >= ROW_AMONG_FEW && good >= ANSWERS_BETWEEN * (bad + 1)) || t->row >= ROW_AMONG_MANY;
 }
 
-COLD static void enter_failure(struct ledger *ledger, struct tuple_space *space, int error, bool turned_away,
+COLD static bool enter_failure(struct ledger *ledger, struct tuple_space *space, int error, bool turned_away,
 			       uint64_t now_ns)
 {
 	struct destination *d = space->destination;
 	struct trust *t = has_others(d) ? trust_of(ledger, space) : NULL;
 
 	if (!t)
-		return;
+		return false;
 	if (!trust_charge(space, now_ns))
 		t->charge = 0;
 	bool sets_aside = lengthen_row(t, d->trust, turned_away);
@@ -316,22 +316,24 @@ COLD static void enter_failure(struct ledger *ledger, struct tuple_space *space,
 	d->doubted = true;
 	d->trust->turned_away |= turned_away;
 	d->load_valid = false;
+	return true;
 }
 
-COLD void trust_failed(struct ledger *ledger, struct tuple_space *space, int error, uint64_t now_ns)
+COLD bool trust_failed(struct ledger *ledger, struct tuple_space *space, int error, uint64_t now_ns)
 {
 	/* A refused SYN is ECONNREFUSED: this one had come up (tcp_reset(), net/ipv4/tcp_input.c). */
 	bool turned_away = error == ECONNRESET || error == EPIPE;
 
 	if (tells_of_network(error))
-		enter_failure(ledger, space, error, turned_away, now_ns);
-	else if (space->doubt & TRUST_BEGUN)
+		return enter_failure(ledger, space, error, turned_away, now_ns);
+	if (space->doubt & TRUST_BEGUN)
 		space->doubt--;
+	return false;
 }
 
-COLD void trust_turned_away(struct ledger *ledger, struct tuple_space *space, uint64_t now_ns)
+COLD bool trust_turned_away(struct ledger *ledger, struct tuple_space *space, uint64_t now_ns)
 {
-	enter_failure(ledger, space, ECONNRESET, true, now_ns);
+	return enter_failure(ledger, space, ECONNRESET, true, now_ns);
 }
 
 COLD void trust_served(struct ledger *ledger, struct tuple_space *space, bool news, bool data,

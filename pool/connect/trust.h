@@ -36,7 +36,6 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-
 enum {
 	TRUST_PROBE_AFTER = 128, /* answers of others for one connection that tries a source set aside */
 	TRUST_REST = 8,          /* and for the next after a failure */
@@ -118,13 +117,15 @@ void trust_connected(struct ledger *ledger, struct tuple_space *space, int fd, u
  * trust_failed() - connect() failed, at once or later
  * @error:	errno, or 0 if the program gave it up. Errors that tell nothing of the network are no
  * failures.
+ * Return: is it one, where there are other sources?
  */
-void trust_failed(struct ledger *ledger, struct tuple_space *space, int error, uint64_t now_ns);
+bool trust_failed(struct ledger *ledger, struct tuple_space *space, int error, uint64_t now_ns);
 
 /**
  * trust_turned_away() - the peer ended a connection at once, without a byte
+ * Return: as trust_failed()
  */
-void trust_turned_away(struct ledger *ledger, struct tuple_space *space, uint64_t now_ns);
+bool trust_turned_away(struct ledger *ledger, struct tuple_space *space, uint64_t now_ns);
 
 /**
  * trust_served() - a connection ended that had come up, and was not turned away

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* board - what processes of one user tell each other at once: which tuple spaces are past the knee. */
+/* board - what processes of one user tell each other at once: past the knee, failing. */
 #include "pool/ledger/board.h"
 
 #include "pool/base/hot.h"
@@ -11,7 +11,8 @@
 #include <sys/resource.h>
 #include <sys/syscall.h>
 
-#define NAME "/board"
+#define NAME      "/board"
+#define SECOND_NS 1000000000ull
 
 enum { FILE_SIZE = BOARD_ROWS * sizeof(struct board_row) };
 
@@ -41,20 +42,43 @@ static uint64_t sum_of(const struct board_row *row)
 
 static bool is_valid(const struct board_row *row, uint64_t now_ns)
 {
-	/* Nothing is past the knee for as long as that: another clock, from before a boot. */
-	return row->until_ns > now_ns && row->until_ns - now_ns < 60000000000ull && row->sum == sum_of(row);
+	/* Nothing is believed for as long as that: another clock, from before a boot. */
+	uint64_t most_ns = (row->kind == BOARD_FAILING ? BOARD_FAILING_MOST_S : 60) * SECOND_NS;
+
+	return row->until_ns > now_ns && row->until_ns - now_ns <= most_ns && row->sum == sum_of(row);
+}
+
+/* Over, and how often it failed still counts. */
+static bool is_remembered(const struct board_row *row, uint64_t now_ns)
+{
+	return row->kind == BOARD_FAILING && row->until_ns <= now_ns &&
+	       now_ns - row->until_ns < BOARD_FAILING_MOST_S * SECOND_NS && row->sum == sum_of(row);
+}
+
+static const struct board_row *row_of(const struct board *board, enum board_kind kind,
+				      const struct endpoint *to, const struct address *source,
+				      uint64_t now_ns)
+{
+	for (unsigned i = 0; board->filled && i < BOARD_ROWS; i++) {
+		const struct board_row *row = &board->rows[i];
+		if (row->until_ns > now_ns && row->kind == kind && endpoint_equal(&row->to, to) &&
+		    (address_is_unset(source) || address_equal(&row->source, source)))
+			return row;
+	}
+	return NULL;
 }
 
 uint64_t board_until(const struct board *board, const struct endpoint *to, const struct address *source,
 		     uint64_t now_ns)
 {
-	for (unsigned i = 0; board->filled && i < BOARD_ROWS; i++) {
-		const struct board_row *row = &board->rows[i];
-		if (row->until_ns > now_ns && endpoint_equal(&row->to, to) &&
-		    (address_is_unset(source) || address_equal(&row->source, source)))
-			return row->until_ns;
-	}
-	return 0;
+	const struct board_row *row = row_of(board, BOARD_PAST_KNEE, to, source, now_ns);
+	return row ? row->until_ns : 0;
+}
+
+COLD bool board_failing(const struct board *board, const struct endpoint *to, const struct address *source,
+			uint64_t now_ns)
+{
+	return row_of(board, BOARD_FAILING, to, source, now_ns);
 }
 
 /* Room for the rows, and for the path behind them. The lock is held. Return: false without memory. */
@@ -103,23 +127,26 @@ static const char *path_of(const struct board_row *rows)
 	return (const char *)(rows + BOARD_ROWS);
 }
 
-/* What is not valid is cleared. Return: is there a row left? */
-static bool take_rows(struct board_row *rows, uint64_t network, uint64_t now_ns)
+/* What is not valid is cleared. */
+static void take_rows(struct board *board, uint64_t network, uint64_t now_ns)
 {
-	bool filled = false;
+	struct board_row *rows = board->rows;
 
+	board->filled = board->failing = false;
 	for (unsigned i = 0; i < BOARD_ROWS; i++) {
-		if (rows[i].network == network && is_valid(&rows[i], now_ns))
-			filled = true;
-		else
+		if (rows[i].network == network && is_valid(&rows[i], now_ns)) {
+			board->filled = true;
+			board->failing |= rows[i].kind == BOARD_FAILING;
+		} else {
 			rows[i].until_ns = 0;
+		}
 	}
-	return filled;
 }
 
 COLD bool board_has_rows(const char *place, uint64_t network, uint64_t now_ns)
 {
 	struct board_row rows[BOARD_ROWS] = { 0 };
+	struct board board = { .rows = rows };
 	char path[USAGE_PATH_MAX + sizeof(NAME)];
 
 	snprintf(path, sizeof(path), "%s%s", place, NAME);
@@ -128,7 +155,8 @@ COLD bool board_has_rows(const char *place, uint64_t network, uint64_t now_ns)
 		return false;
 	kernel_syscall(SYS_pread64, fd, (long)rows, FILE_SIZE, 0, 0, 0);
 	kernel.close((int)fd);
-	return take_rows(rows, network, now_ns);
+	take_rows(&board, network, now_ns);
+	return board.filled;
 }
 
 /* The rows are this thread's until end_reading(). Return: NULL if there is nothing to read now. */
@@ -141,7 +169,7 @@ static struct board_row *begin_reading(struct board *board, const struct held *h
 	if (!board->reading && board->until_ns <= now_ns && board_is_there(board) && has_room(board)) {
 		rows = board->rows;
 		board->reading = true;
-		board->filled = false;
+		board->filled = board->failing = false;
 		board->until_ns = now_ns + BOARD_EVERY_MS * 1000000ull;
 	}
 	lock_leave(board->lock);
@@ -165,49 +193,117 @@ COLD void board_refresh(struct board *board, const struct held *held, uint64_t n
 	board->reading = false;
 	if (got < FILE_SIZE)
 		memset((char *)rows + (got > 0 ? got : 0), 0, (size_t)(FILE_SIZE - (got > 0 ? got : 0)));
-	board->filled = take_rows(rows, network_of(board->writer), now_ns);
+	take_rows(board, network_of(board->writer), now_ns);
 	lock_leave(board->lock);
 }
 
-/* The row of the same tuple space, or one that is over, or any. */
-static unsigned place_for(int fd, const struct board_row *row, uint64_t now_ns)
+static bool is_same(const struct board_row *a, const struct board_row *b)
 {
-	unsigned place = (unsigned)(row->sum % BOARD_ROWS);
-	struct board_row there;
+	return a->network == b->network && a->kind == b->kind && endpoint_equal(&a->to, &b->to) &&
+	       address_equal(&a->source, &b->source);
+}
 
+/* The row of the same, or one that is over, or any. @there: what is in it */
+static unsigned place_for(int fd, const struct board_row *row, uint64_t now_ns, struct board_row *there)
+{
+	unsigned place = (unsigned)(row->to.port + row->source.v6.s6_addr[15]) % BOARD_ROWS;
+	struct board_row found = { 0 };
+
+	*there = found;
 	for (unsigned i = 0, n = place; i < BOARD_ROWS; i++, n = (n + 1) % BOARD_ROWS) {
-		long got = kernel_syscall(SYS_pread64, fd, (long)&there, sizeof(there),
-					  (long)(n * sizeof(there)), 0, 0);
-		bool over = got < (long)sizeof(there) || !is_valid(&there, now_ns);
-		if (!over && there.network == row->network && endpoint_equal(&there.to, &row->to) &&
-		    address_equal(&there.source, &row->source))
+		long got = kernel_syscall(SYS_pread64, fd, (long)&found, sizeof(found),
+					  (long)(n * sizeof(found)), 0, 0);
+		bool whole = got == (long)sizeof(found);
+		bool kept = whole && (is_valid(&found, now_ns) || is_remembered(&found, now_ns));
+		if (kept && is_same(&found, row)) {
+			*there = found;
 			return n;
-		if (over)
+		}
+		if (!kept)
 			place = n;
 	}
 	return place;
+}
+
+/* How long a failure is believed, by what was there of it. Return: false if that goes on. */
+static bool begin_failing(struct board_row *row, const struct board_row *before, uint64_t now_ns)
+{
+	uint64_t seconds = BOARD_FAILING_S;
+
+	if (before->until_ns > now_ns)
+		return false;
+	row->times = before->until_ns ? before->times + 1 : 0;
+	for (unsigned i = 0; i < row->times && seconds < BOARD_FAILING_MOST_S; i++)
+		seconds *= 2;
+	row->until_ns =
+		now_ns + (seconds < BOARD_FAILING_MOST_S ? seconds : BOARD_FAILING_MOST_S) * SECOND_NS;
+	return true;
+}
+
+static void write_row(const struct board_row *rows, struct board_row *row, uint64_t now_ns)
+{
+	struct board_row there;
+
+	if (!may_be_written())
+		return;
+	long fd = open_file(path_of(rows), O_RDWR | O_CREAT);
+	if (fd < 0)
+		return;
+	long at = (long)(place_for((int)fd, row, now_ns, &there) * sizeof(*row));
+	if (row->kind != BOARD_FAILING || begin_failing(row, &there, now_ns)) {
+		row->sum = sum_of(row);
+		kernel_syscall(SYS_pwrite64, fd, (long)row, sizeof(*row), at, 0, 0);
+	}
+	kernel.close((int)fd);
+}
+
+/* The lock is held. Return: NULL if there is nothing to write to. */
+static const struct board_row *begin_writing(struct board *board, struct board_row *row)
+{
+	if (!board_is_there(board) || !has_room(board))
+		return NULL;
+	row->network = network_of(board->writer);
+	return board->rows;
 }
 
 COLD void board_put(struct board *board, const struct held *held, const struct endpoint *to,
 		    const struct address *source, uint64_t until_ns, uint64_t now_ns)
 {
 	struct board_row row = { .until_ns = until_ns, .to = *to, .source = *source };
-	const struct board_row *rows = NULL;
 
 	if (!lock_enter_held(board->lock, held))
 		return;
-	if (board_is_there(board) && has_room(board)) {
-		rows = board->rows;
-		row.network = network_of(board->writer);
+	const struct board_row *rows = begin_writing(board, &row);
+	lock_leave(board->lock);
+	if (rows)
+		write_row(rows, &row, now_ns);
+}
+
+COLD void board_note_failure(struct board *board, const struct endpoint *to, const struct address *source,
+			     uint64_t now_ns)
+{
+	if (!board_is_there(board) ||
+	    (board->told_ns && now_ns - board->told_ns < BOARD_TELL_EVERY_MS * 1000000ull))
+		return;
+	board->told_ns = now_ns;
+	board->failed_to = *to;
+	board->failed_source = *source;
+	atomic_store_explicit(&board->to_tell, true, memory_order_relaxed);
+}
+
+COLD void board_tell_now(struct board *board, uint64_t now_ns)
+{
+	struct board_row row = { .kind = BOARD_FAILING };
+	const struct board_row *rows = NULL;
+
+	if (!lock_enter(board->lock))
+		return;
+	if (atomic_exchange(&board->to_tell, false)) {
+		row.to = board->failed_to;
+		row.source = board->failed_source;
+		rows = begin_writing(board, &row);
 	}
 	lock_leave(board->lock);
-	if (!rows || !may_be_written())
-		return;
-	row.sum = sum_of(&row);
-	long fd = open_file(path_of(rows), O_RDWR | O_CREAT);
-	if (fd < 0)
-		return;
-	long at = (long)(place_for((int)fd, &row, now_ns) * sizeof(row));
-	kernel_syscall(SYS_pwrite64, fd, (long)&row, sizeof(row), at, 0, 0);
-	kernel.close((int)fd);
+	if (rows)
+		write_row(rows, &row, now_ns);
 }

@@ -130,6 +130,59 @@ def past_the_knee(how):
     return costs_little(bad, how, "timeout", "keep", "spill", 240, 100)
 
 
+# One connection, and its process ends.
+ONE = """
+import os, socket, sys
+def one():
+    s = socket.socket()
+    s.settimeout(0.3)
+    try:
+        s.connect((sys.argv[1], 5000))
+        good = s.recv(5) == b"hello"
+    except OSError:
+        good = False
+    if sys.argv[3] == "close":
+        s.close()
+    return good
+outcomes = []
+for _ in range(int(sys.argv[2])):
+    if not (pid := os.fork()):
+        good = one()
+        sys.exit(not good) if sys.argv[3] == "close" else os._exit(not good)
+    outcomes.append(os.waitpid(pid, 0)[1] == 0)
+print(outcomes[:40].count(False), outcomes[40:].count(False))
+"""
+
+
+def process_each(how, count=400):
+    """A server that forks for each connection: what one found out the next ones know. They begin with different sources."""
+    lab.ports(40000, 40999)
+    lab.own_memory_files()
+    sources = [DEAD, *NEAR[:3]]
+    with world("dead"):
+        done = lab.run([lab.PYTHON, "-c", ONE, FAR, str(count), how],
+                       {"sources": ",".join(sources), "env": {"HEADROOM_STATE_DIR": ""}}, limit_s=120)
+        first, rest = map(int, done.stdout.split())
+    if first > 3 or rest > (count - 40) // 100:
+        raise lab.Failed(f"{first} of the first 40 and {rest} of the other {count - 40} lost")
+    return f"{first} of the first 40, {rest} of the others"
+
+
+def programs_each(count=120):
+    """The same with a program each, as cron or inetd start them."""
+    lab.ports(40000, 40999)
+    lab.own_memory_files()
+    lost_ones = 0
+    with world("dead"):
+        for _ in range(count):
+            done = lab.run([lab.PYTHON, "-ISc", ONE, FAR, "1", "close"],
+                           {"sources": ",".join([DEAD, *NEAR[:3]]), "env": {"HEADROOM_STATE_DIR": ""}})
+            lost_ones += done.stdout.startswith("1")
+    if lost_ones > 3:
+        raise lab.Failed(f"{lost_ones} of {count} lost")
+    return f"{lost_ones} of {count}"
+
+
 def server_down():
     """Where all fail nothing is set aside."""
     with lab.far_network([f"{a}/24" for a in NEAR], f"{FAR}/24"):
@@ -187,6 +240,8 @@ lab.main([
       for how in ("reset", "close") for kind in (*KINDS, "blocking", "blocking threads") for keeps in ("keep", "close")),
     ("no way back, spill past the knee", of(past_the_knee, "dead")),
     ("turned away, spill past the knee", of(past_the_knee, "reset")),
+    *((f"no way back, a process for each connection, {how}", of(process_each, how)) for how in ("close", "_exit")),
+    ("no way back, a program for each connection", programs_each),
     ("the server is down", server_down),
     ("it comes back", comes_back),
 ])
