@@ -84,6 +84,7 @@ static void put_space(struct json *json, const struct check *check, const struct
 	json_number(json, "capacity", count->capacity);
 	put_in_use(json, space);
 	json_number(json, "headroom", count->headroom);
+	json_number(json, "headroom_with_reusable", room.left);
 	json_number(json, "headroom_plain", count->plain);
 	json_bool(json, "exact", check_exact(space));
 	json_number(json, "headroom_at_least", count->headroom - count->doubtful);

@@ -218,7 +218,7 @@ static struct wanted_socket *collect(struct check *check, size_t *count)
 	}
 	for (unsigned port = check->ports.range.low; wanted && port <= check->ports.range.high; port++) {
 		const struct port_note *note = &check->ports.ports[port];
-		if (note->blocked != BLOCKED_NOT)
+		if (note->blocked != BLOCKED_NOT && !note->reserved)
 			wanted[used++] = (struct wanted_socket){ .inode = note->inode,
 								 .tag = CHECKED_MAX + note->blocked };
 	}

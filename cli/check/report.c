@@ -3,6 +3,7 @@
 #include "cli/check/report.h"
 
 #include "cli/check/advice.h"
+#include "cli/shared/identity.h"
 #include "cli/shared/terminal.h"
 #include "pool/base/printable.h"
 
@@ -61,21 +62,19 @@ static void put_headroom(const struct check *check, const struct checked *space,
 
 	fprintf(out, "  headroom   ");
 	terminal_style(out, style_of(check_verdict(check, space)));
-	fprintf(out, "%s%u", check_exact(space) ? "" : "at most ", count->headroom);
+	fprintf(out, "%s%u", check_exact(space) ? "" : "at most ", room.left);
 	terminal_style(out, STYLE_NONE);
 	fprintf(out, " of %u ports, %u %% in use", count->range, room_percent(&room) - lost);
 	fprintf(out, lost ? ", %u %% lost to blockers\n" : "\n", lost);
 	if (!check_exact(space))
 		fprintf(out,
 			"             at least %u: of %u ports the kernel does not list who bound them%s\n",
-			count->headroom - count->doubtful, count->doubtful,
-			check->options.probe ? "" : "; --probe asks");
+			room_at_least(&room), count->doubtful, check->options.probe ? "" : "; --probe asks");
 	if (count->plain < count->headroom)
 		fprintf(out,
 			"             a program without the shim may get one less, as the range is odd\n");
 	if (count->reusable)
-		fprintf(out,
-			"             and up to %u more from TIME_WAIT, each after %g s (tcp_tw_reuse %u)\n",
+		fprintf(out, "             %u of them from TIME_WAIT, each after %g s (tcp_tw_reuse %u)\n",
 			count->reusable, port_range_reuse_ms(&check->ports.range) / 1e3,
 			check->ports.range.time_wait_reuse);
 }
@@ -106,9 +105,10 @@ static void put_holders(const struct holders *holders, const char *label, uint32
 	columns_start(&columns, label);
 	for (unsigned i = 0; i < holders->count && i < HOLDERS_SHOWN; i++) {
 		const struct holder *h = &holders->items[i];
-		char name[sizeof(h->process.name) * PRINTABLE_MAX];
+		char name[sizeof(h->process.name) * PRINTABLE_MAX], mark[IDENTITY_MARK_MAX];
 		printable_text(h->process.name, name, sizeof(name));
-		columns_item(&columns, "%s[%d] %u", name, h->process.pid, h->sockets);
+		columns_item(&columns, "%s[%d] %u%s", name, h->process.pid, h->sockets,
+			     identity_mark(h->process.pid, mark));
 	}
 	if (holders->count > HOLDERS_SHOWN)
 		columns_item(&columns, "%u more processes", holders->count - HOLDERS_SHOWN);

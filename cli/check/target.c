@@ -72,6 +72,11 @@ int check_target_add(struct check *check, const char *text)
 		if (!endpoint_from_sockaddr(a->ai_addr, a->ai_addrlen, &endpoint))
 			continue;
 		endpoint.port = (uint16_t)port;
+		/* connect() to the unset address is to this host (inet(7), tcp_v6_connect()). */
+		if (address_is_unset(&endpoint.ip))
+			endpoint.ip = a->ai_family == AF_INET
+					      ? address_from_v4(htonl(INADDR_LOOPBACK))
+					      : (struct address){ .v6 = IN6ADDR_LOOPBACK_INIT };
 		if (known(check, &endpoint))
 			continue;
 		if (check->target_count == TARGETS_MAX) {

@@ -3,8 +3,11 @@
 #include "cli/ports/holders.h"
 
 #include "cli/shared/complain.h"
+#include "cli/shared/identity.h"
 
 #include <stdlib.h>
+
+enum { IDENTIFIED_MAX = 50 }; /* each takes three files of /proc */
 
 /* Sockets of one process come one after the other (process_table_find()): the last entry is the likely one.
  */
@@ -66,6 +69,17 @@ void holders_complain(const struct process_search *search)
 			 search->missing);
 }
 
+static void put_identity(struct json *json, int pid)
+{
+	struct identity identity;
+
+	identity_of(pid, &identity);
+	json_text(json, "command", identity.command);
+	json_text(json, "unit", identity.unit);
+	json_text(json, "container", identity.container);
+	json_number(json, "pid_there", (uint64_t)(identity.inner_pid ? identity.inner_pid : pid));
+}
+
 void holders_json(struct json *json, const char *name, const struct holders *holders)
 {
 	json_open(json, name, '[');
@@ -75,6 +89,8 @@ void holders_json(struct json *json, const char *name, const struct holders *hol
 		json_number(json, "pid", (uint64_t)holder->process.pid);
 		json_text(json, "name", holder->process.name);
 		json_number(json, "sockets", holder->sockets);
+		if (i < IDENTIFIED_MAX)
+			put_identity(json, holder->process.pid);
 		json_close(json, '}');
 	}
 	json_close(json, ']');
@@ -82,13 +98,14 @@ void holders_json(struct json *json, const char *name, const struct holders *hol
 
 void holders_put(const struct holders *holders, unsigned most, uint32_t without, FILE *out)
 {
+	char mark[IDENTITY_MARK_MAX];
 	uint32_t rest = 0;
 
 	for (unsigned i = 0; i < holders->count; i++) {
 		const struct holder *h = &holders->items[i];
 		if (i < most)
-			fprintf(out, "%s%s[%d] %u", i ? ", " : "", h->process.name, h->process.pid,
-				h->sockets);
+			fprintf(out, "%s%s[%d] %u%s", i ? ", " : "", h->process.name, h->process.pid,
+				h->sockets, identity_mark(h->process.pid, mark));
 		else
 			rest += h->sockets;
 	}

@@ -157,6 +157,7 @@ bool ports_next_run(const struct ports *ports, unsigned from, struct port_run *r
 				  .owner = &ports->owners[from].process };
 	while (run->last < high && notes[run->last + 1].blocked == run->by &&
 	       notes[run->last + 1].state == run->state &&
+	       notes[run->last + 1].reserved == notes[from].reserved &&
 	       ports->owners[run->last + 1].process.pid == run->owner->pid)
 		run->last++;
 	return true;

@@ -134,8 +134,8 @@ void udp_view_put(const struct udp_view *view, const char *label, FILE *out)
 
 	if (!view->known)
 		return;
-	fprintf(out, "%s%u of %u ports left%s\n", label, room.left,
-		view->range - view->reserved, room.left ? "" : ": connect() and sendto() fail with EAGAIN");
+	fprintf(out, "%s%u of %u ports left%s\n", label, room.left, view->range - view->reserved,
+		room.left ? "" : ": connect() and sendto() fail with EAGAIN");
 	if (!view->in_use)
 		return;
 	put_sources(view, indent, out);

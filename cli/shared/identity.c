@@ -97,6 +97,25 @@ void identity_of(int pid, struct identity *out)
 	}
 }
 
+const char *identity_mark(int pid, char *out)
+{
+	struct identity identity;
+	char there[32] = "";
+
+	*out = '\0';
+	identity_of(pid, &identity);
+	if (identity.inner_pid)
+		snprintf(there, sizeof(there), "pid %d there", identity.inner_pid);
+	if (*identity.container)
+		snprintf(out, IDENTITY_MARK_MAX, " (container %s%s%s)", identity.container,
+			 *there ? ", " : "", there);
+	else if (*there)
+		snprintf(out, IDENTITY_MARK_MAX, " (another pid namespace, %s)", there);
+	else if (*identity.unit)
+		snprintf(out, IDENTITY_MARK_MAX, " (%s)", identity.unit);
+	return out;
+}
+
 bool identity_under_shim(int pid)
 {
 	char path[64], *line = NULL;

@@ -5,7 +5,12 @@
 
 #include <stdbool.h>
 
-enum { IDENTITY_COMMAND_MAX = 100, IDENTITY_UNIT_MAX = 64, IDENTITY_CONTAINER_MAX = 16 };
+enum {
+	IDENTITY_COMMAND_MAX = 100,
+	IDENTITY_UNIT_MAX = 64,
+	IDENTITY_CONTAINER_MAX = 16,
+	IDENTITY_MARK_MAX = 128
+};
 
 struct identity {
 	char command[IDENTITY_COMMAND_MAX]; /* words with spaces between, cut off; escaped (printable.h) */
@@ -26,6 +31,13 @@ void identity_of(int pid, struct identity *out);
  * Docker, Podman, CRI-O and containerd have them in their paths.
  */
 void identity_from_cgroup(const char *path, struct identity *out);
+
+/**
+ * identity_mark() - " (nginx.service)", " (container 0123456789ab, pid 7 there)", or ""
+ * @out:	IDENTITY_MARK_MAX bytes
+ * Return: @out
+ */
+const char *identity_mark(int pid, char *out);
 
 /**
  * identity_under_shim() - has this process loaded the shim?
