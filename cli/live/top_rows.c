@@ -245,8 +245,8 @@ void top_numbers(const struct top_row *row, struct top_numbers *out)
 const char *top_host(const struct top *top, char *out, size_t size)
 {
 	const struct space_host *host = &top->host;
-	int used = snprintf(out, size, "ports of this host: %u, %u reserved, %u blocked", host->range,
-			    host->reserved, host->blocked);
+	int used = snprintf(out, size, "host: %u ports, %u reserved, %u blocked", host->range, host->reserved,
+			    host->blocked);
 
 	if (host->doubtful)
 		used += snprintf(out + used, size - (size_t)used, ", %u in doubt", host->doubtful);

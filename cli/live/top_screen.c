@@ -15,7 +15,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { TITLE = 1, FOOT = 3, NUMBERS = 28, BAR_LEAST = 12, BAR_MOST = 60, TEXT_LEAST = 6, KEY_ESCAPE = 27 };
+enum { TITLE = 1, FOOT = 3, BAR_LEAST = 12, BAR_MOST = 60, TEXT_LEAST = 6, KEY_ESCAPE = 27 };
 
 struct screen {
 	struct top *top;
@@ -109,9 +109,11 @@ static bool choose_rows(struct screen *screen)
 	return true;
 }
 
+static int host_lines; /* below the rows: 1 with --host */
+
 static unsigned page(void)
 {
-	int rows = LINES - TITLE - 1 - FOOT;
+	int rows = LINES - TITLE - 1 - FOOT - host_lines;
 	return rows > 1 ? (unsigned)rows : 1;
 }
 
@@ -138,6 +140,25 @@ struct layout {
 	int process, to, source, bar;
 };
 
+/* What is shown of the numbers, by how much room there is. */
+enum { WIDE = 110, NARROW = 72 };
+
+static int numbers_width(void)
+{
+	return COLS >= WIDE ? 64 : COLS < NARROW ? 13 : 28;
+}
+
+static void put_numbers_head(void)
+{
+	printw("%8s ", "headroom");
+	if (COLS >= WIDE)
+		printw("%8s %7s %9s ", "capacity", "open", "TIME_WAIT");
+	if (COLS >= NARROW)
+		printw("%7s %6s ", "rate/s", "failed");
+	if (COLS >= WIDE)
+		printw("%8s ", "lasts");
+}
+
 static void widen(int *width, const char *text)
 {
 	int length = (int)strlen(text);
@@ -158,7 +179,7 @@ static struct layout lay_out(const struct screen *screen)
 		int *widest = l.process >= l.to ? &l.process : &l.to;
 		if (l.source > *widest)
 			widest = &l.source;
-		l.bar = COLS - NUMBERS - 2 - l.process - l.to - l.source;
+		l.bar = COLS - numbers_width() - 2 - l.process - l.to - l.source;
 		if (l.bar >= BAR_LEAST || *widest <= TEXT_LEAST)
 			break;
 		--*widest;
@@ -219,7 +240,12 @@ static void draw_row(const struct screen *screen, unsigned i, const struct layou
 	attrset((int)((i == screen->at ? A_REVERSE : A_NORMAL) | attribute(urgency(row))));
 	printw("%8s ", numbers.headroom);
 	attrset(i == screen->at ? A_REVERSE : A_NORMAL);
-	printw("%7s %6s ", numbers.rate, numbers.failed);
+	if (COLS >= WIDE)
+		printw("%8s %7u %9u ", numbers.capacity, row->open, row->time_wait);
+	if (COLS >= NARROW)
+		printw("%7s %6s ", numbers.rate, numbers.failed);
+	if (COLS >= WIDE)
+		printw("%8s ", numbers.lasts);
 	attrset(A_NORMAL);
 	put_bar(row, l->bar);
 }
@@ -250,9 +276,10 @@ static void draw_head(const struct layout *l)
 {
 	move(TITLE, 0);
 	attrset(A_UNDERLINE);
-	printw("%-*.*s %-*.*s %-*.*s %8s %7s %6s %-*.*s", l->process, l->process, "process", l->to, l->to,
-	       "destination", l->source, l->source, "source", "headroom", "rate/s", "failed", l->bar, l->bar,
-	       "# : o .");
+	printw("%-*.*s %-*.*s %-*.*s ", l->process, l->process, "process", l->to, l->to, "destination",
+	       l->source, l->source, "source");
+	put_numbers_head();
+	printw("%-*.*s", l->bar, l->bar, "# : o .");
 	attrset(A_NORMAL);
 }
 
@@ -294,6 +321,7 @@ static void draw_help(void)
 
 static void draw_rows(struct screen *screen)
 {
+	host_lines = screen->top->host.known;
 	scroll_to_selected(screen);
 	struct layout l = lay_out(screen);
 
@@ -303,8 +331,11 @@ static void draw_rows(struct screen *screen)
 	if (screen->count)
 		draw_detail(screen);
 	else
-		mvaddnstr(TITLE + 2, 0, "no program under the shim has a port in use, as far as can be seen",
-			  COLS);
+		mvaddnstr(TITLE + 2, 0, top_nothing(screen->top), COLS);
+	if (screen->top->host.known) {
+		char text[TOP_HOST_MAX];
+		mvaddnstr(LINES - FOOT - 1, 0, top_host(screen->top, text, sizeof(text)), COLS);
+	}
 }
 
 static void draw(struct screen *screen)
@@ -319,7 +350,7 @@ static void draw(struct screen *screen)
 	mvaddnstr(LINES - 1, 0,
 		  screen->editing
 			  ? "type a filter; enter: done, escape: none"
-			  : "h r f sort  enter process  esc all  / filter  space pause  ? help  q quit",
+			  : "q quit  ? help  h r f sort  enter process  esc all  / filter  space pause",
 		  COLS);
 	attrset(A_NORMAL);
 	refresh();

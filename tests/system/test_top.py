@@ -21,7 +21,7 @@ while True:
     print("going", flush=True)
     time.sleep(0.02)
 """
-KEYS = "h r f sort  enter process  esc all  / filter  space pause  ? help  q quit"
+KEYS = "q quit  ? help  h r f sort  enter process  esc all  / filter  space pause"
 
 
 def state():
@@ -100,7 +100,7 @@ def rows(lines):
     found = []
     for line in lines:
         words = re.match(r"(\S+(?: shim\))?) +(\S+) +(\S+) +(\d+|-) +(\S+) +(\d+)", line)
-        if words and words[1] not in ("process", "bar:"):
+        if words and words[1] not in ("process", "bar:", "host:"):
             found.append((words[1], words[2], words[3], words[4]))
     return found
 
