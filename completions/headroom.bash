@@ -7,9 +7,9 @@ _headroom_options() {
 	status) echo '--threshold --watch --nagios --json --all-netns --pid --netns --state-dir --help' ;;
 	check) echo '--all --leaks --from --probe --sample --threshold --pid --netns --json --help' ;;
 	ports) echo '--probe --pid --netns --json --help' ;;
-	report) echo '--name --to --running --sort --state-dir --json --html --help' ;;
-	top) echo '--once --delay --sort --filter --host --state-dir --help' ;;
-	export) echo '--listen --textfile --interval --host --top --per-pid --state-dir --help' ;;
+	report) echo '--name --to --running --sort --state-dir --pid --netns --json --html --help' ;;
+	top) echo '--once --delay --sort --filter --host --pid --netns --state-dir --help' ;;
+	export) echo '--listen --textfile --interval --host --top --per-pid --pid --netns --state-dir --help' ;;
 	attach) echo '--sources --spread --strict --own-ports --force --config --list --json --help' ;;
 	detach) echo '--all --help' ;;
 	explain) echo '--help' ;;

@@ -3,6 +3,7 @@
 #include "cli/live/ending_signals.h"
 #include "cli/live/export_http.h"
 #include "cli/live/export_page.h"
+#include "cli/shared/netns.h"
 #include "cli/shared/option_number.h"
 #include "cli/shared/verb_options.h"
 #include "cli/shared/verbs.h"
@@ -32,6 +33,10 @@ static const char usage[] =
 	"      --top N             destinations and sources with labels of their own, per\n"
 	"                          program; default 20, the rest is destination=\"other\"\n"
 	"      --per-pid           a label for each process, not for each program name\n"
+	"      --pid PID           look into the network namespace of a process; --listen\n"
+	"                          is there too\n"
+	"      --netns NAME        look into a network namespace: a name of ip-netns(8),\n"
+	"                          or a path\n"
 	"      --state-dir DIR     where the usage segments are; default\n"
 	"                          HEADROOM_STATE_DIR, else where the shim puts them; as\n"
 	"                          root those of all users\n"
@@ -41,6 +46,7 @@ static const char usage[] =
 
 struct options {
 	struct export *export;
+	struct netns_asked netns;
 	const char *listen, *textfile;
 	double interval_s;
 };
@@ -70,6 +76,12 @@ static int take_option(void *context, int option)
 	case 'p':
 		options->export->per_pid = true;
 		return STATUS_FINE;
+	case 'P':
+		options->netns = (struct netns_asked){ "--pid", optarg };
+		return STATUS_FINE;
+	case 'N':
+		options->netns = (struct netns_asked){ "--netns", optarg };
+		return STATUS_FINE;
 	case 'd':
 		options->export->look_for.state_dir = optarg;
 		return STATUS_FINE;
@@ -86,7 +98,9 @@ static int check_options(struct options *options, int argc, char **argv)
 		return complain("--listen", "cannot be together with --textfile: start headroom twice");
 	if (options->interval_s > 0 && !options->textfile)
 		return complain("--interval", "is for --textfile");
-	return spaces_state_dir(&options->export->look_for.state_dir);
+	options->export->look_for.host |= options->netns.what != NULL;
+	int status = spaces_state_dir(&options->export->look_for.state_dir);
+	return status ? status : netns_enter(&options->netns);
 }
 
 static int take_options(struct options *options, int argc, char **argv)
@@ -95,6 +109,8 @@ static int take_options(struct options *options, int argc, char **argv)
 					       { "textfile", required_argument, NULL, 'f' },
 					       { "interval", required_argument, NULL, 'i' },
 					       { "host", no_argument, NULL, 'H' },
+					       { "pid", required_argument, NULL, 'P' },
+					       { "netns", required_argument, NULL, 'N' },
 					       { "top", required_argument, NULL, 't' },
 					       { "per-pid", no_argument, NULL, 'p' },
 					       { "state-dir", required_argument, NULL, 'd' },

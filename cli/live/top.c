@@ -25,6 +25,9 @@ static const char usage[] =
 	"      --filter TEXT    rows with this text in process, destination or source\n"
 	"      --host           ask the kernel too: programs without the shim, exact\n"
 	"                       capacity\n"
+	"      --pid PID        look into the network namespace of a process\n"
+	"      --netns NAME     look into a network namespace: a name of ip-netns(8), or a\n"
+	"                       path\n"
 	"      --state-dir DIR  where the usage segments are; default HEADROOM_STATE_DIR,\n"
 	"                       else where the shim puts them; as root those of all users\n"
 	"  -h, --help           this text\n"
@@ -61,6 +64,12 @@ static int take_option(void *context, int option)
 	case 'H':
 		top->look_for.host = true;
 		return STATUS_FINE;
+	case 'P':
+		top->netns = (struct netns_asked){ "--pid", optarg };
+		return STATUS_FINE;
+	case 'N':
+		top->netns = (struct netns_asked){ "--netns", optarg };
+		return STATUS_FINE;
 	case 'D':
 		top->look_for.state_dir = optarg;
 		return STATUS_FINE;
@@ -72,10 +81,11 @@ static int take_option(void *context, int option)
 static int take_options(struct top *top, int argc, char **argv)
 {
 	static const struct option known[] = {
-		{ "once", no_argument, NULL, 'o' },       { "delay", required_argument, NULL, 'd' },
-		{ "sort", required_argument, NULL, 's' }, { "filter", required_argument, NULL, 'f' },
-		{ "host", no_argument, NULL, 'H' },       { "state-dir", required_argument, NULL, 'D' },
-		{ "help", no_argument, NULL, 'h' },       { NULL, 0, NULL, 0 }
+		{ "once", no_argument, NULL, 'o' },        { "delay", required_argument, NULL, 'd' },
+		{ "sort", required_argument, NULL, 's' },  { "filter", required_argument, NULL, 'f' },
+		{ "host", no_argument, NULL, 'H' },        { "pid", required_argument, NULL, 'P' },
+		{ "netns", required_argument, NULL, 'N' }, { "state-dir", required_argument, NULL, 'D' },
+		{ "help", no_argument, NULL, 'h' },        { NULL, 0, NULL, 0 }
 	};
 	static const struct verb_options all = {
 		.verb = "top", .usage = usage, .letters = ":h", .known = known, .take = take_option
@@ -86,7 +96,10 @@ static int take_options(struct top *top, int argc, char **argv)
 		return status;
 	if (optind < argc)
 		return complain("top", "`%s` is one word too many", argv[optind]);
-	return spaces_state_dir(&top->look_for.state_dir);
+	/* Rows are of that namespace then, by the kernel's list. */
+	top->look_for.host |= top->netns.what != NULL;
+	status = spaces_state_dir(&top->look_for.state_dir);
+	return status ? status : netns_enter(&top->netns);
 }
 
 struct widths {

@@ -4,6 +4,7 @@
 #define HEADROOM_CLI_LIVE_TOP_H
 
 #include "cli/live/spaces.h"
+#include "cli/shared/netns.h"
 
 #include <stdio.h>
 
@@ -38,6 +39,7 @@ struct top_before;
 
 struct top {
 	struct spaces_options look_for;
+	struct netns_asked netns;
 	double delay_s;
 	bool once;
 	enum top_sort sort;

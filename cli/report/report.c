@@ -3,12 +3,14 @@
 #include "cli/report/report.h"
 
 #include "cli/report/shares.h"
+#include "cli/shared/netns.h"
 #include "cli/shared/verb_options.h"
 #include "cli/shared/verbs.h"
 #include "pool/base/clock.h"
 #include "pool/base/kernel.h"
 #include "pool/rules/file.h"
 #include "pool/segment/directory.h"
+#include "pool/segment/identity.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -34,6 +36,9 @@ static const char usage_text[] =
 	"      --state-dir DIR where their usage segments are; default\n"
 	"                      HEADROOM_STATE_DIR, else where the shim puts them; as\n"
 	"                      root those of all users\n"
+	"      --pid PID       processes in the network namespace of this one\n"
+	"      --netns NAME    processes in a network namespace: a name of ip-netns(8),\n"
+	"                      or a path\n"
 	"      --json          for programs; see headroom-report(1)\n"
 	"      --html FILE     a page for a browser or a printer\n"
 	"  -h, --help          this text\n"
@@ -49,6 +54,8 @@ struct asked {
 	struct arena arena;
 	const char *name, *state_dir, *html;
 	struct pattern to;
+	uint64_t network; /* with --pid or --netns: its inode */
+	struct netns_asked netns;
 	bool has_to, running, json;
 	enum sort sort;
 	char **pids;
@@ -109,6 +116,8 @@ static bool is_wanted(const struct asked *asked, const struct usage *usage)
 {
 	char pid[16];
 
+	if (asked->netns.what && usage->header.network_namespace != asked->network)
+		return false;
 	if ((asked->running && !usage->running) || (asked->name && strcmp(asked->name, usage->header.name)))
 		return false;
 	snprintf(pid, sizeof(pid), "%u", usage->header.pid);
@@ -309,6 +318,12 @@ static int take_option(void *context, int option)
 		if (!*optarg)
 			return complain("--state-dir", "is empty");
 		return access(optarg, F_OK) ? complain(optarg, "%s", strerror(errno)) : STATUS_FINE;
+	case 'P':
+		asked->netns = (struct netns_asked){ "--pid", optarg };
+		return STATUS_FINE;
+	case 'N':
+		asked->netns = (struct netns_asked){ "--netns", optarg };
+		return STATUS_FINE;
 	case 'j':
 		asked->json = true;
 		return STATUS_FINE;
@@ -327,6 +342,8 @@ static int take_options(struct asked *asked, int argc, char **argv)
 					       { "running", no_argument, NULL, 'r' },
 					       { "sort", required_argument, NULL, 's' },
 					       { "state-dir", required_argument, NULL, 'd' },
+					       { "pid", required_argument, NULL, 'P' },
+					       { "netns", required_argument, NULL, 'N' },
 					       { "json", no_argument, NULL, 'j' },
 					       { "html", required_argument, NULL, 'H' },
 					       { "help", no_argument, NULL, 'h' },
@@ -390,6 +407,10 @@ int verb_report(int argc, char **argv)
 
 	if (status)
 		return status;
+	if ((status = netns_enter(&asked.netns)))
+		return status;
+	uint64_t cookie;
+	usage_identify_network(&asked.network, &cookie);
 	if (!asked.state_dir)
 		asked.state_dir = getenv("HEADROOM_STATE_DIR");
 	if (asked.state_dir && !strcmp(asked.state_dir, "off"))

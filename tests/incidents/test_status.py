@@ -86,6 +86,12 @@ def elsewhere():
         done = lab.run([*away, "--all-netns"])
         lab.equal(f"exit status\n{done}", done.status, BAD)
         incident.has("all", done.stdout, f"0 of 200 ports left to {TO}")
+        for words, wanted in ((["top", "--once", "--delay", "0.1"], f"(no shim)  {TO}"),
+                              (["export"], f'headroom_ports{{source="{NEAR}",destination="{TO}"}} 0'),
+                              (["report"], "no process under the shim")):
+            seen = lab.run(["unshare", "--net", str(lab.HEADROOM), *words, "--pid", str(culprit.pid)])
+            lab.equal(f"exit status\n{seen}", seen.status, 0)
+            incident.has(words[0], seen.stdout, wanted)
         incident.has("here", done.stdout.splitlines()[0], "here", "fine")
 
 
