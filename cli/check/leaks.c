@@ -50,15 +50,33 @@ struct leak {
 	UT_hash_handle hh;
 };
 
+/* The sockets of one look. Those that are in CLOSE_WAIT are in the last one twice: to be counted as
+ * connections, and with CLOSE_WAIT_TAG, to be counted as forgotten. */
+struct looked {
+	struct wanted_socket *sockets;
+	size_t count, room;
+};
+
+enum { CLOSE_WAIT_TAG = 1 << 30 };
+
+struct named {
+	int pid;
+	struct process process;
+	UT_hash_handle hh;
+};
+
+/* To walk over the fds of all processes takes longer than all else. It is done at the first look and at the
+ * last; what the looks between have seen, one of these has mostly seen too. */
 struct leaks {
 	struct port_space *listening;
 	struct place *places, *by_index[PLACES_MAX];
-	struct wanted_socket *wanted;
-	size_t wanted_count, room, left_out;
+	struct looked looks[LOOKS];
+	struct named *named;
 	struct leak *leaks;
 	struct process_search search;
+	size_t left_out;
 	unsigned look;
-	bool close_wait_pass;
+	bool close_wait_pass, walked_first;
 };
 
 static bool accepted(const struct leaks *leaks, const struct socket_seen *seen)
@@ -86,58 +104,105 @@ static const struct place *place_of(struct leaks *leaks, const struct socket_see
 	return place;
 }
 
-static bool make_room(struct leaks *leaks)
+static bool make_room(struct looked *looked)
 {
-	if (leaks->wanted_count < leaks->room)
+	if (looked->count < looked->room)
 		return true;
-	size_t room = leaks->room ? leaks->room * 2 : 1024;
-	struct wanted_socket *wanted =
-		leaks->room < SOCKETS_MAX ? realloc(leaks->wanted, room * sizeof(*wanted)) : NULL;
-	if (!wanted)
+	size_t room = looked->room ? looked->room * 2 : 1024;
+	struct wanted_socket *grown =
+		looked->room < SOCKETS_MAX ? reallocarray(looked->sockets, room, sizeof(*grown)) : NULL;
+	if (!grown)
 		return false;
-	leaks->wanted = wanted;
-	leaks->room = room;
+	looked->sockets = grown;
+	looked->room = room;
 	return true;
 }
 
 static void see(const struct socket_seen *seen, void *context)
 {
 	struct leaks *leaks = context;
+	struct looked *looked = &leaks->looks[leaks->look];
 
 	/* A client that stays is no leak of the server's. */
 	if (!seen->inode || (!leaks->close_wait_pass && accepted(leaks, seen)))
 		return;
-	const struct place *place = make_room(leaks) ? place_of(leaks, seen) : NULL;
+	const struct place *place = make_room(looked) ? place_of(leaks, seen) : NULL;
 	if (!place) {
 		leaks->left_out++;
 		return;
 	}
-	leaks->wanted[leaks->wanted_count++] = (struct wanted_socket){
-		.inode = seen->inode, .tag = place->index, .note = seen->quiet_ms, .uid = seen->uid
+	looked->sockets[looked->count++] = (struct wanted_socket){
+		.inode = seen->inode,
+		.tag = place->index | (leaks->close_wait_pass ? CLOSE_WAIT_TAG : 0),
+		.note = seen->quiet_ms,
+		.uid = seen->uid,
 	};
 }
 
 static void found(const struct process *process, const struct wanted_socket *socket, void *context)
 {
 	struct leaks *leaks = context;
-	struct leak_key key = { .pid = process->pid,
-				.place = socket->tag,
-				.uid = process->pid ? 0 : socket->uid };
+	struct named *named;
+
+	(void)socket;
+	HASH_FIND_INT(leaks->named, &process->pid, named);
+	if (named || !(named = calloc(1, sizeof(*named))))
+		return;
+	named->pid = process->pid;
+	named->process = *process;
+	HASH_ADD_INT(leaks->named, pid, named);
+}
+
+static int by_inode(const void *a, const void *b)
+{
+	const struct wanted_socket *x = a, *y = b;
+	return (x->inode > y->inode) - (x->inode < y->inode);
+}
+
+/* In a look that a walk has sorted. */
+static int pid_in(const struct looked *looked, const struct wanted_socket *socket)
+{
+	const struct wanted_socket *hit =
+		looked->count ? bsearch(socket, looked->sockets, looked->count, sizeof(*socket), by_inode)
+			      : NULL;
+	return hit ? hit->pid : 0;
+}
+
+static struct leak *leak_of(struct leaks *leaks, const struct wanted_socket *socket, int pid)
+{
+	static const struct process nobody = { .name = "?" };
+	uint32_t place = socket->tag & ~(uint32_t)CLOSE_WAIT_TAG;
+	struct leak_key key = { .pid = pid, .place = place, .uid = pid ? 0 : socket->uid };
+	const struct named *named;
 	struct leak *leak;
 
 	HASH_FIND(hh, leaks->leaks, &key, sizeof(key), leak);
-	if (!leak) {
-		if (!(leak = calloc(1, sizeof(*leak))))
-			return;
-		*leak = (struct leak){ .key = key,
-				       .process = *process,
-				       .uid = socket->uid,
-				       .place = leaks->by_index[socket->tag],
-				       .oldest_ms = SOCKET_QUIET_UNKNOWN };
-		HASH_ADD(hh, leaks->leaks, key, sizeof(key), leak);
-	}
-	if (!leaks->close_wait_pass) {
-		leak->open[leaks->look]++;
+	if (leak || !(leak = calloc(1, sizeof(*leak))))
+		return leak;
+	HASH_FIND_INT(leaks->named, &pid, named);
+	*leak = (struct leak){ .key = key,
+			       .process = named ? named->process : nobody,
+			       .uid = socket->uid,
+			       .place = leaks->by_index[place],
+			       .oldest_ms = SOCKET_QUIET_UNKNOWN };
+	HASH_ADD(hh, leaks->leaks, key, sizeof(key), leak);
+	return leak;
+}
+
+/* What cannot be laid at a process's door is a leak all the same: it is entered under its user. */
+static void enter(struct leaks *leaks, unsigned look, const struct wanted_socket *socket)
+{
+	int pid = socket->pid;
+
+	if (!pid && look && leaks->walked_first)
+		pid = pid_in(&leaks->looks[0], socket);
+	if (!pid && look < LOOKS - 1)
+		pid = pid_in(&leaks->looks[LOOKS - 1], socket);
+	struct leak *leak = leak_of(leaks, socket, pid);
+	if (!leak)
+		return;
+	if (!(socket->tag & CLOSE_WAIT_TAG)) {
+		leak->open[look]++;
 		return;
 	}
 	leak->close_wait++;
@@ -146,49 +211,42 @@ static void found(const struct process *process, const struct wanted_socket *soc
 		leak->oldest_ms = socket->note;
 }
 
-/* What cannot be laid at a process's door is a leak all the same: it is entered under its user. */
-static void find_processes(struct leaks *leaks)
-{
-	static const struct process nobody = { .name = "?" };
-
-	process_table_find(leaks->wanted, leaks->wanted_count, &leaks->search, found, leaks);
-	for (size_t i = 0; i < leaks->wanted_count; i++)
-		if (!leaks->wanted[i].found)
-			found(&nobody, &leaks->wanted[i], leaks);
-}
-
-static int pass(struct leaks *leaks, uint32_t states, bool quiet)
+static int read_sockets(struct leaks *leaks, uint32_t states, bool quiet)
 {
 	struct kernel_filter filter = { .states = states, .quiet = quiet };
 	struct kernel_view view;
 
-	leaks->wanted_count = 0;
 	leaks->close_wait_pass = quiet;
 	int rc = kernel_view_read(&view, &filter, see, leaks);
-	if (!rc)
-		find_processes(leaks);
-	else
-		view_complain_failed(rc);
-	return rc;
+	return rc ? view_complain_failed(rc) : STATUS_FINE;
 }
 
 static int look(struct leaks *leaks, double sample_s)
 {
 	struct kernel_filter listeners = { .states = 1u << STATE_LISTEN };
+	const uint32_t open = 1u << STATE_ESTABLISHED | 1u << STATE_SYN_SENT | 1u << STATE_CLOSE_WAIT;
 	struct kernel_view view;
+	int status;
 
 	kernel_view_read(&view, &listeners, port_space_visit, leaks->listening);
 	if (view.way == VIEW_PROC)
 		view_complain(&view);
 	for (leaks->look = 0; leaks->look < LOOKS; leaks->look++) {
+		struct looked *looked = &leaks->looks[leaks->look];
+		bool last = leaks->look == LOOKS - 1;
 		if (leaks->look)
 			sleep_s(sample_s / (LOOKS - 1));
-		if (pass(leaks, 1u << STATE_ESTABLISHED | 1u << STATE_SYN_SENT | 1u << STATE_CLOSE_WAIT,
-			 false))
-			return STATUS_USAGE;
+		if ((status = read_sockets(leaks, open, false)) ||
+		    (last && (status = read_sockets(leaks, 1u << STATE_CLOSE_WAIT, true))))
+			return status;
+		/* With no time between the looks one walk does. */
+		leaks->walked_first |= !leaks->look && sample_s > 0;
+		if (last || (!leaks->look && leaks->walked_first))
+			process_table_find(looked->sockets, looked->count, &leaks->search, found, leaks);
 	}
-	if (pass(leaks, 1u << STATE_CLOSE_WAIT, true))
-		return STATUS_USAGE;
+	for (unsigned i = 0; i < LOOKS; i++)
+		for (size_t k = 0; k < leaks->looks[i].count; k++)
+			enter(leaks, i, &leaks->looks[i].sockets[k]);
 	if (leaks->left_out)
 		complain("--leaks", "too many sockets: %zu were not looked at", leaks->left_out);
 	holders_complain(&leaks->search);
@@ -314,6 +372,7 @@ static void end(struct leaks *leaks)
 {
 	struct place *place, *next_place;
 	struct leak *leak, *next_leak;
+	struct named *named, *next_named;
 
 	HASH_ITER (hh, leaks->leaks, leak, next_leak) {
 		HASH_DEL(leaks->leaks, leak);
@@ -323,7 +382,12 @@ static void end(struct leaks *leaks)
 		HASH_DEL(leaks->places, place);
 		free(place);
 	}
-	free(leaks->wanted);
+	for (unsigned i = 0; i < LOOKS; i++)
+		free(leaks->looks[i].sockets);
+	HASH_ITER (hh, leaks->named, named, next_named) {
+		HASH_DEL(leaks->named, named);
+		free(named);
+	}
 	free(leaks->listening);
 	free(leaks);
 }

@@ -78,6 +78,7 @@ static void take_socket(struct search *search, uint32_t inode, struct process *p
 		if (!*process->name)
 			read_name(proc, pid, process->name, sizeof(process->name));
 		hit->found = true;
+		hit->pid = process->pid;
 		search->left--;
 		search->visit(process, hit, search->context);
 	}

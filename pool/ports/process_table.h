@@ -11,6 +11,7 @@
 struct wanted_socket {
 	uint32_t inode, tag, note, uid;
 	bool found;
+	int pid; /* out: of a process that holds it; 0: none was found */
 };
 
 struct process {
