@@ -12,6 +12,7 @@
 #include "cli/shared/sleep.h"
 #include "cli/shared/terminal.h"
 #include "cli/shared/view_complaints.h"
+#include "pool/base/clock.h"
 #include "pool/ports/space.h"
 
 #include <pwd.h>
@@ -221,6 +222,15 @@ static int read_sockets(struct leaks *leaks, uint32_t states, bool quiet)
 	return rc ? view_complain_failed(rc) : STATUS_FINE;
 }
 
+/* What the looks take is part of the sample. */
+static void sleep_until(uint64_t began_ns, double after_s)
+{
+	double left_s = after_s - (double)clock_since(began_ns, clock_ns()) / 1e9;
+
+	if (left_s > 0)
+		sleep_s(left_s);
+}
+
 static int look(struct leaks *leaks, double sample_s)
 {
 	struct kernel_filter listeners = { .states = 1u << STATE_LISTEN };
@@ -231,22 +241,26 @@ static int look(struct leaks *leaks, double sample_s)
 	kernel_view_read(&view, &listeners, port_space_visit, leaks->listening);
 	if (view.way == VIEW_PROC)
 		view_complain(&view);
-	for (leaks->look = 0; leaks->look < LOOKS; leaks->look++) {
+	/* With no time between the looks one is as good as four. */
+	unsigned first = sample_s > 0 ? 0 : LOOKS - 1;
+	uint64_t began_ns = clock_ns();
+	for (leaks->look = first; leaks->look < LOOKS; leaks->look++) {
 		struct looked *looked = &leaks->looks[leaks->look];
 		bool last = leaks->look == LOOKS - 1;
-		if (leaks->look)
-			sleep_s(sample_s / (LOOKS - 1));
+		sleep_until(began_ns, sample_s * leaks->look / (LOOKS - 1));
 		if ((status = read_sockets(leaks, open, false)) ||
 		    (last && (status = read_sockets(leaks, 1u << STATE_CLOSE_WAIT, true))))
 			return status;
-		/* With no time between the looks one walk does. */
-		leaks->walked_first |= !leaks->look && sample_s > 0;
-		if (last || (!leaks->look && leaks->walked_first))
+		leaks->walked_first |= !leaks->look;
+		if (last || !leaks->look)
 			process_table_find(looked->sockets, looked->count, &leaks->search, found, leaks);
 	}
-	for (unsigned i = 0; i < LOOKS; i++)
+	for (unsigned i = first; i < LOOKS; i++)
 		for (size_t k = 0; k < leaks->looks[i].count; k++)
 			enter(leaks, i, &leaks->looks[i].sockets[k]);
+	for (struct leak *l = leaks->leaks; l; l = l->hh.next)
+		for (unsigned i = 0; i < first; i++)
+			l->open[i] = l->open[LOOKS - 1];
 	if (leaks->left_out)
 		complain("--leaks", "too many sockets: %zu were not looked at", leaks->left_out);
 	holders_complain(&leaks->search);
