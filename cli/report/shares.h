@@ -7,7 +7,7 @@
 #ifndef HEADROOM_CLI_REPORT_SHARES_H
 #define HEADROOM_CLI_REPORT_SHARES_H
 
-#include "cli/report/report.h"
+#include "pool/segment/read.h"
 
 struct shares;
 

@@ -21,7 +21,6 @@ struct slot {
 };
 
 static struct slot slots[SLOTS];
-static __thread bool on_it __attribute__((tls_model("initial-exec")));
 
 /* own_stack_switch.S */
 void own_stack_switch(own_stack_function *function, void *argument, void *top);
@@ -72,9 +71,9 @@ static void unmap_one(char *base, long known)
 
 static void run(own_stack_function *function, void *argument, char *base)
 {
-	on_it = true;
+	restraint_on_own_stack = true;
 	own_stack_switch(function, argument, base + GUARD + OWN_STACK_SIZE);
-	on_it = false;
+	restraint_on_own_stack = false;
 }
 
 COLD bool own_stack_run(own_stack_function *function, void *argument)
@@ -87,7 +86,7 @@ COLD bool own_stack_run(own_stack_function *function, void *argument)
 	uint64_t all = ~0ull, before;
 	long known = 0;
 
-	if (on_it) {
+	if (restraint_on_own_stack) {
 		function(argument);
 		return true;
 	}
@@ -106,11 +105,6 @@ COLD bool own_stack_run(own_stack_function *function, void *argument)
 		unmap_one(base, known);
 	kernel_syscall(SYS_rt_sigprocmask, SIG_SETMASK, (long)&before, 0, SIGNAL_SET_BYTES, 0, 0);
 	return base;
-}
-
-bool own_stack_is_on(void)
-{
-	return on_it;
 }
 
 void own_stack_in_child(void)

@@ -29,11 +29,6 @@ typedef void own_stack_function(void *argument);
 bool own_stack_run(own_stack_function *function, void *argument);
 
 /**
- * own_stack_is_on() - does this thread run on one? Then no signal handler of the program comes between
- */
-bool own_stack_is_on(void);
-
-/**
  * own_stack_in_child() - in a forked child: the threads that had them are not there
  */
 void own_stack_in_child(void);

@@ -4,7 +4,6 @@
 
 #include "pool/base/hot.h"
 #include "pool/base/kernel.h"
-#include "pool/base/own_stack.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -18,6 +17,7 @@
 enum filter_state { NOT_LOOKED, LOOKING, NO_FILTER, FILTER_AT_START };
 
 atomic_bool restraint_is_shut_in;
+__thread bool restraint_on_own_stack;
 static atomic_bool guest, joined;
 static atomic_int filter_state;
 
@@ -84,7 +84,7 @@ void restraint_is_joined(void)
 /* May anybody open a file while one of ours is open? */
 static bool is_alone(void)
 {
-	return own_stack_is_on() && __libc_single_threaded && !atomic_load(&joined);
+	return restraint_on_own_stack && __libc_single_threaded && !atomic_load(&joined);
 }
 
 /* By fcntl(), which does nothing to the file: poll() would ask its driver. The lowest free number is taken

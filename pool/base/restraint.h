@@ -29,6 +29,10 @@ enum { RESTRAINT_FD_ROOM = 32 };
 
 extern atomic_bool restraint_is_shut_in;
 
+/* Set while this thread runs on a stack of ours: then no signal handler of the program comes between. In the
+ * static TLS block: no allocation at first access. */
+extern __thread bool restraint_on_own_stack __attribute__((tls_model("initial-exec"), visibility("hidden")));
+
 /**
  * restraint_start() - from here on we are in a program that is not ours; the command never calls it
  */
