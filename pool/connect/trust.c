@@ -13,6 +13,9 @@
 /* How long a connection stays up that is not turned away at once, besides some round trips. */
 #define UP_FOR_NS (50 * MS_NS)
 enum { UP_FOR_ROUND_TRIPS = 3 };
+/* A server that is slow to answer is as slow to turn away: so many times as long as answers take. */
+enum { UP_FOR_ANSWERS = 4 };
+#define UP_FOR_MOST_NS SECOND_NS
 /* Under way for so long, while others were answered, is a bad sign. */
 #define WAITING_NS (250 * MS_NS)
 /* So many answers of others between two failures make a row of them; the row sets aside at this length, and
@@ -105,11 +108,9 @@ static void tidy(struct ledger *ledger, struct tuple_space *space, uint64_t now_
 	space->trust = NULL;
 	if (d->doubted)
 		count_doubts(ledger, d);
-	if (--d->trust->known || d->trust->sticky || d->trust->many_threads)
-		return;
-	arena_free(ledger->arena, d->trust, sizeof(*d->trust));
-	d->trust = NULL;
-	d->looking = false;
+	/* That of the destination stays: which thread came first. */
+	if (!--d->trust->known)
+		d->looking = false;
 }
 
 static uint64_t aside_ns(const struct trust *t)
@@ -393,13 +394,24 @@ bool trust_may_try(const struct tuple_space *space, uint64_t now_ns)
 	return t && t->aside && t->until_ns <= now_ns && t->fd < 0;
 }
 
+/* How long a connection without a byte has to stay up to have served. */
+static uint64_t up_for_ns(const struct trust_of_all *all, uint32_t round_trip_us)
+{
+	uint64_t up_ns = UP_FOR_NS + UP_FOR_ROUND_TRIPS * round_trip_us * US_NS;
+	uint64_t answers_ns = UP_FOR_ANSWERS * all->answer_ns;
+
+	if (answers_ns > UP_FOR_MOST_NS)
+		answers_ns = UP_FOR_MOST_NS;
+	return up_ns > answers_ns ? up_ns : answers_ns;
+}
+
 /* What the kernel says of the connection that is looked at. The lock is held. */
 static void judge(struct ledger *ledger, struct tuple_space *space, const struct socket_progress *now,
 		  uint64_t now_ns)
 {
 	struct trust *t = space->trust;
 	uint64_t age_ns = now_ns > t->began_ns ? now_ns - t->began_ns : 0;
-	uint64_t up_ns = UP_FOR_NS + UP_FOR_ROUND_TRIPS * now->round_trip_us * US_NS;
+	struct trust_of_all *all = space->destination->trust;
 
 	switch (now->so_far) {
 	case PROGRESS_NONE: /* the number is something else by now */
@@ -407,7 +419,7 @@ static void judge(struct ledger *ledger, struct tuple_space *space, const struct
 		t->waiting = false;
 		return;
 	case PROGRESS_UNDER_WAY:
-		t->waiting |= age_ns >= WAITING_NS && space->destination->trust->answers != t->answers_then;
+		t->waiting |= age_ns >= WAITING_NS && all->answers != t->answers_then;
 		t->look_ns = now_ns + look_after(age_ns);
 		return;
 	default:
@@ -418,15 +430,17 @@ static void judge(struct ledger *ledger, struct tuple_space *space, const struct
 		t->fd = -1;
 		t->waiting = false;
 		t->resting = t->over = true;
-		t->rest_from = space->destination->trust->answers;
+		t->rest_from = all->answers;
 		return;
 	}
 	enter_answers(space, space->doubt & TRUST_BEGUN);
 	space->doubt &= (uint8_t)~TRUST_BEGUN;
 	t->answered = true;
-	if (now->data_came || age_ns >= up_ns)
+	if (now->data_came && age_ns > all->answer_ns)
+		all->answer_ns = age_ns;
+	if (now->data_came || age_ns >= up_for_ns(all, now->round_trip_us))
 		enter_served(ledger, space, now->data_came, now_ns);
-	else if (!(space->doubt & TRUST_UNTESTED) && !space->destination->trust->turned_away) {
+	else if (!(space->doubt & TRUST_UNTESTED) && !all->turned_away) {
 		space->doubt &= TRUST_UNSERVED;
 		t->fd = -1;
 	} else

@@ -122,15 +122,17 @@ def ip(*arguments, inside=None):
         raise Failed(f"ip {' '.join(arguments)}: {done.stderr.strip()}")
 
 
-def _has_route(address):
-    with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as s:
-        return s.connect_ex((address, 9)) == 0
+def _is_local(address):
+    """Has it its entry in the local table? The one of its prefix is there before (man 5 proc_net: ipv6_route)."""
+    wanted, local = socket.inet_pton(socket.AF_INET6, address).hex(), 0x80000000
+    with open("/proc/net/ipv6_route", encoding="ascii") as routes:
+        return any(f[0] == wanted and int(f[8], 16) & local for f in map(str.split, routes))
 
 
 def wait_for_ipv6(addresses):
     """Until they can be connected to: a kernel worker adds the local route (addrconf_dad_completed(), net/ipv6/addrconf.c)."""
     for address in addresses:
-        wait_for(functools.partial(_has_route, address), f"a route to {address}")
+        wait_for(functools.partial(_is_local, address), f"{address} to be ours")
 
 
 def ipv6_on_loopback(addresses):

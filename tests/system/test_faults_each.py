@@ -101,6 +101,8 @@ def start():
     return f"each of {', '.join(sorted({name for name, _ in calls}))}"
 
 
+# A sweep runs its program some hundred times.
+lab.CASE_LIMIT_S = 900
 lab.main([
     ("with reuse, close fails", inject.of("close", mode="crowds", ways=inject.crowding)),
     *((f"with reuse, each {call} fails", each(call, "crowds", inject.crowding))

@@ -96,8 +96,7 @@ def no_sources():
 
 
 def ipv6():
-    for i in (1, 2):
-        lab.ip("addr", "add", f"fd00::{i}/128", "dev", "lo", "nodad")
+    lab.ipv6_on_loopback(f"fd00::{i}" for i in (1, 2))
     done = fill({"sources": "fd00::1-fd00::2"}, to=("fd00::1", str(PORT)))
     return check_complete([logfmt(line) for line in done.stderr.splitlines()], ["fd00::1", "fd00::2"],
                           f"[fd00::1]:{PORT}")

@@ -217,8 +217,7 @@ def fork():
 def sources(address, listed):
     """Spread over sources when made, and handed out again whatever the source."""
     if ":" in address:
-        for source in listed:
-            lab.ip("addr", "add", f"{source}/128", "dev", "lo", "nodad")
+        lab.ipv6_on_loopback(listed)
     each = {source: 2 for source in listed}
     with Tag(), Steps(f"idle_timeout = 1m\nsources = {','.join(listed)}", address=address) as client:
         first = client.numbers(8)

@@ -39,8 +39,7 @@ def record(what, **numbers):
 def network():
     lab.new_network()
     lab.ports(10000, 60000)
-    for number in range(1, 5):
-        lab.ip("addr", "add", f"fd00:1::{number}/128", "dev", "lo", "nodad")
+    lab.ipv6_on_loopback(f"fd00:1::{number}" for number in range(1, 5))
 
 
 def in_use(summaries):

@@ -17,12 +17,16 @@ DEAD = "10.78.0.1"  # on the same interface; the far side has no route to it
 
 # Greets whom it lets in, resets or closes for whom it does not.
 SERVER = """
-import socket, struct, sys
+import select, socket, struct, sys, time
 how, refused = sys.argv[1], sys.argv[2:]
 listener = socket.socket()
 listener.bind(("0.0.0.0", 5000))
 listener.listen(4000)
 print("ready", flush=True)
+if how == "slow reset":
+    how = "reset"
+    select.select([listener], [], [])
+    time.sleep(0.3)
 held = []
 while True:
     s, (peer, _) = listener.accept()
@@ -66,6 +70,13 @@ def in_threads(timeout):
     for t in threads: t.start()
     for t in threads: t.join()
 
+def one_and_then_threads():
+    first = threading.Thread(target=one, args=(None,))
+    first.start()
+    time.sleep(0.05)
+    in_threads(None)
+    first.join()
+
 def twenty_at_once():
     poll, open_ = select.epoll(), {}
     for _ in range(20):
@@ -90,6 +101,7 @@ if kind == "timeout": many(0.3, count)
 if kind == "blocking": many(None, count)
 if kind == "threads": in_threads(0.3)
 if kind == "blocking threads": in_threads(None)
+if kind == "one and then threads": one_and_then_threads()
 if kind == "epoll":
     for _ in range(count // 20):
         twenty_at_once()
@@ -108,7 +120,7 @@ def world(how, refused=()):
 def lost(kind, shim, count=400, keeps="keep"):
     done = lab.run([lab.PYTHON, "-c", CLIENT, FAR, kind, str(count), keeps], shim)
     first, rest, total = map(int, done.stdout.split())
-    lab.equal("connections tried", total, count)
+    lab.equal("connections tried", total, count + (kind == "one and then threads"))
     return first, rest, done.stderr
 
 
@@ -238,6 +250,8 @@ lab.main([
       for kind in KINDS for keeps in ("keep", "close")),
     *((f"turned away by {how}, {kind}, {keeps}", of(costs_little, NEAR, how, kind, keeps))
       for how in ("reset", "close") for kind in (*KINDS, "blocking", "blocking threads") for keeps in ("keep", "close")),
+    *((f"turned away by a slow server, threads after one, source {i + 1}",
+       of(costs_little, [*NEAR[i:], *NEAR[:i]], "slow reset", "one and then threads", "keep")) for i in range(4)),
     ("no way back, spill past the knee", of(past_the_knee, "dead")),
     ("turned away, spill past the knee", of(past_the_knee, "reset")),
     *((f"no way back, a process for each connection, {how}", of(process_each, how)) for how in ("close", "_exit")),
