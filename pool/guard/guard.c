@@ -66,6 +66,18 @@ void guard_reset(struct guard *guard)
 	begin_use(guard);
 }
 
+bool guard_next(struct guard *guard)
+{
+	uint32_t idle_s = guard->promised_idle_s, uses = guard->promised_uses;
+
+	if (guard_verdict(guard) != GUARD_CLEAN)
+		return false;
+	guard_reset(guard);
+	guard->promised_idle_s = idle_s;
+	guard->promised_uses = uses;
+	return true;
+}
+
 void guard_sent(struct guard *guard, const void *bytes, size_t size)
 {
 	guard->sent += size;

@@ -37,6 +37,14 @@ void guard_start(struct guard *guard, enum guard_kind kind);
 void guard_reset(struct guard *guard);
 
 /**
+ * guard_next() - the program, which has the connection still, is about to ask again
+ *
+ * What is sent from here on is judged as after guard_reset(). What the server promised stays.
+ * Return: false, and nothing is changed, if the connection is not clean
+ */
+bool guard_next(struct guard *guard);
+
+/**
  * guard_sent() - the program sent bytes, as many as the kernel took, in the order of the stream
  * @bytes:	readable memory; only read during the call
  * @size:	in bytes; 0 is nothing

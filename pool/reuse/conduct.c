@@ -6,7 +6,7 @@
 
 #define SECOND_NS 1000000000ull
 
-enum { MEAN_OF = 8, GAP_MOST_S = 10, ASKED_LIFE_S = 2 };
+enum { MEAN_OF = 8, GAP_MOST_S = 10, ASKED_LIFE_S = 2 /* what is forgotten unanswered counts no longer */ };
 
 /* A mean that moves by an eighth of the difference; the first value is the mean. */
 static uint64_t mean(uint64_t old_ns, uint64_t new_ns)
@@ -24,6 +24,26 @@ void conduct_connects(struct conduct *conduct, uint64_t now_ns)
 	conduct->connected_ns = now_ns;
 }
 
+bool conduct_may_risk(const struct conduct *conduct, uint64_t now_ns)
+{
+	return conduct->at_risk <= conduct->proven / CONDUCT_PROOFS ||
+	       clock_since(conduct->at_risk_ns, now_ns) > ASKED_LIFE_S * SECOND_NS;
+}
+
+void conduct_risks(struct conduct *conduct, uint64_t now_ns)
+{
+	if (clock_since(conduct->at_risk_ns, now_ns) > ASKED_LIFE_S * SECOND_NS)
+		conduct->at_risk = 0;
+	conduct->at_risk++;
+	conduct->at_risk_ns = now_ns;
+}
+
+void conduct_risked(struct conduct *conduct)
+{
+	if (conduct->at_risk)
+		conduct->at_risk--;
+}
+
 void conduct_hit(struct conduct *conduct)
 {
 	if (conduct->hits_since_loss < UINT32_MAX)
@@ -38,8 +58,7 @@ uint64_t conduct_quiet_ns(const struct conduct *conduct, enum ending_told told, 
 
 	if (conduct->late_until_ns > now_ns && conduct->late_ns > quiet_ns)
 		quiet_ns = conduct->late_ns;
-	if (told != TOLD_BY_PROTOCOL && conduct_is_learning(conduct) &&
-	    quiet_ns < CONDUCT_FLOOR_MS * CONDUCT_MS_NS)
+	if (conduct_is_learning(conduct) && quiet_ns < CONDUCT_FLOOR_MS * CONDUCT_MS_NS)
 		quiet_ns = CONDUCT_FLOOR_MS * CONDUCT_MS_NS;
 	return quiet_ns;
 }
@@ -86,6 +105,7 @@ enum evidence conduct_closed(struct conduct *conduct, uint64_t idle_ns, uint64_t
 		return EVIDENCE_NONE;
 	}
 	conduct->calm = 0;
+	conduct->proven /= 2;
 	if (conduct->late_until_ns <= now_ns || idle_ns + idle_ns / 4 > conduct->late_ns)
 		conduct->late_ns = idle_ns + idle_ns / 4;
 	conduct->late_until_ns = until_ns;
@@ -96,7 +116,7 @@ enum evidence conduct_lost(struct conduct *conduct)
 {
 	bool rare = conduct->hits_since_loss >= CONDUCT_ONE_LOST_IN;
 
-	conduct->hits_since_loss = 0;
+	conduct->hits_since_loss = conduct->proven = 0;
 	return rare ? EVIDENCE_NONE : EVIDENCE_LOST;
 }
 
@@ -112,7 +132,7 @@ unsigned conduct_pause(struct conduct *conduct, uint64_t now_ns)
 		conduct->pauses++;
 	conduct->paused_until_ns = now_ns + seconds * SECOND_NS;
 	conduct->calm = conduct->late_ones = 0;
-	conduct->asked_new = 0;
+	conduct->asked_new = conduct->proven = 0;
 	conduct->open_until_ns = 0;
 	return seconds;
 }
@@ -136,6 +156,8 @@ void conduct_answered(struct conduct *conduct, bool handed_out, uint64_t asked_n
 		conduct->answer_ns = mean(conduct->answer_ns, clock_since(asked_ns, now_ns));
 		conduct->answers++;
 		conduct->answered_meanwhile++;
+		if (conduct->proven < UINT32_MAX)
+			conduct->proven++;
 		return;
 	}
 	conduct_gave_up(conduct);
@@ -150,10 +172,20 @@ void conduct_gave_up(struct conduct *conduct)
 		conduct->asked_new--;
 }
 
+/* An answer that takes longer is not on its way any more, as far as is known. */
+static uint64_t patience_ns(const struct conduct *conduct)
+{
+	return CONDUCT_WAIT_LEAST_MS * CONDUCT_MS_NS + conduct->answer_ns * CONDUCT_WAIT_TIMES;
+}
+
+bool conduct_is_silent(const struct conduct *conduct, uint64_t asked_ns, uint64_t now_ns)
+{
+	return clock_since(asked_ns, now_ns) > patience_ns(conduct);
+}
+
 uint64_t conduct_queue_most_ns(const struct conduct *conduct, uint64_t now_ns)
 {
-	uint64_t waited_ns = clock_since(conduct->asked_new_ns, now_ns);
-	uint64_t most_ns = CONDUCT_WAIT_LEAST_MS * CONDUCT_MS_NS + conduct->answer_ns * CONDUCT_WAIT_TIMES;
+	uint64_t waited_ns = clock_since(conduct->asked_new_ns, now_ns), most_ns = patience_ns(conduct);
 
 	return conduct->asked_new && conduct->answered_meanwhile >= CONDUCT_WAIT_HITS &&
 			       waited_ns > most_ns && waited_ns < ASKED_LIFE_S * SECOND_NS

@@ -8,6 +8,9 @@
  *  - What it does some milliseconds after its answer (a close, a second answer) is learned. A connection is
  *    handed out only when it has been idle for longer than the latest such event, and for a millisecond at
  *    least while nothing is known.
+ *  - Trust grows with what went well: of connections that are handed out and not answered yet there is one at
+ *    first, and one more for each CONDUCT_PROOFS answers. If all of them die at once, no more are lost than
+ *    that. What may be asked again (renew.h) is not at risk.
  *  - Evidence that it does not keep to what the guard believes counts at once: reuse pauses for the
  *    destination, each time for twice as long. A lost request is such evidence, unless ten thousand went
  *    well since the last one.
@@ -25,6 +28,7 @@
 enum {
 	CONDUCT_FLOOR_MS = 1,  /* of the quiet time, while nothing is known of a server */
 	CONDUCT_CALM_ONES = 8, /* so many connections stayed quiet for that long: now something is known */
+	CONDUCT_PROOFS = 32,
 	CONDUCT_LATE_MOST_MS = 20, /* what it does later has to do with idleness, and not with the answer */
 	CONDUCT_LEARNED_LIFE_S = 60,
 	CONDUCT_LATE_ONES = 4, /* so many closed after their answers with no hit between: not worth trying */
@@ -64,6 +68,9 @@ struct conduct {
 	uint32_t answered_meanwhile;   /* connections handed out that got theirs since asked_new_ns */
 	uint32_t answers;              /* all of them */
 	uint32_t hits_since_loss;
+	uint32_t proven;        /* answers on connections handed out, since something spoke against it */
+	uint32_t at_risk;       /* handed out, and not answered yet */
+	uint64_t at_risk_ns;    /* since the last of them was */
 	uint64_t open_until_ns; /* memcached: its commands are answered without a login */
 	uint8_t calm, late_ones, pauses;
 };
@@ -74,9 +81,21 @@ struct conduct {
 void conduct_connects(struct conduct *conduct, uint64_t now_ns);
 
 /**
+ * conduct_may_risk() - may another connection be handed out, beside those that are not answered yet?
+ */
+bool conduct_may_risk(const struct conduct *conduct, uint64_t now_ns);
+
+/**
  * conduct_hit() - a connection is handed out
  */
 void conduct_hit(struct conduct *conduct);
+
+/**
+ * conduct_risks(), conduct_risked() - what is asked on a connection that was handed out may be lost; or not
+ * any more: it was answered, may be asked again, or was lost
+ */
+void conduct_risks(struct conduct *conduct, uint64_t now_ns);
+void conduct_risked(struct conduct *conduct);
 
 /* What tells that an answer is complete. */
 enum ending_told {
@@ -136,6 +155,12 @@ enum evidence conduct_lost(struct conduct *conduct);
  * Return: for how many seconds
  */
 unsigned conduct_pause(struct conduct *conduct, uint64_t now_ns);
+
+/**
+ * conduct_is_silent() - was a request on a connection handed out left unanswered for too long?
+ * @asked_ns:	when it was sent; the program gives up at @now_ns
+ */
+bool conduct_is_silent(const struct conduct *conduct, uint64_t asked_ns, uint64_t now_ns);
 
 /**
  * conduct_asked() / conduct_answered() - a connection had its first request sent, or its first bytes received

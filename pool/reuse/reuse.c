@@ -79,7 +79,7 @@ APART void reuse_begin(struct reusing *reusing, struct tracked *tracked, const s
 	reuse->limits = &rule->reuse;
 	reuse->opened_ns = now_ns;
 	reuse->uses = 1;
-	reuse->handed_out = reuse->connect_to_come = false;
+	reuse->handed_out = reuse->connect_to_come = reuse->at_risk = false;
 	reuse->received_since = reuse->answered = reuse->repeated = false;
 	reuse->request.size = reuse->request.sent = 0;
 	reuse->asked_ns = 0;
@@ -133,8 +133,23 @@ static bool speaks_against(const struct reuse *reuse)
 	}
 }
 
+void reuse_risks(struct parked_pool *pool, struct reuse *reuse, uint64_t now_ns)
+{
+	if (!reuse->at_risk)
+		conduct_risks(&pool->conduct, now_ns);
+	reuse->at_risk = true;
+}
+
+void reuse_risked(struct parked_pool *pool, struct reuse *reuse)
+{
+	if (reuse->at_risk)
+		conduct_risked(&pool->conduct);
+	reuse->at_risk = false;
+}
+
 /* Once for each use: the first request was sent. */
-APART static void note_asked(struct reusing *reusing, const struct held *held, uint64_t now_ns)
+APART static void note_asked(struct reusing *reusing, const struct held *held, bool repeatable,
+			     uint64_t now_ns)
 {
 	if (!lock_enter_held(reusing->lock, held))
 		return;
@@ -143,6 +158,8 @@ APART static void note_asked(struct reusing *reusing, const struct held *held, u
 	if (pool && !reuse->asked_ns) {
 		reuse->asked_ns = now_ns;
 		conduct_asked(&pool->conduct, reuse->handed_out, now_ns);
+		if (repeatable)
+			reuse_risked(pool, reuse);
 	}
 	lock_leave(reusing->lock);
 }
@@ -156,9 +173,14 @@ APART static void note_answer(struct reusing *reusing, const struct held *held, 
 	struct parked_pool *pool = pool_of(held);
 	if (pool && !reuse->answered && reuse->asked_ns)
 		conduct_answered(&pool->conduct, reuse->handed_out, reuse->asked_ns, now_ns);
+	if (pool)
+		reuse_risked(pool, reuse);
 	reuse->answered = true;
-	/* From here on an end is the program's to see. */
+	reuse->parked_ns = now_ns; /* the last that is known of it */
+	/* From here on an end is the program's to see, until it asks again. */
 	held->tracked->watched &= (uint8_t)~FIRST_SEND;
+	if (reuse->handed_out)
+		held->tracked->watched |= LATER_SEND;
 	if (pool && speaks_against(reuse))
 		pool_distrust(reusing, held->tracked->space->destination, EVIDENCE_REPLY, now_ns);
 	lock_leave(reusing->lock);
@@ -182,14 +204,42 @@ void reuse_sent(struct reusing *reusing, const struct held *held, const struct i
 {
 	struct reuse *reuse = held->tracked->reuse;
 
+	bool repeatable = false;
+
 	if (!begin_feeding(reuse))
 		return;
 	if (unlikely(reuse->handed_out && !reuse->received_since))
 		keep_request(&reuse->request, pieces, size);
 	feed(&reuse->guard, guard_sent, pieces, size);
+	if (reuse->at_risk)
+		repeatable = reuse->request.size == reuse->request.sent && guard_may_repeat(&reuse->guard);
 	end_feeding(reuse);
 	if (!reuse->asked_ns)
-		note_asked(reusing, held, clock_ns());
+		note_asked(reusing, held, repeatable, clock_ns());
+}
+
+void reuse_next(struct reusing *reusing, const struct held *held)
+{
+	struct tracked *tracked = held->tracked;
+	struct reuse *reuse = tracked->reuse;
+
+	if (!reuse || !begin_feeding(reuse))
+		return;
+	bool clean = !reuse->shared && guard_next(&reuse->guard);
+	if (clean) {
+		reuse->request.size = reuse->request.sent = 0;
+		reuse->received_since = reuse->repeated = false;
+	}
+	end_feeding(reuse);
+	if (!clean || !lock_enter_held(reusing->lock, held))
+		return;
+	struct parked_pool *pool = pool_of(held);
+	reuse->answered = false;
+	reuse->asked_ns = 0;
+	if (pool)
+		reuse_risks(pool, reuse, clock_ns());
+	tracked->watched = WATCHED | FIRST_SEND;
+	lock_leave(reusing->lock);
 }
 
 void reuse_received(struct reusing *reusing, const struct held *held, const struct iovec *pieces, size_t size)
@@ -226,6 +276,7 @@ void reuse_ended(struct reusing *reusing, const struct held *held, uint64_t now_
 	struct parked_pool *pool = pool_of(held);
 	if (pool && !reuse->received_since) {
 		reuse->received_since = true; /* count it once */
+		reuse_risked(pool, reuse);
 		if (reuse->handed_out) {
 			pool->counts.first_use_failures++;
 			SPACE_REUSE_ADD(held->tracked->space, reuse_first_use_failures, 1);
@@ -244,12 +295,14 @@ void reuse_closes(struct reusing *reusing, struct tracked *tracked, uint64_t now
 	struct reuse *reuse = tracked->reuse;
 	struct parked_pool *pool = tracked->space && reuse ? tracked->space->destination->parked : NULL;
 
+	if (pool)
+		reuse_risked(pool, reuse);
 	if (!pool || !reuse->asked_ns || reuse->answered)
 		return;
 	reuse->answered = true;
-	if (reuse->handed_out)
+	if (reuse->handed_out && conduct_is_silent(&pool->conduct, reuse->asked_ns, now_ns))
 		pool_distrust(reusing, tracked->space->destination, EVIDENCE_SILENCE, now_ns);
-	else
+	else if (!reuse->handed_out)
 		conduct_gave_up(&pool->conduct);
 }
 

@@ -68,6 +68,7 @@ struct reuse {
 	bool handed_out;      /* in use a second time or later */
 	bool received_since;  /* something was received in this use of it, or its end */
 	bool answered;        /* and the conduct of the server has it of it */
+	bool at_risk;         /* and counts this one among those that may be lost */
 	bool connect_to_come; /* a non-blocking connect() is to be told once that it worked */
 	bool watches_unknown; /* it may be in an epoll set that `watch` does not have */
 	uint8_t watches;
@@ -122,6 +123,19 @@ void reuse_received(struct reusing *reusing, const struct held *held, const stru
 		    size_t size);
 
 /**
+ * reuse_next() - something is about to be sent on a connection that was handed out, and answered since
+ *
+ * If its exchange is complete, what follows is as on one that was handed out just now.
+ */
+void reuse_next(struct reusing *reusing, const struct held *held);
+
+/**
+ * reuse_risks(), reuse_risked() - what the connection is asked may be lost, or not any more; the lock is held
+ */
+void reuse_risks(struct parked_pool *pool, struct reuse *reuse, uint64_t now_ns);
+void reuse_risked(struct parked_pool *pool, struct reuse *reuse);
+
+/**
  * reuse_unseen() - bytes went where no guard can look
  */
 void reuse_unseen(const struct held *held);
@@ -137,7 +151,8 @@ void reuse_ended(struct reusing *reusing, const struct held *held, uint64_t now_
 /**
  * reuse_closes() - the program closes the socket; the lock is held
  *
- * Without an answer on a connection that was handed out: it gave up, and that speaks against the server.
+ * Without an answer on a connection that was handed out, after some time: it gave up, and that speaks against
+ * the server.
  */
 void reuse_closes(struct reusing *reusing, struct tracked *tracked, uint64_t now_ns);
 

@@ -55,7 +55,8 @@ enum socket_flag {
 /* What the calls that send and receive have to do: see reuse.h. */
 enum watching {
 	WATCHED = 1,    /* its bytes are shown to a guard */
-	FIRST_SEND = 2, /* handed out, and nothing sent since */
+	FIRST_SEND = 2, /* handed out, and not answered since */
+	LATER_SEND = 4, /* handed out, and answered since: what is sent next is another first one */
 };
 
 struct tuple_space;

@@ -159,6 +159,7 @@ static bool put_in_place(int fd, int anew, const struct tracked *dead, const str
 	if (old->space) {
 		struct parked_pool *pool = old->space->destination->parked;
 		pool->counts.replaced++;
+		reuse_risked(pool, old->reuse);
 		pool_distrust(&shim.reusing, old->space->destination,
 			      repeats ? conduct_lost(&pool->conduct)
 				      : conduct_closed(&pool->conduct,
@@ -188,8 +189,10 @@ static bool disconnect(int fd, const struct held *dead)
 	bool gone = fdtable_look(fd) == tracked && tracked->fds == 1 && tracked->space && tracked->reuse &&
 		    !tracked->reuse->shared && tracked->reuse->forks == shim.sockets.forks &&
 		    !kernel.connect(fd, &nobody, sizeof(nobody));
-	if (gone)
+	if (gone) {
+		reuse_risked(tracked->space->destination->parked, tracked->reuse);
 		tracked->space->destination->parked->counts.replaced++;
+	}
 	shim_leave(&shim);
 	if (gone) {
 		ending_enter(&shim.connecting, dead, &facts, false);
@@ -309,6 +312,8 @@ APART void renew_before_send(int fd)
 
 	if (!fdtable_hold(fd, &held))
 		return;
+	if (held.tracked->watched & LATER_SEND)
+		reuse_next(&shim, &held);
 	const struct reuse *reuse = held.tracked->reuse;
 	if (reuse && !reuse->received_since) {
 		/* An answer to a request that is not whole is the guard's to judge. */

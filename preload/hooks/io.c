@@ -24,7 +24,7 @@ APART bool sending_begins(int fd, struct held *held)
 {
 	const struct tracked *tracked = fdtable_look(fd);
 
-	if (tracked && __atomic_load_n(&tracked->watched, __ATOMIC_RELAXED) & FIRST_SEND)
+	if (tracked && __atomic_load_n(&tracked->watched, __ATOMIC_RELAXED) & (FIRST_SEND | LATER_SEND))
 		renew_before_send(fd);
 	return fdtable_hold(fd, held);
 }

@@ -203,6 +203,7 @@ static void hand_out(int fd, struct reuse *reuse, const struct fresh *fresh, int
 	reuse->connect_to_come = fresh->status & O_NONBLOCK;
 	reuse->tracked->space->destination->parked->counts.hits++;
 	conduct_hit(&reuse->tracked->space->destination->parked->conduct);
+	reuse_risks(reuse->tracked->space->destination->parked, reuse, now_ns);
 	conduct_stayed(&reuse->tracked->space->destination->parked->conduct,
 		       clock_since(reuse->parked_ns, now_ns));
 	SPACE_REUSE_ADD(reuse->tracked->space, reuse_hits, 1);
@@ -314,7 +315,7 @@ static bool hand_out_once(int fd, const struct endpoint *to, const struct rule *
 		look_at_queue(destination, now_ns);
 	}
 	if (pool && pool->count && pool->conduct.paused_until_ns <= now_ns && !shim.reusing.no_parking &&
-	    may_be_swapped(tracked)) {
+	    conduct_may_risk(&pool->conduct, now_ns) && may_be_swapped(tracked)) {
 		served = try_all(fd, tracked, pool, now_ns, result, &retired);
 		if (!served)
 			*wait = wait_ns(fd, tracked, pool, waited, now_ns);
@@ -516,6 +517,9 @@ COLD void parking_in_child(void)
 		const struct tracked *tracked = fdtable_look(fd);
 		if (tracked->state == SOCKET_PARKED)
 			kernel.close(fd);
+		/* Nor is what its parent may lose. */
+		if (tracked->space && tracked->space->destination->parked && tracked->reuse)
+			reuse_risked(tracked->space->destination->parked, tracked->reuse);
 	}
 }
 

@@ -26,7 +26,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { THREADS_MOST = 64, WIDE_MOST = 64, TOLD_MOST = 20 };
+enum { THREADS_MOST = 64, WIDE_MOST = 64, TOLD_MOST = 20, BAD = 64 };
 
 struct habits habits = { .styles = "b" };
 
@@ -36,6 +36,7 @@ static struct {
 	atomic_ulong done, told, outcomes[OUTCOMES];
 } * sums; /* of all processes */
 static unsigned long count = 100;
+static bool alone;
 static unsigned seed, threads = 1, loops, wide = 8, forks, children;
 static char **command;
 static int words;
@@ -94,7 +95,10 @@ static void let_child_ask(struct exchange *x, unsigned long number)
 	}
 	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
 		;
-	if (status) {
+	enum outcome bad = WIFEXITED(status) ? (enum outcome)(WEXITSTATUS(status) - BAD) : OUTCOMES;
+	if (status && bad < OUTCOMES) {
+		atomic_fetch_add(&sums->outcomes[bad], 1);
+	} else if (status) {
 		fprintf(stderr, "a child ended with %x\n", (unsigned)status);
 		atomic_fetch_add(&sums->outcomes[DAMAGED], 1);
 	}
@@ -244,6 +248,7 @@ static void set(const char *name, const char *value)
 	} else if (!strcmp(name, "alone")) {
 		threads = 1;
 		count = 1;
+		alone = true;
 		loops = forks = children = 0;
 	} else {
 		errx(2, "no habit: %s", name);
@@ -287,6 +292,10 @@ int main(int argc, char **argv)
 	if (sums == MAP_FAILED)
 		err(2, "mmap");
 	forks ? run_forked() : run();
+	/* A child of another program is told of by its parent. */
+	for (unsigned i = LEFT + 1; i < OUTCOMES && alone; i++)
+		if (sums->outcomes[i])
+			return (int)(BAD + i);
 	printf("done %lu", sums->done);
 	for (unsigned i = 0; i < OUTCOMES; i++)
 		printf(" %s %lu", names[i], sums->outcomes[i]);

@@ -121,7 +121,9 @@ static enum step again(struct exchange *x)
 	bool marked = !strncmp(x->tag, "204-", 4) || !strncmp(x->tag, "304-", 4);
 	char tag[TAG_MOST];
 
-	if (x->outcome != GOOD || x->asked >= x->ask_most)
+	/* The server says that it closes: who asks again knows that. */
+	bool closes = habits.protocol == HTTP && strcasestr(x->reply, "\r\nConnection: close\r\n");
+	if (x->outcome != GOOD || x->asked >= x->ask_most || closes)
 		return end(x, x->outcome);
 	snprintf(tag, sizeof(tag), "%.40s+", marked ? x->tag + 4 : x->tag);
 	memcpy(x->tag, tag, sizeof(tag));

@@ -78,7 +78,7 @@ static void feed(int fd, const char *bytes,
 
 void reusing_send(int fd, const char *bytes)
 {
-	if (fdtable_look(fd)->watched & FIRST_SEND)
+	if (fdtable_look(fd)->watched & (FIRST_SEND | LATER_SEND))
 		renew_before_send(fd);
 	fake_fd(fd)->sent += strlen(bytes);
 	feed(fd, bytes, reuse_sent);
@@ -100,6 +100,9 @@ bool reusing_close(int fd)
 {
 	struct closing closing;
 
+	const struct tracked *tracked = fdtable_look(fd);
+	if (tracked && tracked->space && tracked->space->destination->parked)
+		tracked->space->destination->parked->conduct.proven = REUSING_PROVEN;
 	parking_tidy();
 	bool known = closing_begin(fd, &closing);
 	bool parked =

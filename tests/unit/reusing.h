@@ -7,10 +7,13 @@
 #include "pool/reuse/reuse.h"
 #include "tests/unit/program.h"
 
+/* So many answers on connections that were handed out. */
+enum { REUSING_PROVEN = 4096 };
+
 /* What reuse.h calls the blank is an open fd. */
 enum { BLANK = 1 };
 
-enum { REUSING_RTT_US = 100, REUSING_QUIET_NS = 2 * REUSING_RTT_US * 1000 };
+enum { REUSING_RTT_US = 100, REUSING_QUIET_NS = 1000000 };
 
 /**
  * reusing_start() - program_start(), for a process that may have @files fds
@@ -46,7 +49,7 @@ void reusing_send(int fd, const char *bytes);
 void reusing_receive(int fd, const char *bytes);
 
 /**
- * reusing_close() - close()
+ * reusing_close() - close(), towards a server that has shown that it can be trusted (CONDUCT_PROOFS)
  * Return: was it parked?
  */
 bool reusing_close(int fd);

@@ -22,7 +22,7 @@ Test(conduct, a_millisecond_of_quiet_until_something_is_known)
 	check_number(conduct_quiet_ns(&conduct, TOLD_BY_SILENCE, 20000, NOW), MS);
 	check_number(conduct_quiet_ns(&conduct, TOLD_BY_LENGTH, 20000, NOW), MS);
 	check_number(conduct_quiet_ns(&conduct, TOLD_BY_SILENCE, 2 * MS, NOW), 4 * MS);
-	check_number(conduct_quiet_ns(&conduct, TOLD_BY_PROTOCOL, 2 * MS, NOW), 0);
+	check_number(conduct_quiet_ns(&conduct, TOLD_BY_PROTOCOL, 2 * MS, NOW), MS);
 	for (unsigned i = 0; i < CONDUCT_CALM_ONES - 1; i++)
 		conduct_stayed(&conduct, MS);
 	conduct_stayed(&conduct, MS - 1);
@@ -63,6 +63,7 @@ Test(conduct, one_that_closes_after_each_answer_is_not_worth_trying)
 Test(conduct, what_it_does_when_idle_bounds_the_idleness)
 {
 	struct conduct conduct = { 0 };
+	calm(&conduct);
 	check_number(conduct_closed(&conduct, 80 * MS, NOW), EVIDENCE_NONE);
 	check_number(conduct_idle_ns(&conduct, SECOND, NOW), 40 * MS);
 	check_number(conduct_closed(&conduct, 90 * MS, NOW), EVIDENCE_NONE);
@@ -157,4 +158,45 @@ Test(conduct, evidence_has_words)
 {
 	for (unsigned i = EVIDENCE_DATA; i < EVIDENCES; i++)
 		check(*evidence_text((enum evidence)i));
+}
+
+Test(conduct, one_at_a_time_until_the_server_has_answered_some)
+{
+	struct conduct conduct = { 0 };
+	for (unsigned i = 0; i < CONDUCT_PROOFS; i++) {
+		check(conduct_may_risk(&conduct, NOW));
+		conduct_risks(&conduct, NOW);
+		check(!conduct_may_risk(&conduct, NOW));
+		conduct_risked(&conduct);
+		conduct_answered(&conduct, true, NOW, NOW);
+	}
+	conduct_risks(&conduct, NOW);
+	check(conduct_may_risk(&conduct, NOW));
+	conduct_risks(&conduct, NOW);
+	check(!conduct_may_risk(&conduct, NOW));
+}
+
+Test(conduct, what_speaks_against_a_server_takes_back_trust)
+{
+	struct conduct conduct = { .proven = 4 * CONDUCT_PROOFS };
+	conduct_closed(&conduct, MS, NOW);
+	check_number(conduct.proven, 2 * CONDUCT_PROOFS);
+	conduct_lost(&conduct);
+	check_number(conduct.proven, 0);
+	conduct.proven = 4 * CONDUCT_PROOFS;
+	conduct_pause(&conduct, NOW);
+	check_number(conduct.proven, 0);
+}
+
+Test(conduct, a_risk_that_is_forgotten_is_none_for_long)
+{
+	struct conduct conduct = { 0 };
+	conduct_risks(&conduct, NOW);
+	check(!conduct_may_risk(&conduct, NOW + 2 * SECOND));
+	check(conduct_may_risk(&conduct, NOW + 2 * SECOND + 1));
+	conduct_risks(&conduct, NOW + 3 * SECOND);
+	check_number(conduct.at_risk, 1);
+	conduct_risked(&conduct);
+	conduct_risked(&conduct);
+	check_number(conduct.at_risk, 0);
 }

@@ -129,7 +129,7 @@ struct quiet_case {
 ParameterizedTestParameters(parked, it_rests_until_the_server_would_have_shown_what_it_does)
 {
 	static struct quiet_case cases[] = {
-		{ "redis", 80000, 0 },      { "memcached", 80000, 0 },       { "http", 100, 1000000 },
+		{ "redis", 80000, 1000000 }, { "memcached", 80000, 1000000 }, { "http", 100, 1000000 },
 		{ "http", 80000, 1000000 }, { "http+bodies", 100, 1000000 }, { "raw", 80000, 160000000 },
 	};
 	return cr_make_param_array(struct quiet_case, cases, sizeof(cases) / sizeof(cases[0]));
@@ -349,8 +349,24 @@ Test(parked, each_send_looks_until_the_answer_comes)
 	check_number(fake_fd(fd)->cookie, cookie);
 	check_number(fake.calls[CALL_PPOLL], looked + 2);
 	reusing_receive(fd, "+PONG\r\n");
+	/* The next request is a first one again. */
+	fake_fd(fd)->to_recv = -EAGAIN;
 	reusing_send(fd, "*1\r\n");
-	check_number(fake.calls[CALL_PPOLL], looked + 2);
+	check_number(fake.calls[CALL_PPOLL], looked + 3);
+}
+
+Test(parked, a_dead_one_is_replaced_when_the_program_asks_again)
+{
+	reusing_parked(TO);
+	int fd = reusing_opened(TO);
+	uint64_t cookie = fake_fd(fd)->cookie;
+	reusing_exchange(fd);
+	fake_fd(fd)->to_recv = 0;
+	reusing_exchange(fd);
+	check(fake_fd(fd)->cookie != cookie);
+	check_number(reusing_counts(TO)->replaced, 1);
+	check_number(reusing_counts(TO)->first_use_failures, 0);
+	check(reusing_close(fd));
 }
 
 Test(parked, a_dead_one_is_connected_itself_where_no_other_can_be_had)

@@ -105,9 +105,74 @@ Test(reuse, silence_until_the_program_gives_up_is_a_reason)
 	reusing_parked(TO);
 	int fd = reusing_opened(TO);
 	reusing_send(fd, "*1\r\n$4\r\nPING\r\n");
+	reusing_wait(CONDUCT_WAIT_LEAST_MS * CONDUCT_MS_NS + 1);
 	check(!reusing_close(fd));
 	check(paused(TO));
 	check_contains(fake.output, "did not answer");
+}
+
+Test(reuse, a_program_that_does_not_wait_is_none)
+{
+	reusing_parked(TO);
+	int fd = reusing_opened(TO);
+	reusing_send(fd, "*1\r\n$4\r\nPING\r\n");
+	reusing_wait(CONDUCT_WAIT_LEAST_MS * CONDUCT_MS_NS);
+	check(!reusing_close(fd));
+	check(!paused(TO));
+	check_number(program_destination(TO)->parked->conduct.at_risk, 0);
+}
+
+Test(reuse, what_is_handed_out_is_at_risk_until_it_is_answered)
+{
+	reusing_parked(TO);
+	const struct conduct *conduct = &program_destination(TO)->parked->conduct;
+	int fd = reusing_opened(TO);
+	check_number(conduct->at_risk, 1);
+	reusing_send(fd, "*1\r\n$4\r\nPING\r\n");
+	check_number(conduct->at_risk, 1);
+	reusing_receive(fd, "+PONG\r\n");
+	check_number(conduct->at_risk, 0);
+	/* The next request is, too. */
+	reusing_exchange(fd);
+	check_number(conduct->at_risk, 0);
+	reusing_send(fd, "*1\r\n$4\r\nPING\r\n");
+	check_number(conduct->at_risk, 1);
+	check(!reusing_close(fd));
+	check_number(conduct->at_risk, 0);
+}
+
+Test(reuse, of_a_server_that_is_not_known_one_is_tried_at_a_time)
+{
+	int a = reusing_opened(TO), b = reusing_opened(TO);
+	reusing_exchange(a);
+	reusing_exchange(b);
+	check(reusing_close(a));
+	check(reusing_close(b));
+	reusing_wait(REUSING_QUIET_NS);
+	struct conduct *conduct = &program_destination(TO)->parked->conduct;
+	conduct->proven = 0;
+	int first = reusing_opened(TO);
+	check_number(reusing_counts(TO)->hits, 1);
+	reusing_opened(TO);
+	check_number(reusing_counts(TO)->hits, 1);
+	/* The other one has made way for it. */
+	check_number(reusing_counts(TO)->retired[RETIRED_ROOM], 1);
+	reusing_exchange(first);
+	check_number(conduct->proven, 1);
+}
+
+Test(reuse, the_end_before_the_answer_to_a_later_request_is_a_failure_of_ours_too)
+{
+	reusing_parked(TO);
+	int fd = reusing_opened(TO);
+	struct held held;
+	reusing_exchange(fd);
+	reusing_send(fd, "*1\r\n$4\r\nPING\r\n");
+	cr_assert(fdtable_hold(fd, &held));
+	reuse_ended(&shim, &held, fake.now_ns);
+	fdtable_release(&held);
+	check(paused(TO));
+	check_number(reusing_counts(TO)->first_use_failures, 1);
 }
 
 Test(reuse, what_nobody_asked_for_is_a_reason)
