@@ -6,7 +6,12 @@
 
 #define SECOND_NS 1000000000ull
 
-enum { MEAN_OF = 8, GAP_MOST_S = 10, ASKED_LIFE_S = 2 /* what is forgotten unanswered counts no longer */ };
+enum {
+	ENOUGH_DOUBLINGS = 12,
+	MEAN_OF = 8,
+	GAP_MOST_S = 10,
+	ASKED_LIFE_S = 2 /* what is forgotten unanswered counts no longer */
+};
 
 /* A mean that moves by an eighth of the difference; the first value is the mean. */
 static uint64_t mean(uint64_t old_ns, uint64_t new_ns)
@@ -26,7 +31,9 @@ void conduct_connects(struct conduct *conduct, uint64_t now_ns)
 
 bool conduct_may_risk(const struct conduct *conduct, uint64_t now_ns)
 {
-	return conduct->at_risk <= conduct->proven / CONDUCT_PROOFS ||
+	uint32_t doublings = conduct->proven / CONDUCT_PROOFS;
+
+	return doublings >= ENOUGH_DOUBLINGS || conduct->at_risk < 1u << doublings ||
 	       clock_since(conduct->at_risk_ns, now_ns) > ASKED_LIFE_S * SECOND_NS;
 }
 

@@ -9,7 +9,7 @@
  *    handed out only when it has been idle for longer than the latest such event, and for a millisecond at
  *    least while nothing is known.
  *  - Trust grows with what went well: of connections that are handed out and not answered yet there is one at
- *    first, and one more for each CONDUCT_PROOFS answers. If all of them die at once, no more are lost than
+ *    first, and twice as many after each CONDUCT_PROOFS answers. If all of them die at once, no more are lost than
  *    that. What may be asked again (renew.h) is not at risk.
  *  - Evidence that it does not keep to what the guard believes counts at once: reuse pauses for the
  *    destination, each time for twice as long. A lost request is such evidence, unless ten thousand went
@@ -28,7 +28,7 @@
 enum {
 	CONDUCT_FLOOR_MS = 1,  /* of the quiet time, while nothing is known of a server */
 	CONDUCT_CALM_ONES = 8, /* so many connections stayed quiet for that long: now something is known */
-	CONDUCT_PROOFS = 32,
+	CONDUCT_PROOFS = 8,
 	CONDUCT_LATE_MOST_MS = 20, /* what it does later has to do with idleness, and not with the answer */
 	CONDUCT_LEARNED_LIFE_S = 60,
 	CONDUCT_LATE_ONES = 4, /* so many closed after their answers with no hit between: not worth trying */

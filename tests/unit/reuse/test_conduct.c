@@ -179,6 +179,11 @@ Test(conduct, one_at_a_time_until_the_server_has_answered_some)
 Test(conduct, what_speaks_against_a_server_takes_back_trust)
 {
 	struct conduct conduct = { .proven = 4 * CONDUCT_PROOFS };
+	for (unsigned i = 0; i < 15; i++)
+		conduct_risks(&conduct, NOW);
+	check(conduct_may_risk(&conduct, NOW));
+	conduct_risks(&conduct, NOW);
+	check(!conduct_may_risk(&conduct, NOW));
 	conduct_closed(&conduct, MS, NOW);
 	check_number(conduct.proven, 2 * CONDUCT_PROOFS);
 	conduct_lost(&conduct);
