@@ -80,7 +80,7 @@ APART void reuse_begin(struct reusing *reusing, struct tracked *tracked, const s
 	reuse->opened_ns = now_ns;
 	reuse->uses = 1;
 	reuse->handed_out = reuse->connect_to_come = reuse->at_risk = false;
-	reuse->received_since = reuse->answered = reuse->repeated = false;
+	reuse->received_since = reuse->answered = reuse->repeated = reuse->cut = false;
 	reuse->request.size = reuse->request.sent = 0;
 	reuse->asked_ns = 0;
 }
@@ -268,6 +268,17 @@ void reuse_unseen(const struct held *held)
 	end_feeding(reuse);
 }
 
+/* Did the end come in an answer, on a connection that was handed out? Another would have had the answer
+ * whole. */
+static bool was_cut(struct reuse *reuse)
+{
+	if (!reuse->handed_out || !reuse->received_since || reuse->cut || !begin_feeding(reuse))
+		return false;
+	reuse->cut = reuse->guard.asked && guard_verdict(&reuse->guard) == GUARD_OPEN;
+	end_feeding(reuse);
+	return reuse->cut;
+}
+
 void reuse_ended(struct reusing *reusing, const struct held *held, uint64_t now_ns)
 {
 	if (!lock_enter_held(reusing->lock, held))
@@ -286,6 +297,11 @@ void reuse_ended(struct reusing *reusing, const struct held *held, uint64_t now_
 			conduct_gave_up(&pool->conduct);
 		}
 		reuse->answered = true;
+	} else if (pool && was_cut(reuse)) {
+		pool->counts.first_use_failures++;
+		SPACE_REUSE_ADD(held->tracked->space, reuse_first_use_failures, 1);
+		pool_distrust(reusing, held->tracked->space->destination, conduct_lost(&pool->conduct),
+				now_ns);
 	}
 	lock_leave(reusing->lock);
 }

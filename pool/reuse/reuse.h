@@ -68,6 +68,7 @@ struct reuse {
 	bool handed_out;      /* in use a second time or later */
 	bool received_since;  /* something was received in this use of it, or its end */
 	bool answered;        /* and the conduct of the server has it of it */
+	bool cut;             /* it ended in an answer */
 	bool at_risk;         /* and counts this one among those that may be lost */
 	bool connect_to_come; /* a non-blocking connect() is to be told once that it worked */
 	bool watches_unknown; /* it may be in an epoll set that `watch` does not have */
@@ -143,7 +144,7 @@ void reuse_unseen(const struct held *held);
 /**
  * reuse_ended() - the program got the end of the stream, or an error
  *
- * Before the first byte of a reply on a connection that was handed out, that is a failure of ours, and speaks
+ * Before the last byte of a reply on a connection that was handed out, that is a failure of ours, and speaks
  * against the server.
  */
 void reuse_ended(struct reusing *reusing, const struct held *held, uint64_t now_ns);

@@ -304,6 +304,14 @@ static bool renew(int fd, struct held *dead)
 	return renewed;
 }
 
+static bool renew_and_hold(int fd, struct held *held)
+{
+	if (!renew(fd, held))
+		return false;
+	fdtable_release(held);
+	return fdtable_hold(fd, held);
+}
+
 APART void renew_before_send(int fd)
 {
 	struct held held;
@@ -343,11 +351,16 @@ COLD bool renew_after_end(int fd, struct held *held, ssize_t rc)
 
 	if (!(held->tracked->watched & FIRST_SEND) || !is_end(fd, rc, saved))
 		return false;
-	bool renewed = renew(fd, held);
-	if (renewed) {
-		fdtable_release(held);
-		renewed = fdtable_hold(fd, held);
-	}
+	bool renewed = renew_and_hold(fd, held);
+	errno = saved;
+	return renewed;
+}
+
+COLD bool renew_after_error(int fd, struct held *held)
+{
+	int saved = errno;
+	bool renewed = held->tracked->watched & FIRST_SEND && renew_and_hold(fd, held);
+
 	errno = saved;
 	return renewed;
 }

@@ -32,4 +32,11 @@ void renew_before_send(int fd);
  */
 bool renew_after_end(int fd, struct held *held, ssize_t rc);
 
+/**
+ * renew_after_error() - the program read SO_ERROR, and the connection had one
+ * @held:	as of renew_after_end()
+ * Return: true if another took its place: there is no error to be told of
+ */
+bool renew_after_error(int fd, struct held *held);
+
 #endif

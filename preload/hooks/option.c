@@ -11,6 +11,7 @@
 #include "preload/base/hooks.h"
 #include "preload/base/process.h"
 #include "preload/fds/deferred.h"
+#include "preload/fds/renew.h"
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -176,8 +177,13 @@ static void correct(int fd, int level, int name, void *value, const socklen_t *l
 		memset(value, 0, *length);
 	if (level == SOL_SOCKET && name == SO_ERROR && *length == sizeof(error)) {
 		memcpy(&error, value, sizeof(error));
-		if (error)
+		if (error && held.tracked->watched & FIRST_SEND) {
+			/* A new connection would not have died of what its past was. */
+			if (renew_after_error(fd, &held))
+				memset(value, 0, *length);
+		} else if (error) {
 			pending_error_read(&shim.connecting, &held, error);
+		}
 	}
 	fdtable_release(&held);
 }

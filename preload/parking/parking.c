@@ -195,7 +195,7 @@ static void hand_out(int fd, struct reuse *reuse, const struct fresh *fresh, int
 	reuse->uses++;
 	reuse->forks = shim.sockets.forks;
 	reuse->handed_out = true;
-	reuse->received_since = reuse->answered = reuse->repeated = false;
+	reuse->received_since = reuse->answered = reuse->repeated = reuse->cut = false;
 	reuse->request.size = reuse->request.sent = 0;
 	if (!reuse->request.bytes && guard_repeats(&reuse->guard))
 		reuse->request.bytes = arena_alloc(&shim.arena, REUSE_REQUEST_MAX);

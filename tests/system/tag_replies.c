@@ -148,17 +148,18 @@ static bool after_reply(struct peer *peer, const struct request *request, const 
 	}
 	if (is(request, "release"))
 		atomic_fetch_add(&releases, 1);
-	for (unsigned before = releases; is(request, "held") && before == atomic_load(&releases);)
+	for (unsigned before = releases;
+	     !strncmp(request->mode, "held", 4) && before == atomic_load(&releases);)
 		tag_wait(1);
 	if (is(request, "half"))
 		shutdown(peer->fd, SHUT_WR);
 	if (is(request, "idleclose") || is(request, "idlereset"))
 		tag_wait(LATE_MS);
-	if (is(request, "reset") || is(request, "idlereset"))
+	if (is(request, "heldreset") || is(request, "reset") || is(request, "idlereset"))
 		setsockopt(peer->fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
 	return !(is(request, "close") || is(request, "sayless") || is(request, "reset") ||
 		 is(request, "idleclose") || is(request, "idlereset") || is(request, "endless") ||
-		 is(request, "shorter") || is(request, "http10") || is(request, "held"));
+		 is(request, "shorter") || is(request, "http10") || !strncmp(request->mode, "held", 4));
 }
 
 bool tag_answer(struct peer *peer)

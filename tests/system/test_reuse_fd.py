@@ -16,7 +16,7 @@ bound to a source; numbers; blank"""
 ANEW = """sizes differ; options that leave traces; epoll, dup; bound, the next not; epoll closed, its twin not; epoll replaced, its twin not;
 epoll replaced before connect; dup; passed; forked; splice; stdio; raw system call; shut; linger 0;
 unknown option; owner; in recv(); dup2() onto a parked one;
-late reply; closed while parked; first send; first send, nonblocking; first send, epoll; shut before; listened before;
+late reply; closed while parked; first send; first send, nonblocking; first send, epoll; reset, then asked; shut before; listened before;
 to itself"""
 UNCOUNTED = "inherited; not inherited; files run out; more than may be parked"
 
@@ -36,7 +36,7 @@ def same(name, address, expected):
     lab.equal("without: exit status", plain.status, 0)
     if (done.status, done.stdout) != (plain.status, plain.stdout):
         raise lab.Failed(f"not as without reuse\n{plain.stdout}\nwith reuse\n{done}")
-    if name.startswith("first send") and "replaced unseen: 1" not in done.stderr:
+    if name.startswith(("first send", "reset")) and "replaced unseen: 1" not in done.stderr:
         raise lab.Failed(f"nothing was replaced\n{done}")
     numbers = [line for line in done.stderr.splitlines() if line.startswith("connection")]
     if expected is not None:

@@ -407,6 +407,31 @@ def first_send(is_blocking, watched):
     show(s)
 
 
+def reset_before_asked():
+    """The server resets it between connect() and the question what came of that: a new connection would be there."""
+    other = new()
+    connect(other)
+    s = new()
+    connect(s)
+    exchange(s, "heldreset")
+    rest(s)
+    s = new(False)
+    connect(s)
+    exchange(other, "release")
+    if "LD_PRELOAD" in os.environ:
+        p = select.poll()
+        p.register(s, 0)
+        p.poll(20000)
+    else:
+        select.select([], [s], [], 20)
+    print("SO_ERROR", s.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR))
+    select.select([], [s], [], 20)
+    s.send(b"raw ok/8\n")
+    select.select([s], [], [], 20)
+    answer(s.recv(100))
+    show(s)
+
+
 def done_before(act):
     """What was done to the program's own socket is not undone by a connection in its place."""
     warm()
@@ -561,6 +586,7 @@ CASES = {
     "first send": lambda: first_send(True, False),
     "first send, nonblocking": lambda: first_send(False, False),
     "first send, epoll": lambda: first_send(False, True),
+    "reset, then asked": reset_before_asked,
     "shut before": lambda: done_before(lambda s: s.shutdown(socket.SHUT_RDWR)),
     "listened before": lambda: done_before(lambda s: s.listen()),
     "to itself": to_itself,

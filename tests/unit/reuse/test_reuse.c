@@ -204,14 +204,25 @@ Test(reuse, a_failure_is_counted_once)
 	check_number(reusing_counts(TO)->first_use_failures, 1);
 }
 
-Test(reuse, the_end_after_a_byte_of_the_reply_is_no_failure_of_ours)
+Test(reuse, nor_is_the_end_after_the_reply)
+{
+	reusing_parked(TO);
+	int fd = reusing_opened(TO);
+	reusing_exchange(fd);
+	ends(fd);
+	check_number(reusing_counts(TO)->first_use_failures, 0);
+}
+
+Test(reuse, the_end_in_a_reply_is_a_failure_of_ours_counted_once)
 {
 	reusing_parked(TO);
 	int fd = reusing_opened(TO);
 	reusing_send(fd, "*1\r\n$4\r\nPING\r\n");
 	reusing_receive(fd, "+");
 	ends(fd);
-	check_number(reusing_counts(TO)->first_use_failures, 0);
+	ends(fd);
+	check_number(reusing_counts(TO)->first_use_failures, 1);
+	check(paused(TO));
 }
 
 Test(reuse, nor_is_the_end_of_a_connection_that_was_not_handed_out)
