@@ -274,3 +274,17 @@ Test(parked_limits, a_reset_teaches_nothing)
 	check(reusing_serves(TO) != cookie);
 	check_number(program_destination(TO)->parked->conduct.idle_limit_ns, 0);
 }
+
+Test(parked_limits, what_the_server_promised_bounds_the_idleness)
+{
+	for (unsigned late = 0; late < 2; late++) {
+		reusing_start("[headroom]\nreuse = http\nidle_timeout = 1m\n", 2048);
+		int fd = reusing_opened(TO);
+		uint64_t cookie = fake_fd(fd)->cookie;
+		reusing_send(fd, "GET / HTTP/1.1\r\n\r\n");
+		reusing_receive(fd, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nKeep-Alive: timeout=1\r\n\r\n");
+		check(reusing_close(fd));
+		reusing_wait(800 * MS - 1 + late);
+		check_number(reusing_serves(TO) == cookie, !late);
+	}
+}
