@@ -98,20 +98,24 @@ def both(guard, protocol="http", threads=4, near=2, methods="GET", meanwhile=Non
     return f"{threads * COUNT} requests, {hits} over connections used before; the neighbour's {near * COUNT}"
 
 
-def apache():
+def apache_server(count):
     """Three workers, of which a connection that is kept takes one for five seconds."""
     modules = pathlib.Path("/usr/lib/apache2/modules")
     if not modules.exists():
         raise lab.Skipped("apache2 is not installed")
     folder = lab.scratch()
-    (folder / "www").mkdir()
+    (folder / "www").mkdir(exist_ok=True)
     os.chmod(folder, 0o755)
     # setsid: at its end it sends SIGTERM to its process group. Each path has an answer of its own: its file.
     for thread in range(4):
-        for number in range(COUNT):
+        for number in range(count):
             (folder / f"www/{thread}-{number}").write_text(f"/{thread}-{number}")
     (folder / "apache.conf").write_text(APACHE.format(folder=folder, port=PORT, modules=modules))
-    with started(["setsid", "apache2", "-f", str(folder / "apache.conf"), "-DFOREGROUND"]):
+    return started(["setsid", "apache2", "-f", str(folder / "apache.conf"), "-DFOREGROUND"])
+
+
+def apache():
+    with apache_server(COUNT):
         return both("http")
 
 

@@ -4,7 +4,7 @@
 PROTOCOL PORT THREADS COUNT [METHODS [PAUSE_S]]; http: each thread makes COUNT requests, in turns by METHODS (GET,HEAD,DELETE,POST).
 The answer to GET is the path. A POST has a body that would be a request if the server did not read it. DELETE asks for
 /204/...: no answer may have a body. redis: PING; memcached: get.
-Prints `name count` for each of: good, wrong, refused, ended, timeout.
+Prints `name count` for each of: good, wrong, refused, ended, timeout; and on standard error how long exchanges took.
 """
 import collections
 import http.client
@@ -19,7 +19,7 @@ PAUSE_S = float(sys.argv[6]) if len(sys.argv) > 6 else 0
 LIMIT_S = 30
 ASK = {"redis": b"*1\r\n$4\r\nPING\r\n", "memcached": b"get x\r\n"}
 GOOD = {"redis": b"+PONG\r\n", "memcached": b"END\r\n"}
-counts, lock = collections.Counter(), threading.Lock()
+counts, took, lock = collections.Counter(), [], threading.Lock()
 
 
 def by_http(thread, number):
@@ -55,6 +55,7 @@ def by_line(*_):
 def work(thread):
     exchange = by_http if PROTOCOL == "http" else by_line
     for number in range(COUNT):
+        begun = time.monotonic()
         try:
             became = exchange(thread, number)
         except TimeoutError:
@@ -65,6 +66,7 @@ def work(thread):
             became = "ended"
         with lock:
             counts[became] += 1
+            took.append(time.monotonic() - begun)
         time.sleep(PAUSE_S)
 
 
@@ -74,3 +76,5 @@ for thread in threads:
 for thread in threads:
     thread.join()
 print(" ".join(f"{name} {counts[name]}" for name in ("good", "wrong", "refused", "ended", "timeout")))
+took.sort()
+print(" ".join(f"p{n}_us {int(1e6 * took[len(took) * n // 100])}" for n in (50, 99)), file=sys.stderr)
