@@ -321,7 +321,7 @@ APART void renew_before_send(int fd)
 	if (!fdtable_hold(fd, &held))
 		return;
 	if (held.tracked->watched & LATER_SEND)
-		reuse_next(&shim, &held);
+		reuse_next(&shim.reusing, &held);
 	const struct reuse *reuse = held.tracked->reuse;
 	if (reuse && !reuse->received_since) {
 		/* An answer to a request that is not whole is the guard's to judge. */

@@ -169,7 +169,7 @@ Test(reuse, the_end_before_the_answer_to_a_later_request_is_a_failure_of_ours_to
 	reusing_exchange(fd);
 	reusing_send(fd, "*1\r\n$4\r\nPING\r\n");
 	cr_assert(fdtable_hold(fd, &held));
-	reuse_ended(&shim, &held, fake.now_ns);
+	reuse_ended(&shim.reusing, &held, fake.now_ns);
 	fdtable_release(&held);
 	check(paused(TO));
 	check_number(reusing_counts(TO)->first_use_failures, 1);
