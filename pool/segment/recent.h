@@ -22,7 +22,7 @@
 
 #include "pool/ports/range.h"
 #include "pool/segment/layout.h"
-#include "pool/segment/recent_layout.h"
+#include "pool/segment/recent_file.h"
 
 #include <stdbool.h>
 
