@@ -25,7 +25,7 @@ static union {
 static socklen_t to_length;
 
 struct work {
-	int asked, connected, failed, error;
+	int asked, resets, connected, failed, error;
 };
 
 static void *connect_all(void *argument)
@@ -36,6 +36,11 @@ static void *connect_all(void *argument)
 		int fd = socket(to.any.sa_family, SOCK_STREAM, 0);
 		if (fd >= 0 && !connect(fd, &to.any, to_length)) {
 			work->connected++;
+			if (work->resets) {
+				struct linger now = { .l_onoff = 1 };
+				setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
+				close(fd);
+			}
 			continue;
 		}
 		work->error = errno;
@@ -72,7 +77,8 @@ int main(int argc, char **argv)
 		struct work work[THREADS_MAX] = { 0 }, sum = { 0 };
 		pthread_t ids[THREADS_MAX];
 		for (int i = 0; i < threads; i++) {
-			work[i].asked = atoi(line) / threads;
+			work[i].resets = *line == '-';
+			work[i].asked = abs(atoi(line)) / threads;
 			if (pthread_create(&ids[i], NULL, connect_all, &work[i]))
 				return 2;
 		}

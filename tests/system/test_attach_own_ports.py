@@ -66,6 +66,16 @@ def threads():
     return "8 threads"
 
 
+def two_processors():
+    """Of few ports two processors would often choose the same: reservations keep them apart."""
+    with lab.Hold(PORT), cgroup() as folder, client(folder, "attach_client", "127.0.0.1", "4") as process:
+        attach(folder, "--own-ports=20000-20007", sources=["127.0.0.2"])
+        lab.equal("attached", process.go(-20000), (20000, 0, 0))
+        counted = {p["own_ports"]: p["opened"] for p in attached.listed(folder)["pairs"]}
+        lab.equal("counted", sum(counted.values()), 20000)
+    return f"{counted[True]} of 20000 by 8 ports"
+
+
 def time_wait():
     """A port that is in TIME_WAIT from one source is free from the others, and taken from that one."""
     code = ("import socket, sys\nopen(sys.argv[1] + '/cgroup.procs', 'w').write('0')\n"
@@ -133,6 +143,7 @@ lab.main([
     ("a static program without libc", raw),
     ("IPv6", ipv6),
     ("threads", threads),
+    ("two processors", two_processors),
     ("TIME_WAIT", time_wait),
     ("passed over", passed_over),
     ("costs nobody", costs_nobody),
