@@ -3,7 +3,8 @@
  *
  * Only sockets that passed the connect programs have a storage, so nothing else on the machine is counted,
  * and nothing twice. connect() with EADDRNOTAVAIL is seen as SYN_SENT to CLOSE with no port and no error
- * (tcp_v4_connect(), net/ipv4/tcp_ipv4.c); tests/platform/attach_full.py shows it. */
+ * (tcp_v4_connect(), net/ipv4/tcp_ipv4.c); tests/system/test_attach.py, "the same socket
+ * again", relies on it. */
 #ifndef HEADROOM_ATTACH_PROGRAMS_ENDS_H
 #define HEADROOM_ATTACH_PROGRAMS_ENDS_H
 
