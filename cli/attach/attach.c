@@ -88,14 +88,16 @@ static int take_option(void *context, int option)
 
 static int take_options(struct attach *attach, int argc, char **argv)
 {
-	static const struct option known[] = {
-		{ "config", required_argument, NULL, 'c' }, { "sources", required_argument, NULL, 's' },
-		{ "spread", required_argument, NULL, 'p' }, { "strict", no_argument, NULL, 't' },
-		{ "own-ports", required_argument, NULL, 'o' },
-		{ "force", no_argument, NULL, 'f' },
-		{ "list", no_argument, NULL, 'l' },         { "json", no_argument, NULL, 'j' },
-		{ "help", no_argument, NULL, 'h' },         { NULL, 0, NULL, 0 }
-	};
+	static const struct option known[] = { { "config", required_argument, NULL, 'c' },
+					       { "sources", required_argument, NULL, 's' },
+					       { "spread", required_argument, NULL, 'p' },
+					       { "strict", no_argument, NULL, 't' },
+					       { "own-ports", required_argument, NULL, 'o' },
+					       { "force", no_argument, NULL, 'f' },
+					       { "list", no_argument, NULL, 'l' },
+					       { "json", no_argument, NULL, 'j' },
+					       { "help", no_argument, NULL, 'h' },
+					       { NULL, 0, NULL, 0 } };
 	static const struct verb_options all = {
 		.verb = "attach", .usage = usage, .letters = ":c:h", .known = known, .take = take_option
 	};

@@ -2,6 +2,7 @@
 /* export_page - a look, as the text that Prometheus reads. */
 #include "cli/live/export_page.h"
 
+#include "cli/attach/export.h"
 #include "cli/live/export_spaces.h"
 #include "cli/live/export_text.h"
 #include "cli/shared/complain.h"
@@ -20,6 +21,7 @@ int export_page(struct export *export, char **text, size_t *size)
 	FILE *out = open_memstream(text, size);
 	if (!out)
 		return complain("export", "%s", strerror(errno));
+	export_attached(out);
 	export_text(export, out);
 	bool failed = ferror(out);
 	if (!fclose(out) && !failed)

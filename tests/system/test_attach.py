@@ -6,6 +6,7 @@ import errno
 import functools
 import json
 import os
+import re
 
 import attached
 import lab
@@ -420,6 +421,30 @@ def without_rights():
     return "one line"
 
 
+def metrics():
+    """`headroom export`: the sums of each attached cgroup."""
+    with lab.Hold(PORT), cgroup() as folder, client(folder) as process:
+        attach(folder, "--strict")
+        process.go(410)
+        done = attached.headroom("export", "--state-dir", str(lab.scratch()))
+        lab.equal("export", (done.status, done.stderr), (0, ""))
+        seen = dict(line.rsplit(" ", 1) for line in done.stdout.splitlines() if line.startswith("headroom_attach_"))
+        label = f'cgroup="{folder}"'
+        lab.equal("metrics", {name: seen.get(f"headroom_attach_{name}") for name in (
+            f"open_connections{{{label}}}", f"time_wait_connections{{{label}}}", f"opened_total{{{label}}}",
+            f"lost_total{{{label}}}", f'failures_total{{{label},reason="full"}}')},
+            {f"open_connections{{{label}}}": "400", f"time_wait_connections{{{label}}}": "0",
+             f"opened_total{{{label}}}": "400", f"lost_total{{{label}}}": "0",
+             f'failures_total{{{label},reason="full"}}': "10"})
+        page = (lab.HERE.parent.parent / "docs/metrics.md").read_text()
+        lab.equal("documented", sorted(re.findall(r"^\| `(headroom_attach_\w+)` \| (\w+) \|", page, re.M)),
+                  sorted(re.findall(r"^# TYPE (headroom_attach_\w+) (\w+)$", done.stdout, re.M)))
+        detach(folder)
+        if "headroom_attach" in attached.headroom("export", "--state-dir", str(lab.scratch())).stdout:
+            raise lab.Failed("still exported")
+    return "10 lines"
+
+
 def nested():
     """The inner cgroup's programs come first; the outer's find a source and step aside."""
     with lab.Hold(PORT), cgroup() as outer, cgroup(outer) as inner, client(inner) as process:
@@ -468,6 +493,7 @@ lab.main([
     ("refused", refusal),
     ("counts", counts),
     ("counts of resets", counts_of_resets),
+    ("metrics", metrics),
     ("nested", nested),
     ("a foreign program", foreign_program),
     ("killed half way", killed_half_way),
