@@ -17,7 +17,7 @@ from test_reuse_limits import LEFT, PORT, Steps, kernel_has
 
 # What a child may need, or what the connections were made with and the program has no more.
 CALLS = """setuid setgid seteuid setegid setreuid setregid setresuid setresgid setgroups initgroups setfsuid setfsgid capset prctl
-chroot unshare spawn system raw_setuid raw_capset raw_prctl raw_chroot raw_unshare raw_setns"""
+chroot unshare unshare_user spawn system raw_setuid raw_capset raw_prctl raw_chroot raw_unshare raw_setns"""
 
 
 def on_time(address):
@@ -51,6 +51,14 @@ def before(call):
             raise lab.Failed(f"{call}: {said}")
         lab.equal("parked", client.do("parked"), "0")
         kernel_has({}, left=2)
+
+
+def signals():
+    """Our thread takes none of the program's."""
+    with Tag(), Steps("idle_timeout = 1m") as client:
+        client.numbers(2)
+        lab.equal("a signal that the program has blocked", client.do("call signal"), "done")
+        kernel_has({"127.0.0.1": 2})
 
 
 class Watcher:
@@ -107,6 +115,7 @@ if __name__ == "__main__":
     lab.main([
         *((f"on time {a}", functools.partial(on_time, a)) for a in ("127.0.0.1", "::1")),
         ("the thread goes", thread_goes),
+        ("signals", signals),
         *((f"before {call}", functools.partial(before, call)) for call in CALLS.split()),
         *((f"as a guest {a}", functools.partial(as_a_guest, a)) for a in ("127.0.0.1", "::1")),
         ("a server that keeps it open", server_keeps_open),

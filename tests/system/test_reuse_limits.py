@@ -7,6 +7,8 @@ The client is clients/reuse_steps.py, told what to do line by line; between the 
 """
 import json
 import re
+import socket
+import threading
 
 import lab
 from sock_diag import tuples
@@ -192,6 +194,33 @@ def pause():
     said(done, {"hits": 1, "misses": 5, "open": 1, "paused": 4})
 
 
+def asked_again(address):
+    """A server that takes a second request and closes: a GET is asked once more on a new connection, unseen."""
+    seen = []
+
+    def serve(s, number):
+        while s.recv(1000):
+            seen.append(number)
+            if seen.count(number) == 2:
+                break
+            s.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nok\n")
+        s.close()
+
+    def accept():
+        for number in range(1, 4):
+            threading.Thread(target=serve, args=(listener.accept()[0], number), daemon=True).start()
+
+    listener = socket.create_server((address, PORT), family=socket.AF_INET6 if ":" in address else socket.AF_INET)
+    threading.Thread(target=accept, daemon=True).start()
+    with Steps("idle_timeout = 1m", "http", address) as client:
+        client.do("open 1", "ask ok", "close", "rest", "open 1")
+        lab.equal("the answer", client.do("ask ok"), "ok")
+        lab.equal("requests by connection", seen, [1, 1, 2])
+        done = client.wait()
+    if "replaced unseen: 1" not in done.stderr:
+        raise lab.Failed(f"not counted\n{done}")
+
+
 def exec_():
     """Parked connections do not reach the program that takes this one's place."""
     with Tag(), Steps("idle_timeout = 1m") as client:
@@ -278,6 +307,7 @@ if __name__ == "__main__":
         ("idle limit learned from nginx", learned_nginx),
         ("idle limit learned from redis", learned_redis),
         ("pause", pause),
+        *((f"asked again {a}", of(asked_again, a)) for a in ("127.0.0.1", "::1")),
         ("summary, report and export", counted),
         ("exec", exec_),
         ("fork", fork),

@@ -17,6 +17,7 @@ the order they were opened.
 import ctypes
 import os
 import select
+import signal
 import socket
 import struct
 import sys
@@ -113,6 +114,15 @@ def call(name):
         return os.system("true")
     if name.endswith("capset"):
         return capabilities(name, RAW["capset"][MACHINE] if name.startswith("raw_") else None)
+    if name == "signal":
+        # No thread of the program takes it.
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR1})
+        os.kill(os.getpid(), signal.SIGUSR1)
+        waits = signal.SIGUSR1 in signal.sigpending()
+        return 0 if waits and signal.sigwait({signal.SIGUSR1}) else 1
+    if name == "unshare_user":
+        # For a process of one thread only (unshare(2), CLONE_NEWUSER).
+        return LIBC.unshare(0x10000000)
     if name == "raw_setns":
         return LIBC.syscall(RAW["setns"][MACHINE], os.open("/proc/self/ns/uts", os.O_RDONLY), 0)
     if name.startswith("raw_"):
