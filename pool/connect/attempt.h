@@ -3,14 +3,8 @@
 #ifndef HEADROOM_POOL_CONNECT_ATTEMPT_H
 #define HEADROOM_POOL_CONNECT_ATTEMPT_H
 
-#include "pool/base/hot.h"
+#include "pool/connect/call.h"
 #include "pool/connect/connecting.h"
-
-#include <errno.h>
-
-/* The program's own call: connect(), or sendto() or sendmsg() with MSG_FASTOPEN. Returns its result, or a
- * negative errno. It may be made several times, each time after the one before failed. */
-typedef long real_call(void *argument);
 
 /**
  * attempt_run() - make the program's call, from the best source
@@ -26,15 +20,5 @@ typedef long real_call(void *argument);
  */
 long attempt_run(struct connecting *connecting, struct tracked *tracked, int fd, const struct endpoint *to,
 		 const struct rule *rule, real_call *call, void *argument);
-
-/**
- * attempt_under_way() - has the socket taken a port? So it has by a connect() that is not done yet
- * (connect(2))
- * @rc:		what the call came to
- */
-static inline bool attempt_under_way(long rc)
-{
-	return likely(rc >= 0) || rc == -EINPROGRESS || rc == -EINTR;
-}
 
 #endif

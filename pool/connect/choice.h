@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: Apache-2.0
+/* choice - begin an attempt, and choose the source of its next round. */
+#ifndef HEADROOM_POOL_CONNECT_CHOICE_H
+#define HEADROOM_POOL_CONNECT_CHOICE_H
+
+#include "pool/connect/attempting.h"
+#include "pool/connect/spread.h"
+
+/**
+ * choice_begin() - find the destination, and whether the source is ours to choose; look up what is old
+ *
+ * The lock is held. Return: false when it could not be had again after looking something up
+ */
+bool choice_begin(struct attempt *a);
+
+/**
+ * choice_make() - choose a source, and enter the port as taken; the lock is held
+ */
+enum verdict choice_make(struct attempt *a);
+
+#endif

@@ -1,0 +1,354 @@
+// SPDX-License-Identifier: Apache-2.0
+/* settle - what came of the program's call, entered where it belongs. */
+#include "pool/connect/settle.h"
+
+#include "pool/base/hot.h"
+#include "pool/base/kernel.h"
+#include "pool/connect/candidates.h"
+#include "pool/connect/events.h"
+#include "pool/connect/knee.h"
+#include "pool/connect/pace.h"
+#include "pool/connect/slowness.h"
+#include "pool/connect/spread.h"
+#include "pool/connect/trust.h"
+#include "pool/ledger/entries.h"
+#include "pool/routes/route.h"
+#include "pool/socket/shown_port.h"
+#include "pool/socket/undo.h"
+
+#include <errno.h>
+#include <sys/socket.h>
+
+#define SECOND_NS 1000000000ull
+
+/* It has not failed. The lock is held. */
+COLD static void make_entry(struct attempt *a)
+{
+	struct ledger *ledger = a->connecting->ledger;
+
+	a->waits = false;
+	a->destination = ledger_find(ledger, a->to, a->rule, a->began_ns);
+	if (a->destination)
+		a->destination->users++;
+	else
+		ledger->untracked++;
+}
+
+/* Takes back what an earlier round or an earlier connect() bound. */
+COLD void settle_unbind(struct attempt *a)
+{
+	if (!(a->flags & (BOUND_ONCE | NO_PORT_BY_US)))
+		return;
+	if (!attempt_enter(a))
+		return;
+	lock_leave(a->connecting->lock);
+	undo_binding(a->connecting->lock, &a->held, a->fd);
+	a->flags &= ~(uint32_t)SOURCE_BY_US;
+	if (!(a->flags & DEFERRED))
+		a->flags &= ~(uint32_t)NO_PORT_BY_US;
+}
+
+/* The answers a route can be the reason for, at once or by ICMP (connect(2), ip_route_output_flow()). */
+static bool may_be_routing(long rc)
+{
+	return rc == -ENETUNREACH || rc == -EHOSTUNREACH || rc == -EINVAL || rc == -EACCES;
+}
+
+/* Which source did the kernel take, or would it take? */
+COLD static bool learn_source(struct attempt *a, long rc, struct address *source)
+{
+	struct sockaddr_storage sa;
+	socklen_t length = sizeof(sa);
+	struct endpoint local;
+
+	/* Of many destinations that fail, which source it would have been is not worth a question each. */
+	if (!attempt_under_way(rc))
+		return !(a->flags & PINNED) && (rc == -EADDRNOTAVAIL || !a->many) &&
+		       route_source(a->to, NULL, source) == 0;
+	if (kernel.getsockname(a->fd, &sa, &length) || !endpoint_from_sockaddr(&sa, length, &local))
+		return false;
+	*source = local.ip;
+	return true;
+}
+
+/* Enters the port under the source that was learned. The lock is held. */
+COLD static void enter_learned(struct attempt *a, const struct address *source, bool known)
+{
+	struct destination *d = a->destination;
+	static const struct address unknown;
+
+	a->space = ledger_space(a->connecting->ledger, d, known ? source : &unknown);
+	if (!a->space)
+		return;
+	if (known && !(a->flags & (HAS_SOURCE | PINNED))) {
+		d->natural = a->space;
+		d->natural_until_ns = a->answered_ns + CANDIDATES_NATURAL_LIFE_S * SECOND_NS;
+	}
+	space_taken(a->space, &a->connecting->ledger->range, a->answered_ns);
+	a->tracked->space = a->space;
+	a->source = a->space->source;
+}
+
+/* connect() has returned success. */
+static inline void trust_enter(struct attempt *a)
+{
+	struct tuple_space *space = a->space;
+
+	if (likely((space->doubt & ~TRUST_UNSERVED) <= 1 && !a->destination->doubted))
+		space->doubt &= TRUST_UNSERVED;
+	else
+		trust_connected(a->connecting->ledger, space, a->fd, a->answered_ns);
+}
+
+/* The call held the socket, which goes now that it has returned (fput(), fs/file_table.c). */
+COLD static void end_closed_in_call(struct attempt *a, long rc)
+{
+	if (rc < 0)
+		space_failed(a->space, 0);
+	else
+		space_ended(a->space, a->tracked->flags & ABORTS_ON_CLOSE ? ENDED_BY_RESET : ENDED_TIME_WAIT,
+			    a->answered_ns);
+	a->tracked->space = NULL;
+}
+
+HOT static void settle_under_way(struct attempt *a, long rc)
+{
+	struct tracked *tracked = a->tracked;
+
+	tracked->state = rc >= 0 ? SOCKET_OPEN : SOCKET_CONNECTING;
+	tracked->flags &= ~(uint32_t)IN_CALL;
+	if (unlikely(!a->space))
+		return;
+	uint64_t spent_ns = a->answered_ns - a->asked_ns;
+	space_opened(a->space, spent_ns);
+	if (unlikely(a->space->full_until_ns))
+		spread_not_full(a->space);
+	if (a->spreading && rc >= 0)
+		trust_enter(a);
+	if (unlikely(spent_ns > KNEE_SLOW_NS || a->slowness.measures || a->space->knee) && a->aid.possible &&
+	    !a->aid.on)
+		a->past_until_ns = slowness_enter(a->space, &a->connecting->ledger->range, spent_ns,
+						  a->walked_ns, &a->slowness, a->answered_ns);
+	if (unlikely(tracked->watched))
+		SPACE_REUSE_ADD(a->space, reuse_misses, 1);
+	if (unlikely(a->space->apart))
+		usage_promote(a->connecting->ledger->writer, a->connecting->ledger->arena, a->space);
+	events_use_changed(&a->connecting->journal, a->events, a->space, a->answered_ns);
+	if (unlikely(tracked->flags & CLOSED_IN_CALL))
+		end_closed_in_call(a, rc);
+}
+
+/* EISCONN and EALREADY: a connection nobody saw being made; nothing was tried. */
+static bool is_no_attempt(long rc)
+{
+	return rc == -EISCONN || rc == -EALREADY || rc == -EOPNOTSUPP;
+}
+
+COLD static void settle_failed(struct attempt *a, long rc)
+{
+	a->tracked->state = SOCKET_FRESH;
+	a->tracked->flags &= ~(uint32_t)IN_CALL;
+	a->tracked->space = NULL;
+	if (a->space && is_no_attempt(rc))
+		space_released(a->space);
+	else if (a->space) {
+		space_failed(a->space, (int)-rc);
+		if (a->spreading)
+			connecting_failed(a->connecting, a->space, (int)-rc, attempt_time(a));
+	}
+}
+
+COLD static void settle_full(struct attempt *a)
+{
+	space_released(a->space);
+	a->tracked->space = NULL;
+	a->full = a->space;
+	if (a->flags & ITS_OWN_SPACE) {
+		spread_full_for_one(a->space, a->answered_ns);
+		return;
+	}
+	uint64_t took_ns = a->answered_ns - a->asked_ns;
+	a->destination->refusal_ns = pace_cost(a->destination->refusal_ns, took_ns);
+	spread_full(a->space, took_ns, a->candidates, a->answered_ns);
+}
+
+/* connect() has given the socket its port: nothing is deferred any longer. */
+COLD void settle_deferral(struct attempt *a)
+{
+	if (a->tracked->flags & DEFERRED)
+		a->connecting->sockets->deferred_count--;
+	a->tracked->flags &= ~(uint32_t)DEFERRED;
+	a->connecting->sockets->deferrals++;
+	if (a->space)
+		space_deferred(a->space);
+}
+
+/* The program gets EADDRNOTAVAIL, as no source is left. */
+COLD static void enter_exhausted(struct attempt *a, struct tuple_space *space)
+{
+	a->destination->exhausted++;
+	if (space)
+		space_exhausted(space);
+	events_exhausted(&a->connecting->journal, a->events, a->destination, a->candidates, attempt_time(a));
+}
+
+/* The same, for an attempt that took no port. The lock is held. */
+COLD void settle_exhausted(struct attempt *a)
+{
+	struct destination *d = a->destination;
+	struct tuple_space *space = a->space ? a->space : d->natural ? d->natural : d->spaces;
+
+	if (space)
+		space_refused(space, EADDRNOTAVAIL);
+	if (!(a->flags & ITS_OWN_SPACE))
+		enter_exhausted(a, space);
+	a->tracked->state = SOCKET_FRESH;
+	a->tracked->flags &= ~(uint32_t)IN_CALL;
+	a->tracked->space = NULL;
+}
+
+/* The attempt is over. The lock is held. */
+void settle_let_go(struct attempt *a, long rc)
+{
+	struct tracked *tracked = a->tracked;
+
+	/* Still marked: nothing was settled, for want of an entry in the ledger. */
+	if (unlikely(tracked->flags & IN_CALL))
+		tracked->state = rc >= 0                 ? SOCKET_OPEN
+				 : attempt_under_way(rc) ? SOCKET_CONNECTING
+							 : SOCKET_FRESH;
+	tracked->flags &= ~(uint32_t)IN_CALL;
+	if (unlikely(tracked->flags & DEFERRED || shown_port_is_shared(&a->shown)) && attempt_under_way(rc))
+		settle_deferral(a);
+	if (likely(a->destination))
+		a->destination->users--;
+	tracked_put(a->connecting->sockets, tracked);
+}
+
+/* A source bound by us that no packet can leave from towards this destination is not the program's error. */
+static bool source_to_blame(struct attempt *a, long rc)
+{
+	struct address ignored;
+
+	return a->flags & SOURCE_BY_US && may_be_routing(rc) &&
+	       route_source(a->to, &a->source, &ignored) != 0 && route_source(a->to, NULL, &ignored) == 0;
+}
+
+/* A bind(ip, 0) that was deferred would have found a port that connect() cannot take by itself: one that a
+ * socket bound to another address holds (inet_csk_get_port() and __inet_hash_connect(), net/ipv4/). So before
+ * the program gets EADDRNOTAVAIL the port is taken as it asked. */
+static bool may_take_port(const struct attempt *a)
+{
+	return a->tracked->flags & DEFERRED && a->port == PORT_AS_IT_IS && !(a->spreading && a->rule->strict);
+}
+
+bool settle_wants_port(struct attempt *a)
+{
+	if (!may_take_port(a))
+		return false;
+	a->port = PORT_WANTED;
+	return true;
+}
+
+/* What came of the call, when it took no port. Return: true to go round again. The lock is held. */
+COLD static bool settle_refused(struct attempt *a, long rc, bool full, bool blame)
+{
+	if (a->space && full) {
+		settle_full(a);
+		if (a->spreading || settle_wants_port(a))
+			return true;
+		settle_exhausted(a);
+		return false;
+	}
+	if (a->space && blame) {
+		space_released(a->space);
+		a->destination->load_valid = false;
+		space_aside(a->space);
+		a->space->aside_until_ns = a->answered_ns + SPREAD_ASIDE_S * SECOND_NS;
+		events_aside(&a->connecting->journal, a->events, &a->source, a->to, (int)-rc, a->answered_ns);
+		return true;
+	}
+	settle_failed(a, rc);
+	if (unlikely(a->port == PORT_TAKEN) && rc == -EADDRNOTAVAIL)
+		enter_exhausted(a, a->space);
+	return false;
+}
+
+/* Without an entry in the ledger. Return: true to go round again. The lock is held. */
+COLD static bool settle_uncounted(struct attempt *a, long rc)
+{
+	if (a->waits && !attempt_under_way(rc) && !is_no_attempt(rc))
+		ledger_failed(a->connecting->ledger, a->to, (int)-rc, a->answered_ns);
+	return rc == -EADDRNOTAVAIL && settle_wants_port(a);
+}
+
+/* The kernel takes the port from a socket whose attempt has come to nothing (tcp_set_state(),
+ * net/ipv4/tcp.c): what was deferred is gone, and bind() may come again. Where the route alone was refused it
+ * leaves it. */
+COLD static void drop_deferral(struct attempt *a)
+{
+	if (!attempt_enter(a))
+		return;
+	if (a->tracked->flags & DEFERRED) {
+		a->tracked->flags &= ~(uint32_t)DEFERRED;
+		a->connecting->sockets->deferred_count--;
+	}
+	a->flags &= ~(uint32_t)DEFERRED;
+	lock_leave(a->connecting->lock);
+}
+
+COLD static void take_back(struct attempt *a, long rc)
+{
+	if (a->flags & DEFERRED && (rc == -ECONNREFUSED || rc == -ETIMEDOUT || rc == -ECONNRESET))
+		drop_deferral(a);
+	settle_unbind(a);
+}
+
+/* Enters the outcome. Return: true to go round again; then, and only then, the lock is held. */
+HOT bool settle_call(struct attempt *a, long rc)
+{
+	bool to_blame = a->destination && source_to_blame(a, rc);
+	bool full = rc == -EADDRNOTAVAIL && (a->spreading || !(a->flags & ITS_OWN_SPACE));
+	bool may_try_next = full;
+	bool learned = false, again = false;
+	struct address source;
+
+	if (unlikely((a->destination || a->waits) && !a->space))
+		learned = learn_source(a, rc, &source);
+	if (unlikely(full) && a->connecting->ledger->range_until_ns <= a->answered_ns)
+		ledger_refresh_range(a->connecting->ledger, a->answered_ns);
+	if (unlikely(!attempt_under_way(rc) && !full))
+		take_back(a, rc);
+	if (unlikely(!attempt_enter(a)))
+		return false;
+	if (unlikely(!(a->tracked->flags & IN_CALL))) {
+		/* A signal handler of this thread has closed the fd, and entered the end. */
+		settle_let_go(a, rc);
+		lock_leave(a->connecting->lock);
+		return false;
+	}
+	if (unlikely(a->waits) && (full || attempt_under_way(rc)))
+		make_entry(a);
+	if (unlikely(a->destination && !a->space)) {
+		/* No source for this destination at all (IPv6 without an address) is no exhaustion. */
+		full = full && learned;
+		enter_learned(a, &source, learned);
+	}
+	if (likely(a->destination && attempt_under_way(rc)))
+		settle_under_way(a, rc);
+	else if (unlikely(!a->destination))
+		again = settle_uncounted(a, rc);
+	else
+		again = settle_refused(a, rc, full, to_blame);
+	if (unlikely(again))
+		return true;
+	if (unlikely(may_try_next) && a->flags & (BOUND_ONCE | NO_PORT_BY_US)) {
+		lock_leave(a->connecting->lock);
+		settle_unbind(a);
+		if (!attempt_enter(a))
+			return false;
+	}
+	settle_let_go(a, rc);
+	lock_leave(a->connecting->lock);
+	return false;
+}
