@@ -30,18 +30,25 @@ COLD uint32_t usage_age(struct usage_entry *entry, uint32_t tick)
 	return dropped;
 }
 
-COLD void usage_enter_failure(struct usage_entry *entry, int error)
+COLD struct usage_failure *usage_place_of(struct usage_entry *entry, int error)
 {
 	struct usage_failure *failure = entry->failures;
 
-	usage_begin(entry);
-	USAGE_ADD(entry->failed, 1);
 	while (failure->count && failure->error != error && failure < &entry->failures[USAGE_FAILURES - 1])
 		failure++;
+	return failure;
+}
+
+COLD void usage_enter_failure(struct usage_entry *entry, int error)
+{
+	struct usage_failure *failure = usage_place_of(entry, error);
+
+	usage_begin(entry);
+	USAGE_ADD(entry->failed, 1);
 	if (!failure->count)
 		USAGE_PUT(failure->error, error);
 	if (failure->count < UINT32_MAX)
-		USAGE_ADD(failure->count, 1); /* the last also takes what found no place of its own */
+		USAGE_ADD(failure->count, 1);
 	usage_end(entry);
 }
 
@@ -65,10 +72,8 @@ COLD void usage_shift_gauges(struct usage_entry *to, struct usage_entry *from, b
 
 static void add_failure(struct usage_entry *to, const struct usage_failure *more)
 {
-	struct usage_failure *failure = to->failures;
+	struct usage_failure *failure = usage_place_of(to, more->error);
 
-	while (failure->count && failure->error != more->error && failure < &to->failures[USAGE_FAILURES - 1])
-		failure++;
 	if (!failure->count)
 		USAGE_PUT(failure->error, more->error);
 	USAGE_ADD(failure->count, more->count);
@@ -77,27 +82,17 @@ static void add_failure(struct usage_entry *to, const struct usage_failure *more
 COLD void usage_add_counters(struct usage_entry *to, const struct usage_entry *from)
 {
 	usage_begin(to);
-#define MORE(field) USAGE_ADD(to->field, from->field)
-	MORE(opened);
-	MORE(connect_ns);
-	MORE(closed_by_us);
-	MORE(closed_by_peer);
-	MORE(closed_by_reset);
-	MORE(closed_unseen);
-	MORE(failed);
-	MORE(failovers);
-	MORE(exhausted);
-	MORE(deferred);
-	MORE(aside);
-	MORE(reuse_hits);
-	MORE(reuse_misses);
-	MORE(reuse_first_use_failures);
+#define MORE(field) USAGE_ADD(to->field, from->field);
+	USAGE_COUNTERS(MORE)
+	MORE(reuse_hits)
+	MORE(reuse_misses)
+	MORE(reuse_first_use_failures)
 	for (unsigned i = 0; i < USAGE_LATENCY_BUCKETS; i++)
-		MORE(latency[i]);
+		MORE(latency[i])
 	for (unsigned i = 0; i < USAGE_REFUSED_REASONS; i++)
-		MORE(reuse_refused[i]);
+		MORE(reuse_refused[i])
 	for (unsigned i = 0; i < USAGE_RETIRED_REASONS; i++)
-		MORE(reuse_retired[i]);
+		MORE(reuse_retired[i])
 #undef MORE
 	for (unsigned i = 0; i < USAGE_FAILURES; i++)
 		if (from->failures[i].count)

@@ -12,6 +12,27 @@
 #define USAGE_PUT(field, value) __atomic_store_n(&(field), (value), __ATOMIC_RELAXED)
 #define USAGE_ADD(field, value) USAGE_PUT(field, (__typeof__(field))((field) + (value)))
 
+/* What counts up in an entry, but for what reuse did, the latencies and the failures by errno. */
+#define USAGE_COUNTERS(X)  \
+	X(opened)          \
+	X(connect_ns)      \
+	X(closed_by_us)    \
+	X(closed_by_peer)  \
+	X(closed_by_reset) \
+	X(closed_unseen)   \
+	X(failed)          \
+	X(failovers)       \
+	X(exhausted)       \
+	X(deferred)        \
+	X(aside)
+
+/**
+ * usage_place_of() - where failures of an errno are counted
+ *
+ * The last place also takes what found none of its own. One without a count is still to be given its errno.
+ */
+struct usage_failure *usage_place_of(struct usage_entry *entry, int error);
+
 /**
  * usage_begin() - several numbers of an entry are going to change together, until usage_end()
  */

@@ -6,6 +6,7 @@
 #include "pool/base/hot.h"
 #include "pool/base/kernel.h"
 #include "pool/rules/settings.h"
+#include "pool/segment/entry.h"
 #include "pool/segment/recent_file.h"
 #include "pool/segment/room.h"
 
@@ -216,34 +217,21 @@ static unsigned claim(const struct adding_to *to, const struct recent_count *cou
 static void add_failures(struct usage_entry *sum, const struct usage_entry *use)
 {
 	for (unsigned i = 0; i < USAGE_FAILURES && use->failures[i].count; i++) {
-		unsigned place = 0;
-		while (place < USAGE_FAILURES - 1 && sum->failures[place].count &&
-		       sum->failures[place].error != use->failures[i].error)
-			place++;
-		if (!sum->failures[place].count)
-			sum->failures[place].error = use->failures[i].error;
-		ATOMIC_ADD(sum->failures[place].count, use->failures[i].count);
+		struct usage_failure *place = usage_place_of(sum, use->failures[i].error);
+		if (!place->count)
+			place->error = use->failures[i].error;
+		ATOMIC_ADD(place->count, use->failures[i].count);
 	}
 }
 
 static void add_sum(struct usage_entry *sum, const struct usage_entry *use)
 {
-#define MORE(field) ATOMIC_ADD(sum->field, use->field)
-	MORE(opened);
-	MORE(connect_ns);
-	MORE(closed_by_us);
-	MORE(closed_by_peer);
-	MORE(closed_by_reset);
-	MORE(closed_unseen);
-	MORE(failed);
-	MORE(failovers);
-	MORE(exhausted);
-	MORE(deferred);
-	MORE(aside);
+#define MORE(field) ATOMIC_ADD(sum->field, use->field);
+	USAGE_COUNTERS(MORE)
+#undef MORE
 	for (unsigned i = 0; i < USAGE_LATENCY_BUCKETS; i++)
 		if (use->latency[i])
-			MORE(latency[i]);
-#undef MORE
+			ATOMIC_ADD(sum->latency[i], use->latency[i]);
 	add_failures(sum, use);
 }
 
