@@ -155,7 +155,7 @@ def range_narrowed():
 SOURCED = ("even", "spill", "auto")
 # What makes the usage segment, and what undoes it.
 SEGMENT = ("fstatfs", "getdents64", "fchmod", "ftruncate", "fallocate", "madvise", "newfstatat", "geteuid", "prlimit64",
-           "pread64", "lseek", "munmap", "ftruncate,unlinkat", "fallocate,munmap,unlinkat", "uname")
+           "pread64", "lseek", "munmap", "ftruncate,unlinkat", "fallocate,munmap,unlinkat")
 lab.main([
     *((f"{call} fails", of(call)) for call in ("setsockopt", "getsockopt", "recvfrom", "getsockname", "getpid")),
     *((f"{call} fails", of(call, only=SOURCED)) for call in ("bind", "openat", "read", "mmap", "fcntl")),

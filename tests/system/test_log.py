@@ -283,9 +283,11 @@ def none_when_quiet():
 
 
 def undeferred():
-    """Two sockets whose port the program asks for before connect(): one line, and none at the usual level."""
-    program = [lab.PYTHON, "-c", "import socket\n"
-               "for i in range(2): s = socket.socket(); s.bind(('127.0.0.1', 0)); assert s.getsockname()[1]"]
+    """Two sockets whose port the program asks for, in an epoll set before connect(): one line, none at the usual level."""
+    program = [lab.PYTHON, "-c", "import select, socket\n"
+               "for i in range(2):\n"
+               "    s = socket.socket(); s.bind(('127.0.0.1', 0)); assert s.getsockname()[1]\n"
+               "    e = select.epoll(); e.register(s); s.connect_ex(('127.0.0.1', 1))"]
     lab.equal("stderr", lab.run(program, {}).stderr, "")
     done = lab.run(program, {"env": {"HEADROOM_LOG_LEVEL": "info"}})
     lab.equal("status", done.status, 0)
