@@ -108,9 +108,11 @@ static void tidy(struct ledger *ledger, struct tuple_space *space, uint64_t now_
 	space->trust = NULL;
 	if (d->doubted)
 		count_doubts(ledger, d);
-	/* That of the destination stays: which thread came first. */
-	if (!--d->trust->known)
-		d->looking = false;
+	if (--d->trust->known || d->trust->sticky || d->trust->many_threads)
+		return;
+	arena_free(ledger->arena, d->trust, sizeof(*d->trust));
+	d->trust = NULL;
+	d->looking = false;
 }
 
 static uint64_t aside_ns(const struct trust *t)
@@ -128,14 +130,27 @@ static void put_aside(struct trust *t, const struct trust_of_all *all, uint64_t 
 	t->probe_from = all->answers + TRUST_PROBE_AFTER;
 }
 
+/* Are more connections open than the one that is begun? */
+static bool has_more_open(const struct destination *d, const struct tuple_space *begun)
+{
+	for (const struct tuple_space *s = d->spaces; s; s = s->next)
+		if (s->open > (s == begun))
+			return true;
+	return false;
+}
+
 /* A second thread: while one connects others may have connected, so that what shows only after connect() is
  * shown too late. What nobody knows to have served goes into test. */
-COLD static void note_thread(struct destination *d)
+COLD static void note_thread(struct ledger *ledger, struct tuple_space *space)
 {
+	struct destination *d = space->destination;
 	struct trust_of_all *all = d->trust;
 
+	if (!ledger->first_thread)
+		ledger->first_thread = lock_thread();
+	/* Which came first here may be forgotten by now (tidy()). */
 	if (!all->thread)
-		all->thread = lock_thread();
+		all->thread = has_more_open(d, space) ? ledger->first_thread : lock_thread();
 	if (all->many_threads || all->thread == lock_thread())
 		return;
 	all->many_threads = true;
@@ -160,7 +175,7 @@ COLD void trust_begins_slowly(struct ledger *ledger, struct tuple_space *space, 
 		return;
 	}
 	d->load_valid = false;
-	note_thread(d);
+	note_thread(ledger, space);
 	if (t->aside)
 		put_aside(t, d->trust, now_ns);
 	if (t->fd < 0)

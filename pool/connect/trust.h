@@ -82,7 +82,7 @@ struct trust_of_all {
 	uint32_t answers;   /* connections that came up, as far as is known */
 	uint32_t served;    /* that brought bytes or stayed up */
 	uint32_t failures;
-	uint32_t known;     /* sources that have a struct trust */
+	uint32_t known;     /* sources that have a struct trust; without any this goes, too */
 	uint32_t sticky;    /* 1 + the index of the source for its address; 0: not worked out yet */
 	const void *thread; /* the first that came, by lock_thread() */
 	bool turned_away;   /* some fail in the way that shows only after connect() */

@@ -52,6 +52,7 @@ struct ledger {
 	struct destination *last;    /* found by the last search: most programs have few */
 	struct ledger_link *hand;    /* where the search for an idle entry goes on */
 	unsigned count;              /* without those folded */
+	const void *first_thread;    /* that chose a source, by lock_thread() */
 	unsigned doubted;            /* destinations of which a source has failed of late */
 	uint8_t ends;                /* counts round */
 	struct folding folding;
