@@ -16,6 +16,8 @@ enum { UP_FOR_ROUND_TRIPS = 3 };
 /* A server that is slow to answer is as slow to turn away: so many times as long as answers take. */
 enum { UP_FOR_ANSWERS = 4 };
 #define UP_FOR_MOST_NS SECOND_NS
+/* While nobody was answered, how slow it is is not known; other threads would follow. */
+#define UP_FOR_UNANSWERED_NS (500 * MS_NS)
 /* Under way for so long, while others were answered, is a bad sign. */
 #define WAITING_NS (250 * MS_NS)
 /* So many answers of others between two failures make a row of them; the row sets aside at this length, and
@@ -415,6 +417,8 @@ static uint64_t up_for_ns(const struct trust_of_all *all, uint32_t round_trip_us
 	uint64_t up_ns = UP_FOR_NS + UP_FOR_ROUND_TRIPS * round_trip_us * US_NS;
 	uint64_t answers_ns = UP_FOR_ANSWERS * all->answer_ns;
 
+	if (!answers_ns && all->many_threads)
+		answers_ns = UP_FOR_UNANSWERED_NS;
 	if (answers_ns > UP_FOR_MOST_NS)
 		answers_ns = UP_FOR_MOST_NS;
 	return up_ns > answers_ns ? up_ns : answers_ns;
@@ -451,8 +455,6 @@ static void judge(struct ledger *ledger, struct tuple_space *space, const struct
 	enter_answers(space, space->doubt & TRUST_BEGUN);
 	space->doubt &= (uint8_t)~TRUST_BEGUN;
 	t->answered = true;
-	if (now->data_came && age_ns > all->answer_ns)
-		all->answer_ns = age_ns;
 	if (now->data_came || age_ns >= up_for_ns(all, now->round_trip_us))
 		enter_served(ledger, space, now->data_came, now_ns);
 	else if (!(space->doubt & TRUST_UNTESTED) && !all->turned_away) {
@@ -468,6 +470,7 @@ struct looked_at {
 	uint64_t began_ns;
 };
 
+/* All of them when one is due: how long those that were answered took tells of those that were not. */
 COLD void trust_look(struct ledger *ledger, const struct held *held, struct destination *destination,
 		     uint64_t now_ns)
 {
@@ -478,7 +481,7 @@ COLD void trust_look(struct ledger *ledger, const struct held *held, struct dest
 	if (!lock_enter_held(ledger->lock, held))
 		return;
 	for (struct tuple_space *s = destination->spaces; s && count < LOOK_AT; s = s->next)
-		if (s->trust && s->trust->fd >= 0 && s->trust->look_ns <= now_ns)
+		if (s->trust && s->trust->fd >= 0)
 			at[count++] = (struct looked_at){ s, s->trust->fd, s->trust->began_ns };
 	/* For whoever comes meanwhile. */
 	destination->looking = false;
@@ -487,6 +490,10 @@ COLD void trust_look(struct ledger *ledger, const struct held *held, struct dest
 		socket_look(at[i].fd, &progress[i]);
 	if (!lock_enter_held(ledger->lock, held))
 		return;
+	for (unsigned i = 0; i < count && destination->trust; i++)
+		if (progress[i].so_far != PROGRESS_NONE && progress[i].data_came &&
+		    now_ns > at[i].began_ns + destination->trust->answer_ns)
+			destination->trust->answer_ns = now_ns - at[i].began_ns;
 	for (unsigned i = 0; i < count; i++) {
 		struct trust *t = at[i].space->trust;
 		if (t && t->fd == at[i].fd && t->began_ns == at[i].began_ns)

@@ -26,7 +26,7 @@ print("ready", flush=True)
 if how == "slow reset":
     how = "reset"
     select.select([listener], [], [])
-    time.sleep(0.3)
+    time.sleep(0.15)
 held = []
 while True:
     s, (peer, _) = listener.accept()
@@ -73,7 +73,7 @@ def in_threads(timeout):
 def one_and_then_threads():
     first = threading.Thread(target=one, args=(None,))
     first.start()
-    time.sleep(0.05)
+    time.sleep(0.02)
     in_threads(None)
     first.join()
 
