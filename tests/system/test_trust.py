@@ -131,8 +131,10 @@ def costs_little(sources, how, kind, keeps, spread="even", count=400, ports=1000
         first, rest, said = lost(kind, {"sources": ",".join(sources), "spread": spread}, count, keeps)
     if first > 3 or rest > (count - 40) // 100:
         raise lab.Failed(f"{first} of the first 40 and {rest} of the other {count - 40} lost")
-    # Twenty threads may be done before a second one is lost.
-    lab.equal("lines", len(re.findall("event=source_failing", said)), int(first + rest > 1))
+    # The line comes with the next connect(): twenty threads may be done with theirs before a second one is lost.
+    lines = len(re.findall("event=source_failing", said))
+    if not ("threads" in kind and first + rest == 2 and lines == 0):
+        lab.equal("lines", lines, int(first + rest > 1))
     return f"{first} of the first 40, {rest} of the others"
 
 
