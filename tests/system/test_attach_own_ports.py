@@ -44,8 +44,8 @@ def glibc():
 
 
 def raw():
-    if not os.access(lab.client("attach_raw"), os.X_OK):
-        raise lab.Skipped("not with a sanitizer, and for x86-64 only")
+    if os.uname().machine != "x86_64":
+        raise lab.Skipped("for x86-64 only")
     return fills(lambda folder: client(folder, "attach_raw"), SOURCES)
 
 
