@@ -89,6 +89,7 @@ def time_wait(shim, k):
     """Connections closed by the client one after the other leave a TIME_WAIT each, until every port has one."""
     with far_server("http"):
         done = lab.run([lab.PYTHON, "-c", ONE_BY_ONE, FAR], shim)
+        lab.wait_for(lambda: not tuples(PORT, ["FIN-WAIT-1", "FIN-WAIT-2"]), "the server to close the last ones, too")
         lab.equal("the kernel's count of TIME_WAIT", tuples(PORT, ["TIME-WAIT"]), each(NEAR[:k]))
     lab.equal("stdout: errno, connections", done.stdout, f"99 {k * CAPACITY}\n")
     return f"{k * CAPACITY} TIME_WAIT"
