@@ -24,7 +24,7 @@ struct heritage {
 	atomic_bool whole; /* another thread may fork while it is written */
 	atomic_uint forks; /* of this process */
 	unsigned uid;
-	uint64_t until_ns; /* 0: there is none */
+	_Atomic(uint64_t) until_ns; /* 0: there is none */
 	uint64_t network_namespace, network_cookie;
 	struct port_range range;
 	uint64_t range_until_ns;

@@ -11,6 +11,7 @@
 #include "pool/segment/directory.h"
 #include "pool/segment/layout.h"
 
+#include <stdatomic.h>
 #include <stdbool.h>
 
 struct tuple_space;
@@ -22,11 +23,11 @@ enum usage_state {
 	USAGE_WITHOUT, /* it could not be made, or is not wanted */
 };
 
-/* Guarded by the shim's lock. */
+/* Guarded by the shim's lock; what is atomic is looked at without it, too. */
 struct usage_writer {
-	enum usage_state state;
-	bool frozen;     /* the program has shut itself in: no file is opened any more */
-	bool complained; /* that none could be made */
+	_Atomic(enum usage_state) state;
+	atomic_bool frozen; /* the program has shut itself in: no file is opened any more */
+	bool complained;    /* that none could be made */
 	struct usage_segment *segment;
 	struct tuple_space **owners;                /* of the entries, by number */
 	unsigned hand;                              /* where the search for an idle entry goes on */
