@@ -136,26 +136,14 @@ static bool line_end(struct guard *guard)
 /* Return: false if the byte breaks the form. */
 static bool follow_byte(struct guard *guard, char c)
 {
+	static const struct memcached_ends ends = { .word = word_end, .line = line_end, .data = line_done };
 	struct memcached_line *line = &guard->memcached.replies.line;
 
 	if (line->place == MEMCACHED_BEGIN && !requests_waiting(&guard->memcached.waiting)) {
 		guard_refuse(guard, GUARD_REASON_UNASKED);
 		return true;
 	}
-	switch (memcached_line_follow(line, c)) {
-	case MEMCACHED_BAD:
-		return false;
-	case MEMCACHED_MORE:
-		return true;
-	case MEMCACHED_WORD:
-		return word_end(guard);
-	case MEMCACHED_LINE:
-		return line_end(guard);
-	case MEMCACHED_DATA:
-		line_done(guard);
-		return true;
-	}
-	return false;
+	return memcached_line_follow(line, c, &ends, guard);
 }
 
 void guard_memcached_start(struct guard *guard)

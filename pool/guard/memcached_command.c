@@ -164,26 +164,14 @@ static bool line_end(struct guard *guard)
 
 static bool follow_byte(struct guard *guard, char c)
 {
+	static const struct memcached_ends ends = { .word = word_end, .line = line_end, .data = command_end };
 	struct memcached_commands *commands = &guard->memcached.commands;
 	bool in_name = commands->line.words <= 1 &&
 		       (commands->line.place == MEMCACHED_BEGIN || commands->line.place == MEMCACHED_IN_WORD);
 
 	if (in_name && c != ' ' && c != '\r' && c != '_' && (c < 'a' || c > 'z'))
 		return false;
-	switch (memcached_line_follow(&commands->line, c)) {
-	case MEMCACHED_BAD:
-		return false;
-	case MEMCACHED_MORE:
-		return true;
-	case MEMCACHED_WORD:
-		return word_end(guard);
-	case MEMCACHED_LINE:
-		return line_end(guard);
-	case MEMCACHED_DATA:
-		command_end(guard);
-		return true;
-	}
-	return false;
+	return memcached_line_follow(&commands->line, c, &ends, guard);
 }
 
 void memcached_commands_start(struct memcached_commands *commands)

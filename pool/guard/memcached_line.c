@@ -15,10 +15,10 @@ void memcached_data_start(struct memcached_line *line)
 	line->place = line->left ? MEMCACHED_IN_DATA : MEMCACHED_DATA_CR;
 }
 
-static enum memcached_event word_byte(struct memcached_line *line, char c)
+static bool word_byte(struct memcached_line *line, char c)
 {
 	if ((unsigned char)c < ' ')
-		return MEMCACHED_BAD;
+		return false;
 	if (line->place != MEMCACHED_IN_WORD) {
 		line->place = MEMCACHED_IN_WORD;
 		line->text_size = 0;
@@ -27,33 +27,37 @@ static enum memcached_event word_byte(struct memcached_line *line, char c)
 	}
 	if (line->text_size < MEMCACHED_WORD_MAX)
 		line->text[line->text_size++] = c;
-	return MEMCACHED_MORE;
+	return true;
 }
 
-enum memcached_event memcached_line_follow(struct memcached_line *line, char c)
+bool memcached_line_follow(struct memcached_line *line, char c, const struct memcached_ends *ends,
+			   struct guard *guard)
 {
 	bool in_word = line->place == MEMCACHED_IN_WORD;
 
 	switch ((enum memcached_place)line->place) {
 	case MEMCACHED_BEGIN:
-		return c == ' ' ? MEMCACHED_BAD : word_byte(line, c);
+		return c != ' ' && word_byte(line, c);
 	case MEMCACHED_IN_WORD:
 	case MEMCACHED_SPACE:
 		if (c != ' ' && c != '\r')
 			return word_byte(line, c);
 		line->place = c == ' ' ? MEMCACHED_SPACE : MEMCACHED_LF;
-		return in_word ? MEMCACHED_WORD : MEMCACHED_MORE;
+		return !in_word || ends->word(guard);
 	case MEMCACHED_LF:
-		return c == '\n' ? MEMCACHED_LINE : MEMCACHED_BAD;
+		return c == '\n' && ends->line(guard);
 	case MEMCACHED_DATA_CR:
 		line->place = MEMCACHED_DATA_LF;
-		return c == '\r' ? MEMCACHED_MORE : MEMCACHED_BAD;
+		return c == '\r';
 	case MEMCACHED_DATA_LF:
-		return c == '\n' ? MEMCACHED_DATA : MEMCACHED_BAD;
+		if (c != '\n')
+			return false;
+		ends->data(guard);
+		return true;
 	case MEMCACHED_IN_DATA:
 		break;
 	}
-	return MEMCACHED_BAD;
+	return false;
 }
 
 size_t memcached_data_skip(struct memcached_line *line, size_t size)

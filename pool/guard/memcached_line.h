@@ -28,14 +28,6 @@ enum memcached_place {
 	MEMCACHED_DATA_LF,
 };
 
-enum memcached_event {
-	MEMCACHED_BAD,
-	MEMCACHED_MORE,
-	MEMCACHED_WORD, /* word number `words` - 1 is in `text` */
-	MEMCACHED_LINE, /* the line has ended */
-	MEMCACHED_DATA, /* the data block has ended, with its CR LF */
-};
-
 /**
  * memcached_line_start() - a line comes next
  */
@@ -46,10 +38,22 @@ void memcached_line_start(struct memcached_line *line);
  */
 void memcached_data_start(struct memcached_line *line);
 
+struct guard;
+
+/* What is to be done where something ends. The first two return false if it breaks the form. */
+struct memcached_ends {
+	bool (*word)(struct guard *guard); /* word number `words` - 1 is in `text` */
+	bool (*line)(struct guard *guard);
+	void (*data)(struct guard *guard); /* a data block, with its CR LF */
+};
+
 /**
  * memcached_line_follow() - the next byte, not of a data block
+ * @ends:	called with @guard
+ * Return: false if it breaks the form
  */
-enum memcached_event memcached_line_follow(struct memcached_line *line, char c);
+bool memcached_line_follow(struct memcached_line *line, char c, const struct memcached_ends *ends,
+			   struct guard *guard);
 
 /**
  * memcached_data_skip() - bytes of a data block
