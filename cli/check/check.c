@@ -80,14 +80,8 @@ static int take_option(void *context, int option)
 		status = option_number("--threshold", optarg, 0, 100, &number);
 		check->options.threshold = (unsigned)number;
 		return status;
-	case 'P':
-		asked->netns = (struct netns_asked){ "--pid", optarg };
-		return STATUS_FINE;
-	case 'N':
-		asked->netns = (struct netns_asked){ "--netns", optarg };
-		return STATUS_FINE;
 	default:
-		return STATUS_USAGE;
+		return netns_take(&asked->netns, option, optarg);
 	}
 }
 
@@ -99,8 +93,7 @@ static int take_options(struct asked *asked, int argc, char **argv)
 					       { "probe", no_argument, NULL, 'p' },
 					       { "sample", required_argument, NULL, 's' },
 					       { "threshold", required_argument, NULL, 't' },
-					       { "pid", required_argument, NULL, 'P' },
-					       { "netns", required_argument, NULL, 'N' },
+					       NETNS_OPTIONS,
 					       { "json", no_argument, NULL, 'j' },
 					       { "help", no_argument, NULL, 'h' },
 					       { NULL, 0, NULL, 0 } };

@@ -76,24 +76,16 @@ static int take_option(void *context, int option)
 	case 'p':
 		options->export->per_pid = true;
 		return STATUS_FINE;
-	case 'P':
-		options->netns = (struct netns_asked){ "--pid", optarg };
-		return STATUS_FINE;
-	case 'N':
-		options->netns = (struct netns_asked){ "--netns", optarg };
-		return STATUS_FINE;
 	case 'd':
 		options->export->look_for.state_dir = optarg;
 		return STATUS_FINE;
 	default:
-		return STATUS_USAGE;
+		return netns_take(&options->netns, option, optarg);
 	}
 }
 
-static int check_options(struct options *options, int argc, char **argv)
+static int check_options(struct options *options)
 {
-	if (optind < argc)
-		return complain("export", "`%s` is one word too many", argv[optind]);
 	if (options->listen && options->textfile)
 		return complain("--listen", "cannot be together with --textfile: start headroom twice");
 	if (options->interval_s > 0 && !options->textfile)
@@ -109,21 +101,21 @@ static int take_options(struct options *options, int argc, char **argv)
 					       { "textfile", required_argument, NULL, 'f' },
 					       { "interval", required_argument, NULL, 'i' },
 					       { "host", no_argument, NULL, 'H' },
-					       { "pid", required_argument, NULL, 'P' },
-					       { "netns", required_argument, NULL, 'N' },
+					       NETNS_OPTIONS,
 					       { "top", required_argument, NULL, 't' },
 					       { "per-pid", no_argument, NULL, 'p' },
 					       { "state-dir", required_argument, NULL, 'd' },
 					       { "help", no_argument, NULL, 'h' },
 					       { NULL, 0, NULL, 0 } };
-	static const struct verb_options all = {
-		.verb = "export", .usage = usage, .letters = ":h", .known = known, .take = take_option
-	};
+	static const struct verb_options all = { .verb = "export",
+						 .usage = usage,
+						 .letters = ":h",
+						 .known = known,
+						 .take = take_option,
+						 .no_words = true };
 
 	int status = verb_options_take(&all, argc, argv, options);
-	if (status)
-		return status;
-	return check_options(options, argc, argv);
+	return status ? status : check_options(options);
 }
 
 static bool write_all(int fd, const char *text, size_t size)

@@ -64,38 +64,35 @@ static int take_option(void *context, int option)
 	case 'H':
 		top->look_for.host = true;
 		return STATUS_FINE;
-	case 'P':
-		top->netns = (struct netns_asked){ "--pid", optarg };
-		return STATUS_FINE;
-	case 'N':
-		top->netns = (struct netns_asked){ "--netns", optarg };
-		return STATUS_FINE;
 	case 'D':
 		top->look_for.state_dir = optarg;
 		return STATUS_FINE;
 	default:
-		return STATUS_USAGE;
+		return netns_take(&top->netns, option, optarg);
 	}
 }
 
 static int take_options(struct top *top, int argc, char **argv)
 {
-	static const struct option known[] = {
-		{ "once", no_argument, NULL, 'o' },        { "delay", required_argument, NULL, 'd' },
-		{ "sort", required_argument, NULL, 's' },  { "filter", required_argument, NULL, 'f' },
-		{ "host", no_argument, NULL, 'H' },        { "pid", required_argument, NULL, 'P' },
-		{ "netns", required_argument, NULL, 'N' }, { "state-dir", required_argument, NULL, 'D' },
-		{ "help", no_argument, NULL, 'h' },        { NULL, 0, NULL, 0 }
-	};
-	static const struct verb_options all = {
-		.verb = "top", .usage = usage, .letters = ":h", .known = known, .take = take_option
-	};
+	static const struct option known[] = { { "once", no_argument, NULL, 'o' },
+					       { "delay", required_argument, NULL, 'd' },
+					       { "sort", required_argument, NULL, 's' },
+					       { "filter", required_argument, NULL, 'f' },
+					       { "host", no_argument, NULL, 'H' },
+					       NETNS_OPTIONS,
+					       { "state-dir", required_argument, NULL, 'D' },
+					       { "help", no_argument, NULL, 'h' },
+					       { NULL, 0, NULL, 0 } };
+	static const struct verb_options all = { .verb = "top",
+						 .usage = usage,
+						 .letters = ":h",
+						 .known = known,
+						 .take = take_option,
+						 .no_words = true };
 
 	int status = verb_options_take(&all, argc, argv, top);
 	if (status)
 		return status;
-	if (optind < argc)
-		return complain("top", "`%s` is one word too many", argv[optind]);
 	/* Rows are of that namespace then, by the kernel's list. */
 	top->look_for.host |= top->netns.what != NULL;
 	status = spaces_state_dir(&top->look_for.state_dir);

@@ -50,34 +50,26 @@ static int take_option(void *context, int option)
 	case 'j':
 		asked->ports->json = true;
 		return STATUS_FINE;
-	case 'P':
-		asked->netns = (struct netns_asked){ "--pid", optarg };
-		return STATUS_FINE;
-	case 'N':
-		asked->netns = (struct netns_asked){ "--netns", optarg };
-		return STATUS_FINE;
 	default:
-		return STATUS_USAGE;
+		return netns_take(&asked->netns, option, optarg);
 	}
 }
 
 static int take_options(struct asked *asked, int argc, char **argv)
 {
-	static const struct option known[] = {
-		{ "probe", no_argument, NULL, 'p' },     { "json", no_argument, NULL, 'j' },
-		{ "pid", required_argument, NULL, 'P' }, { "netns", required_argument, NULL, 'N' },
-		{ "help", no_argument, NULL, 'h' },      { NULL, 0, NULL, 0 }
-	};
-	static const struct verb_options all = {
-		.verb = "ports", .usage = usage, .letters = ":h", .known = known, .take = take_option
-	};
+	static const struct option known[] = { { "probe", no_argument, NULL, 'p' },
+					       { "json", no_argument, NULL, 'j' },
+					       NETNS_OPTIONS,
+					       { "help", no_argument, NULL, 'h' },
+					       { NULL, 0, NULL, 0 } };
+	static const struct verb_options all = { .verb = "ports",
+						 .usage = usage,
+						 .letters = ":h",
+						 .known = known,
+						 .take = take_option,
+						 .no_words = true };
 
-	int status = verb_options_take(&all, argc, argv, asked);
-	if (status)
-		return status;
-	if (optind < argc)
-		return complain("ports", "`%s` is one word too many", argv[optind]);
-	return STATUS_FINE;
+	return verb_options_take(&all, argc, argv, asked);
 }
 
 static void count(struct ports *ports)

@@ -318,12 +318,6 @@ static int take_option(void *context, int option)
 		if (!*optarg)
 			return complain("--state-dir", "is empty");
 		return access(optarg, F_OK) ? complain(optarg, "%s", strerror(errno)) : STATUS_FINE;
-	case 'P':
-		asked->netns = (struct netns_asked){ "--pid", optarg };
-		return STATUS_FINE;
-	case 'N':
-		asked->netns = (struct netns_asked){ "--netns", optarg };
-		return STATUS_FINE;
 	case 'j':
 		asked->json = true;
 		return STATUS_FINE;
@@ -331,7 +325,7 @@ static int take_option(void *context, int option)
 		asked->html = optarg;
 		return STATUS_FINE;
 	default:
-		return STATUS_USAGE;
+		return netns_take(&asked->netns, option, optarg);
 	}
 }
 
@@ -342,8 +336,7 @@ static int take_options(struct asked *asked, int argc, char **argv)
 					       { "running", no_argument, NULL, 'r' },
 					       { "sort", required_argument, NULL, 's' },
 					       { "state-dir", required_argument, NULL, 'd' },
-					       { "pid", required_argument, NULL, 'P' },
-					       { "netns", required_argument, NULL, 'N' },
+					       NETNS_OPTIONS,
 					       { "json", no_argument, NULL, 'j' },
 					       { "html", required_argument, NULL, 'H' },
 					       { "help", no_argument, NULL, 'h' },

@@ -28,6 +28,14 @@ static bool enter_user_namespace(const char *pid)
 	return entered;
 }
 
+int netns_take(struct netns_asked *asked, int option, const char *value)
+{
+	if (option != 'P' && option != 'N')
+		return STATUS_USAGE;
+	*asked = (struct netns_asked){ option == 'P' ? "--pid" : "--netns", value };
+	return STATUS_FINE;
+}
+
 int netns_enter(const struct netns_asked *asked)
 {
 	const char *option = asked->option, *what = asked->what;

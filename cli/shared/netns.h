@@ -3,6 +3,7 @@
 #ifndef HEADROOM_CLI_SHARED_NETNS_H
 #define HEADROOM_CLI_SHARED_NETNS_H
 
+#include <getopt.h>
 #include <stddef.h>
 
 /* As the command line names it; all NULL: the one this process is in. */
@@ -10,6 +11,20 @@ struct netns_asked {
 	const char *option; /* "--pid" or "--netns" */
 	const char *what;   /* a pid; or a name as in `ip netns`, or the path of a namespace file */
 };
+
+/* What a verb's table of options has for these. */
+#define NETNS_OPTIONS                                 \
+	{ "pid", required_argument, NULL, 'P' },      \
+	{                                             \
+		"netns", required_argument, NULL, 'N' \
+	}
+
+/**
+ * netns_take() - take one of NETNS_OPTIONS, as verb_options_take() gives it
+ * @value:	optarg
+ * Return: STATUS_FINE, or STATUS_USAGE if it is another option
+ */
+int netns_take(struct netns_asked *asked, int option, const char *value);
 
 /**
  * netns_enter() - move this process to the network namespace that was asked for

@@ -56,5 +56,7 @@ int verb_options_take(const struct verb_options *options, int argc, char **argv,
 		if (status)
 			return status;
 	}
+	if (options->no_words && optind < argc)
+		return complain(options->verb, "`%s` is one word too many", argv[optind]);
 	return STATUS_FINE;
 }

@@ -60,17 +60,11 @@ static int take_option(void *context, int option)
 	case 'a':
 		options->all_netns = true;
 		return STATUS_FINE;
-	case 'P':
-		options->netns = (struct netns_asked){ "--pid", optarg };
-		return STATUS_FINE;
-	case 'N':
-		options->netns = (struct netns_asked){ "--netns", optarg };
-		return STATUS_FINE;
 	case 'd':
 		options->state_dir = optarg;
 		return STATUS_FINE;
 	default:
-		return STATUS_USAGE;
+		return netns_take(&options->netns, option, optarg);
 	}
 }
 
@@ -81,20 +75,20 @@ static int take_options(struct status_options *options, int argc, char **argv)
 					       { "nagios", no_argument, NULL, 'n' },
 					       { "json", no_argument, NULL, 'j' },
 					       { "all-netns", no_argument, NULL, 'a' },
-					       { "pid", required_argument, NULL, 'P' },
-					       { "netns", required_argument, NULL, 'N' },
+					       NETNS_OPTIONS,
 					       { "state-dir", required_argument, NULL, 'd' },
 					       { "help", no_argument, NULL, 'h' },
 					       { NULL, 0, NULL, 0 } };
-	static const struct verb_options all = {
-		.verb = "status", .usage = usage, .letters = ":h", .known = known, .take = take_option
-	};
+	static const struct verb_options all = { .verb = "status",
+						 .usage = usage,
+						 .letters = ":h",
+						 .known = known,
+						 .take = take_option,
+						 .no_words = true };
 
 	int status = verb_options_take(&all, argc, argv, options);
 	if (status)
 		return status;
-	if (optind < argc)
-		return complain("status", "`%s` is one word too many", argv[optind]);
 	if (options->all_netns && (options->json || options->nagios || options->netns.what))
 		return complain("--all-netns", "is for people, and for all namespaces");
 	if (options->json && options->nagios)
