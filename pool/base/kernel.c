@@ -107,6 +107,11 @@ static long real_openat(int directory, const char *path, int flags, mode_t mode)
 	return kernel_syscall(SYS_openat, directory, ARG(path), flags, mode, 0, 0);
 }
 
+static long real_pread(int fd, void *data, size_t size, uint64_t offset)
+{
+	return kernel_syscall(SYS_pread64, fd, ARG(data), (long)size, (long)offset, 0, 0);
+}
+
 static long real_read(int fd, void *data, size_t size)
 {
 	return kernel_syscall(SYS_read, fd, ARG(data), (long)size, 0, 0, 0);
@@ -160,15 +165,15 @@ static long real_futex_wake(void *word)
 	return kernel_syscall(SYS_futex, ARG(word), FUTEX_WAKE | FUTEX_PRIVATE_FLAG, INT_MAX, 0, 0, 0);
 }
 
-#define REAL_CALLS                                                                                        \
-	{                                                                                                 \
-		.socket = real_socket, .close = real_close, .bind = real_bind, .connect = real_connect,   \
-		.listen = real_listen, .setsockopt = real_setsockopt, .getsockopt = real_getsockopt,      \
-		.getsockname = real_getsockname, .ioctl = real_ioctl, .sendto = real_sendto,              \
-		.recv = real_recv, .openat = real_openat, .read = real_read, .write = real_write,         \
-		.fstat = real_fstat, .fcntl = real_fcntl, .dup3 = real_dup3, .epoll_ctl = real_epoll_ctl, \
-		.ppoll = real_ppoll, .getpid = real_getpid, .futex_wait = real_futex_wait,                \
-		.futex_wake = real_futex_wake,                                                            \
+#define REAL_CALLS                                                                                      \
+	{                                                                                               \
+		.socket = real_socket, .close = real_close, .bind = real_bind, .connect = real_connect, \
+		.listen = real_listen, .setsockopt = real_setsockopt, .getsockopt = real_getsockopt,    \
+		.getsockname = real_getsockname, .ioctl = real_ioctl, .sendto = real_sendto,            \
+		.recv = real_recv, .openat = real_openat, .read = real_read, .pread = real_pread,       \
+		.write = real_write, .fstat = real_fstat, .fcntl = real_fcntl, .dup3 = real_dup3,       \
+		.epoll_ctl = real_epoll_ctl, .ppoll = real_ppoll, .getpid = real_getpid,                \
+		.futex_wait = real_futex_wait, .futex_wake = real_futex_wake,                           \
 	}
 
 struct kernel_calls kernel = REAL_CALLS;
@@ -192,6 +197,7 @@ REFUSED(sendto, U int fd, U const void *data, U size_t size, U int flags, U cons
 REFUSED(recv, U int fd, U void *data, U size_t size, U int flags)
 REFUSED(openat, U int directory, U const char *path, U int flags, U mode_t mode)
 REFUSED(read, U int fd, U void *data, U size_t size)
+REFUSED(pread, U int fd, U void *data, U size_t size, U uint64_t offset)
 REFUSED(write, U int fd, U const void *data, U size_t size)
 REFUSED(fstat, U int fd, U struct stat *out)
 REFUSED(fcntl, U int fd, U int command, U long argument)
@@ -218,6 +224,7 @@ const struct kernel_calls kernel_refusing = {
 	.recv = refused_recv,
 	.openat = refused_openat,
 	.read = refused_read,
+	.pread = refused_pread,
 	.write = refused_write,
 	.fstat = refused_fstat,
 	.fcntl = refused_fcntl,
@@ -246,7 +253,7 @@ long kernel_read_file(const char *path, char *out, size_t size)
 	size_t used = 0;
 	long got;
 	int interrupted = 0;
-	while (used < size - 1 && (got = kernel.read((int)fd, out + used, size - 1 - used)) != 0) {
+	while (used < size - 1 && (got = kernel.pread((int)fd, out + used, size - 1 - used, used)) != 0) {
 		if (got == -EINTR && interrupted++ < KERNEL_EINTR_MAX)
 			continue;
 		if (got < 0) {

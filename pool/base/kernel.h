@@ -45,6 +45,7 @@ struct kernel_calls {
 	long (*recv)(int fd, void *data, size_t size, int flags);
 	long (*openat)(int directory, const char *path, int flags, mode_t mode);
 	long (*read)(int fd, void *data, size_t size);
+	long (*pread)(int fd, void *data, size_t size, uint64_t offset); /* ESPIPE of a socket: never waits */
 	long (*write)(int fd, const void *data, size_t size);
 	long (*fstat)(int fd, struct stat *out);
 	long (*fcntl)(int fd, int command, long argument);
@@ -95,6 +96,9 @@ long kernel_keep_private(long fd);
 
 /**
  * kernel_read_file() - the start of a small file, such as one of /proc
+ *
+ * By pread(): a program that closes numbers it has no longer may close ours, and another thread's socket get
+ * it; to read that would wait for its peer.
  * @out:	gets at most @size - 1 bytes and a terminating 0
  * Return: bytes read, or a negative errno
  */

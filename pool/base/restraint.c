@@ -33,12 +33,14 @@ static char find_in_status(int fd)
 	static const char field[] = "\nSeccomp:\t";
 	static char part[1024];
 	size_t kept = 0;
+	uint64_t at = 0;
 	long got;
 	int interrupted = 0;
 
-	while ((got = kernel.read(fd, part + kept, sizeof(part) - 1 - kept)) > 0 ||
+	while ((got = kernel.pread(fd, part + kept, sizeof(part) - 1 - kept, at)) > 0 ||
 	       (got == -EINTR && interrupted++ < KERNEL_EINTR_MAX)) {
 		size_t used = kept + (got > 0 ? (size_t)got : 0);
+		at += got > 0 ? (uint64_t)got : 0;
 		part[used] = '\0';
 		const char *found = strstr(part, field);
 		if (found && found + sizeof(field) <= part + used)

@@ -100,15 +100,17 @@ static int read_file(struct kernel_view *view, const struct kernel_filter *filte
 {
 	char text[PIECE];
 	size_t held = 0;
+	uint64_t at = 0;
 	long got;
 	int interrupted = 0;
 
 	long fd = kernel_private_fd(kernel.openat(AT_FDCWD, path, O_RDONLY | O_CLOEXEC, 0));
 	if (fd < 0)
 		return (int)fd;
-	while ((got = kernel.read((int)fd, text + held, sizeof(text) - 1 - held)) > 0 ||
+	while ((got = kernel.pread((int)fd, text + held, sizeof(text) - 1 - held, at)) > 0 ||
 	       (got == -EINTR && interrupted++ < KERNEL_EINTR_MAX)) {
 		held += got > 0 ? (size_t)got : 0;
+		at += got > 0 ? (uint64_t)got : 0;
 		text[held] = '\0';
 		take_lines(view, filter, text, &held, visit, context);
 	}

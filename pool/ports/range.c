@@ -54,6 +54,7 @@ void port_range_each_reserved(span_visitor *take, void *context)
 {
 	char part[1024];
 	size_t held = 0;
+	uint64_t at = 0;
 	long got;
 	int interrupted = 0;
 
@@ -61,9 +62,10 @@ void port_range_each_reserved(span_visitor *take, void *context)
 						  O_RDONLY | O_CLOEXEC, 0));
 	if (fd < 0)
 		return;
-	while ((got = kernel.read((int)fd, part + held, sizeof(part) - 1 - held)) > 0 ||
+	while ((got = kernel.pread((int)fd, part + held, sizeof(part) - 1 - held, at)) > 0 ||
 	       (got == -EINTR && interrupted++ < KERNEL_EINTR_MAX)) {
 		held += got > 0 ? (size_t)got : 0;
+		at += got > 0 ? (uint64_t)got : 0;
 		part[held] = '\0';
 		char *comma = strrchr(part, ',');
 		if (!comma)

@@ -92,7 +92,7 @@ COLD int interfaces_visit(int netlink, struct arena *scratch, int family,
 		return -ENOMEM;
 	long rc = kernel.sendto(netlink, &request, sizeof(request), 0, &to, sizeof(to));
 	for (bool more = rc >= 0; more;) {
-		long got = kernel.recv(netlink, part, DUMP_PART, 0);
+		long got = kernel.recv(netlink, part, DUMP_PART, MSG_DONTWAIT);
 		if (got == -EINTR && interrupted++ < KERNEL_EINTR_MAX)
 			continue;
 		more = got > 0 && visit_part(part, (size_t)got, &result, visit, argument);

@@ -155,10 +155,10 @@ def range_narrowed():
 SOURCED = ("even", "spill", "auto")
 # What makes the usage segment, and what undoes it.
 SEGMENT = ("fstatfs", "getdents64", "fchmod", "ftruncate", "fallocate", "madvise", "newfstatat", "geteuid", "prlimit64",
-           "pread64", "lseek", "munmap", "ftruncate,unlinkat", "fallocate,munmap,unlinkat")
+           "lseek", "munmap", "ftruncate,unlinkat", "fallocate,munmap,unlinkat")
 lab.main([
     *((f"{call} fails", of(call)) for call in ("setsockopt", "getsockopt", "recvfrom", "getsockname", "getpid")),
-    *((f"{call} fails", of(call, only=SOURCED)) for call in ("bind", "openat", "read", "mmap", "fcntl")),
+    *((f"{call} fails", of(call, only=SOURCED)) for call in ("bind", "openat", "pread64", "mmap", "fcntl")),
     *((f"{call} fails", of(call, only=("spill", "auto"))) for call in ("ppoll", "write", "fstat")),
     *((f"{call} fails", of(call, only=("spill", "auto"))) for call in SEGMENT),
     ("mkdirat fails", of("mkdirat", ways=inject.no_folder_yet)),

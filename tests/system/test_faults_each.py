@@ -121,6 +121,6 @@ lab.main([
     ("recvfrom for a look at routes fails", inject.of("recvfrom", only=("even", "spill", "auto"), host="10.9.0.1")),
     ("sendto to syslog fails", inject.of("sendto", ways=to_syslog)),
     ("write to a log file fails", inject.of("write", ways=to_file)),
-    *((f"each {call} fails", each(call, "keeps", to_file)) for call in ("close", "openat", "read", "fstat", "mmap")),
+    *((f"each {call} fails", each(call, "keeps", to_file)) for call in ("close", "openat", "pread64", "fstat", "mmap")),
     ("each call at the start fails", start),
 ])

@@ -259,7 +259,7 @@ def moved_away():
     lab.needs("strace")
     lab.ports(40000, 40009)
     trace, out = lab.scratch() / "trace", lab.scratch() / "out"
-    command = ["strace", "-f", "-e", "trace=openat,read,write", "-o", str(trace), lab.client("process"),
+    command = ["strace", "-f", "-e", "trace=openat,read,pread64,write", "-o", str(trace), lab.client("process"),
                "start", "closed", "noisy"]
     shim = {"sources": "127.0.0.1-127.0.0.3", "options": ["--log", f"file:{lab.scratch() / 'log'}"]}
     with lab.Hold(MAIN), lab.Process(command, shim, env={"PROCESS_OUT": str(out)}) as process:
@@ -269,9 +269,9 @@ def moved_away():
         os.kill(int(traced), signal.SIGTERM)
         lab.equal("exit status", process.wait().status, 0)
     text = trace.read_text()
-    lab.equal("the shim read the port range", bool(re.search(r'read\(\d+, "40000', text)), True)
+    lab.equal("the shim read the port range", bool(re.search(r'pread64\(\d+, "40000', text)), True)
     lab.equal("reads and writes of the shim on 0 to 2",
-              re.findall(r'(?:read|write)\([012], "(?:40000|headroom).*', text), [])
+              re.findall(r'(?:p?read(?:64)?|write)\([012], "(?:40000|headroom).*', text), [])
     return "none was used"
 
 

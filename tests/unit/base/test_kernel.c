@@ -49,11 +49,24 @@ Test(kernel, failures_are_negative_and_errno_stays)
 	check_number(kernel.recv(-1, &byte, 1, 0), -EBADF);
 	check_number(kernel.openat(AT_FDCWD, "/nonexistent/x", O_RDONLY, 0), -ENOENT);
 	check_number(kernel.read(-1, &byte, 1), -EBADF);
+	check_number(kernel.pread(-1, &byte, 1, 0), -EBADF);
 	check_number(kernel.write(-1, &byte, 1), -EBADF);
 	check_number(kernel.fstat(-1, &st), -EBADF);
 	check_number(kernel.fcntl(-1, F_GETFD, 0), -EBADF);
 	check_number(kernel.ppoll(&none, 1, &at_once), 0);
 	check_number(errno, 12345);
+}
+
+/* The program may close the number of a file of ours, and open a socket that gets it. */
+Test(kernel, pread_does_not_wait_for_a_socket)
+{
+	int pair[2];
+	char byte;
+
+	check_number(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+	check_number(kernel.pread(pair[0], &byte, 1, 0), -ESPIPE);
+	close(pair[0]);
+	close(pair[1]);
 }
 
 Test(kernel, sockets_work)

@@ -109,6 +109,15 @@ static long fake_read(int fd, void *data, size_t size)
 	return (long)size;
 }
 
+static long fake_pread(int fd, void *data, size_t size, uint64_t offset)
+{
+	struct fake_fd *s = fake_look(fd);
+
+	if (s)
+		s->offset = offset;
+	return fake_read(fd, data, size);
+}
+
 static long fake_write(int fd, const void *data, size_t size)
 {
 	long rc = fake_enter(CALL_WRITE, 0);
@@ -271,6 +280,7 @@ void fake_start(void)
 		.recv = fake_recv,
 		.openat = fake_openat,
 		.read = fake_read,
+		.pread = fake_pread,
 		.write = fake_write,
 		.fstat = fake_fstat,
 		.fcntl = fake_fcntl,
