@@ -11,25 +11,24 @@
 enum { RANGE_FD = 10, RESERVED_FD, OTHER_FD };
 
 static const char *contents[OTHER_FD + 1];
-static size_t offsets[OTHER_FD + 1], part;
+static size_t part;
 
 static long fuzz_openat(int directory, const char *path, int flags, mode_t mode)
 {
 	int fd = strstr(path, "port_range") ? RANGE_FD : strstr(path, "reserved") ? RESERVED_FD : OTHER_FD;
 
 	(void)directory, (void)flags, (void)mode;
-	offsets[fd] = 0;
 	return contents[fd] ? fd : -ENOENT;
 }
 
-static long fuzz_read(int fd, void *data, size_t size)
+static long fuzz_pread(int fd, void *data, size_t size, uint64_t offset)
 {
-	size_t left = strlen(contents[fd]) - offsets[fd];
+	size_t length = strlen(contents[fd]);
+	size_t left = offset < length ? length - offset : 0;
 	size_t count = left < size ? left : size;
 
 	count = count < part ? count : part;
-	memcpy(data, contents[fd] + offsets[fd], count);
-	offsets[fd] += count;
+	memcpy(data, contents[fd] + length - left, count);
 	return (long)count;
 }
 
@@ -74,7 +73,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	contents[RESERVED_FD] = reserved;
 	contents[OTHER_FD] = "2\n";
 	kernel.openat = fuzz_openat;
-	kernel.read = fuzz_read;
+	kernel.pread = fuzz_pread;
 	kernel.close = fuzz_close;
 	if (port_range_parse(text, reserved, &whole)) {
 		fuzz_must(whole.low && whole.low <= whole.high);
