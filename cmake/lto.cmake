@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Link-time optimisation, where compiler, archiver and linker can: HEADROOM_LTO says whether. It is worth some
-# nanoseconds a connect() (docs/performance.md).
+# nanoseconds a connect() (docs/users/performance.md).
 
 include(CheckCSourceCompiles)
 include(CheckIPOSupported)

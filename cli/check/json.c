@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* json - what `headroom check` found out, for programs; docs/check-json.md. */
+/* json - what `headroom check` found out, for programs; docs/users/check-json.md. */
 #include "cli/check/json.h"
 
 #include "cli/check/advice.h"

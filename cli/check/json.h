@@ -8,7 +8,7 @@
 #include <stdio.h>
 
 /**
- * check_json() - for programs; docs/check-json.md
+ * check_json() - for programs; docs/users/check-json.md
  */
 void check_json(const struct check *check, FILE *out);
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* export_text - the last look in Prometheus's text format, version 0.0.4; docs/metrics.md describes it
+/* export_text - the last look in Prometheus's text format, version 0.0.4; docs/users/metrics.md describes it
  * (https://prometheus.io/docs/instrumenting/exposition_formats/). */
 #include "cli/live/export_text.h"
 

@@ -51,7 +51,7 @@ bool ports_next_run(const struct ports *ports, unsigned from, struct port_run *r
 void ports_report(const struct ports *ports);
 
 /**
- * ports_json() - for programs; docs/check-json.md
+ * ports_json() - for programs; docs/users/check-json.md
  */
 void ports_json(const struct ports *ports);
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* json - the report for programs; docs/usage.md has the schema. */
+/* json - the report for programs; docs/users/usage.md has the schema. */
 #include "cli/report/report.h"
 
 #include "cli/shared/json.h"

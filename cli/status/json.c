@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* json - `headroom status --json`; docs/check-json.md describes it. */
+/* json - `headroom status --json`; docs/users/check-json.md describes it. */
 #include "cli/shared/json.h"
 #include "cli/status/status.h"
 

@@ -13,7 +13,7 @@
 
 /* And each taken branch is one that the processor has forgotten: the common way is to run straight down. What
  * is unlikely moves out of line, into another section where it can. Halves what the shim's own code costs a
- * connect() (docs/performance.md). */
+ * connect() (docs/users/performance.md). */
 #define likely(condition)   __builtin_expect_with_probability(!!(condition), 1, 1.0)
 #define unlikely(condition) __builtin_expect_with_probability(!!(condition), 0, 1.0)
 

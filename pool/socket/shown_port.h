@@ -25,7 +25,7 @@
  *
  * Between the two connect() another connection may take the very port. Where bind() can still have it, bind()
  * takes it again, as plain Linux has it. Else the connection gets another port, and getsockname() shows that
- * one from then on: it is one of README's exceptions.
+ * one from then on: it is one of the exceptions of docs/users/shim.md.
  *
  * While the socket listens all signals are held off, and the shim's lock is held, so that nobody closes the
  * fd and gets another socket under its number. None of these calls can block.

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""page - puts the tables of a result into docs/performance.md, between its marks; the rest of the page is written by hand."""
+"""page - puts the tables of a result into docs/users/performance.md, between its marks; the rest of the page is written by hand."""
 import pathlib
 import re
 
 import table
 import targets
 
-PAGE = pathlib.Path(__file__).resolve().parent.parent.parent / "docs/performance.md"
+PAGE = pathlib.Path(__file__).resolve().parent.parent.parent / "docs/users/performance.md"
 
 
 def markdown(heads, rows):

@@ -66,7 +66,7 @@ def arguments():
     parser.add_argument("--pictures", metavar="FOLDER", help="draw the pictures, with gnuplot, into this folder")
     parser.add_argument("--targets", action="store_true", help="print which targets hold")
     parser.add_argument("--read", metavar="FILE", help="measure nothing: take the result from this file")
-    parser.add_argument("--page", action="store_true", help="put tables and pictures into docs/performance.md")
+    parser.add_argument("--page", action="store_true", help="put tables and pictures into docs/users/performance.md")
     options = parser.parse_args()
     for name in options.measure:
         if name.partition(":")[0] not in measures():
@@ -104,7 +104,7 @@ def main():
         print(targets.text(result))
     if options.pictures or options.page:
         import picture
-        picture.draw(result, pathlib.Path(options.pictures or ROOT / "docs/performance"))
+        picture.draw(result, pathlib.Path(options.pictures or ROOT / "docs/users/performance"))
     if options.page:
         import page
         page.write(result)

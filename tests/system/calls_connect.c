@@ -186,7 +186,7 @@ static void unreadable_address(void)
 	CALL(connect(fd, at_end, V4_SIZE));
 	CALL(bind(fd, at_end, V4_SIZE));
 	CALL(sendto(fd, "x", 1, MSG_FASTOPEN, at_end, V4_SIZE));
-	/* Other memory: that an address was once read from a page is remembered (README.md, exceptions). */
+	/* Other memory: that an address was once read from a page is remembered (docs/users/shim.md, exceptions). */
 	at_page = mmap(NULL, 4096, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	CALL(connect(fd, at_page, V4_SIZE));
 	CALL(bind(fd, at_page, V4_SIZE));

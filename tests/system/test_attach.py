@@ -436,7 +436,7 @@ def metrics():
             {f"open_connections{{{label}}}": "400", f"time_wait_connections{{{label}}}": "0",
              f"opened_total{{{label}}}": "400", f"lost_total{{{label}}}": "0",
              f'failures_total{{{label},reason="full"}}': "10"})
-        page = (lab.HERE.parent.parent / "docs/metrics.md").read_text()
+        page = (lab.HERE.parent.parent / "docs/users/metrics.md").read_text()
         lab.equal("documented", sorted(re.findall(r"^\| `(headroom_attach_\w+)` \| (\w+) \|", page, re.M)),
                   sorted(re.findall(r"^# TYPE (headroom_attach_\w+) (\w+)$", done.stdout, re.M)))
         detach(folder)

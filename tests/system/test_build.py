@@ -89,15 +89,15 @@ def packages(path):
 
 
 def lists_agree():
-    """tests/packages has what README.md and the quickstart install, so that they work in either order."""
+    """tests/packages has what docs/users/install.md and the quickstart install, so that they work in either order."""
     wanted = packages(SOURCE / "tests/packages")
-    readme = (SOURCE / "README.md").read_text()
-    line = re.search(r"apt-get install ((?:.*\\\n)*.*)", readme)[1].replace("\\\n", " ").split()
+    page = (SOURCE / "docs/users/install.md").read_text()
+    line = re.search(r"apt-get install ((?:.*\\\n)*.*)", page)[1].replace("\\\n", " ").split()
     quickstart = re.findall(r"^\t\t\S+ ([a-z0-9+-]+)$", (SOURCE / "examples/quickstart/run").read_text(), re.MULTILINE)
-    lab.equal("README.md's line has some", len(line) > 5, True)
+    lab.equal("install.md's line has some", len(line) > 5, True)
     lab.equal("the quickstart's list has some", len(quickstart) > 10, True)
     lab.equal("not in tests/packages", sorted(set(line + quickstart) - wanted), [])
-    lab.equal("to build, but not in README.md", sorted(set(quickstart) - set(line) - {
+    lab.equal("to build, but not in install.md", sorted(set(quickstart) - set(line) - {
         "redis-server", "redis-tools", "iproute2", "util-linux"}), [])
 
 

@@ -439,10 +439,10 @@ def dashboard_schema():
 
 
 def documented():
-    """docs/metrics.md lists each metric with its type, and no other. Those of attached cgroups: test_attach.py."""
+    """docs/users/metrics.md lists each metric with its type, and no other. Those of attached cgroups: test_attach.py."""
     with lab.Hold(PORT), fill(10):
         text = lab.run(command("--host")).stdout
-    page = (lab.HERE.parent.parent / "docs/metrics.md").read_text()
+    page = (lab.HERE.parent.parent / "docs/users/metrics.md").read_text()
     listed = dict(re.findall(r"^\| `(headroom_\w+)` \| (\w+) \|", page, re.M))
     seen = dict(re.findall(r"^# TYPE (\w+) (\w+)$", text, re.M))
     listed, seen = ({name: kind for name, kind in of.items() if not name.startswith("headroom_attach_")}

@@ -3,7 +3,7 @@
 """test_reuse_programs - programs that open a connection for each request, with reuse and without.
 
 Each against the server of its distribution. Counted is what the kernel says: connections accepted (PassiveOpens) and
-ports left in TIME_WAIT. Larger with HEADROOM_REUSE_REQUESTS; with HEADROOM_REUSE_RESULT the rows of docs/reuse.md are
+ports left in TIME_WAIT. Larger with HEADROOM_REUSE_REQUESTS; with HEADROOM_REUSE_RESULT the rows of docs/users/reuse.md are
 written to that file.
 """
 import contextlib

@@ -19,7 +19,7 @@ SHIMS = {
 }
 IPV6 = {"even 3 of IPv6": {"sources": "fd00::1-fd00::3", "spread": "even"}}
 WITH_IPV6 = {"connect-v6only"}
-# Listed in README.md: after a failed connect() from a source of the shim's, the kernel has no released port to show.
+# Listed in docs/users/shim.md: after a failed connect() from a source of the shim's, the kernel has no released port to show.
 EXCEPTIONS = {("connect-name-afterwards", "even 3"): lambda line: line.replace(", a port", ", no port")}
 # AddressSanitizer wants more stack and more file numbers than these leave it.
 LITTLE = "too little stack or too few files"

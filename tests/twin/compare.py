@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """compare - what is the same in two traces, and the few things that need not be.
 
-The masks, each with the exception of README.md ("Exceptions") that it stands for:
+The masks, each with the exception of docs/users/shim.md ("Exceptions") that it stands for:
 
   mask          where                        exception
   source        with sources                 "With sources, the source IP": addresses of this host that the program did not bind
