@@ -72,6 +72,9 @@ static void accept_some(int listener)
 			return;
 		if (fd < 0 && errno == ECONNABORTED)
 			continue;
+		/* Those that have gone are taken leave of first; who waits is connected meanwhile. */
+		if (fd < 0 && errno == EMFILE)
+			return;
 		if (fd < 0)
 			err(1, "accept");
 		if (fd >= MAX_FDS)
