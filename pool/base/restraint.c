@@ -4,9 +4,11 @@
 
 #include "pool/base/hot.h"
 #include "pool/base/kernel.h"
+#include "pool/base/trial.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -15,6 +17,9 @@
 
 /* PR_GET_SECCOMP, and the field Seccomp of /proc/PID/status (proc(5)). */
 enum filter_state { NOT_LOOKED, LOOKING, NO_FILTER, FILTER_AT_START };
+
+/* Another thread looks: it wakes us, but for one that was forked away meanwhile. */
+enum { LOOK_PATIENCE_NS = 10 * 1000 * 1000 };
 
 atomic_bool restraint_is_shut_in;
 __thread bool restraint_on_own_stack;
@@ -52,20 +57,48 @@ static char find_in_status(int fd)
 }
 
 /* By a file, not by prctl(): the loader has just opened and read some, so that a filter from before the start
- * lets it pass. Without /proc the answer is the careful one. */
-COLD static void look_first(void)
+ * lets it pass. But another thread might miss the fd, and a filter that lets threads be made lets them be
+ * named. Without /proc the answer is the careful one. */
+COLD static bool is_without_filter(void)
 {
-	int not_looked = NOT_LOOKED;
 	char seen = '\0';
 
-	if (!atomic_compare_exchange_strong(&filter_state, &not_looked, LOOKING))
-		return;
+	if (!__libc_single_threaded || atomic_load(&joined))
+		return kernel_syscall(SYS_prctl, PR_GET_SECCOMP, 0, 0, 0, 0, 0) == 0;
 	long fd = kernel_keep_private(kernel.openat(AT_FDCWD, "/proc/self/status", O_RDONLY | O_CLOEXEC, 0));
 	if (fd >= 0) {
 		seen = find_in_status((int)fd);
 		kernel.close((int)fd);
 	}
-	atomic_store(&filter_state, seen == '0' ? NO_FILTER : FILTER_AT_START);
+	return seen == '0';
+}
+
+COLD static int look(void)
+{
+	if (is_without_filter())
+		return NO_FILTER;
+	if (trial_of_calls() == TRIAL_DIED)
+		restraint_begin();
+	return FILTER_AT_START;
+}
+
+COLD bool restraint_look(void)
+{
+	int not_looked = NOT_LOOKED;
+
+	if (atomic_load(&filter_state) == NOT_LOOKED) {
+		/* A handler that came between would wait for the thread that it interrupts. */
+		uint64_t all = ~0ull, before;
+		kernel_syscall(SYS_rt_sigprocmask, SIG_SETMASK, (long)&all, (long)&before, sizeof(all), 0, 0);
+		if (atomic_compare_exchange_strong(&filter_state, &not_looked, LOOKING)) {
+			atomic_store(&filter_state, look());
+			kernel.futex_wake(&filter_state);
+		}
+		kernel_syscall(SYS_rt_sigprocmask, SIG_SETMASK, (long)&before, 0, sizeof(before), 0, 0);
+	}
+	while (atomic_load(&filter_state) == LOOKING)
+		kernel.futex_wait(&filter_state, LOOKING, LOOK_PATIENCE_NS);
+	return !restraint_shut_in();
 }
 
 /* A filter may come by a way that no hook sees: libc's prctl() taken by dlsym(), a system call by hand. */
@@ -117,18 +150,36 @@ COLD bool kernel_may_open(void)
 		return true;
 	if (restraint_shut_in() || !fd_room())
 		return false;
-	if (atomic_load(&filter_state) == NOT_LOOKED)
-		look_first();
-	return !filter_has_come();
+	return restraint_look() && !filter_has_come();
+}
+
+void restraint_in_child(void)
+{
+	int looking = LOOKING;
+
+	atomic_compare_exchange_strong(&filter_state, &looking, NOT_LOOKED);
+}
+
+/* A filter from before the start stays as it is for as long as the program has no hand in it. */
+COLD static bool netlink_is_let_pass(void)
+{
+	static atomic_int netlink = TRIAL_UNKNOWN;
+	static atomic_bool tried;
+
+	if (!atomic_load(&tried)) {
+		atomic_store(&netlink, (int)trial_of_netlink());
+		atomic_store(&tried, true);
+	}
+	return atomic_load(&netlink) == TRIAL_PASSED;
 }
 
 bool restraint_filtered(void)
 {
 	if (!atomic_load(&guest))
 		return false;
-	if (atomic_load(&filter_state) == NOT_LOOKED && !restraint_shut_in() && fd_room())
-		look_first();
-	return restraint_shut_in() || atomic_load(&filter_state) != NO_FILTER;
+	if (restraint_shut_in() || !restraint_look())
+		return true;
+	return atomic_load(&filter_state) != NO_FILTER && !netlink_is_let_pass();
 }
 
 /* Other threads are calling through the table: pointer by pointer, each whole at any moment. */

@@ -6,8 +6,10 @@
  * A program may lose the right to make a call: seccomp(2) can kill it for one. Two cases are told apart.
  *
  * A filter that was there when the program was started (a container, systemd's SystemCallFilter=) let the
- * loader open, read and map libraries, after us too. So reading files is safe, and so are the calls that
- * every networked program makes on its sockets. Netlink is not: see restraint_filtered().
+ * loader open, read and map libraries, after us too. So reading /proc/self/status is safe, and says that
+ * there is a filter. Then a child tries what else the shim calls (trial.h), before the shim makes any of
+ * these: if it is killed for one, nothing at all is done in this process. Netlink, which few programs need
+ * and many filters forbid, is tried apart and only when wanted: see restraint_filtered().
  *
  * A filter that the program puts itself under is made for what that program does from then on, and nothing is
  * known of it. So nothing at all is done from then on: each call of kernel.h's table fails with EPERM,
@@ -54,10 +56,21 @@ static inline bool restraint_shut_in(void)
 }
 
 /**
- * restraint_filtered() - is there a seccomp filter, be it from before the start?
+ * restraint_look() - is there a seccomp filter from before the start, and does it let the shim's calls pass?
  *
- * Then no call is made that the loader does not make, nor every networked program on its sockets. A netlink
- * socket is none of these.
+ * Looks the first time, which takes some microseconds, with a filter a fork and its end; threads that come
+ * meanwhile wait for the answer.
+ * Return: false when the shim may make no call in this process; then restraint_begin() was called
+ */
+bool restraint_look(void);
+
+/**
+ * restraint_in_child() - a thread of the parent may have been looking at the fork: here nobody is
+ */
+void restraint_in_child(void);
+
+/**
+ * restraint_filtered() - does a seccomp filter forbid netlink?
  * Return: true also while that cannot be found out
  */
 bool restraint_filtered(void);

@@ -143,7 +143,7 @@ static bool release(struct sockets *sockets, const struct held *held, int fd, in
 COLD void shown_port_release(struct sockets *sockets, const struct held *held, int fd, struct shown_port *shown)
 {
 	shown->stage = SHOWN_KEPT;
-	if (restraint_filtered() || !lock_enter_held(sockets->lock, held))
+	if (restraint_shut_in() || !lock_enter_held(sockets->lock, held))
 		return;
 	uint64_t cookie = held->tracked->cookie;
 	struct address source = held->tracked->bound;

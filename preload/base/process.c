@@ -43,6 +43,7 @@ static void map_fork_mark(void)
 }
 
 static void (*start_in_child)(void);
+static atomic_bool asleep; /* ready, and not used so far */
 
 void process_started_in_child(void)
 {
@@ -58,7 +59,36 @@ void process_start(void (*in_child)(void))
 	own_pid = (pid_t)kernel.getpid();
 	start_in_child = in_child;
 	map_fork_mark();
+	atomic_store(&asleep, true);
+}
+
+COLD bool process_wakes(void)
+{
+	if (!atomic_load(&asleep))
+		return false;
+	bool forked = !atomic_load(process_fork_mark);
+	if (!forked && kernel.getpid() != own_pid)
+		return false; /* a child of vfork() */
+	if (forked)
+		restraint_in_child();
+	if (!restraint_look()) {
+		atomic_store(&asleep, false);
+		return false;
+	}
+	if (forked)
+		start_in_child();
 	atomic_store_explicit(&process_active, true, memory_order_release);
+	return true;
+}
+
+bool process_sleeps_on(bool on)
+{
+	if (atomic_load(&process_active) || atomic_load(&asleep) != on)
+		return false;
+	if (atomic_load(process_fork_mark) && kernel.getpid() != own_pid)
+		return false; /* a child of vfork(), about to run another program */
+	atomic_store(&asleep, !on);
+	return true;
 }
 
 COLD bool process_is_ours_surely(void)

@@ -11,7 +11,8 @@
 
 extern struct shim shim;
 
-/* Set once the shim is ready, and never if it is switched off: until then every hook passes through. */
+/* Set at the first use of a socket, and never if the shim is switched off: until then every hook passes
+ * through. */
 extern atomic_bool process_active;
 
 /* What process_is_ours() looks at. */
@@ -20,7 +21,23 @@ extern atomic_int *process_fork_mark;
 extern __thread bool process_vforked __attribute__((tls_model("initial-exec"), visibility("hidden")));
 
 /**
- * process_is_ours_surely() - the same as process_is_ours(), by the raw pid
+ * process_wakes() - a hook wants the shim for the first time: may it be used? Makes process_active true
+ *
+ * Most programs that are started make no connection: what takes time (restraint_look()) waits until here.
+ */
+bool process_wakes(void);
+
+/**
+ * process_sleeps_on() - the program puts itself under a seccomp filter, and the shim was not used so far: it
+ * is not to be used at all
+ * @on:	false: the program could not, all is as before
+ * Return: true when it was so
+ */
+bool process_sleeps_on(bool on);
+
+/**
+ * process_is_ours_surely() - the same as process_is_ours(), by the raw pid; false as well while the shim was
+ * not used
  */
 bool process_is_ours_surely(void);
 
@@ -35,7 +52,7 @@ bool process_is_ours_surely(void);
 static inline bool process_is_ours(void)
 {
 	if (unlikely(!atomic_load_explicit(&process_active, memory_order_acquire)))
-		return false;
+		return process_wakes();
 	if (likely(!process_vforked && !atomic_load_explicit(&process_shares_memory, memory_order_relaxed) &&
 		   atomic_load_explicit(process_fork_mark, memory_order_relaxed)))
 		return true;
@@ -53,7 +70,7 @@ void process_mark_vfork(void);
 void process_mark_shared_memory(void);
 
 /**
- * process_start() - from here on hooks may use the shim
+ * process_start() - from here on process_wakes() may say yes
  * @in_child:	called when a hook finds itself in a forked child that nothing else has told so
  */
 void process_start(void (*in_child)(void));

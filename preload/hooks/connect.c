@@ -192,7 +192,7 @@ HOT static long outgoing(int fd, const struct sockaddr *address, socklen_t lengt
 HOT int hook_connect(int fd, const struct sockaddr *address, socklen_t length)
 {
 	struct connect_call call = { fd, address, length };
-	if (unlikely(!atomic_load_explicit(&process_active, memory_order_acquire)))
+	if (unlikely(!atomic_load_explicit(&process_active, memory_order_acquire)) && !process_wakes())
 		return real.connect(fd, address, length);
 	return (int)outgoing(fd, address, length, call_connect, &call);
 }

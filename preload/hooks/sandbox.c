@@ -39,8 +39,10 @@ void before_sandbox(void)
 bool filter_begins(void)
 {
 	int saved = errno;
-	bool ours = process_is_ours_surely();
 
+	if (process_sleeps_on(true))
+		return true;
+	bool ours = process_is_ours_surely();
 	if (ours) {
 		finish();
 		/* The thread that keeps time is not to be made any more. */
@@ -53,7 +55,7 @@ bool filter_begins(void)
 
 void filter_began(bool begun, bool failed)
 {
-	if (begun && failed)
+	if (begun && failed && !process_sleeps_on(false))
 		restraint_end();
 }
 
@@ -119,7 +121,7 @@ void network_began(void)
 int hook_unshare(int flags)
 {
 	bool apart = flags & CLONE_FILES && numbers_will_part();
-	bool leaves = flags & CLONE_NEWNET && process_is_ours_surely();
+	bool leaves = flags & CLONE_NEWNET && process_is_ours() && process_is_ours_surely();
 	/* It goes to stay: its sockets are all of the new one. */
 	bool moves = leaves && nothing_stays();
 	if (leaves && !moves)
@@ -142,7 +144,7 @@ int hook_setns(int fd, int kind)
 {
 	parking_stand_back();
 
-	if ((kind && !(kind & CLONE_NEWNET)) || !process_is_ours_surely())
+	if ((kind && !(kind & CLONE_NEWNET)) || !process_is_ours() || !process_is_ours_surely())
 		return real.setns(fd, kind);
 	network_begins();
 	int rc = real.setns(fd, kind);

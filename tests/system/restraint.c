@@ -4,6 +4,7 @@
  * restraint port WAY CALL...: bind(10.9.0.1, 0), then forbid the CALLs by WAY, then say what the port is
  * restraint connect WAY CALL...: connect, forbid the CALLs by WAY, connect to another port and close all
  * restraint after WAY CALL...: forbid, then run "restraint connect none" in this process
+ * restraint let WAY PROGRAM [ARGUMENT...]: run that under a filter that lets all pass
  * restraint fds THREADS LOW: how many open() of THREADS threads fail that have one fd each to open, while
  *	another connects with its own; LOW: the free numbers are low ones
  *
@@ -212,6 +213,15 @@ static void after(char **arguments)
 	err(1, "%s", own_path);
 }
 
+static void let(char **arguments)
+{
+	char *none = NULL;
+
+	forbid(arguments[0], &none);
+	execv(arguments[1], arguments + 1);
+	err(1, "%s", arguments[1]);
+}
+
 static atomic_bool over;
 static atomic_long failed, tried;
 
@@ -268,6 +278,8 @@ int main(int count, char **arguments)
 		connect_all(arguments + 2);
 	else if (count > 2 && !strcmp(arguments[1], "after"))
 		after(arguments + 2);
+	else if (count > 3 && !strcmp(arguments[1], "let"))
+		let(arguments + 2);
 	else if (count > 3 && !strcmp(arguments[1], "fds"))
 		fds(arguments + 2);
 	else

@@ -6,6 +6,7 @@ The program is restraint.c. Each case runs without the shim and with it, in seve
 ends must be the same.
 """
 import functools
+import re
 
 import lab
 
@@ -23,6 +24,8 @@ MODES = {
 ON_SOCKETS = ("bind", "setsockopt", "getsockopt", "getsockname", "recvfrom", "ioctl", "fcntl")
 FOR_ITSELF = ("openat", "mkdirat", "ftruncate", "fallocate", "madvise", "newfstatat", "ppoll", "prlimit64",
               "getpid", "netlink", "fstat", "sendto")
+# What a program may do without that has a filter from before its start: neither it nor its loader calls these.
+AT_START = (*ON_SOCKETS, "mkdirat", "ftruncate", "fallocate", "ppoll", "sendto")
 
 
 def same(*arguments, modes=tuple(MODES), expected=None):
@@ -52,6 +55,28 @@ def connects(way, *calls, **how):
     return functools.partial(same, "connect", way, *calls, **how)
 
 
+def lets_all_pass():
+    """As in a container: sources, automatic ones too, are used."""
+    for i in (1, 2, 3, 4):
+        lab.ip("addr", "add", f"10.9.0.{i}/24", "dev", "lo")
+    lab.ports(40000, 40019)
+    with lab.Hold(5000):
+        done = lab.run([lab.client("restraint"), "let", "prctl", lab.client("fill"), "10.9.0.1", "5000"],
+                       shim={"sources": "auto"})
+    lab.equal("opened", done.stdout.splitlines()[:1], ["10.9.0.1 5000 opened 80, connect EADDRNOTAVAIL"])
+    return "4 x 20"
+
+
+def each_is_tried():
+    """pool/base/trial.c against what the other sources call, but for what a program does itself at a hooked call."""
+    sources = [f for folder in ("pool", "preload") for f in (lab.HERE.parent.parent / folder).rglob("*.c")]
+    called = {name for f in sources if f.name != "trial.c"
+              for name in re.findall(r"kernel_syscall\(\s*SYS_(\w+)", f.read_text())}
+    tried = set(re.findall(r"\{ SYS_(\w+),", (lab.HERE.parent.parent / "pool/base/trial.c").read_text()))
+    lab.equal("called and not tried", sorted(called - tried - {"socket"}), [])
+    return f"{len(called)} calls"
+
+
 lab.main([
     ("a deferred port, then prctl() without bind()", port("prctl", "bind", "setsockopt")),
     ("a deferred port, then seccomp() without bind()", port("seccomp", "bind", "setsockopt", "getsockopt")),
@@ -64,6 +89,9 @@ lab.main([
     ("netlink forbidden by libc's own prctl()", connects("libc", "netlink", modes=("auto", "spill"))),
     ("netlink forbidden by a system call by hand", connects("raw", "netlink", modes=("auto", "spill"))),
     ("started without netlink", functools.partial(same, "after", "prctl", "netlink")),
+    *((f"started without {name}()", functools.partial(same, "after", "prctl", name)) for name in AT_START),
+    ("started under a filter that lets all pass", lets_all_pass),
+    ("each call of the shim is tried", each_is_tried),
     *((f"{threads} threads at their last fds, {'low' if low else 'high'} numbers",
        functools.partial(same, "fds", str(threads), str(low), expected="0 failed\n"))
       for threads in (1, 4) for low in (0, 1)),
