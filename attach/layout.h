@@ -51,7 +51,22 @@ struct attach_config {
 	__u64 aside_until_ns;    /* before this some source is set aside for all destinations */
 	__u64 lost;              /* pairs that had no room in the map */
 	__u64 made_s;            /* Unix time */
+	__u64 made_ns;           /* the same moment by CLOCK_MONOTONIC */
+	__u64 cgroup_id;
+	__u32 range_reserved; /* of low to high, and below how TIME_WAITs go: see struct port_range */
+	__u32 time_wait_reuse, reuse_delay_ms, waits_bound;
 	char target[ATTACH_TARGET_MAX];
+};
+
+/* The walks over the sockets of the cgroup (programs/walk.h). What the command does with it, it does while it
+ * has the lock of the pins. */
+struct attach_walk {
+	__u32 epoch;     /* of the last one, begun or ended */
+	__u16 low, high; /* the ephemeral range of the network that is walked */
+	__u64 found;     /* sockets that no program had seen, by all walks */
+	__u64 ended_ns;  /* CLOCK_MONOTONIC; 0: none has */
+	__u64 gone;      /* connections that had ended unseen, by all walks */
+	__u64 misses; /* calls of the tracepoint program that the kernel had left out before the last one */
 };
 
 /* A source and a destination in a network namespace. Hashed as bytes: no padding. */
@@ -75,12 +90,16 @@ struct attach_counts {
 	__u64 failing_until_ns; /* the same */
 	__u64 opened;
 	__u64 refused, timed_out, unreachable, full, given_up, other; /* failed, by reason */
-	__u64 open;                                                   /* now */
-	__u64 under_way;                                              /* connect() not answered yet */
-	__u64 looked_ns;                                              /* when ports were looked up last */
-	__u32 looked;                                                 /* ports in use, as far as that told */
+	__u64 closed_by_us, closed_by_peer, closed_by_reset;
+	__u64 open[2];      /* now; by the epoch of the socket's last walk, modulo 2 */
+	__u64 under_way[2]; /* connect() not answered yet; the same */
+	__u64 looked_ns;    /* when ports were looked up last */
+	__u32 looked;       /* ports in use, as far as that told */
 	__u32 failures_in_a_row;
 	__u32 netns_inode;
+	__u32 peak;    /* most of open, under way and time_wait at once */
+	__u64 made_ns; /* when the entry was made */
+	__u32 settled; /* of sockets of an epoch before this none is in open and under_way any more */
 	__u32 reserved_zero;
 	__u32 time_wait; /* sum of the buckets that count, as of `second` */
 	__u32 second;
@@ -96,9 +115,11 @@ struct attach_socket {
 	__u8 kind;
 	__u8 open;
 	__u8 under_way;
-	__u8 reserved_zero;
+	__u8 side;            /* of the two counts of its pair */
 	__u16 port_before_be; /* of an attempt before */
 	__u16 own_port;       /* host order */
+	__u32 epoch;
+	__u32 reserved_zero;
 };
 
 #endif

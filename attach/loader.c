@@ -3,7 +3,9 @@
 #include "attach/loader.h"
 
 #include "attach.skel.h"
+#include "attach/needs.h"
 #include "attach/pins.h"
+#include "attach/walk.h"
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -78,8 +80,13 @@ static int attach_programs(struct attach_bpf *programs, const struct attach_targ
 				: "the kernel refused the cgroup",
 			error);
 	programs->links.state_changed = bpf_program__attach_trace(programs->progs.state_changed);
-	return programs->links.state_changed ? 0
-					     : explain(reason, "the kernel refused the tracepoint", -errno);
+	if (!programs->links.state_changed)
+		return explain(reason, "the kernel refused the tracepoint", -errno);
+	if (!attach_walks())
+		return 0;
+	programs->links.sockets_walked = bpf_program__attach_iter(programs->progs.sockets_walked, NULL);
+	return programs->links.sockets_walked ? 0
+					      : explain(reason, "the kernel refused the iterator", -errno);
 }
 
 static int pin_all(struct attach_bpf *programs, const char *folder, char *reason)
@@ -93,6 +100,8 @@ static int pin_all(struct attach_bpf *programs, const char *folder, char *reason
 		{ "rules", programs->maps.rules, NULL },
 		{ "sources", programs->maps.sources, NULL },
 		{ "pairs", programs->maps.pairs, NULL },
+		{ "walk", programs->maps.data_walk, NULL },
+		{ "link_sockets", NULL, programs->links.sockets_walked },
 		{ "link_state", NULL, programs->links.state_changed },
 		{ "link_connect4", NULL, programs->links.connect4 },
 		{ "link_connect6", NULL, programs->links.connect6 },
@@ -101,6 +110,8 @@ static int pin_all(struct attach_bpf *programs, const char *folder, char *reason
 	int rc = 0;
 
 	for (size_t i = 0; !rc && i < sizeof(pins) / sizeof(pins[0]); i++) {
+		if (!pins[i].map && !pins[i].link)
+			continue;
 		snprintf(path, sizeof(path), ATTACH_PINS "/%s/%s", folder, pins[i].name);
 		rc = pins[i].map ? bpf_map__pin(pins[i].map, path) : bpf_link__pin(pins[i].link, path);
 	}
@@ -162,6 +173,7 @@ static int load_and_attach(struct attach_bpf *programs, const struct attach_plan
 
 	bpf_map__set_max_entries(programs->maps.sources, plan->source_count ? plan->source_count : 1);
 	programs->rodata->with_own_ports = plan->config.own_low != 0;
+	bpf_program__set_autoload(programs->progs.sockets_walked, attach_walks());
 	int rc = attach_bpf__load(programs);
 	if (rc)
 		return explain(reason, "the kernel refused the programs", rc);
@@ -181,6 +193,9 @@ static int load_and_attach(struct attach_bpf *programs, const struct attach_plan
 	close(tell);
 	while (waitpid(cleaner, NULL, 0) < 0 && errno == EINTR)
 		;
+	/* What is there already. Failed or not begun, the next command that reads the counts does it. */
+	if (!rc)
+		attach_walk_sockets(whole);
 	return rc;
 }
 
@@ -190,7 +205,7 @@ int attach_load(const struct attach_plan *plan, const struct attach_target *targ
 	char whole[ATTACH_PIN_NAME_MAX];
 
 	attach_pin_name(target->id, whole);
-	if (attach_pin_config(whole, &known)) {
+	if (attach_pin_config(whole, &known) || attach_pin_is_foreign(whole)) {
 		snprintf(reason, ATTACH_REASON_MAX, "is attached already: `headroom detach` it first");
 		return -EEXIST;
 	}

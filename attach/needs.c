@@ -11,8 +11,9 @@
 #include <unistd.h>
 
 /* The programs pass pointers to functions of their own that are verified alone (5.12), and look at a socket's
- * storage in the tracepoint (5.11). SO_REUSEADDR from a connect program: 6.1. */
-enum { VERSION_CHOICE = 5 << 8 | 12, VERSION_OWN_PORTS = 6 << 8 | 1 };
+ * storage in the tracepoint (5.11). SO_REUSEADDR from a connect program: 6.1. A socket's cgroup is a plain
+ * pointer since 5.16 (struct sock_cgroup_data). */
+enum { VERSION_CHOICE = 5 << 8 | 12, VERSION_WALKS = 5 << 8 | 16, VERSION_OWN_PORTS = 6 << 8 | 1 };
 
 static bool has(unsigned long long have, int capability)
 {
@@ -40,16 +41,29 @@ bool attach_lacks_rights(char *reason)
 	return lacks;
 }
 
+static bool is_at_least(unsigned wanted, struct utsname *kernel)
+{
+	unsigned major = 0, minor = 0;
+
+	return !uname(kernel) && sscanf(kernel->release, "%u.%u", &major, &minor) == 2 &&
+	       (major << 8 | minor) >= wanted;
+}
+
+bool attach_walks(void)
+{
+	struct utsname kernel;
+
+	return is_at_least(VERSION_WALKS, &kernel);
+}
+
 bool attach_lacks(bool own_ports, char *reason)
 {
-	unsigned wanted = own_ports ? VERSION_OWN_PORTS : VERSION_CHOICE, major = 0, minor = 0;
-	struct utsname kernel;
+	struct utsname kernel = { 0 };
 	char mount[PATH_MAX];
 
 	if (attach_lacks_rights(reason))
 		return true;
-	if (uname(&kernel) || sscanf(kernel.release, "%u.%u", &major, &minor) != 2 ||
-	    (major << 8 | minor) < wanted) {
+	if (!is_at_least(own_ports ? VERSION_OWN_PORTS : VERSION_CHOICE, &kernel)) {
 		snprintf(reason, ATTACH_REASON_MAX, "needs Linux %s: this is %s",
 			 own_ports ? "6.1 for --own-ports" : "5.12", kernel.release);
 		return true;

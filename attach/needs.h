@@ -17,4 +17,10 @@ bool attach_lacks(bool own_ports, char *reason);
  */
 bool attach_lacks_rights(char *reason);
 
+/**
+ * attach_walks() - can a BPF program visit all sockets, and tell the cgroup of each? Else what was open
+ * before is not counted.
+ */
+bool attach_walks(void);
+
 #endif

@@ -38,15 +38,34 @@ int attach_pin_open(const char *folder, const char *name)
 	return fd < 0 ? -errno : fd;
 }
 
+/* What another version of the command has attached may have more in it than there is room for. */
+static bool is_of_this_version(int fd)
+{
+	struct bpf_map_info about = { 0 };
+	__u32 size = sizeof(about);
+
+	return !bpf_obj_get_info_by_fd(fd, &about, &size) && about.value_size == sizeof(struct attach_config);
+}
+
 bool attach_pin_config(const char *folder, struct attach_config *out)
 {
 	const __u32 first = 0;
 	int fd = attach_pin_open(folder, "config");
-	bool read = fd >= 0 && !bpf_map_lookup_elem(fd, &first, out);
+	bool read = fd >= 0 && is_of_this_version(fd) && !bpf_map_lookup_elem(fd, &first, out);
 
 	if (fd >= 0)
 		close(fd);
 	return read;
+}
+
+bool attach_pin_is_foreign(const char *folder)
+{
+	int fd = attach_pin_open(folder, "config");
+	bool is = fd >= 0 && !is_of_this_version(fd);
+
+	if (fd >= 0)
+		close(fd);
+	return is;
 }
 
 int attach_pin_set_live(const char *folder, bool live)
@@ -57,7 +76,9 @@ int attach_pin_set_live(const char *folder, bool live)
 
 	if (fd < 0)
 		return fd;
-	if (bpf_map_lookup_elem(fd, &first, &config))
+	if (!is_of_this_version(fd))
+		rc = -EPROTO;
+	else if (bpf_map_lookup_elem(fd, &first, &config))
 		rc = -errno;
 	config.live = live;
 	if (!rc && bpf_map_update_elem(fd, &first, &config, BPF_ANY))
@@ -114,8 +135,8 @@ static bool is_whole(const char *folder)
 {
 	struct attach_config config;
 
-	return !strncmp(folder, finished, sizeof(finished) - 1) && attach_pin_config(folder, &config) &&
-	       config.live && is_attached(folder);
+	return !strncmp(folder, finished, sizeof(finished) - 1) && is_attached(folder) &&
+	       (attach_pin_is_foreign(folder) || (attach_pin_config(folder, &config) && config.live));
 }
 
 /* Names first: what is removed while it is listed may hide others. */

@@ -50,6 +50,11 @@ int attach_pin_open(const char *folder, const char *name);
 bool attach_pin_config(const char *folder, struct attach_config *out);
 
 /**
+ * attach_pin_is_foreign() - was it attached by another version of the command, whose maps are others?
+ */
+bool attach_pin_is_foreign(const char *folder);
+
+/**
  * attach_pin_set_live() - the one switch: the programs work, or do nothing
  * Return: 0 or a negative errno
  */

@@ -3,6 +3,7 @@
 #include "attach/read.h"
 
 #include "attach/pins.h"
+#include "attach/walk.h"
 
 #include <bpf/bpf.h>
 #include <errno.h>
@@ -22,14 +23,19 @@ static __u32 now_s(void)
 }
 
 /* The ring as counts_refresh() of programs/state.h reads it. */
+__u32 attach_time_waits(const struct attach_counts *counts, __u32 now, __u32 age)
+{
+	__s32 since = (__s32)(now - age - counts->second);
+
+	return since <= 2 && since > -ATTACH_TIME_WAIT_S ? counts->buckets[(now - age) % ATTACH_BUCKETS] : 0;
+}
+
 static __u32 time_waits(const struct attach_counts *counts, __u32 now)
 {
 	__u32 sum = 0;
 
 	for (__u32 age = 0; age < ATTACH_TIME_WAIT_S; age++)
-		if ((__s32)(now - age - counts->second - 2) <= 0 &&
-		    (__s32)(now - age - counts->second + ATTACH_TIME_WAIT_S) > 0)
-			sum += counts->buckets[(now - age) % ATTACH_BUCKETS];
+		sum += attach_time_waits(counts, now, age);
 	return sum;
 }
 
@@ -44,16 +50,19 @@ static bool add_pair(struct attach_seen *seen, unsigned *room, const struct atta
 		seen->pairs = larger;
 		*room = more;
 	}
-	seen->pairs[seen->pair_count++] = (struct attach_seen_pair){ .pair = *pair,
-								     .counts = *counts,
-								     .time_wait = time_waits(counts, now) };
+	seen->pairs[seen->pair_count++] =
+		(struct attach_seen_pair){ .pair = *pair,
+					   .counts = *counts,
+					   .open = counts->open[0] + counts->open[1],
+					   .under_way = counts->under_way[0] + counts->under_way[1],
+					   .time_wait = time_waits(counts, now) };
 	return true;
 }
 
 static int by_use(const void *one, const void *other)
 {
 	const struct attach_seen_pair *a = one, *b = other;
-	__u64 x = a->counts.open + a->time_wait, y = b->counts.open + b->time_wait;
+	__u64 x = a->open + a->time_wait, y = b->open + b->time_wait;
 
 	return x != y ? (x < y) - (x > y) : memcmp(&a->pair, &b->pair, sizeof(a->pair));
 }
@@ -134,8 +143,12 @@ static void read_foreign(const char *folder, struct attach_seen *seen)
 int attach_read(const char *folder, struct attach_seen *out)
 {
 	*out = (struct attach_seen){ 0 };
+	if (attach_pin_is_foreign(folder))
+		return -EPROTO;
 	if (!attach_pin_config(folder, &out->config))
 		return -errno;
+	attach_walk_if_due(folder);
+	attach_walk_read(folder, &out->walk, &out->misses);
 	int rules = attach_pin_open(folder, "rules"), pairs = attach_pin_open(folder, "pairs");
 	int rc = rules < 0 ? rules : pairs < 0 ? pairs : 0;
 

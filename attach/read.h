@@ -12,7 +12,8 @@ enum { ATTACH_FOREIGN_MAX = 16 };
 struct attach_seen_pair {
 	struct attach_pair pair;
 	struct attach_counts counts;
-	__u32 time_wait; /* now */
+	__u64 open, under_way; /* now */
+	__u32 time_wait;       /* the same */
 };
 
 /* Another program at the same cgroup or above it, for connect(). */
@@ -24,6 +25,8 @@ struct attach_foreign {
 struct attach_seen {
 	struct attach_config config;
 	struct attach_rule rules[ATTACH_RULES_MAX];
+	struct attach_walk walk;
+	__u64 misses; /* state changes not seen since the last walk: the next corrects them */
 	struct attach_seen_pair *pairs; /* most ports in use first */
 	unsigned pair_count;
 	struct attach_foreign foreign[ATTACH_FOREIGN_MAX];
@@ -31,12 +34,20 @@ struct attach_seen {
 };
 
 /**
- * attach_read() - read one attachment
+ * attach_read() - read one attachment; its sockets are walked first where that is due
  * @folder:	from attach_pins_each()
  * @out:	on success to be given back by attach_seen_free()
- * Return: 0 or a negative errno
+ * Return: 0 or a negative errno; -EPROTO if another version of the command has made it
  */
 int attach_read(const char *folder, struct attach_seen *out);
+
+/**
+ * attach_time_waits() - what counts of the buckets of a pair
+ * @now_s:	CLOCK_MONOTONIC
+ * @age_s:	below ATTACH_TIME_WAIT_S
+ * Return: TIME_WAITs of that age
+ */
+__u32 attach_time_waits(const struct attach_counts *counts, __u32 now_s, __u32 age_s);
 
 void attach_seen_free(struct attach_seen *seen);
 

@@ -3,6 +3,7 @@
 #include "attach/target.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <ftw.h>
 #include <linux/magic.h>
 #include <stdio.h>
@@ -10,6 +11,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
+#include <unistd.h>
 
 enum { CONTAINER_ID_MIN = 6, DEPTH_MAX = 32 };
 
@@ -202,4 +204,57 @@ int attach_target_process(const char *path)
 	first_process = 0;
 	nftw(path, look_for_process, DEPTH_MAX, FTW_PHYS);
 	return first_process;
+}
+
+enum { NETWORKS_MAX = 4096 };
+
+static struct {
+	ino_t seen[NETWORKS_MAX];
+	unsigned count;
+	int (*take)(int network, void *context);
+	void *context;
+} networks;
+
+static int take_network(int pid)
+{
+	char path[64];
+	struct stat about;
+	int rc = 0;
+
+	snprintf(path, sizeof(path), "/proc/%d/ns/net", pid);
+	if (stat(path, &about) || networks.count == NETWORKS_MAX)
+		return 0;
+	for (unsigned i = 0; i < networks.count; i++)
+		if (networks.seen[i] == about.st_ino)
+			return 0;
+	networks.seen[networks.count++] = about.st_ino;
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return 0;
+	rc = networks.take(fd, networks.context);
+	close(fd);
+	return rc;
+}
+
+static int look_for_networks(const char *path, const struct stat *about, int kind, struct FTW *where)
+{
+	int pid, rc = 0;
+
+	(void)about;
+	if (kind != FTW_F || strcmp(path + where->base, "cgroup.procs"))
+		return 0;
+	FILE *file = fopen(path, "re");
+	while (file && !rc && fscanf(file, "%d", &pid) == 1)
+		rc = take_network(pid);
+	if (file)
+		fclose(file);
+	return rc;
+}
+
+int attach_target_networks(const char *path, int (*take)(int network, void *context), void *context)
+{
+	networks.count = 0;
+	networks.take = take;
+	networks.context = context;
+	return nftw(path, look_for_networks, DEPTH_MAX, FTW_PHYS);
 }

@@ -35,4 +35,11 @@ bool attach_target_find(const char *word, struct attach_target *out, char *reaso
  */
 int attach_target_process(const char *path);
 
+/**
+ * attach_target_networks() - call for each network namespace that a process in a cgroup or below it is in
+ * @take:	with an fd of the namespace; what is not 0 ends it
+ * Return: what @take said last
+ */
+int attach_target_networks(const char *path, int (*take)(int network, void *context), void *context);
+
 #endif

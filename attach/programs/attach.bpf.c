@@ -5,7 +5,9 @@
  * in net/ipv4/af_inet.c): the port comes with connect(), for the four values. Whatever fails here, the socket
  * is left as it was and connect() goes on: both always return 1. */
 #include "attach/programs/ends.h"
+#include "attach/programs/find_rule.h"
 #include "attach/programs/own_port.h"
+#include "attach/programs/walk.h"
 
 char LICENSE[] SEC("license") = "GPL";
 
@@ -13,85 +15,6 @@ enum { LET_PASS = 1, TRIES = 3 };
 
 /* Where it is 0 the verifier leaves out what chooses ports: Linux before 6.1 does not load that. */
 const volatile __u32 with_own_ports = 0;
-
-static __always_inline int is_mapped(const struct attach_address *a)
-{
-	return !a->words_be[0] && !a->words_be[1] && a->words_be[2] == bpf_htonl(0xffff);
-}
-
-/* address_is_one_host() of pool/base/address.h; link-local ones are the kernel's choice too. */
-static __always_inline int is_for_us(const struct attach_address *to)
-{
-	__u32 first = bpf_ntohl(to->words_be[0]), last = bpf_ntohl(to->words_be[3]);
-
-	if (is_mapped(to))
-		return last && last >> 28 < 0xe && last >> 16 != 0xa9fe;
-	if (!to->words_be[0] && !to->words_be[1] && !to->words_be[2] && !to->words_be[3])
-		return 0;
-	return first >> 24 != 0xff && (first & 0xffc00000) != 0xfe800000;
-}
-
-static __always_inline int is_loopback(const struct attach_address *to)
-{
-	if (is_mapped(to))
-		return bpf_ntohl(to->words_be[3]) >> 24 == 127;
-	return !to->words_be[0] && !to->words_be[1] && !to->words_be[2] && to->words_be[3] == bpf_htonl(1);
-}
-
-static __always_inline int prefix_matches(const struct attach_rule *rule, const struct attach_address *to)
-{
-	__u32 left = rule->bits;
-
-	if (rule->any_address)
-		return 1;
-	if (is_mapped(&rule->net) != is_mapped(to))
-		return 0;
-#pragma unroll
-	for (int i = 0; i < 4; i++) {
-		__u32 bits = left > 32 ? 32 : left;
-		__u32 mask = bits ? ~0u << ((32 - bits) & 31) : 0;
-		if (bpf_ntohl(rule->net.words_be[i] ^ to->words_be[i]) & mask)
-			return 0;
-		left -= bits;
-	}
-	return 1;
-}
-
-static __always_inline int process_matches(const struct attach_rule *rule, const char *process)
-{
-	if (!rule->process[0])
-		return 1;
-#pragma unroll
-	for (int i = 0; i < ATTACH_PROCESS_MAX; i++) {
-		if (rule->process[i] != process[i])
-			return 0;
-		if (!process[i])
-			break;
-	}
-	return 1;
-}
-
-/* Return: the number of the rule that decides; `count` if none does. */
-__noinline __u32 find_rule(const struct attach_pair *pair, __u32 count)
-{
-	char process[ATTACH_PROCESS_MAX] = {};
-
-	if (!pair)
-		return ATTACH_RULES_MAX;
-	if (count > 1)
-		bpf_get_current_comm(process, sizeof(process));
-	for (__u32 n = 0; n < ATTACH_RULES_MAX; n++) {
-		__u32 number = n;
-		struct attach_rule *rule = bpf_map_lookup_elem(&rules, &number);
-		if (!rule || n >= count)
-			break;
-		if (rule->port && rule->port != pair->port)
-			continue;
-		if (prefix_matches(rule, &pair->to) && process_matches(rule, process))
-			return n;
-	}
-	return ATTACH_RULES_MAX;
-}
 
 /* Has the socket a source, or an option that the kernel chooses the route by? What an earlier connect() on it
  * got from here is not its own. */
@@ -193,7 +116,7 @@ static __always_inline int connecting(struct bpf_sock_addr *ctx, struct ask *ask
 
 	if (!all || !all->live || !sk || !ask->pair.port || !is_for_us(&ask->pair.to))
 		return LET_PASS;
-	number = find_rule(&ask->pair, all->rules);
+	number = find_rule(&ask->pair, all->rules, 1);
 	rule = bpf_map_lookup_elem(&rules, &number);
 	if (!rule || rule->spread == ATTACH_OFF)
 		return LET_PASS;

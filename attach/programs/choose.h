@@ -95,8 +95,9 @@ static __always_inline __u32 load_of(const struct ask *ask, struct attach_counts
 	counts_refresh(counts, (__u32)(ask->now_ns / SECOND_NS));
 	/* A source that does not answer would have the fewest in use: each that is under way counts for many.
 	 */
-	return (__u32)counts->open + counts->time_wait + (counts->failures_in_a_row ? ask->capacity / 2 : 0) +
-	       (__u32)counts->under_way * (counts->opened ? 1 : 4);
+	return (__u32)open_of(counts) + counts->time_wait +
+	       (counts->failures_in_a_row ? ask->capacity / 2 : 0) +
+	       (__u32)under_way_of(counts) * (counts->opened ? 1 : 4);
 }
 
 /* Makes a source that of `ask`. Return: its ports in use as far as they were counted, or NOT_NOW. */
@@ -138,7 +139,7 @@ static __always_inline int all_open(const struct ask *ask)
 {
 	struct attach_counts *counts = bpf_map_lookup_elem(&pairs, &ask->pair);
 
-	return counts && counts->open >= ask->capacity;
+	return counts && open_of(counts) >= ask->capacity;
 }
 
 /* Of all, or of as many as are looked at, the emptiest. */
@@ -223,7 +224,7 @@ __noinline int choose_spill(struct bpf_sock_addr *ctx, struct ask *ask)
 		load = ask->capacity;
 	else if (counts) {
 		counts_refresh(counts, (__u32)(ask->now_ns / SECOND_NS));
-		__u32 counted = (__u32)counts->open + counts->time_wait;
+		__u32 counted = (__u32)open_of(counts) + counts->time_wait;
 		load = counted > load ? counted : load;
 	}
 	if (load < ask->capacity / 2)

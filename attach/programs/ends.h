@@ -81,6 +81,14 @@ static __always_inline void learn_source(struct attach_socket *known, struct soc
 	bpf_map_update_elem(&naturals, &nowhere, &known->pair.source, BPF_ANY);
 }
 
+static __always_inline void enter_peak(struct attach_counts *counts)
+{
+	__u32 in_use = (__u32)(open_of(counts) + under_way_of(counts)) + counts->time_wait;
+
+	if (in_use > counts->peak)
+		counts->peak = in_use;
+}
+
 static __always_inline void began(struct attach_socket *known, struct sock *sk)
 {
 	struct attach_counts *counts;
@@ -94,16 +102,33 @@ static __always_inline void began(struct attach_socket *known, struct sock *sk)
 		return;
 	if (!counts->netns_inode)
 		counts->netns_inode = BPF_CORE_READ(sk, __sk_common.skc_net.net, ns.inum);
-	__sync_fetch_and_add(&counts->under_way, 1);
+	gauge_add(counts->under_way, known);
 	known->under_way = 1;
+	enter_peak(counts);
 }
 
-/* tcp_time_wait() (net/ipv4/tcp_minisocks.c) ends the socket from these two; a reset and a time-out leave an
- * error. What sent data to a socket closed for good before its FIN was answered gets a reset: counted here
- * all the same. */
-static __always_inline int leaves_time_wait(int old, int error)
+/* tcp_time_wait() (net/ipv4/tcp_minisocks.c) ends the socket from FIN_WAIT2 and CLOSING; a reset and a
+ * time-out leave an error. What sent data to a socket closed for good before its FIN was answered gets a
+ * reset: counted here all the same. */
+static __always_inline void ended(struct attach_counts *counts, int old, int error)
 {
-	return (old == STATE_FIN_WAIT2 || old == STATE_CLOSING) && !error;
+	if ((old == STATE_FIN_WAIT2 || old == STATE_CLOSING) && !error) {
+		counts_add_time_wait(counts, bpf_ktime_get_ns());
+		__sync_fetch_and_add(&counts->closed_by_us, 1);
+	} else if (old == STATE_LAST_ACK && !error) {
+		__sync_fetch_and_add(&counts->closed_by_peer, 1);
+	} else {
+		__sync_fetch_and_add(&counts->closed_by_reset, 1);
+	}
+}
+
+static __always_inline void opened(struct attach_counts *counts, struct attach_socket *known)
+{
+	known->open = 1;
+	counts->failures_in_a_row = 0;
+	counts->failing_until_ns = 0;
+	__sync_fetch_and_add(&counts->opened, 1);
+	gauge_add(counts->open, known);
 }
 
 #pragma clang diagnostic ignored "-Wunused-parameter" /* BPF_PROG() names the context */
@@ -128,23 +153,17 @@ int BPF_PROG(state_changed, struct sock *sk, int old, int new)
 		known->under_way = 0;
 		if (known->kind == ATTACH_OWN_PORT)
 			reservation_end(&known->pair, known->own_port);
-		__sync_fetch_and_add(&counts->under_way, -1);
-		if (new == STATE_CLOSE) {
+		gauge_take(counts->under_way, known, counts);
+		if (new == STATE_CLOSE)
 			enter_refusal(counts, known, BPF_CORE_READ(sk, sk_err),
 				      BPF_CORE_READ((struct inet_sock *)sk, inet_sport), bpf_ktime_get_ns());
-			return 0;
-		}
-		known->open = 1;
-		counts->failures_in_a_row = 0;
-		counts->failing_until_ns = 0;
-		__sync_fetch_and_add(&counts->opened, 1);
-		__sync_fetch_and_add(&counts->open, 1);
+		else
+			opened(counts, known);
 		return 0;
 	}
 	known->open = 0;
-	__sync_fetch_and_add(&counts->open, -1);
-	if (leaves_time_wait(old, BPF_CORE_READ(sk, sk_err)))
-		counts_add_time_wait(counts, bpf_ktime_get_ns());
+	gauge_take(counts->open, known, counts);
+	ended(counts, old, BPF_CORE_READ(sk, sk_err));
 	return 0;
 }
 

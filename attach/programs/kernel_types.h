@@ -2,7 +2,8 @@
 /* kernel_types - the few fields of the kernel's own structures that the programs read.
  *
  * CO-RE: libbpf puts the offsets of the running kernel in (bpf_core_read.h), so only names and types have to
- * be right. include/net/sock.h, include/net/inet_sock.h, include/net/net_namespace.h. */
+ * be right. include/net/sock.h, inet_sock.h, net_namespace.h; include/linux/cgroup-defs.h, kernfs.h, sched.h.
+ */
 #ifndef HEADROOM_ATTACH_PROGRAMS_KERNEL_TYPES_H
 #define HEADROOM_ATTACH_PROGRAMS_KERNEL_TYPES_H
 
@@ -17,6 +18,7 @@ struct ns_common {
 
 struct net {
 	struct ns_common ns;
+	__u64 net_cookie;
 };
 
 typedef struct {
@@ -30,20 +32,69 @@ struct in6_addr___kernel {
 };
 
 struct sock_common {
+	__u32 skc_daddr;
 	__u32 skc_rcv_saddr;
+	__u16 skc_dport;
+	__u16 skc_num;
 	unsigned short skc_family;
+	volatile unsigned char skc_state;
+	int skc_bound_dev_if;
 	possible_net_t skc_net;
+	struct in6_addr___kernel skc_v6_daddr;
 	struct in6_addr___kernel skc_v6_rcv_saddr;
+};
+
+struct kernfs_node {
+	__u64 id;
+};
+
+struct cgroup;
+
+struct cgroup_subsys_state {
+	struct cgroup *cgroup;
+	struct cgroup_subsys_state *parent;
+};
+
+struct cgroup {
+	struct cgroup_subsys_state self;
+	struct kernfs_node *kn;
+};
+
+struct sock_cgroup_data {
+	struct cgroup *cgroup;
 };
 
 struct sock {
 	struct sock_common __sk_common;
 	int sk_err;
+	__u32 sk_mark;
+	__u32 sk_max_ack_backlog;
+	unsigned char sk_userlocks : 4;
+	struct sock_cgroup_data sk_cgrp_data;
 };
 
 struct inet_sock {
 	struct sock sk;
 	__u16 inet_sport;
+};
+
+struct nsproxy {
+	struct net *net_ns;
+};
+
+struct task_struct {
+	struct nsproxy *nsproxy;
+};
+
+struct bpf_iter_meta {
+	__u64 seq_num;
+};
+
+/* The context of iter/tcp (net/ipv4/tcp_ipv4.c). */
+struct bpf_iter__tcp {
+	struct bpf_iter_meta *meta;
+	struct sock_common *sk_common;
+	__u32 uid;
 };
 
 #pragma clang attribute pop
@@ -59,6 +110,18 @@ enum {
 	KERNEL_EHOSTUNREACH = 113
 };
 /* include/net/tcp_states.h */
-enum { STATE_ESTABLISHED = 1, STATE_SYN_SENT = 2, STATE_FIN_WAIT2 = 5, STATE_CLOSE = 7, STATE_CLOSING = 11 };
+enum {
+	STATE_ESTABLISHED = 1,
+	STATE_SYN_SENT = 2,
+	STATE_FIN_WAIT2 = 5,
+	STATE_TIME_WAIT = 6,
+	STATE_CLOSE = 7,
+	STATE_LAST_ACK = 9,
+	STATE_LISTEN = 10,
+	STATE_CLOSING = 11,
+	STATE_NEW_SYN_RECV = 12
+};
+/* include/net/sock.h */
+enum { ADDRESS_LOCK = 4, PORT_LOCK = 8 };
 
 #endif

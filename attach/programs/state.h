@@ -72,6 +72,9 @@ struct {
 	__type(value, __u64);
 } reservations SEC(".maps");
 
+/* Read at every state change: a variable takes no look-up. */
+struct attach_walk walk SEC(".data.walk") = {};
+
 static const struct attach_counts no_counts;
 
 static __always_inline struct attach_config *the_config(void)
@@ -95,8 +98,39 @@ static __always_inline struct attach_counts *counts_of(const struct attach_pair 
 		struct attach_config *all = the_config();
 		if (all)
 			__sync_fetch_and_add(&all->lost, 1);
+		return counts;
 	}
+	if (!counts->made_ns)
+		counts->made_ns = bpf_ktime_get_ns();
 	return counts;
+}
+
+static __always_inline __u64 open_of(const struct attach_counts *counts)
+{
+	return counts->open[0] + counts->open[1];
+}
+
+static __always_inline __u64 under_way_of(const struct attach_counts *counts)
+{
+	return counts->under_way[0] + counts->under_way[1];
+}
+
+/* One more, of a socket that belongs to the last walk from now on. */
+static __always_inline void gauge_add(__u64 gauge[2], struct attach_socket *known)
+{
+	known->epoch = walk.epoch;
+	known->side = known->epoch & 1;
+	__sync_fetch_and_add(&gauge[known->side & 1], 1);
+}
+
+/* One less, if a walk that passed the socket over has not taken it away already. */
+static __always_inline void gauge_take(__u64 gauge[2], const struct attach_socket *known,
+				       const struct attach_counts *counts)
+{
+	__u64 *one = &gauge[known->side & 1];
+
+	if ((__s32)(known->epoch - counts->settled) >= 0 && *one)
+		__sync_fetch_and_add(one, -1);
 }
 
 /* Brings the TIME_WAITs up to date, once a second. Buckets are emptied two seconds before they are added to,

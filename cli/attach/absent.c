@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* absent - `headroom attach` and `detach` in a build without them. */
 #include "cli/attach/export.h"
+#include "cli/attach/shown.h"
 #include "cli/shared/verbs.h"
 
 static int say(const char *verb)
@@ -26,4 +27,12 @@ int verb_detach(int argc, char **argv)
 void export_attached(FILE *out)
 {
 	(void)out;
+}
+
+void attached_walk(struct arena *arena, usage_visit *visit, usage_skipped *skipped, void *argument)
+{
+	(void)arena;
+	(void)visit;
+	(void)skipped;
+	(void)argument;
 }

@@ -9,6 +9,7 @@
 #include "cli/attach/surroundings.h"
 #include "cli/shared/verb_options.h"
 #include "cli/shared/verbs.h"
+#include "pool/base/clock.h"
 #include "pool/rules/file.h"
 
 #include <errno.h>
@@ -164,6 +165,8 @@ static int plan_and_attach(struct attach *attach, const char *word)
 	if (!status) {
 		strcpy(plan->config.target, target.path);
 		plan->config.made_s = (__u64)time(NULL);
+		plan->config.made_ns = clock_ns();
+		plan->config.cgroup_id = target.id;
 		status = surroundings_take(plan, &target, attach->own_ports, attach->force);
 	}
 	if (!status)

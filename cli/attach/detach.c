@@ -57,7 +57,7 @@ static int remove_named(const char *word, struct removal *removal)
 	if (!attach_target_find(word, &target, reason))
 		return complain(word, "%s", reason);
 	attach_pin_name(target.id, folder);
-	if (!attach_pin_config(folder, &config))
+	if (!attach_pin_config(folder, &config) && !attach_pin_is_foreign(folder))
 		return complain(target.path,
 				"nothing is attached there; `headroom attach --list` lists what is");
 	remove_one(folder, removal);

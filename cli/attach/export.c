@@ -36,7 +36,7 @@ static int add(const char *folder, void *context)
 	sums->lost = seen.config.lost;
 	for (unsigned i = 0; i < seen.pair_count; i++) {
 		const struct attach_counts *c = &seen.pairs[i].counts;
-		sums->open += c->open;
+		sums->open += seen.pairs[i].open;
 		sums->time_wait += seen.pairs[i].time_wait;
 		sums->opened += c->opened;
 		sums->refused += c->refused;
@@ -71,8 +71,7 @@ static void put(FILE *out, const struct all *all)
 		const char *name, *kind, *help, *reason;
 		size_t at;
 	} metrics[] = {
-		{ "open_connections", "gauge", "Open, of what was opened since the attachment.", NULL,
-		  offsetof(struct sums, open) },
+		{ "open_connections", "gauge", "Open now.", NULL, offsetof(struct sums, open) },
 		{ "time_wait_connections", "gauge", "Closed by this side first, in the last 60 s.", NULL,
 		  offsetof(struct sums, time_wait) },
 		{ "opened_total", "counter", "Connections opened.", NULL, offsetof(struct sums, opened) },

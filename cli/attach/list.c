@@ -81,7 +81,7 @@ static void print_pair(const struct attach_seen_pair *seen)
 	}
 	printf("  %s from %s%s: %" PRIu64 " open, %u time-wait, %" PRIu64 " opened",
 	       text_of_end(&seen->pair, to), text_of(&seen->pair.source, source),
-	       seen->pair.own_ports ? ", own ports" : "", (uint64_t)c->open, seen->time_wait,
+	       seen->pair.own_ports ? ", own ports" : "", (uint64_t)seen->open, seen->time_wait,
 	       (uint64_t)c->opened);
 	for (size_t i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++)
 		if (reasons[i].count)
@@ -94,7 +94,7 @@ static void print_totals(const struct attach_seen *seen)
 	uint64_t open = 0, waits = 0, opened = 0, failures = 0;
 
 	for (unsigned i = 0; i < seen->pair_count; i++) {
-		open += seen->pairs[i].counts.open;
+		open += seen->pairs[i].open;
 		waits += seen->pairs[i].time_wait;
 		opened += seen->pairs[i].counts.opened;
 		failures += failed(&seen->pairs[i].counts);
@@ -129,6 +129,9 @@ static void print_seen(const struct attach_seen *seen)
 		printf("  and %u more; --json has them all\n", seen->pair_count - PAIRS_SHOWN);
 	if (seen->config.lost)
 		printf("  not counted for want of room: %" PRIu64 "\n", (uint64_t)seen->config.lost);
+	if (seen->walk.gone || seen->misses)
+		printf("  state changes not seen: %" PRIu64 " corrected, %" PRIu64 " to be\n",
+		       (uint64_t)seen->walk.gone, (uint64_t)seen->misses);
 }
 
 static void json_pair(struct json *json, const struct attach_seen_pair *seen)
@@ -141,9 +144,16 @@ static void json_pair(struct json *json, const struct attach_seen_pair *seen)
 	json_text(json, "source", text_of(&seen->pair.source, source));
 	json_text(json, "destination", text_of_end(&seen->pair, to));
 	json_bool(json, "own_ports", seen->pair.own_ports);
-	json_number(json, "open", c->open);
+	json_number(json, "open", seen->open);
+	json_number(json, "under_way", seen->under_way);
+	json_number(json, "peak", c->peak);
 	json_number(json, "time_wait", seen->time_wait);
 	json_number(json, "opened", c->opened);
+	json_open(json, "closed", '{');
+	json_number(json, "by_us", c->closed_by_us);
+	json_number(json, "by_peer", c->closed_by_peer);
+	json_number(json, "by_reset", c->closed_by_reset);
+	json_close(json, '}');
 	json_open(json, "failed", '{');
 	json_number(json, "full", c->full);
 	json_number(json, "refused", c->refused);
@@ -166,6 +176,10 @@ static void json_seen(struct json *json, const struct attach_seen *seen)
 	json_number(json, "own_ports_low", seen->config.own_low);
 	json_number(json, "own_ports_high", seen->config.own_high);
 	json_number(json, "lost", seen->config.lost);
+	json_number(json, "walks", seen->walk.epoch);
+	json_number(json, "found_by_walks", seen->walk.found);
+	json_number(json, "gone_by_walks", seen->walk.gone);
+	json_number(json, "misses", seen->misses);
 	json_open(json, "foreign_programs", '[');
 	for (unsigned i = 0; i < seen->foreign_count; i++) {
 		json_open(json, NULL, '{');
@@ -196,7 +210,10 @@ static int show(const char *folder, void *context)
 	int rc = attach_read(folder, &seen);
 
 	if (rc) {
-		list->status = complain(folder, "%s", strerror(-rc));
+		list->status = complain(folder, "%s",
+					rc == -EPROTO ? "attached by another version of headroom: detach it, "
+							"and attach it again"
+						      : strerror(-rc));
 		return 0;
 	}
 	list->count++;

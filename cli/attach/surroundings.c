@@ -130,6 +130,10 @@ static int look_around(struct attach_plan *plan, const char *own_ports, bool for
 	plan->config.low = range.low;
 	plan->config.high = range.high;
 	plan->config.capacity = port_range_capacity(&range);
+	plan->config.range_reserved = range.reserved;
+	plan->config.time_wait_reuse = range.time_wait_reuse;
+	plan->config.reuse_delay_ms = range.reuse_delay_ms;
+	plan->config.waits_bound = range.waits_bound;
 	int status = take_own_ports(plan, own_ports, force);
 	if (!status)
 		warn_of_foreign(plan);

@@ -92,6 +92,9 @@ static struct seen_key seen_key_of(const struct usage *usage, const struct usage
 	struct seen_key key = { .started_ns = usage->header.started_ns,
 				.pid_namespace = usage->header.pid_namespace,
 				.pid = usage->header.pid };
+	/* An attached cgroup has one for each network. */
+	if (usage->attached)
+		key.pid_namespace = usage->header.network_cookie;
 	/* Of one name are many, in one file. */
 	if (usage->merged) {
 		key.pid_namespace = usage->header.network_cookie ? usage->header.network_cookie

@@ -2,6 +2,7 @@
 /* spaces - find the tuple spaces in use now, each with the processes under the shim that share it. */
 #include "cli/live/spaces.h"
 
+#include "cli/attach/shown.h"
 #include "cli/live/spaces_host.h"
 #include "cli/shared/complain.h"
 #include "pool/base/clock.h"
@@ -136,6 +137,7 @@ int spaces_look(struct spaces *spaces, const struct spaces_options *options)
 	usage_identify_network(&looking.own_network, &looking.own_cookie);
 	*spaces = (struct spaces){ .now_ns = clock_ns() };
 	usage_walk(&spaces->arena, options->state_dir, getenv("XDG_RUNTIME_DIR"), visit, skipped, &looking);
+	attached_walk(&spaces->arena, visit, skipped, &looking);
 	if (looking.no_memory)
 		return complain(NULL, "no memory, or more than %d tuple spaces", SPACES_MAX);
 	int status =

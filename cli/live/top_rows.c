@@ -32,6 +32,8 @@ static void name_process(const struct usage *usage, char *out)
 {
 	if (usage->merged)
 		snprintf(out, TOP_PROCESS_MAX, "(%s*%u)", usage->header.name, usage->merged);
+	else if (usage->attached)
+		snprintf(out, TOP_PROCESS_MAX, "cgroup %s", usage->header.name);
 	else
 		snprintf(out, TOP_PROCESS_MAX, usage->running ? "%s[%u]" : "(%s[%u])", usage->header.name,
 			 usage->header.pid);

@@ -80,10 +80,15 @@ static void put_title(const struct report_process *process, FILE *out)
 	const struct usage_header *header = &process->usage.header;
 	char time[32];
 
-	fputs(process->usage.merged ? "<h2>Short-lived processes of " : "<h2>", out);
+	fputs(process->usage.merged     ? "<h2>Short-lived processes of "
+	      : process->usage.attached ? "<h2>Cgroup "
+					: "<h2>",
+	      out);
 	escaped(out, header->name);
 	if (process->usage.merged)
 		fprintf(out, ", %u of them</h2>\n", process->usage.merged);
+	else if (process->usage.attached)
+		fputs(", attached</h2>\n", out);
 	else
 		fprintf(out, " [%u]%s</h2>\n", header->pid, process->usage.running ? "" : ", ended");
 	put_command(header, out);

@@ -62,7 +62,9 @@ static void put_failures(struct json *json, const struct usage_entry *entry)
 	json_open(json, "failures", '{');
 	for (unsigned i = 0; i < USAGE_FAILURES; i++) {
 		const struct usage_failure *failure = &entry->failures[i];
-		const char *name = failure->error ? strerrorname_np(failure->error) : "given_up";
+		const char *name = failure->error < 0 ? "other"
+				   : failure->error   ? strerrorname_np(failure->error)
+						      : "given_up";
 		if (!failure->count)
 			continue;
 		snprintf(number, sizeof(number), "%d", failure->error);
@@ -196,13 +198,14 @@ static void put_header(struct json *json, const struct report_process *process)
 	const struct usage_header *header = &process->usage.header;
 	char time[32];
 
-	if (process->usage.merged)
+	if (process->usage.merged || process->usage.attached)
 		json_null(json, "pid");
 	else
 		json_number(json, "pid", header->pid);
 	json_text(json, "name", header->name);
 	json_number(json, "processes", process->usage.merged ? process->usage.merged : 1);
 	put_command(json, header);
+	json_bool(json, "attached", process->usage.attached);
 	json_number(json, "uid", header->uid);
 	json_bool(json, "running", process->usage.running);
 	json_text(json, "counted_from", report_time(header, header->started_ns, time));

@@ -2,6 +2,7 @@
 /* report - `headroom report`: what processes under the shim have in use, or had. */
 #include "cli/report/report.h"
 
+#include "cli/attach/shown.h"
 #include "cli/report/shares.h"
 #include "cli/shared/netns.h"
 #include "cli/shared/verb_options.h"
@@ -25,7 +26,7 @@ static const char usage_text[] =
 	"\n"
 	"Shows the ports that processes under the shim use, or used before they ended:\n"
 	"one line per process, then per destination and source, with what is left and\n"
-	"how long it lasts.\n"
+	"how long it lasts. For root attached cgroups too (headroom-attach(1)).\n"
 	"\n"
 	"      --name NAME     programs of this name only\n"
 	"      --to DEST       destinations only that match, such as 10.20.0.0/16:443 or\n"
@@ -120,6 +121,8 @@ static bool is_wanted(const struct asked *asked, const struct usage *usage)
 		return false;
 	if ((asked->running && !usage->running) || (asked->name && strcmp(asked->name, usage->header.name)))
 		return false;
+	if (usage->attached)
+		return !asked->pid_count;
 	snprintf(pid, sizeof(pid), "%u", usage->header.pid);
 	for (int i = 0; i < asked->pid_count; i++)
 		if (!strcmp(asked->pids[i], pid))
@@ -416,8 +419,10 @@ int verb_report(int argc, char **argv)
 		out_of_memory();
 	usage_walk(&asked.arena, asked.state_dir, getenv("XDG_RUNTIME_DIR"), visit_share, pass_over,
 		   &asked.report);
+	attached_walk(&asked.arena, visit_share, pass_over, &asked.report);
 	shares_ask_kernel(asked.report.shares);
 	usage_walk(&asked.arena, asked.state_dir, getenv("XDG_RUNTIME_DIR"), visit, skipped, &asked);
+	attached_walk(&asked.arena, visit, skipped, &asked);
 	sweep(&asked);
 	sort_all(&asked);
 	return show(&asked);

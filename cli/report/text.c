@@ -25,6 +25,8 @@ static void print_process(const struct report_process *process, const struct rep
 	terminal_style(out, STYLE_BOLD);
 	if (process->usage.merged)
 		fprintf(out, "short-lived processes of %s", header->name);
+	else if (process->usage.attached)
+		fprintf(out, "cgroup %s", header->name);
 	else
 		fprintf(out, "%s[%u]", header->name, header->pid);
 	terminal_style(out, STYLE_NONE);
@@ -32,7 +34,7 @@ static void print_process(const struct report_process *process, const struct rep
 		fprintf(out, ", %u of them, the last ended %s", process->usage.merged,
 			report_time(header, header->ended_ns, time));
 	else if (process->usage.running)
-		fprintf(out, " for %s",
+		fprintf(out, process->usage.attached ? " attached for %s" : " for %s",
 			terminal_duration((double)(until_ns - header->started_ns) / 1e9, duration,
 					  sizeof(duration)));
 	else if (header->ended_ns)
@@ -82,9 +84,14 @@ static void print_row(const struct report_row *row, const struct widths *w, FILE
 	fprintf(out, "%8s %9s", left, exhausted_in(f, lasts, sizeof(lasts)));
 	if (tight)
 		terminal_style(out, STYLE_NONE);
-	fprintf(out, " %7u %7llu %9llu %10llu\n", entry->peak, (unsigned long long)entry->failed,
-		(unsigned long long)entry->failovers,
-		(unsigned long long)(entry->opened ? entry->connect_ns / entry->opened / 1000 : 0));
+	fprintf(out, " %7u %7llu %9llu", entry->peak, (unsigned long long)entry->failed,
+		(unsigned long long)entry->failovers);
+	/* Of an attached cgroup it is not known how long connect() took. */
+	if (entry->opened && !entry->connect_ns)
+		fprintf(out, " %10s\n", "-");
+	else
+		fprintf(out, " %10llu\n",
+			(unsigned long long)(entry->opened ? entry->connect_ns / entry->opened / 1000 : 0));
 }
 
 static void print_rows(const struct report_process *process, FILE *out)
@@ -98,6 +105,9 @@ static void print_rows(const struct report_process *process, FILE *out)
 		"connect us");
 	for (unsigned i = 0; i < process->row_count; i++)
 		print_row(&process->rows[i], &w, out);
+	if (process->usage.attached && process->usage.header.untracked)
+		fprintf(out, "  not counted for want of room: %llu\n",
+			(unsigned long long)process->usage.header.untracked);
 	if (process->usage.torn)
 		fprintf(out, "  %u of these were being written: a number may be off by one\n",
 			process->usage.torn);

@@ -86,6 +86,7 @@ void status_json(const struct status *status, const struct status_options *optio
 	put_tracked(&json, &status->nat);
 	json_open(&json, "shim", '{');
 	json_number(&json, "processes", status->shim.processes);
+	json_number(&json, "attached_cgroups", status->shim.cgroups);
 	json_number(&json, "in_use", status->shim.in_use);
 	json_number(&json, "in_use_by_all", status->in_use);
 	json_number(&json, "segments_skipped", status->shim.skipped);

@@ -90,8 +90,9 @@ static void find_shim(struct status *status, const struct status_options *option
 	if (!spaces_look(&spaces, &how)) {
 		for (unsigned i = 0; i < spaces.process_count; i++) {
 			const struct usage *usage = &spaces.processes[i].usage;
-			status->shim.processes +=
-				usage->running && usage->header.network_namespace == network;
+			bool here = usage->header.network_namespace == network;
+			status->shim.processes += usage->running && here && !usage->attached;
+			status->shim.cgroups += usage->attached && usage->header.network_cookie == cookie;
 		}
 		for (const struct space *s = spaces.table; s; s = s->hh.next)
 			status->shim.in_use += s->key.network ? 0 : s->shim_in_use;

@@ -104,8 +104,12 @@ static void put_rest(const struct status *status, FILE *out)
 		fprintf(out, "tracked   %llu of %llu connections, %llu insert_failed, %llu dropped\n",
 			(unsigned long long)nat->count, (unsigned long long)nat->most,
 			(unsigned long long)nat->insert_failed, (unsigned long long)nat->dropped);
-	fprintf(out, "shim      %u process%s, %u %% of the ports in use", status->shim.processes,
-		status->shim.processes == 1 ? "" : "es", share > 100 ? 100 : share);
+	fprintf(out, "shim      %u process%s", status->shim.processes,
+		status->shim.processes == 1 ? "" : "es");
+	if (status->shim.cgroups)
+		fprintf(out, " and %u attached cgroup%s", status->shim.cgroups,
+			status->shim.cgroups == 1 ? "" : "s");
+	fprintf(out, ", %u %% of the ports in use", share > 100 ? 100 : share);
 	if (status->shim.skipped)
 		fprintf(out, ", %u segments skipped (headroom report)", status->shim.skipped);
 	fputc('\n', out);

@@ -20,10 +20,10 @@ struct status_options {
 	struct netns_asked netns;
 };
 
-/* Programs under the shim in this network namespace. */
+/* Programs under the shim, and attached cgroups, in this network namespace. */
 struct shim_coverage {
-	unsigned processes, skipped;
-	uint32_t in_use; /* ports, by their segments */
+	unsigned processes, cgroups, skipped;
+	uint32_t in_use; /* ports, by what these count */
 };
 
 struct status {

@@ -21,6 +21,7 @@ struct usage {
 	unsigned entry_count;
 	bool running;
 	unsigned merged; /* so many short-lived processes, added up: see recent.h; 0: it is one process */
+	bool attached; /* a cgroup of `headroom attach`, not a process: its name, path as command, id as pid */
 	unsigned torn;   /* entries that were being written all the time: some of their numbers may be off by
 			    one */
 };

@@ -44,7 +44,8 @@ def fills(start):
             lab.reaches(PORT, {"127.0.0.1": 10, **dict.fromkeys(SOURCES, CAPACITY)}, process)
             lab.equal("one more", process.go(1), (0, 1, errno.EADDRNOTAVAIL))
             counted = {p["source"]: p["open"] for p in attached.listed(folder)["pairs"]}
-            lab.equal("counted", counted, dict.fromkeys(SOURCES, CAPACITY))
+            lab.equal("counted, with what was there before", counted,
+                      {"127.0.0.1": 10, **dict.fromkeys(SOURCES, CAPACITY)})
             detach(folder)
             lab.equal("detached", process.go(CAPACITY), (CAPACITY - 10, 10, errno.EADDRNOTAVAIL))
             lab.equal("exit status", process.wait().status, 0)

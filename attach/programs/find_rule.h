@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only
+/* find_rule - which rule decides for a destination. */
+#ifndef HEADROOM_ATTACH_PROGRAMS_FIND_RULE_H
+#define HEADROOM_ATTACH_PROGRAMS_FIND_RULE_H
+
+#include "attach/programs/state.h"
+
+static __always_inline int is_mapped(const struct attach_address *a)
+{
+	return !a->words_be[0] && !a->words_be[1] && a->words_be[2] == bpf_htonl(0xffff);
+}
+
+/* address_is_one_host() of pool/base/address.h; link-local ones are the kernel's choice too. */
+static __always_inline int is_for_us(const struct attach_address *to)
+{
+	__u32 first = bpf_ntohl(to->words_be[0]), last = bpf_ntohl(to->words_be[3]);
+
+	if (is_mapped(to))
+		return last && last >> 28 < 0xe && last >> 16 != 0xa9fe;
+	if (!to->words_be[0] && !to->words_be[1] && !to->words_be[2] && !to->words_be[3])
+		return 0;
+	return first >> 24 != 0xff && (first & 0xffc00000) != 0xfe800000;
+}
+
+static __always_inline int is_loopback(const struct attach_address *to)
+{
+	if (is_mapped(to))
+		return bpf_ntohl(to->words_be[3]) >> 24 == 127;
+	return !to->words_be[0] && !to->words_be[1] && !to->words_be[2] && to->words_be[3] == bpf_htonl(1);
+}
+
+static __always_inline int prefix_matches(const struct attach_rule *rule, const struct attach_address *to)
+{
+	__u32 left = rule->bits;
+
+	if (rule->any_address)
+		return 1;
+	if (is_mapped(&rule->net) != is_mapped(to))
+		return 0;
+#pragma unroll
+	for (int i = 0; i < 4; i++) {
+		__u32 bits = left > 32 ? 32 : left;
+		__u32 mask = bits ? ~0u << ((32 - bits) & 31) : 0;
+		if (bpf_ntohl(rule->net.words_be[i] ^ to->words_be[i]) & mask)
+			return 0;
+		left -= bits;
+	}
+	return 1;
+}
+
+static __always_inline int process_matches(const struct attach_rule *rule, const char *process)
+{
+	if (!rule->process[0])
+		return 1;
+#pragma unroll
+	for (int i = 0; i < ATTACH_PROCESS_MAX; i++) {
+		if (rule->process[i] != process[i])
+			return 0;
+		if (!process[i])
+			break;
+	}
+	return 1;
+}
+
+/* @own_process: 0 where the program of a socket is not known: rules for one are passed over.
+ * Return: the number of the rule that decides; ATTACH_RULES_MAX if none does. */
+__noinline __u32 find_rule(const struct attach_pair *pair, __u32 count, __u32 own_process)
+{
+	char process[ATTACH_PROCESS_MAX] = {};
+
+	if (!pair)
+		return ATTACH_RULES_MAX;
+	if (count > 1 && own_process)
+		bpf_get_current_comm(process, sizeof(process));
+	for (__u32 n = 0; n < ATTACH_RULES_MAX; n++) {
+		__u32 number = n;
+		struct attach_rule *rule = bpf_map_lookup_elem(&rules, &number);
+		if (!rule || n >= count)
+			break;
+		if (rule->port && rule->port != pair->port)
+			continue;
+		if (prefix_matches(rule, &pair->to) && process_matches(rule, process))
+			return n;
+	}
+	return ATTACH_RULES_MAX;
+}
+
+#endif
