@@ -9,9 +9,11 @@
 #include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
+#include <linux/capability.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 struct walk {
@@ -96,23 +98,37 @@ static void visit_users(const struct walk *walk, const char *parent, const char 
 		closedir(users);
 }
 
+/* Root, and a service that was given CAP_DAC_READ_SEARCH for it. */
+static bool reads_what_is_anyones(void)
+{
+	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = { 0 };
+
+	if (geteuid() == 0)
+		return true;
+	return !kernel_syscall(SYS_capget, (long)&header, (long)data, 0, 0, 0, 0) &&
+	       data[CAP_TO_INDEX(CAP_DAC_READ_SEARCH)].effective & CAP_TO_MASK(CAP_DAC_READ_SEARCH);
+}
+
 void usage_walk(struct arena *arena, const char *state_dir, const char *runtime_dir, usage_visit *visit,
 		usage_skipped *skipped, void *argument)
 {
 	struct walk walk = { .arena = arena, .visit = visit, .skipped = skipped, .argument = argument };
-	bool chosen = state_dir && *state_dir;
+	bool chosen = state_dir && *state_dir, all = reads_what_is_anyones();
 	char path[USAGE_PATH_MAX] = "", last[USAGE_PATH_MAX] = "", runtime[USAGE_PATH_MAX] = "";
 	unsigned uid = geteuid();
 
-	/* Root reads what is anyone's, but takes a directory only from the user whose name is on it. */
+	/* A directory is taken only from the user whose name is on it. */
 	for (unsigned i = 0; i < USAGE_PLACES; i++) {
 		if (!usage_place(i, state_dir, runtime_dir, uid, path))
 			continue;
-		visit_directory(&walk, path, uid == 0 && chosen ? -1 : (long)uid, chosen);
+		visit_directory(&walk, path, all && chosen ? -1 : (long)uid, chosen);
 		memcpy(i == 0 ? runtime : last, path, sizeof(path));
 	}
-	if (chosen || uid)
+	if (chosen || !all)
 		return;
+	if (uid && usage_place(1, NULL, NULL, 0, path))
+		visit_directory(&walk, path, 0, false);
 	visit_users(&walk, "/run/user", "", "/headroom", runtime);
 	visit_users(&walk, "/dev/shm", "headroom-", "", last);
 }

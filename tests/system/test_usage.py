@@ -8,6 +8,7 @@ import json
 import os
 import pathlib
 import re
+import shlex
 import signal
 import struct
 import tempfile
@@ -378,6 +379,26 @@ def bad_places():
     lab.equal("nothing was put where it should not", os.listdir(good / "mine"), [])
 
 
+def observer():
+    """A user of its own with CAP_DAC_READ_SEARCH, as of headroom-exporter.service, reads what root can read."""
+    lab.needs("setpriv")
+    nobody = ["setpriv", "--reuid", "65534", "--clear-groups"]
+    if lab.run([*nobody, "true"]).status or lab.run([*nobody, str(lab.HEADROOM), "--version"]).status:
+        raise lab.Skipped("no other user here, or headroom is not to be run by others")
+    if lab.run(["unshare", "-m", "mount", "-t", "tmpfs", "none", "/run"]).status:
+        raise lab.Skipped("no mount namespace")
+    report = f"{shlex.join(nobody)} %s {lab.HEADROOM} report --json"
+    script = ('mount -t tmpfs -o mode=755 none /run; mount -t tmpfs -o mode=1777 none /dev/shm; "$@"; '
+              f"{report % '--inh-caps -all'}; echo; "
+              f"{report % '--inh-caps +dac_read_search --ambient-caps +dac_read_search'}")
+    client = f"import socket; [socket.create_connection(('127.0.0.1', {PORT})) for _ in range(3)]"
+    with lab.Hold(PORT):
+        done = lab.run(["unshare", "-m", "sh", "-c", script, "sh", lab.PYTHON, "-c", client], shim={},
+                       env={"HEADROOM_STATE_DIR": "", "XDG_RUNTIME_DIR": ""})
+    seen = [len(json.loads(text)["processes"]) for text in done.stdout.split("\n\n")]
+    lab.equal("processes seen, without the capability and with it", seen, [0, 1])
+
+
 def full_place():
     folder = lab.scratch() / "small"
     folder.mkdir()
@@ -533,6 +554,7 @@ lab.main([
     ("siblings: the knee of all together", knee_of_all),
     ("bad files are skipped", bad_files),
     ("bad places", bad_places),
+    ("who may read what is anyone's", observer),
     ("full, read-only", full_place),
     ("limit of file sizes", file_limit),
     ("umask", umask),
