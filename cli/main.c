@@ -13,6 +13,7 @@ static const struct {
 } verbs[] = {
 	{ "status", verb_status, "is all well here? The same without a verb" },
 	{ "run", verb_run, "run a program under the shim, so that it does not run out of ports" },
+	{ "service", verb_service, "the same for a service of systemd" },
 	{ "check", verb_check, "how many more connections can be opened, and what holds the rest" },
 	{ "ports", verb_ports, "the port space of this host: range, reserved, blocked and by whom" },
 	{ "report", verb_report, "the ports that processes under the shim use, per destination and source" },

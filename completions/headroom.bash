@@ -13,6 +13,7 @@ _headroom_options() {
 	export) echo '--listen --textfile --interval --host --top --per-pid --pid --netns --state-dir --help' ;;
 	attach) echo '--sources --spread --strict --own-ports --force --config --list --json --help' ;;
 	detach) echo '--all --help' ;;
+	service) echo '--sources --spread --reuse --strict --rule --runtime --no-restart --watch --force --dry-run --all --json --help' ;;
 	explain) echo '--help' ;;
 	config) echo '--help' ;;
 	*) echo '--help --version' ;;
@@ -22,8 +23,9 @@ _headroom_options() {
 _headroom_words() {
 	case $1 in
 	explain) echo 'headroom capacity blocked knee time-wait reserved source sources close-wait probe udp verdict doubt in-use states rate shim nat' ;;
-	help) echo 'status run check ports report top record export attach detach explain config' ;;
+	help) echo 'status run service check ports report top record export attach detach explain config' ;;
 	config) echo 'check' ;;
+	service) echo 'enable disable list' ;;
 	esac
 }
 
@@ -54,7 +56,7 @@ _headroom() {
 		fi
 	done
 	if ((COMP_CWORD == 1)); then
-		mapfile -t COMPREPLY < <(compgen -W 'status run check ports report top record export attach detach explain config help --help --version' -- "$word")
+		mapfile -t COMPREPLY < <(compgen -W 'status run service check ports report top record export attach detach explain config help --help --version' -- "$word")
 		return
 	fi
 	case $before in
@@ -74,11 +76,14 @@ _headroom() {
 	--sources | --from) mapfile -t COMPREPLY < <(compgen -W 'auto auto,!' -- "$word") ;;
 	--netns) mapfile -t COMPREPLY < <(compgen -W "$(ls /run/netns 2>/dev/null)" -- "$word") ;;
 	--pid) mapfile -t COMPREPLY < <(cd /proc && compgen -G "${word}*" | grep -x '[0-9]*') ;;
-	--config | -c) mapfile -t COMPREPLY < <(compgen -f -- "$word") ;;
+	--config | --rule | -c) mapfile -t COMPREPLY < <(compgen -f -- "$word") ;;
 	*)
 		mapfile -t COMPREPLY < <(compgen -W "$(_headroom_options "$verb") $(_headroom_words "$verb")" -- "$word")
 		if [[ $verb = run && $word != -* ]]; then
 			mapfile -t COMPREPLY < <(compgen -c -- "$word")
+		elif [[ $verb = service && $before = @(enable|disable) ]]; then
+			mapfile -t COMPREPLY < <(compgen -W "$(systemctl list-units --all --type=service --plain --no-legend 2>/dev/null |
+				cut -d ' ' -f 1)" -- "$word")
 		elif [[ $verb = config && $before = check ]]; then
 			mapfile -t COMPREPLY < <(compgen -f -- "$word")
 		fi

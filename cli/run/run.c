@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* run - `headroom run`: set the environment up for the shim and become the program. */
 #include "cli/shared/program.h"
+#include "cli/shared/shim_path.h"
 #include "cli/shared/verb_options.h"
 #include "cli/shared/verbs.h"
 #include "pool/log/log.h"
@@ -199,49 +200,14 @@ static int apply_settings(struct run *run)
 	return STATUS_FINE;
 }
 
-static bool own_folder(char *out, size_t size)
-{
-	ssize_t length = readlink("/proc/self/exe", out, size - 1);
-
-	if (length <= 0)
-		return false;
-	out[length] = '\0';
-	char *slash = strrchr(out, '/');
-	if (slash)
-		*slash = '\0';
-	return slash;
-}
-
-/* Beside this command in a build folder, in ../lib/headroom of an installation that may have been moved, or
- * where it was installed. */
-static int find_shim(char *out)
-{
-	static const char *const places[] = { "libheadroom.so", HEADROOM_SHIM_FROM_BIN "/libheadroom.so" };
-	char folder[PATH_MAX], candidate[PATH_MAX * 2];
-
-	for (size_t i = 0; own_folder(folder, sizeof(folder)) && i < sizeof(places) / sizeof(places[0]);
-	     i++) {
-		snprintf(candidate, sizeof(candidate), "%s/%s", folder, places[i]);
-		if (realpath(candidate, out))
-			return STATUS_FINE;
-	}
-	if (realpath(HEADROOM_SHIM_INSTALLED, out))
-		return STATUS_FINE;
-	return complain(NULL,
-			"libheadroom.so is neither beside this command nor at " HEADROOM_SHIM_INSTALLED);
-}
-
 static int preload(void)
 {
 	char shim[PATH_MAX], value[PATH_MAX * 2];
 	const char *others = getenv("LD_PRELOAD");
-	int status = find_shim(shim);
+	int status = shim_path_find(shim);
 
 	if (status)
 		return status;
-	/* Both end a name in LD_PRELOAD, and $ starts what the loader puts another text for (ld.so(8)). */
-	if (strpbrk(shim, " :$"))
-		return complain(shim, "the loader cannot preload from a path with a space, a colon or a $");
 	int used = snprintf(value, sizeof(value), "%s%s%s", shim, others && *others ? ":" : "",
 			    others ? others : "");
 	if (used < 0 || (size_t)used >= sizeof(value))

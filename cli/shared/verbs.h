@@ -13,6 +13,11 @@
 int verb_run(int argc, char **argv);
 
 /**
+ * verb_service() - put the shim in front of a service of systemd
+ */
+int verb_service(int argc, char **argv);
+
+/**
  * verb_config() - check a rule file and say how it is understood
  */
 int verb_config(int argc, char **argv);

@@ -220,6 +220,14 @@ def own_memory_files(size=None):
         _memory.mkdir()
 
 
+def own_run():
+    """Gives the case an empty /run of its own."""
+    if _libc.unshare(CLONE_NEWNS):
+        raise Skipped("no right to mount")
+    _call("mount", b"none", b"/", None, MS_REC | MS_PRIVATE, None)
+    _call("mount", b"none", b"/run", b"tmpfs", 0, b"mode=755")
+
+
 def client(name):
     """The path of one of our own C programs: from the build folder, else compiled on the spot."""
     built = BUILD / "tests/system" / name
