@@ -15,7 +15,6 @@
 #include "pool/connect/attempt.h"
 
 #include "pool/base/clock.h"
-#include "pool/base/freed.h"
 #include "pool/base/hot.h"
 #include "pool/connect/attempting.h"
 #include "pool/connect/candidates.h"
@@ -25,6 +24,7 @@
 #include "pool/connect/pace.h"
 #include "pool/connect/settle.h"
 #include "pool/connect/spread.h"
+#include "pool/ledger/freed.h"
 #include "pool/socket/binding.h"
 #include "pool/socket/deferral.h"
 #include "pool/socket/facts.h"

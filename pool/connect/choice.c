@@ -3,7 +3,6 @@
 #include "pool/connect/choice.h"
 
 #include "pool/base/clock.h"
-#include "pool/base/freed.h"
 #include "pool/base/hot.h"
 #include "pool/connect/candidates.h"
 #include "pool/connect/events.h"
@@ -12,9 +11,9 @@
 #include "pool/connect/slowness.h"
 #include "pool/connect/spread.h"
 #include "pool/connect/trust.h"
+#include "pool/ledger/freed.h"
 #include "pool/routes/traffic_classes.h"
 #include "pool/socket/shown_port.h"
-
 
 /* The socket as others see it while an attempt is under way. */
 static void mark_under_way(struct attempt *a)

@@ -3,9 +3,9 @@
 #include "pool/connect/pace.h"
 
 #include "pool/base/clock.h"
-#include "pool/base/freed.h"
 #include "pool/base/hot.h"
 #include "pool/base/kernel.h"
+#include "pool/ledger/freed.h"
 
 #include <fcntl.h>
 

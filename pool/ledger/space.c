@@ -3,7 +3,7 @@
  */
 #include "pool/ledger/space.h"
 
-#include "pool/base/freed.h"
+#include "pool/ledger/freed.h"
 
 COLD void space_age(struct tuple_space *space, uint64_t now_ns)
 {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* test_pace - a refusal without the kernel costs the thread what the kernel's would have. */
-#include "pool/base/freed.h"
 #include "pool/connect/pace.h"
+#include "pool/ledger/freed.h"
 #include "tests/unit/check.h"
 #include "tests/unit/program.h"
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* freed - a full tuple space of this process has got a free port: who waits for one is woken. */
-#ifndef HEADROOM_POOL_BASE_FREED_H
-#define HEADROOM_POOL_BASE_FREED_H
+#ifndef HEADROOM_POOL_LEDGER_FREED_H
+#define HEADROOM_POOL_LEDGER_FREED_H
 
 #include <stdint.h>
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* freed - a full tuple space of this process has got a free port: who waits for one is woken. */
-#include "pool/base/freed.h"
+#include "pool/ledger/freed.h"
 
 #include "pool/base/hot.h"
 #include "pool/base/kernel.h"
