@@ -7,13 +7,14 @@ _headroom_options() {
 	status) echo '--threshold --watch --nagios --json --all-netns --pid --netns --state-dir --help' ;;
 	check) echo '--all --leaks --from --probe --sample --threshold --pid --netns --json --help' ;;
 	ports) echo '--probe --pid --netns --json --help' ;;
-	report) echo '--name --to --running --sort --since --until --history --state-dir --pid --netns --json --html --help' ;;
-	record) echo '--interval --once --history --size --threshold --pid --netns --help' ;;
-	top) echo '--once --delay --sort --filter --host --at --history --pid --netns --state-dir --help' ;;
+	report) echo '--name --to --running --sort --state-dir --pid --netns --json --html --help' ;;
+	top) echo '--once --delay --sort --filter --host --pid --netns --state-dir --help' ;;
 	export) echo '--listen --textfile --interval --host --top --per-pid --pid --netns --state-dir --help' ;;
 	attach) echo '--sources --spread --strict --own-ports --force --config --list --json --help' ;;
 	detach) echo '--all --help' ;;
 	service) echo '--sources --spread --reuse --strict --rule --runtime --no-restart --watch --force --dry-run --all --json --help' ;;
+	disable) echo '--now --help' ;;
+	enable) echo '--help' ;;
 	explain) echo '--help' ;;
 	config) echo '--help' ;;
 	*) echo '--help --version' ;;
@@ -23,7 +24,7 @@ _headroom_options() {
 _headroom_words() {
 	case $1 in
 	explain) echo 'headroom capacity blocked knee time-wait reserved source sources close-wait probe udp verdict doubt in-use states rate shim nat' ;;
-	help) echo 'status run service check ports report top record export attach detach explain config' ;;
+	help) echo 'status run service check ports report top record export attach detach disable enable explain config' ;;
 	config) echo 'check' ;;
 	service) echo 'enable disable list' ;;
 	esac
@@ -56,7 +57,7 @@ _headroom() {
 		fi
 	done
 	if ((COMP_CWORD == 1)); then
-		mapfile -t COMPREPLY < <(compgen -W 'status run service check ports report top record export attach detach explain config help --help --version' -- "$word")
+		mapfile -t COMPREPLY < <(compgen -W 'status run service check ports report top record export attach detach disable enable explain config help --help --version' -- "$word")
 		return
 	fi
 	case $before in
@@ -68,7 +69,7 @@ _headroom() {
 		mapfile -t COMPREPLY < <(compgen -W "$keys" -- "$word")
 		;;
 	--listen) mapfile -t COMPREPLY < <(compgen -W '127.0.0.1:9816' -- "$word") ;;
-	--html | --textfile | --history) mapfile -t COMPREPLY < <(compgen -f -- "$word") ;;
+	--html | --textfile) mapfile -t COMPREPLY < <(compgen -f -- "$word") ;;
 	--state-dir) mapfile -t COMPREPLY < <(compgen -d -- "$word") ;;
 	--log) mapfile -t COMPREPLY < <(compgen -W 'stderr syslog off file:' -- "$word") ;;
 	--log-level) mapfile -t COMPREPLY < <(compgen -W 'error warn info' -- "$word") ;;

@@ -2,6 +2,8 @@
 /* start - the shim's beginning in a process, its forks, its end. */
 #include "preload/start.h"
 
+#include "pool/base/resting.h"
+#include "pool/base/clock.h"
 #include "pool/base/restraint.h"
 #include "pool/ledger/own_segment.h"
 #include "pool/rules/file.h"
@@ -44,7 +46,9 @@ COLD static void before_fork(void)
 		deferred_fds_make_real();
 		atomic_fetch_add(&shim.sockets.forks, 1);
 		parking_stand_back();
-		heritage_before_fork(&shim.ledger);
+		/* Once for the children, too, each of which may make one connection and end. */
+		if (!resting_look(clock_coarse_ns()))
+			heritage_before_fork(&shim.ledger);
 	}
 	errno = saved;
 }
@@ -103,13 +107,15 @@ __attribute__((constructor(101))) static void start(void)
 	struct complaint complaint = { 0 };
 	int saved = errno;
 
+	resting_start(clock_ns());
 	real_resolve();
 	if ((disable && *disable && strcmp(disable, "0")) || another_is_first())
 		return;
 	shim_start(&shim, program_invocation_short_name);
 	log_start(&shim.log, &shim.settings, shim.process);
 	if (trusted && !read_settings(&complaint)) {
-		complain(&complaint);
+		if (!resting())
+			complain(&complaint);
 		errno = saved;
 		return;
 	}
@@ -130,7 +136,7 @@ void start_of_end(void)
 		return;
 	/* Whatever closes from here on closes for real. */
 	parking_off(NULL, RETIRED_EXIT);
-	if (shim.settings.summary && !atomic_exchange(&done, true))
+	if (shim.settings.summary && !resting() && !atomic_exchange(&done, true))
 		summary_print(&shim);
 	if (shim.writer.state != USAGE_WITHOUT) {
 		last_words();

@@ -4,6 +4,7 @@
 #include "cli/shared/shim_path.h"
 #include "cli/shared/verb_options.h"
 #include "cli/shared/verbs.h"
+#include "pool/base/resting.h"
 #include "pool/log/log.h"
 #include "pool/rules/file.h"
 
@@ -313,6 +314,8 @@ int verb_run(int argc, char **argv)
 	if (*program.why && !program.doubtful)
 		return complain(program.path, "%s", program.why);
 	complain_of_sources(&run.settings);
+	if (resting_file_counts(false))
+		complain(RESTING_FILE, "disables the shim: it does nothing until `headroom enable`");
 	if (program.doubtful)
 		complain(program.path, "%s", program.why);
 	if ((status = preload()))

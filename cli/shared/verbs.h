@@ -48,11 +48,6 @@ int verb_report(int argc, char **argv);
 int verb_top(int argc, char **argv);
 
 /**
- * verb_record() - keep what is in use, look by look
- */
-int verb_record(int argc, char **argv);
-
-/**
  * verb_export() - metrics for Prometheus
  */
 int verb_export(int argc, char **argv);
@@ -71,5 +66,11 @@ int verb_attach(int argc, char **argv);
  * verb_detach() - end that
  */
 int verb_detach(int argc, char **argv);
+
+/**
+ * verb_disable(), verb_enable() - take the shim out of every program, and put it back
+ */
+int verb_disable(int argc, char **argv);
+int verb_enable(int argc, char **argv);
 
 #endif

@@ -89,6 +89,7 @@ void status_json(const struct status *status, const struct status_options *optio
 	json_number(&json, "attached_cgroups", status->shim.cgroups);
 	json_number(&json, "in_use", status->shim.in_use);
 	json_number(&json, "in_use_by_all", status->in_use);
+	json_bool(&json, "disabled", status->shim.disabled);
 	json_number(&json, "segments_skipped", status->shim.skipped);
 	json_close(&json, '}');
 	json_close(&json, '}');

@@ -4,6 +4,7 @@
 #include "cli/shared/complain.h"
 #include "cli/shared/view_complaints.h"
 #include "cli/status/status.h"
+#include "pool/base/resting.h"
 #include "pool/segment/identity.h"
 
 #include <stdarg.h>
@@ -87,6 +88,7 @@ static void find_shim(struct status *status, const struct status_options *option
 
 	usage_identify_network(&network, &cookie);
 	status->network = network;
+	status->shim.disabled = resting_file_counts(false);
 	if (!spaces_look(&spaces, &how)) {
 		for (unsigned i = 0; i < spaces.process_count; i++) {
 			const struct usage *usage = &spaces.processes[i].usage;

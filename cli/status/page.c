@@ -4,6 +4,7 @@
 #include "cli/shared/terminal.h"
 #include "cli/shared/view_complaints.h"
 #include "cli/status/status.h"
+#include "pool/base/resting.h"
 
 #include <string.h>
 
@@ -110,6 +111,8 @@ static void put_rest(const struct status *status, FILE *out)
 		fprintf(out, " and %u attached cgroup%s", status->shim.cgroups,
 			status->shim.cgroups == 1 ? "" : "s");
 	fprintf(out, ", %u %% of the ports in use", share > 100 ? 100 : share);
+	if (status->shim.disabled)
+		fprintf(out, ", disabled by " RESTING_FILE " (headroom enable)");
 	if (status->shim.skipped)
 		fprintf(out, ", %u segments skipped (headroom report)", status->shim.skipped);
 	fputc('\n', out);

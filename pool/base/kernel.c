@@ -128,6 +128,21 @@ static long real_fstat(int fd, struct stat *out)
 	return kernel_syscall(SYS_fstat, fd, ARG(out), 0, 0, 0, 0);
 }
 
+/* As the loader does it for /etc/ld.so.preload (elf/rtld.c). */
+static long real_access(const char *path)
+{
+#if defined(SYS_access)
+	return kernel_syscall(SYS_access, ARG(path), F_OK, 0, 0, 0, 0);
+#else
+	return kernel_syscall(SYS_faccessat, AT_FDCWD, ARG(path), F_OK, 0, 0, 0);
+#endif
+}
+
+static long real_lstat(const char *path, struct stat *out)
+{
+	return kernel_syscall(SYS_newfstatat, AT_FDCWD, ARG(path), ARG(out), AT_SYMLINK_NOFOLLOW, 0, 0);
+}
+
 static long real_fcntl(int fd, int command, long argument)
 {
 	return kernel_syscall(SYS_fcntl, fd, command, argument, 0, 0, 0);
@@ -165,15 +180,15 @@ static long real_futex_wake(void *word)
 	return kernel_syscall(SYS_futex, ARG(word), FUTEX_WAKE | FUTEX_PRIVATE_FLAG, INT_MAX, 0, 0, 0);
 }
 
-#define REAL_CALLS                                                                                      \
-	{                                                                                               \
-		.socket = real_socket, .close = real_close, .bind = real_bind, .connect = real_connect, \
-		.listen = real_listen, .setsockopt = real_setsockopt, .getsockopt = real_getsockopt,    \
-		.getsockname = real_getsockname, .ioctl = real_ioctl, .sendto = real_sendto,            \
-		.recv = real_recv, .openat = real_openat, .read = real_read, .pread = real_pread,       \
-		.write = real_write, .fstat = real_fstat, .fcntl = real_fcntl, .dup3 = real_dup3,       \
-		.epoll_ctl = real_epoll_ctl, .ppoll = real_ppoll, .getpid = real_getpid,                \
-		.futex_wait = real_futex_wait, .futex_wake = real_futex_wake,                           \
+#define REAL_CALLS                                                                                        \
+	{                                                                                                 \
+		.socket = real_socket, .close = real_close, .bind = real_bind, .connect = real_connect,   \
+		.listen = real_listen, .setsockopt = real_setsockopt, .getsockopt = real_getsockopt,      \
+		.getsockname = real_getsockname, .ioctl = real_ioctl, .sendto = real_sendto,              \
+		.recv = real_recv, .openat = real_openat, .read = real_read, .pread = real_pread,         \
+		.write = real_write, .fstat = real_fstat, .access = real_access, .lstat = real_lstat,     \
+		.fcntl = real_fcntl, .dup3 = real_dup3, .epoll_ctl = real_epoll_ctl, .ppoll = real_ppoll, \
+		.getpid = real_getpid, .futex_wait = real_futex_wait, .futex_wake = real_futex_wake,      \
 	}
 
 struct kernel_calls kernel = REAL_CALLS;
@@ -200,6 +215,8 @@ REFUSED(read, U int fd, U void *data, U size_t size)
 REFUSED(pread, U int fd, U void *data, U size_t size, U uint64_t offset)
 REFUSED(write, U int fd, U const void *data, U size_t size)
 REFUSED(fstat, U int fd, U struct stat *out)
+REFUSED(access, U const char *path)
+REFUSED(lstat, U const char *path, U struct stat *out)
 REFUSED(fcntl, U int fd, U int command, U long argument)
 REFUSED(dup3, U int fd, U int target, U int flags)
 REFUSED(epoll_ctl, U int epoll, U int operation, U int fd, U void *event)
@@ -227,6 +244,8 @@ const struct kernel_calls kernel_refusing = {
 	.pread = refused_pread,
 	.write = refused_write,
 	.fstat = refused_fstat,
+	.access = refused_access,
+	.lstat = refused_lstat,
 	.fcntl = refused_fcntl,
 	.dup3 = refused_dup3,
 	.epoll_ctl = refused_epoll_ctl,

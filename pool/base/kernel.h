@@ -48,6 +48,8 @@ struct kernel_calls {
 	long (*pread)(int fd, void *data, size_t size, uint64_t offset); /* ESPIPE of a socket: never waits */
 	long (*write)(int fd, const void *data, size_t size);
 	long (*fstat)(int fd, struct stat *out);
+	long (*access)(const char *path); /* F_OK */
+	long (*lstat)(const char *path, struct stat *out);
 	long (*fcntl)(int fd, int command, long argument);
 	long (*dup3)(int fd, int target, int flags);
 	long (*epoll_ctl)(int epoll, int operation, int fd, void *event);

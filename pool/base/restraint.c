@@ -173,6 +173,13 @@ COLD static bool netlink_is_let_pass(void)
 	return atomic_load(&netlink) == TRIAL_PASSED;
 }
 
+COLD bool restraint_may_look(void)
+{
+	if (!atomic_load(&guest))
+		return true;
+	return !restraint_shut_in() && !filter_has_come();
+}
+
 bool restraint_filtered(void)
 {
 	if (!atomic_load(&guest))

@@ -76,6 +76,12 @@ void restraint_in_child(void);
 bool restraint_filtered(void);
 
 /**
+ * restraint_may_look() - may a call be made that the loader made at the program's start, and that opens
+ * nothing?
+ */
+bool restraint_may_look(void);
+
+/**
  * restraint_begin() - the program is about to put itself under a filter: make no call from now on
  */
 void restraint_begin(void);

@@ -67,6 +67,11 @@ static const struct call calls[] = {
 	{ SYS_pwrite64, -1, 0, 0, 0 },
 	{ SYS_fstat, -1, 0, 0, 0 },
 	{ SYS_newfstatat, -1, 0, 0, 0 },
+#if defined(SYS_access)
+	{ SYS_access, 0, 0, 0, 0 },
+#else
+	{ SYS_faccessat, -1, 0, 0, 0 },
+#endif
 	{ SYS_fstatfs, -1, 0, 0, 0 },
 	{ SYS_lseek, -1, 0, 0, 0 },
 	{ SYS_getdents64, -1, 0, 0, 0 },

@@ -16,6 +16,7 @@
 
 #include "pool/base/clock.h"
 #include "pool/base/hot.h"
+#include "pool/base/resting.h"
 #include "pool/connect/attempting.h"
 #include "pool/connect/candidates.h"
 #include "pool/connect/choice.h"
@@ -266,11 +267,10 @@ HOT static long go_round(struct attempt *a)
 	}
 }
 
-/* The destination's rule says so. But a bind(ip, 0) was deferred before it was known where to; connect() has
- * given the socket its port now. */
+/* The destination's rule says so, or the shim is disabled. But a bind(ip, 0) was deferred before that was
+ * known; connect() has given the socket its port now. The lock is held; it is let go. */
 COLD static long leave_alone(struct attempt *a)
 {
-	attempt_hold(a);
 	a->flags = a->tracked->flags;
 	lock_leave(a->connecting->lock);
 	long rc = a->call(a->argument);
@@ -288,6 +288,21 @@ COLD static long leave_alone(struct attempt *a)
 	return rc;
 }
 
+/* The lock is held; it is let go meanwhile, and another thread may connect or close the socket then. Return:
+ * true with the lock held, unless @lost. */
+COLD static bool is_left_alone(struct attempt *a, bool *lost)
+{
+	*lost = false;
+	if (a->rule->leave_alone)
+		return true;
+	a->flags = a->tracked->flags;
+	lock_leave(a->connecting->lock);
+	bool rests = resting_look(a->began_ns);
+	*lost = !attempt_enter(a);
+	return *lost || rests || !a->tracked->fds || a->tracked->state != SOCKET_FRESH ||
+	       a->tracked->flags & IN_CALL;
+}
+
 HOT long attempt_run(struct connecting *connecting, struct tracked *tracked, int fd,
 		     const struct endpoint *to, const struct rule *rule, real_call *call, void *argument)
 {
@@ -301,8 +316,13 @@ HOT long attempt_run(struct connecting *connecting, struct tracked *tracked, int
 	a.call = call;
 	a.argument = argument;
 	a.rule = rule;
-	if (unlikely(rule->leave_alone))
-		return leave_alone(&a);
+	attempt_hold(&a);
+	a.began_ns = clock_ns();
+	if (unlikely(rule->leave_alone) || resting_may_be(a.began_ns)) {
+		bool lost;
+		if (is_left_alone(&a, &lost))
+			return lost ? call(argument) : leave_alone(&a);
+	}
 	events.count = 0;
 	a.events = &events;
 	a.destination = NULL;

@@ -83,8 +83,6 @@ HOT bool choice_begin(struct attempt *a)
 {
 	struct connecting *connecting = a->connecting;
 
-	attempt_hold(a);
-	a->began_ns = clock_ns();
 	if (unlikely(a->tracked->flags & PORT_SHOWN))
 		a->shown.stage = shown_port_may(connecting->sockets, a->tracked) ? SHOWN_MAY : SHOWN_KEPT;
 	mark_under_way(a);

@@ -2,6 +2,7 @@
 /* own_segment - the usage segment's beginning and end in a process, and in its forks. */
 #include "pool/ledger/own_segment.h"
 
+#include "pool/base/resting.h"
 #include "pool/base/clock.h"
 #include "pool/base/hot.h"
 #include "pool/base/kernel.h"
@@ -102,7 +103,7 @@ static void start_here(void *argument)
 
 COLD void usage_freeze(struct ledger *ledger)
 {
-	if (ledger->writer->state <= USAGE_WAITING)
+	if (ledger->writer->state <= USAGE_WAITING && !resting())
 		own_stack_run(start_here, ledger);
 	if (!lock_enter(ledger->lock))
 		return;

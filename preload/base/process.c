@@ -2,8 +2,10 @@
 /* process - whose memory is this? The shim of this process, and its children in the same memory. */
 #include "preload/base/process.h"
 
+#include "pool/base/clock.h"
 #include "pool/base/hot.h"
 #include "pool/base/kernel.h"
+#include "pool/base/resting.h"
 #include "pool/base/restraint.h"
 
 #include <sys/mman.h>
@@ -64,7 +66,7 @@ void process_start(void (*in_child)(void))
 
 COLD bool process_wakes(void)
 {
-	if (!atomic_load(&asleep))
+	if (!atomic_load(&asleep) || resting_look(clock_coarse_ns()))
 		return false;
 	bool forked = !atomic_load(process_fork_mark);
 	if (!forked && kernel.getpid() != own_pid)

@@ -21,7 +21,8 @@ extern atomic_int *process_fork_mark;
 extern __thread bool process_vforked __attribute__((tls_model("initial-exec"), visibility("hidden")));
 
 /**
- * process_wakes() - a hook wants the shim for the first time: may it be used? Makes process_active true
+ * process_wakes() - a hook wants the shim for the first time: may it be used? Makes process_active true; not
+ * while it is disabled (resting.h)
  *
  * Most programs that are started make no connection: what takes time (restraint_look()) waits until here.
  */

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* bind - bind(), and what looks at the port it gave: getsockname(), listen(). */
+#include "pool/base/resting.h"
+#include "pool/base/clock.h"
 #include "pool/base/hot.h"
 #include "pool/base/kernel.h"
 #include "pool/reuse/reuse.h"
@@ -58,7 +60,7 @@ COLD static void forget_option(const struct held *held, int fd)
 
 static long bind_tracked(const struct held *held, struct bind_call *call, const struct endpoint *local)
 {
-	if (deferral_applies(held->tracked, local))
+	if (deferral_applies(held->tracked, local) && !resting_look(clock_coarse_ns()))
 		return deferral_bind(&shim.sockets, held, call->fd, local, call_bind, call);
 	/* A second bind() of a deferred socket is to fail as it does without us. */
 	deferral_make_real(&shim.sockets, held, call->fd);

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /* connect - socket(), connect(), and what connects without it: sendto(), sendmsg() with MSG_FASTOPEN. */
+#include "pool/base/clock.h"
 #include "pool/base/hot.h"
+#include "pool/base/resting.h"
 #include "pool/connect/attempt.h"
 #include "pool/connect/ending.h"
 #include "pool/connect/pending.h"
@@ -33,6 +35,8 @@ HOT static void socket_made(int fd, int family, int protocol, bool tcp)
 {
 	struct tracked facts = { .family = (uint8_t)family };
 
+	if (unlikely(resting()))
+		tcp = false;
 	if (unlikely(network_left()) && tcp)
 		tcp = network_is_home(fd);
 	if (unlikely((!tcp && !fdtable_look(fd)) || !process_is_ours() || !shim_enter(&shim)))
@@ -96,6 +100,12 @@ HOT static struct tracked *enter_for_connect(int fd)
 	return tracked;
 }
 
+/* Nothing is begun: but a socket that we have to do with already goes the way of all. */
+COLD static bool left_alone(int fd)
+{
+	return resting_look(clock_coarse_ns()) && !fdtable_look(fd);
+}
+
 /* connect() to AF_UNSPEC takes a connection apart (connect(2)). */
 COLD static long disconnect(int fd, real_call *call, void *argument)
 {
@@ -139,7 +149,8 @@ HOT static long connect_to(int fd, const struct endpoint *to, real_call *call, v
 	const struct rule *rule = settings_rule_for(&shim.settings, to, shim.process);
 	long rc;
 
-	if (unlikely(shim.settings.reuses) && call == call_connect && reuse_instead(fd, to, rule, &rc))
+	if (unlikely(shim.settings.reuses) && !resting() && call == call_connect &&
+	    reuse_instead(fd, to, rule, &rc))
 		return rc;
 	struct tracked *tracked = enter_for_connect(fd);
 	if (unlikely(!tracked))
@@ -147,7 +158,7 @@ HOT static long connect_to(int fd, const struct endpoint *to, real_call *call, v
 	if (unlikely(call != call_connect))
 		tracked->flags |= LOOK_CLOSELY;
 	if (likely(tracked->state == SOCKET_FRESH && !(tracked->flags & IN_CALL))) {
-		if (unlikely(shim.settings.reuses))
+		if (unlikely(shim.settings.reuses) && !resting())
 			reuse_begin(&shim.reusing, tracked, to, rule);
 		return attempt_run(&shim.connecting, tracked, fd, to, rule, call, argument);
 	}
@@ -174,7 +185,7 @@ HOT static long outgoing(int fd, const struct sockaddr *address, socklen_t lengt
 	long rc;
 	int saved = errno;
 
-	bool known = readable(fd, address, length);
+	bool known = !(unlikely(resting()) && left_alone(fd)) && readable(fd, address, length);
 	if (likely(known && endpoint_from_sockaddr(address, length, &to)))
 		rc = connect_to(fd, &to, call, argument);
 	else if (known && length >= sizeof(sa_family_t) && address->sa_family == AF_UNSPEC)

@@ -5,6 +5,7 @@
 #include "pool/base/clock.h"
 #include "pool/base/hot.h"
 #include "pool/base/kernel.h"
+#include "pool/base/resting.h"
 #include "pool/reuse/conduct.h"
 #include "preload/base/hooks.h"
 #include "preload/base/process.h"
@@ -72,6 +73,8 @@ static uint64_t look(uint64_t *parked_ns)
 	if (shim.reusing.parked_newest) {
 		*parked_ns = now_ns;
 		until_ns = shim.reusing.parked_look_ns;
+		if (until_ns > resting_next_ns())
+			until_ns = resting_next_ns();
 	}
 	if (atomic_load(&keeper.stop) ||
 	    (!shim.reusing.parked_newest && now_ns - *parked_ns > LINGER_MS * CONDUCT_MS_NS)) {

@@ -5,6 +5,7 @@
 #include "pool/base/clock.h"
 #include "pool/base/hot.h"
 #include "pool/base/kernel.h"
+#include "pool/base/resting.h"
 #include "pool/reuse/parked.h"
 #include "pool/reuse/swap.h"
 #include "pool/socket/facts.h"
@@ -113,12 +114,14 @@ static int keep(int fd, const struct held *held, uint32_t *rtt_us)
 static bool tend(uint64_t now_ns)
 {
 	struct retired retired = { 0 };
+	bool rests = resting();
 
-	bool more = parked_expire(&shim.reusing, now_ns, &retired);
+	bool more = rests ? parked_give_up(&shim.reusing, RETIRED_ROOM, now_ns, &retired)
+			  : parked_expire(&shim.reusing, now_ns, &retired);
 	leave_table(&retired);
 	shim_leave(&shim);
 	parked_close(&retired);
-	return more;
+	return more || (!rests && resting_look(now_ns));
 }
 
 APART bool parking_park(int fd, const struct held *held)
@@ -128,11 +131,12 @@ APART bool parking_park(int fd, const struct held *held)
 	uint32_t rtt_us = 0;
 	int own = -1;
 
+	resting_look(now_ns);
 	if (!shim_enter_held(&shim, held))
 		return false;
 	struct reuse *reuse = held->tracked->reuse;
 	reuse_closes(&shim.reusing, held->tracked, now_ns);
-	if (parked_may_enter(&shim.reusing, held->tracked, now_ns)) {
+	if (!resting() && parked_may_enter(&shim.reusing, held->tracked, now_ns)) {
 		own = keep(fd, held, &rtt_us);
 		if (own >= 0)
 			parked_enter(&shim.reusing, reuse, own, rtt_us, now_ns, &retired);
@@ -484,7 +488,11 @@ APART void parking_tidy(void)
 	struct retired retired = { 0 };
 	uint64_t now_ns = clock_coarse_ns();
 
-	if (!shim.reusing.parked_newest || now_ns < shim.reusing.parked_look_ns)
+	if (!shim.reusing.parked_newest)
+		return;
+	if (resting_look(now_ns))
+		parking_give_up(RETIRED_ROOM);
+	if (now_ns < shim.reusing.parked_look_ns)
 		return;
 	for (bool more = true; more && shim_enter(&shim);) {
 		more = parked_expire(&shim.reusing, now_ns, &retired);

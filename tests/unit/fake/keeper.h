@@ -7,7 +7,8 @@
 #include <stdint.h>
 
 extern struct fake_keeper {
-	uint64_t until_ns; /* what it was to see to last */
+	uint64_t until_ns;
+	bool (*tend)(uint64_t now_ns); /* what it was to see to last */
 	unsigned asked, stopped;
 	bool refuses; /* no thread can be had */
 } fake_keeper;

@@ -2,6 +2,7 @@
 /* kernel - a scriptable stand-in for the kernel behind the table of pool/base/kernel.h, and for the clock. */
 #include "tests/unit/fake/calls.h"
 
+#include "pool/base/resting.h"
 #include "tests/unit/check.h"
 
 #include <errno.h>
@@ -147,6 +148,30 @@ static long fake_fstat(int fd, struct stat *out)
 	return 0;
 }
 
+static const struct fake_file *find(const char *path)
+{
+	for (unsigned i = 0; i < fake.file_count; i++)
+		if (!strcmp(fake.files[i].path, path))
+			return &fake.files[i];
+	return NULL;
+}
+
+static long fake_access(const char *path)
+{
+	long rc = fake_enter(CALL_ACCESS, 0);
+	return rc ? rc : find(path) ? 0 : -ENOENT;
+}
+
+static long fake_lstat(const char *path, struct stat *out)
+{
+	long rc = fake_enter(CALL_LSTAT, 0);
+	const struct fake_file *file = find(path);
+	if (rc || !file)
+		return rc ? rc : -ENOENT;
+	*out = (struct stat){ .st_mode = file->mode, .st_uid = file->owner };
+	return 0;
+}
+
 static long fake_ppoll(struct pollfd *fds, unsigned count, const struct timespec *timeout)
 {
 	long rc = fake_enter(CALL_PPOLL, 0);
@@ -266,6 +291,7 @@ void fake_start(void)
 	fake.now_ns = 1000 * 1000000000ull;
 	fake.realtime_s = 1700000000;
 	fake_range(40000, 40099, "", 0);
+	resting_stop();
 	kernel = (struct kernel_calls){
 		.socket = fake_socket,
 		.close = fake_close,
@@ -283,6 +309,8 @@ void fake_start(void)
 		.pread = fake_pread,
 		.write = fake_write,
 		.fstat = fake_fstat,
+		.access = fake_access,
+		.lstat = fake_lstat,
 		.fcntl = fake_fcntl,
 		.dup3 = fake_dup3,
 		.epoll_ctl = fake_epoll_ctl,

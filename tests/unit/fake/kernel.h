@@ -26,6 +26,8 @@ enum fake_call {
 	CALL_READ,
 	CALL_WRITE,
 	CALL_FSTAT,
+	CALL_ACCESS,
+	CALL_LSTAT,
 	CALL_FCNTL,
 	CALL_DUP3,
 	CALL_EPOLL_CTL,
@@ -56,6 +58,7 @@ struct fake_file {
 	const char *path, *text;
 	size_t size;
 	mode_t mode; /* as in struct stat */
+	uid_t owner;
 };
 
 /* An option of a socket that nothing here acts on. */
