@@ -18,6 +18,7 @@ static const struct {
 	{ "ports", verb_ports, "the port space of this host: range, reserved, blocked and by whom" },
 	{ "report", verb_report, "the ports that processes under the shim use, per destination and source" },
 	{ "top", verb_top, "the same, live" },
+	{ "record", verb_record, "keep a history, to see later when it began and who grew" },
 	{ "export", verb_export, "metrics for Prometheus" },
 	{ "explain", verb_explain, "what a word in their output means" },
 	{ "attach", verb_attach, "spread what runs in a cgroup already, Go and static programs too" },

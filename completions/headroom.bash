@@ -7,8 +7,9 @@ _headroom_options() {
 	status) echo '--threshold --watch --nagios --json --all-netns --pid --netns --state-dir --help' ;;
 	check) echo '--all --leaks --from --probe --sample --threshold --pid --netns --json --help' ;;
 	ports) echo '--probe --pid --netns --json --help' ;;
-	report) echo '--name --to --running --sort --state-dir --pid --netns --json --html --help' ;;
-	top) echo '--once --delay --sort --filter --host --pid --netns --state-dir --help' ;;
+	report) echo '--name --to --running --sort --since --until --history --state-dir --pid --netns --json --html --help' ;;
+	record) echo '--interval --once --history --size --threshold --pid --netns --help' ;;
+	top) echo '--once --delay --sort --filter --host --at --history --pid --netns --state-dir --help' ;;
 	export) echo '--listen --textfile --interval --host --top --per-pid --pid --netns --state-dir --help' ;;
 	attach) echo '--sources --spread --strict --own-ports --force --config --list --json --help' ;;
 	detach) echo '--all --help' ;;
@@ -69,7 +70,7 @@ _headroom() {
 		mapfile -t COMPREPLY < <(compgen -W "$keys" -- "$word")
 		;;
 	--listen) mapfile -t COMPREPLY < <(compgen -W '127.0.0.1:9816' -- "$word") ;;
-	--html | --textfile) mapfile -t COMPREPLY < <(compgen -f -- "$word") ;;
+	--html | --textfile | --history) mapfile -t COMPREPLY < <(compgen -f -- "$word") ;;
 	--state-dir) mapfile -t COMPREPLY < <(compgen -d -- "$word") ;;
 	--log) mapfile -t COMPREPLY < <(compgen -W 'stderr syslog off file:' -- "$word") ;;
 	--log-level) mapfile -t COMPREPLY < <(compgen -W 'error warn info' -- "$word") ;;

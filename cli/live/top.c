@@ -2,6 +2,8 @@
 /* top - `headroom top`: the ports in use, live; or once, as text. */
 #include "cli/live/top.h"
 
+#include "cli/history/moment.h"
+#include "cli/live/top_past.h"
 #include "cli/shared/option_number.h"
 #include "cli/shared/sleep.h"
 #include "cli/shared/verb_options.h"
@@ -28,6 +30,9 @@ static const char usage[] =
 	"      --pid PID        look into the network namespace of a process\n"
 	"      --netns NAME     look into a network namespace: a name of ip-netns(8), or\n"
 	"                       a path\n"
+	"      --at TIME        how it was then, by what `headroom record` kept: 2h\n"
+	"                       (ago), 14:05 or 2026-11-27T14:05Z\n"
+	"      --history FILE   where it was kept; default as of headroom record\n"
 	"      --state-dir DIR  where the usage segments are; default HEADROOM_STATE_DIR,\n"
 	"                       else where the shim puts them; as root those of all users\n"
 	"  -h, --help           this text\n"
@@ -64,6 +69,11 @@ static int take_option(void *context, int option)
 	case 'H':
 		top->look_for.host = true;
 		return STATUS_FINE;
+	case 'A':
+		return moment_parse("--at", optarg, moment_now(), &top->at_ns);
+	case 'F':
+		top->history = optarg;
+		return *optarg ? STATUS_FINE : complain("--history", "is empty");
 	case 'D':
 		top->look_for.state_dir = optarg;
 		return STATUS_FINE;
@@ -79,6 +89,8 @@ static int take_options(struct top *top, int argc, char **argv)
 					       { "sort", required_argument, NULL, 's' },
 					       { "filter", required_argument, NULL, 'f' },
 					       { "host", no_argument, NULL, 'H' },
+					       { "at", required_argument, NULL, 'A' },
+					       { "history", required_argument, NULL, 'F' },
 					       NETNS_OPTIONS,
 					       { "state-dir", required_argument, NULL, 'D' },
 					       { "help", no_argument, NULL, 'h' },
@@ -93,6 +105,13 @@ static int take_options(struct top *top, int argc, char **argv)
 	int status = verb_options_take(&all, argc, argv, top);
 	if (status)
 		return status;
+	if (top->history && !top->at_ns)
+		return complain("--history", "is read with --at only");
+	if (top->at_ns && (top->sort != TOP_BY_HEADROOM || top->look_for.host || top->netns.what))
+		return complain("--at",
+				"shows what was kept, by headroom: not with --sort, --host, --pid, --netns");
+	if (top->at_ns)
+		return STATUS_FINE;
 	/* Rows are of that namespace then, by the kernel's list. */
 	top->look_for.host |= top->netns.what != NULL;
 	status = spaces_state_dir(&top->look_for.state_dir);
@@ -169,7 +188,10 @@ int verb_top(int argc, char **argv)
 	struct top top = { .delay_s = 1 };
 	int status = take_options(&top, argc, argv);
 
-	if (!status) {
+	if (!status && top.at_ns) {
+		/* Times are shown without parts of a second: one of those is the whole of it. */
+		status = top_past(top.history, top.at_ns + 999999999u, top.filter);
+	} else if (!status) {
 		const char *kind = getenv("TERM");
 		bool dumb = !kind || !*kind || !strcmp(kind, "dumb");
 		bool live = !top.once && !dumb && isatty(STDOUT_FILENO) && isatty(STDIN_FILENO);

@@ -42,6 +42,8 @@ struct top {
 	struct netns_asked netns;
 	double delay_s;
 	bool once;
+	uint64_t at_ns; /* --at: CLOCK_REALTIME; 0: now */
+	const char *history;
 	enum top_sort sort;
 	char filter[TOP_FILTER_MAX]; /* in the text of process, destination or source; empty: all */
 	struct top_key only;         /* started_ns and pid; pid 0: all processes */

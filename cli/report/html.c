@@ -2,65 +2,17 @@
 /* html - the report as one page that needs nothing else: for a browser, a phone, a printer. */
 #include "cli/report/report.h"
 
+#include "cli/report/markup.h"
+#include "cli/report/past.h"
 #include "cli/shared/terminal.h"
 #include "pool/log/event_text.h"
 
 #include <math.h>
 #include <string.h>
+#include <sys/utsname.h>
 
 /* Pictures are drawn in units of their own; the browser makes them as wide as there is room. */
 enum { BAR_WIDTH = 400, BAR_HEIGHT = 14, PLOT_WIDTH = 400, PLOT_HEIGHT = 110, PLOT_BASE = 90 };
-
-static const char head[] =
-	"<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
-	"<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
-	"<title>headroom report</title>\n<style>\n"
-	":root { color-scheme: light dark; --ink: #1b1f24; --soft: #57606a; --line: #d0d7de; --paper: #fff;\n"
-	"  --used: #2f6fb2; --late: #c98500; --gone: #c0392b; --free: #e4e9ee; }\n"
-	"@media (prefers-color-scheme: dark) { :root { --ink: #e6edf3; --soft: #9aa5b1; --line: #30363d;\n"
-	"  --paper: #0d1117; --used: #58a6ff; --late: #e3a008; --gone: #f0665a; --free: #262c34; } }\n"
-	"body { font: 15px/1.45 system-ui, sans-serif; color: var(--ink); background: var(--paper);\n"
-	"  max-width: 70rem; margin: 0 auto; padding: 1rem; }\n"
-	"h1 { font-size: 1.4rem; } h2 { font-size: 1.1rem; margin: 2rem 0 .2rem; }\n"
-	"h3 { font-size: .95rem; margin: 1rem 0 .3rem; }\n"
-	"p { margin: .2rem 0; } .soft, figcaption { color: var(--soft); font-size: .85rem; }\n"
-	"code { overflow-wrap: anywhere; }\n"
-	".wide { overflow-x: auto; }\n"
-	"table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: .85rem; }\n"
-	"th, td { padding: .15rem .6rem .15rem 0; text-align: right; white-space: nowrap;\n"
-	"  border-bottom: 1px solid var(--line); }\n"
-	"th:nth-child(-n+2), td:nth-child(-n+2), .events th, .events td { text-align: left; }\n"
-	".events td:last-child { white-space: normal; min-width: 14rem; }\n"
-	"figure { margin: .5rem 0; } svg { display: block; width: 100%; max-width: 34rem; height: auto; }\n"
-	"svg text { font: 9px system-ui, sans-serif; fill: var(--soft); }\n"
-	".free { fill: var(--free); } .used { fill: var(--used); } .late { fill: var(--late); }\n"
-	".gone { fill: var(--gone); } .knee { stroke: var(--ink); stroke-dasharray: 2 2; }\n"
-	"@media print { body { max-width: none; padding: 0; font-size: 10pt; } section { break-inside: "
-	"avoid-page; }\n"
-	"  .wide { overflow: visible; } table { font-size: 7.5pt; } rect { print-color-adjust: exact;\n"
-	"  -webkit-print-color-adjust: exact; } }\n"
-	"</style>\n</head>\n<body>\n";
-
-static void escaped(FILE *out, const char *text)
-{
-	for (; *text; text++)
-		switch (*text) {
-		case '<':
-			fputs("&lt;", out);
-			break;
-		case '>':
-			fputs("&gt;", out);
-			break;
-		case '&':
-			fputs("&amp;", out);
-			break;
-		case '"':
-			fputs("&quot;", out);
-			break;
-		default:
-			fputc(*text, out);
-		}
-}
 
 static void put_command(const struct usage_header *header, FILE *out)
 {
@@ -68,7 +20,7 @@ static void put_command(const struct usage_header *header, FILE *out)
 
 	fputs("<p class=\"soft\"><code>", out);
 	while (at < end && *at) {
-		escaped(out, at);
+		markup_text(out, at);
 		fputc(' ', out);
 		at += strlen(at) + 1;
 	}
@@ -84,7 +36,7 @@ static void put_title(const struct report_process *process, FILE *out)
 	      : process->usage.attached ? "<h2>Cgroup "
 					: "<h2>",
 	      out);
-	escaped(out, header->name);
+	markup_text(out, header->name);
 	if (process->usage.merged)
 		fprintf(out, ", %u of them</h2>\n", process->usage.merged);
 	else if (process->usage.attached)
@@ -237,20 +189,73 @@ static void put_events(const struct report_process *process, FILE *out)
 			report_time(&process->usage.header, event->time_ns, time), event_name(event->kind),
 			event->to.port ? endpoint_format(&event->to, to) : "-",
 			report_source(&event->source, source));
-		escaped(out, event_text(event, text));
+		markup_text(out, event_text(event, text));
 		fputs("</tr>\n", out);
 	}
 	fputs("</table></div>\n", out);
 }
 
-void report_html(const struct report *report, FILE *out)
+static void put_total(const char *what, uint64_t number, FILE *out)
+{
+	fprintf(out, "<div><dt>%s</dt><dd>%llu</dd></div>\n", what, (unsigned long long)number);
+}
+
+/* Where this is, and all processes added up. */
+static void put_totals(const struct report *report, FILE *out)
+{
+	uint64_t running = 0, open = 0, time_wait = 0, opened = 0, failed = 0;
+	const struct report_row *tightest = NULL;
+
+	for (unsigned i = 0; i < report->process_count; i++) {
+		const struct report_process *p = &report->processes[i];
+		running += p->usage.running;
+		open += p->open;
+		time_wait += p->time_wait;
+		opened += p->opened;
+		failed += p->failed;
+		if (p->tightest && (!tightest || p->tightest->figures.headroom < tightest->figures.headroom))
+			tightest = p->tightest;
+	}
+	fputs("<dl>\n", out);
+	if (tightest)
+		put_total("least headroom", tightest->figures.headroom, out);
+	put_total("processes running", running, out);
+	put_total("open", open, out);
+	put_total("in TIME_WAIT", time_wait, out);
+	put_total("opened", opened, out);
+	put_total("failed", failed, out);
+	if (report->ports.known) {
+		put_total("ports of the range", report->ports.range, out);
+		put_total("reserved", report->ports.reserved, out);
+		put_total("blocked", report->ports.blocked, out);
+		if (report->ports.doubtful)
+			put_total("in doubt", report->ports.doubtful, out);
+	}
+	fputs("</dl>\n", out);
+}
+
+static void put_host(const struct report *report, FILE *out)
 {
 	struct usage_header now = { .started_realtime_ns = report->now_realtime_ns };
+	struct utsname name = { 0 };
 	char time[32];
 
-	fputs(head, out);
-	fprintf(out, "<h1>Ports in use</h1>\n<p class=\"soft\">headroom " HEADROOM_VERSION ", %s</p>\n",
-		report_time(&now, 0, time));
+	uname(&name);
+	fputs("<h1>Ports in use on ", out);
+	markup_text(out, name.nodename);
+	fprintf(out, "</h1>\n<p class=\"soft\">%s, Linux ", report_time(&now, 0, time));
+	markup_text(out, name.release);
+	fprintf(out, ", network namespace %llu, headroom " HEADROOM_VERSION "</p>\n",
+		(unsigned long long)report->network);
+	put_totals(report, out);
+}
+
+void report_html(const struct report *report, FILE *out)
+{
+	markup_head(out);
+	put_host(report, out);
+	if (report->past)
+		past_html(report->past, out);
 	for (unsigned i = 0; i < report->process_count; i++) {
 		const struct report_process *process = &report->processes[i];
 		fputs("<section>\n", out);
@@ -268,9 +273,9 @@ void report_html(const struct report *report, FILE *out)
 		      out);
 	for (unsigned i = 0; i < report->skipped_count; i++) {
 		fputs("<p class=\"soft\">", out);
-		escaped(out, report->skipped[i].path);
+		markup_text(out, report->skipped[i].path);
 		fputs(": ", out);
-		escaped(out, report->skipped[i].reason);
+		markup_text(out, report->skipped[i].reason);
 		fputs("; skipped</p>\n", out);
 	}
 	fputs("</body>\n</html>\n", out);

@@ -3,6 +3,8 @@
 #include "cli/report/report.h"
 
 #include "cli/attach/shown.h"
+#include "cli/history/moment.h"
+#include "cli/report/past.h"
 #include "cli/report/shares.h"
 #include "cli/shared/netns.h"
 #include "cli/shared/verb_options.h"
@@ -40,12 +42,18 @@ static const char usage_text[] =
 	"      --pid PID       processes in the network namespace of this one\n"
 	"      --netns NAME    processes in a network namespace: a name of ip-netns(8),\n"
 	"                      or a path\n"
+	"      --since TIME    what `headroom record` kept since then: when it began, who\n"
+	"                      grew, what the headroom was; 2h, 30min, 14:05 or\n"
+	"                      2026-11-27T14:05Z\n"
+	"      --until TIME    and until then; default now\n"
+	"      --history FILE  where it was kept; default as of headroom record\n"
 	"      --json          for programs; see headroom-report(1)\n"
-	"      --html FILE     a page for a browser or a printer\n"
+	"      --html FILE     a page for a browser or a printer, with the pictures of\n"
+	"                      --since, by default of the last day\n"
 	"  -h, --help          this text\n"
 	"\n"
-	"Exit status: 0 fine; 1 a running process has no port left somewhere; 2 usage or\n"
-	"environment error.\n";
+	"Exit status: 0 fine; 1 a running process has no port left somewhere, or with\n"
+	"--since there was a time without; 2 usage or environment error.\n";
 
 enum sort { SORT_HEADROOM, SORT_RATE, SORT_FAILURES, SORT_PEAK, SORT_PID, SORTS };
 static const char *const sort_names[SORTS] = { "headroom", "rate", "failures", "peak", "pid" };
@@ -59,6 +67,8 @@ struct asked {
 	struct netns_asked netns;
 	bool has_to, running, json;
 	enum sort sort;
+	struct past_asked when;
+	struct past past;
 	char **pids;
 	int pid_count;
 };
@@ -327,6 +337,13 @@ static int take_option(void *context, int option)
 	case 'H':
 		asked->html = optarg;
 		return STATUS_FINE;
+	case 'S':
+		return moment_parse("--since", optarg, moment_now(), &asked->when.since_ns);
+	case 'U':
+		return moment_parse("--until", optarg, moment_now(), &asked->when.until_ns);
+	case 'F':
+		asked->when.path = optarg;
+		return *optarg ? STATUS_FINE : complain("--history", "is empty");
 	default:
 		return netns_take(&asked->netns, option, optarg);
 	}
@@ -342,6 +359,9 @@ static int take_options(struct asked *asked, int argc, char **argv)
 					       NETNS_OPTIONS,
 					       { "json", no_argument, NULL, 'j' },
 					       { "html", required_argument, NULL, 'H' },
+					       { "since", required_argument, NULL, 'S' },
+					       { "until", required_argument, NULL, 'U' },
+					       { "history", required_argument, NULL, 'F' },
 					       { "help", no_argument, NULL, 'h' },
 					       { NULL, 0, NULL, 0 } };
 	static const struct verb_options all = {
@@ -357,6 +377,41 @@ static int take_options(struct asked *asked, int argc, char **argv)
 	asked->pids = argv + optind;
 	asked->pid_count = argc - optind;
 	return STATUS_FINE;
+}
+
+/* Of the last day where there is a history and nothing was asked for. */
+static int read_past(struct asked *asked)
+{
+	static const uint64_t DAY_NS = UINT64_C(86400000000000);
+	struct past_asked *when = &asked->when;
+	bool asked_for = when->since_ns || when->until_ns || when->path;
+
+	if (!asked_for && !(asked->html && past_exists(NULL)))
+		return STATUS_FINE;
+	/* Times are shown without parts of a second: one of those is the whole of it. */
+	when->until_ns = when->until_ns ? when->until_ns + 999999999u : moment_now();
+	if (!when->since_ns)
+		when->since_ns = when->until_ns > DAY_NS ? when->until_ns - DAY_NS : 0;
+	if (when->since_ns > when->until_ns)
+		return complain("--until", "is before --since");
+	int status = past_read(&asked->past, when);
+	if (!status)
+		asked->report.past = &asked->past;
+	return status;
+}
+
+/* Was there a moment without a port? */
+static int show_past(const struct past *past, bool json)
+{
+	int status = STATUS_FINE;
+
+	(json ? past_json : past_text)(past, stdout);
+	if (fflush(stdout) || ferror(stdout))
+		return complain("standard output", "%s", strerror(errno));
+	for (const struct past_series *s = past_next(past, NULL); s; s = past_next(past, s))
+		if (s->full_from != PAST_NEVER)
+			status = STATUS_BAD_NEWS;
+	return status;
 }
 
 static int write_html(const struct asked *asked)
@@ -395,35 +450,45 @@ static int show(const struct asked *asked)
 	return status;
 }
 
+static int find_all(struct asked *asked)
+{
+	struct report *report = &asked->report;
+	const char *runtime_dir = getenv("XDG_RUNTIME_DIR");
+
+	report->now_realtime_ns = moment_now();
+	report->now_ns = clock_ns();
+	report->network = asked->network;
+	if (!(report->shares = shares_start()))
+		out_of_memory();
+	usage_walk(&asked->arena, asked->state_dir, runtime_dir, visit_share, pass_over, report);
+	attached_walk(&asked->arena, visit_share, pass_over, report);
+	shares_ask_kernel(report->shares, &report->ports, asked->html);
+	usage_walk(&asked->arena, asked->state_dir, runtime_dir, visit, skipped, asked);
+	attached_walk(&asked->arena, visit, skipped, asked);
+	sweep(asked);
+	sort_all(asked);
+	return show(asked);
+}
+
 int verb_report(int argc, char **argv)
 {
 	struct asked asked = { 0 };
-	struct timespec now = { 0 };
+	uint64_t cookie;
 	int status = take_options(&asked, argc, argv);
 
 	if (status)
 		return status;
+	if ((status = read_past(&asked)))
+		return status;
+	if (asked.report.past && !asked.html)
+		return show_past(&asked.past, asked.json);
 	if ((status = netns_enter(&asked.netns)))
 		return status;
-	uint64_t cookie;
 	usage_identify_network(&asked.network, &cookie);
 	if (!asked.state_dir)
 		asked.state_dir = getenv("HEADROOM_STATE_DIR");
 	if (asked.state_dir && !strcmp(asked.state_dir, "off"))
 		return complain("HEADROOM_STATE_DIR", "is off: there is nothing to report; --state-dir names "
 						      "another place");
-	clock_gettime(CLOCK_REALTIME, &now);
-	asked.report.now_realtime_ns = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-	asked.report.now_ns = clock_ns();
-	if (!(asked.report.shares = shares_start()))
-		out_of_memory();
-	usage_walk(&asked.arena, asked.state_dir, getenv("XDG_RUNTIME_DIR"), visit_share, pass_over,
-		   &asked.report);
-	attached_walk(&asked.arena, visit_share, pass_over, &asked.report);
-	shares_ask_kernel(asked.report.shares);
-	usage_walk(&asked.arena, asked.state_dir, getenv("XDG_RUNTIME_DIR"), visit, skipped, &asked);
-	attached_walk(&asked.arena, visit, skipped, &asked);
-	sweep(&asked);
-	sort_all(&asked);
-	return show(&asked);
+	return find_all(&asked);
 }

@@ -3,6 +3,8 @@
 #ifndef HEADROOM_CLI_REPORT_REPORT_H
 #define HEADROOM_CLI_REPORT_REPORT_H
 
+#include "cli/history/past.h"
+#include "cli/report/shares.h"
 #include "pool/segment/read.h"
 
 #include <stdio.h>
@@ -32,8 +34,6 @@ struct report_skipped {
 	char reason[REASON_MAX];
 };
 
-struct shares;
-
 struct report {
 	struct report_process *processes;
 	unsigned process_count, process_room;
@@ -41,6 +41,9 @@ struct report {
 	unsigned skipped_count, skipped_room;
 	uint64_t now_ns, now_realtime_ns;
 	struct shares *shares;
+	struct shares_host ports;
+	uint64_t network;        /* inode of the caller's network namespace */
+	const struct past *past; /* NULL: there is no history to show */
 };
 
 /**

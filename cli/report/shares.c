@@ -98,16 +98,23 @@ static void take(struct share *share, const struct host_view *view, const struct
 	share->in_use = room.in_use;
 }
 
-void shares_ask_kernel(struct shares *shares)
+void shares_ask_kernel(struct shares *shares, struct shares_host *host, bool always)
 {
 	struct host_view *view = calloc(1, sizeof(*view));
-	bool any = false;
+	bool any = always;
 
 	for (const struct share *s = shares->table; s; s = s->hh.next)
 		any |= !s->key.network;
 	if (view && any && !host_view_read(view)) {
 		if (view->doubtful)
 			host_view_ask(view, NULL, ASK_NS);
+		*host = (struct shares_host){ .known = true,
+					      .range = (uint32_t)view->ports.range.high -
+						       view->ports.range.low + 1,
+					      .reserved = view->ports.range.reserved,
+					      .blocked = view->blocked,
+					      .doubtful = view->doubtful,
+					      .capacity = view->capacity };
 		for (struct share *s = shares->table; s; s = s->hh.next) {
 			struct tuple_key key = { .source = s->key.source,
 						 .destination = s->key.to,

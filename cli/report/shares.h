@@ -22,13 +22,21 @@ struct shares *shares_start(void);
  */
 void shares_add(struct shares *shares, const struct usage *usage, uint64_t now_ns);
 
+/* The port space of the caller's network namespace. */
+struct shares_host {
+	bool known;
+	uint32_t range, reserved, blocked, doubtful, capacity;
+};
+
 /**
  * shares_ask_kernel() - put the kernel's numbers in place of the sums, in the caller's network namespace
  *
  * Where ports may be blocked the kernel is asked about them, for a second; those still in doubt count as
  * blocked.
+ * @host:	out, where it was asked for anybody
+ * @always:	ask for @host, even if no process is of that namespace
  */
-void shares_ask_kernel(struct shares *shares);
+void shares_ask_kernel(struct shares *shares, struct shares_host *host, bool always);
 
 /**
  * shares_apply() - capacity, headroom and end of a row become those of its tuple space

@@ -48,6 +48,11 @@ int verb_report(int argc, char **argv);
 int verb_top(int argc, char **argv);
 
 /**
+ * verb_record() - keep what is in use, look by look
+ */
+int verb_record(int argc, char **argv);
+
+/**
  * verb_export() - metrics for Prometheus
  */
 int verb_export(int argc, char **argv);

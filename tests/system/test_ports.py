@@ -99,7 +99,7 @@ def completion():
     """bash completes verbs, options and words; both shells know every option that --help lists."""
     folder = lab.HERE.parent.parent / "completions"
     files = [(folder / name).read_text() for name in ("headroom.bash", "_headroom")]
-    for verb in ("status", "run", "check", "ports", "report", "top", "export", "explain", "config"):
+    for verb in ("status", "run", "check", "ports", "report", "top", "record", "export", "explain", "config"):
         options = re.findall(r"^  .{0,4}(--[a-z-]+)", lab.run([str(lab.HEADROOM), verb, "--help"]).stdout, re.M)
         for name, known in zip(("bash", "zsh"), files):
             missing = [option for option in options if option not in known]

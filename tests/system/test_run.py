@@ -87,7 +87,7 @@ def not_taken():
 
 
 def help_texts():
-    verbs = ("check", "config", "explain", "export", "ports", "report", "run", "status", "top")
+    verbs = ("check", "config", "explain", "export", "ports", "record", "report", "run", "status", "top")
     for verb in verbs:
         done = headroom(verb, "--help")
         lab.equal(f"{verb} --help", (done.status, done.stderr, done.stdout.startswith("usage: headroom ")), (0, "", True))
