@@ -5,11 +5,11 @@ _headroom_options() {
 	case $1 in
 	run) echo '--config --sources --spread --strict --reuse --summary --log --log-level --log-format --help' ;;
 	status) echo '--threshold --watch --nagios --json --all-netns --pid --netns --state-dir --help' ;;
-	check) echo '--all --leaks --from --probe --sample --threshold --pid --netns --json --help' ;;
-	ports) echo '--probe --pid --netns --json --help' ;;
-	report) echo '--name --to --running --sort --since --until --history --state-dir --pid --netns --json --html --help' ;;
+	check) echo '--all --leaks --from --probe --sample --threshold --by --pid --netns --json --help' ;;
+	ports) echo '--probe --by --pid --netns --json --help' ;;
+	report) echo '--name --to --running --sort --by --since --until --history --state-dir --pid --netns --json --html --help' ;;
 	record) echo '--interval --once --history --size --threshold --pid --netns --help' ;;
-	top) echo '--once --delay --sort --filter --host --at --history --pid --netns --state-dir --help' ;;
+	top) echo '--once --delay --sort --by --filter --host --at --history --pid --netns --state-dir --help' ;;
 	export) echo '--listen --textfile --interval --host --top --per-pid --pid --netns --state-dir --help' ;;
 	attach) echo '--sources --spread --strict --own-ports --force --config --list --json --help' ;;
 	detach) echo '--all --help' ;;
@@ -68,6 +68,11 @@ _headroom() {
 		local keys='headroom rate failures'
 		[[ $verb = top ]] || keys+=' peak pid'
 		mapfile -t COMPREPLY < <(compgen -W "$keys" -- "$word")
+		;;
+	--by)
+		local ways='process workers unit container user'
+		[[ $verb = check || $verb = ports ]] || ways+=' source'
+		mapfile -t COMPREPLY < <(compgen -W "$ways" -- "$word")
 		;;
 	--listen) mapfile -t COMPREPLY < <(compgen -W '127.0.0.1:9816' -- "$word") ;;
 	--html | --textfile | --history) mapfile -t COMPREPLY < <(compgen -f -- "$word") ;;

@@ -34,6 +34,8 @@ static const char usage[] =
 	"                        not at all\n"
 	"      --threshold N     per cent in use or lost to blockers that is bad news;\n"
 	"                        default 80\n"
+	"      --by WHAT         who holds ports: by process, unit, container or user;\n"
+	"                        default: more than three of a kind are one\n"
 	"      --pid PID         look into the network namespace of a process\n"
 	"      --netns NAME      look into a network namespace: a name of ip-netns(8), or\n"
 	"                        a path\n"
@@ -76,6 +78,11 @@ static int take_option(void *context, int option)
 		return STATUS_FINE;
 	case 's':
 		return option_number("--sample", optarg, 0, 3600, &check->options.sample_s);
+	case 'b':
+		status = group_by_parse(optarg, &check->options.by);
+		return status || check->options.by != GROUP_BY_SOURCE
+			       ? status
+			       : complain("--by", "each source is shown for itself in any case");
 	case 't':
 		status = option_number("--threshold", optarg, 0, 100, &number);
 		check->options.threshold = (unsigned)number;
@@ -93,6 +100,7 @@ static int take_options(struct asked *asked, int argc, char **argv)
 					       { "probe", no_argument, NULL, 'p' },
 					       { "sample", required_argument, NULL, 's' },
 					       { "threshold", required_argument, NULL, 't' },
+					       { "by", required_argument, NULL, 'b' },
 					       NETNS_OPTIONS,
 					       { "json", no_argument, NULL, 'j' },
 					       { "help", no_argument, NULL, 'h' },
@@ -147,6 +155,8 @@ static int disagreement(const struct asked *asked, bool destinations)
 		return complain(question, "takes no destination");
 	if (question && (asked->check->from.count || asked->check->from.automatic))
 		return complain(question, "--from is for single destinations");
+	if (question && asked->check->options.by != GROUP_BY_WORKERS)
+		return complain(question, "--by is for single destinations");
 	if (asked->leaks && asked->check->options.probe)
 		return complain("--leaks", "--probe is for destinations and for --all");
 	if (!question && !destinations)
@@ -181,6 +191,7 @@ int verb_check(int argc, char **argv)
 	asked.check->options.netns = &asked.netns;
 	asked.check->options.sample_s = 1;
 	asked.check->options.threshold = 80;
+	asked.check->options.by = GROUP_BY_WORKERS;
 	int status = take_options(&asked, argc, argv);
 	if (!status)
 		status = ask(&asked, argv + optind);

@@ -14,6 +14,7 @@ static void put_blocked(struct json *json, const struct check *check, const stru
 	for (unsigned way = BLOCKED_LISTEN; way < BLOCKED_WAYS; way++)
 		json_number(json, ways[way], count->blocked[way]);
 	holders_json(json, "processes", &check->blockers);
+	holders_groups_json(json, "groups", &check->blockers, check->options.by);
 	json_close(json, '}');
 }
 
@@ -96,6 +97,7 @@ static void put_space(struct json *json, const struct check *check, const struct
 	json_number(json, "lost_percent", room_lost_percent(&room));
 	put_rate(json, &space->rate);
 	holders_json(json, "processes", &space->holders);
+	holders_groups_json(json, "groups", &space->holders, check->options.by);
 	json_number(json, "without_process", space->without_process);
 	put_advice(json, check, space);
 	json_close(json, '}');

@@ -8,6 +8,8 @@
 
 #include "cli/ports/holders.h"
 #include "cli/shared/complain.h"
+#include "cli/shared/identity.h"
+#include "cli/shared/identity_json.h"
 #include "cli/shared/json.h"
 #include "cli/shared/sleep.h"
 #include "cli/shared/terminal.h"
@@ -290,10 +292,11 @@ static int worst_first(const struct leak *a, const struct leak *b)
 
 static void put_culprit(const struct leak *l)
 {
+	char mark[IDENTITY_MARK_MAX];
 	const struct passwd *user = l->process.pid ? NULL : getpwuid(l->uid);
 
 	if (l->process.pid)
-		printf("%s[%d]", l->process.name, l->process.pid);
+		printf("%s[%d]%s", l->process.name, l->process.pid, identity_mark(l->process.pid, mark));
 	else if (user)
 		printf("a process of %s that does not show", user->pw_name);
 	else
@@ -359,6 +362,7 @@ static void put_json(const struct leaks *leaks, double sample_s)
 		if (l->process.pid) {
 			json_number(&json, "pid", (uint64_t)l->process.pid);
 			json_text(&json, "name", l->process.name);
+			identity_json(&json, l->process.pid);
 		} else {
 			json_null(&json, "pid");
 			json_null(&json, "name");

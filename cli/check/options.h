@@ -3,10 +3,13 @@
 #ifndef HEADROOM_CLI_CHECK_OPTIONS_H
 #define HEADROOM_CLI_CHECK_OPTIONS_H
 
+#include "cli/shared/groups.h"
+
 #include <stdbool.h>
 
 struct check_options {
 	bool json;
+	enum group_by by;                /* how those who hold ports are put together */
 	const struct netns_asked *netns; /* where; NULL: here */
 	bool probe;                      /* ask the kernel about every port in doubt, however long it takes */
 	unsigned threshold;              /* per cent in use or blocked that is bad news */

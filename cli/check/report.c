@@ -3,11 +3,10 @@
 #include "cli/check/report.h"
 
 #include "cli/check/advice.h"
-#include "cli/shared/identity.h"
 #include "cli/shared/terminal.h"
-#include "pool/base/printable.h"
 
 #include <net/if.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum { HOLDERS_SHOWN = 5 };
@@ -95,23 +94,29 @@ static void put_bar(const struct check *check, const struct checked *space, FILE
 		count->blocked_all + count->reserved, count->headroom);
 }
 
-static void put_holders(const struct holders *holders, const char *label, uint32_t nobody,
+static void put_holders(const struct holders *holders, enum group_by by, const char *label, uint32_t nobody,
 			const char *nobody_label, FILE *out)
 {
 	struct columns columns = { .out = out };
+	char text[HOLDER_TEXT_MAX];
+	unsigned count, more = 0;
+	struct holder_group *groups = holders_group(holders, by, &count);
 
-	if (!holders->count && !nobody)
+	if (!groups || (!holders->count && !nobody)) {
+		free(groups);
 		return;
-	columns_start(&columns, label);
-	for (unsigned i = 0; i < holders->count && i < HOLDERS_SHOWN; i++) {
-		const struct holder *h = &holders->items[i];
-		char name[sizeof(h->process.name) * PRINTABLE_MAX], mark[IDENTITY_MARK_MAX];
-		printable_text(h->process.name, name, sizeof(name));
-		columns_item(&columns, "%s[%d] %u%s", name, h->process.pid, h->sockets,
-			     identity_mark(h->process.pid, mark));
 	}
-	if (holders->count > HOLDERS_SHOWN)
-		columns_item(&columns, "%u more processes", holders->count - HOLDERS_SHOWN);
+	columns_start(&columns, label);
+	for (unsigned i = 0; i < count; i++) {
+		if (i < HOLDERS_SHOWN)
+			columns_item(&columns, "%s %u", holder_group_text(&groups[i], text),
+				     groups[i].sockets);
+		else
+			more += groups[i].processes;
+	}
+	if (more)
+		columns_item(&columns, "%u more process%s", more, more == 1 ? "" : "es");
+	free(groups);
 	if (nobody)
 		columns_item(&columns, "%s %u", nobody_label, nobody);
 	columns_end(&columns);
@@ -135,12 +140,12 @@ static void put_ports(const struct check *check, const struct checked *space, FI
 			columns_item(&columns, "%u bound explicitly and connected",
 				     count->blocked[BLOCKED_ASKED]);
 		columns_end(&columns);
-		put_holders(&check->blockers, "  by", check->blocked_without_process, "no visible process",
-			    out);
+		put_holders(&check->blockers, check->options.by, "  by", check->blocked_without_process,
+			    "no visible process", out);
 	}
 }
 
-static void put_in_use(const struct checked *space, FILE *out)
+static void put_in_use(const struct check *check, const struct checked *space, FILE *out)
 {
 	const struct tuple_count *count = &space->count;
 	struct columns columns = { .out = out };
@@ -154,7 +159,7 @@ static void put_in_use(const struct checked *space, FILE *out)
 	columns_end(&columns);
 	if (space->now.outside)
 		fprintf(out, "             and %u with ports outside the range\n", space->now.outside);
-	put_holders(&space->holders, "held by", space->without_process, "no process", out);
+	put_holders(&space->holders, check->options.by, "held by", space->without_process, "no process", out);
 }
 
 static void put_knee(const struct tuple_count *count, FILE *out)
@@ -219,7 +224,7 @@ void check_report(const struct check *check, FILE *out)
 		put_headroom(check, space, out);
 		put_bar(check, space, out);
 		put_ports(check, space, out);
-		put_in_use(space, out);
+		put_in_use(check, space, out);
 		put_knee(&space->count, out);
 		put_rate(space, out);
 		if (space->asked_for)

@@ -22,6 +22,7 @@ struct space {
 	/* Of all processes under the shim; where the kernel was asked, of all processes. */
 	uint32_t open, time_wait, in_use;
 	uint32_t shim_open, shim_time_wait, shim_in_use; /* of those under the shim */
+	double fills;                                    /* ports a second, net, that these take */
 	bool capacity_known;
 	uint32_t capacity, headroom; /* if it is known */
 	uint32_t doubtful; /* of the headroom: ports that may be blocked, for all the kernel tells */

@@ -8,6 +8,7 @@
 #include "pool/base/clock.h"
 #include "pool/segment/identity.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -57,6 +58,9 @@ static void enter(struct space *space, const struct usage *usage, const struct s
 	space->shim_open += usage->running ? row->entry->open : 0;
 	space->shim_time_wait += figures->time_wait;
 	space->shim_in_use += figures->in_use;
+	if (usage->running && figures->headroom && isfinite(figures->exhausted_in_s) &&
+	    figures->exhausted_in_s > 0)
+		space->fills += figures->headroom / figures->exhausted_in_s;
 	if (figures->capacity_known && (!space->capacity_known || figures->capacity < space->capacity)) {
 		space->capacity = figures->capacity;
 		space->capacity_known = true;

@@ -24,6 +24,9 @@ static const char usage[] =
 	"      --once           print once and end\n"
 	"      --delay SECONDS  between two looks; default 1\n"
 	"      --sort KEY       headroom (default: the least first), rate or failures\n"
+	"      --by WHAT        a row for each process, unit, container, user or source;\n"
+	"                       default: one for more than three workers of a unit,\n"
+	"                       else container, else program\n"
 	"      --filter TEXT    rows with this text in process, destination or source\n"
 	"      --host           ask the kernel too: programs without the shim, exact\n"
 	"                       capacity\n"
@@ -37,8 +40,9 @@ static const char usage[] =
 	"                       else where the shim puts them; as root those of all users\n"
 	"  -h, --help           this text\n"
 	"\n"
-	"Keys: h r f sort by headroom, rate, failures; arrows select; Enter one process,\n"
-	"Esc all; / filter; space pause; ? help; q quit.\n"
+	"Keys: h r f sort by headroom, rate, failures; arrows select; Enter opens a\n"
+	"group, then one process, Esc all; g groups by what; / filter; space pause;\n"
+	"? help; q quit.\n"
 	"\n"
 	"Exit status: 0 fine; 2 usage or environment error.\n";
 
@@ -61,6 +65,8 @@ static int take_option(void *context, int option)
 		return option_number("--delay", optarg, 0.1, 3600, &top->delay_s);
 	case 's':
 		return take_sort(top, optarg);
+	case 'b':
+		return group_by_parse(optarg, &top->by);
 	case 'f':
 		if (strlen(optarg) >= sizeof(top->filter))
 			return complain("--filter", "is longer than %d characters", TOP_FILTER_MAX - 1);
@@ -87,6 +93,7 @@ static int take_options(struct top *top, int argc, char **argv)
 	static const struct option known[] = { { "once", no_argument, NULL, 'o' },
 					       { "delay", required_argument, NULL, 'd' },
 					       { "sort", required_argument, NULL, 's' },
+					       { "by", required_argument, NULL, 'b' },
 					       { "filter", required_argument, NULL, 'f' },
 					       { "host", no_argument, NULL, 'H' },
 					       { "at", required_argument, NULL, 'A' },
@@ -185,7 +192,7 @@ static int print_once(struct top *top)
 
 int verb_top(int argc, char **argv)
 {
-	struct top top = { .delay_s = 1 };
+	struct top top = { .delay_s = 1, .by = GROUP_BY_WORKERS };
 	int status = take_options(&top, argc, argv);
 
 	if (!status && top.at_ns) {

@@ -4,26 +4,37 @@
 #define HEADROOM_CLI_LIVE_TOP_H
 
 #include "cli/live/spaces.h"
+#include "cli/shared/groups.h"
 #include "cli/shared/netns.h"
 
 #include <stdio.h>
 
-enum { TOP_PROCESS_MAX = USAGE_NAME_MAX + 16, TOP_FILTER_MAX = 64, TOP_HOST_MAX = 160 };
+enum { TOP_PROCESS_MAX = GROUP_NAME_MAX + 16, TOP_FILTER_MAX = 64, TOP_HOST_MAX = 160 };
 
 enum top_sort { TOP_BY_HEADROOM, TOP_BY_RATE, TOP_BY_FAILURES, TOP_SORTS };
 
 /* Names a row from look to look. */
 struct top_key {
 	uint64_t started_ns;
-	uint32_t pid; /* 0: programs without the shim */
+	uint32_t pid; /* 0: programs without the shim; TOP_GROUP_PID: a group, then started_ns is of its name
+		       */
 	uint32_t reserved_zero;
 	struct space_key space;
 };
 _Static_assert(sizeof(struct top_key) == 64, "a hash key: no padding");
 
-/* One process and one tuple space. */
+enum { TOP_GROUP_PID = 0xffffffffu };
+
+/* One process, or a group of them, and one tuple space. */
 struct top_row {
 	struct top_key key;
+	char group[GROUP_NAME_MAX];
+	unsigned processes; /* more than 1: a group */
+	/* Of a process. */
+	char name[USAGE_NAME_MAX];
+	uint32_t uid;
+	uint64_t pid_namespace;
+	bool running;
 	char process[TOP_PROCESS_MAX]; /* "NAME[PID]", in parentheses when it has ended */
 	char to[ENDPOINT_TEXT_MAX], source[ADDRESS_TEXT_MAX];
 	uint32_t open, time_wait, others; /* ports in use: by this process, by all the others */
@@ -36,6 +47,7 @@ struct top_row {
 };
 
 struct top_before;
+struct top_named;
 
 struct top {
 	struct spaces_options look_for;
@@ -48,7 +60,12 @@ struct top {
 	char filter[TOP_FILTER_MAX]; /* in the text of process, destination or source; empty: all */
 	struct top_key only;         /* started_ns and pid; pid 0: all processes */
 
-	struct top_row *rows;
+	enum group_by by;
+	char opened[GROUP_NAME_MAX]; /* a group whose processes are shown one by one; empty: none */
+	struct top_row *all;         /* of single processes */
+	unsigned all_count;
+	struct top_named *named;
+	struct top_row *rows; /* what is shown, groups as one */
 	unsigned row_count;
 	unsigned process_count, skipped;
 	struct space_host host;

@@ -2,6 +2,8 @@
 /* top_rows - from a look at the tuple spaces to the rows of `headroom top`. */
 #include "cli/live/top.h"
 
+#include "cli/live/top_groups.h"
+
 #include "cli/ports/host_view.h"
 #include "cli/shared/complain.h"
 #include "cli/shared/terminal.h"
@@ -47,12 +49,16 @@ static void take_own(struct top_row *row, const struct spaces *spaces, const str
 
 	row->key.started_ns = usage->header.started_ns;
 	row->key.pid = usage->header.pid;
+	row->uid = usage->header.uid;
+	row->pid_namespace = usage->header.pid_namespace;
+	row->running = usage->running && !usage->merged && !usage->attached;
+	row->processes = usage->merged ? usage->merged : 1;
+	snprintf(row->name, sizeof(row->name), "%s", usage->header.name);
 	name_process(usage, row->process);
 	row->open = open < in_use ? open : in_use;
 	row->time_wait = in_use - row->open;
 	row->opened = entry->opened;
 	row->failed = entry->failed;
-	row->exhausted_in_s = from->figures.exhausted_in_s;
 }
 
 static uint32_t less(uint32_t a, uint32_t b)
@@ -65,14 +71,13 @@ static void take_without_shim(struct top_row *row, const struct space *space)
 	snprintf(row->process, sizeof(row->process), "(no shim)");
 	row->open = less(space->open, space->shim_open);
 	row->time_wait = less(less(space->in_use, space->shim_in_use), row->open);
-	row->exhausted_in_s = INFINITY;
 }
 
 static void fill(struct top_row *row, const struct spaces *spaces, const struct space_row *from)
 {
 	const struct space *space = from->space;
 
-	*row = (struct top_row){ .rate = -1 };
+	*row = (struct top_row){ .rate = -1, .exhausted_in_s = INFINITY };
 	if (from->process == SPACE_NO_SHIM)
 		take_without_shim(row, space);
 	else
@@ -90,9 +95,9 @@ static void fill(struct top_row *row, const struct spaces *spaces, const struct 
 	row->capacity = space->capacity;
 	row->doubtful = space->doubtful < space->headroom ? space->doubtful : space->headroom;
 	row->headroom = space->headroom;
-	/* What one process takes says little of a tuple space that it shares. */
-	if (row->others)
-		row->exhausted_in_s = INFINITY;
+	/* How fast programs without the shim take ports is not known. */
+	if (space->fills > 0 && space->in_use <= space->shim_in_use)
+		row->exhausted_in_s = space->headroom / space->fills;
 }
 
 /* Of what has ended only its TIME_WAITs are of interest; of what is added up, only if there is something. */
@@ -107,7 +112,8 @@ static bool is_of_interest(const struct spaces *spaces, const struct space_row *
 
 bool top_matches(const struct top *top, const struct top_row *row)
 {
-	if (top->only.pid && (row->key.pid != top->only.pid || row->key.started_ns != top->only.started_ns))
+	if (top->only.pid && top->only.pid != TOP_GROUP_PID &&
+	    (row->key.pid != top->only.pid || row->key.started_ns != top->only.started_ns))
 		return false;
 	return strstr(row->process, top->filter) || strstr(row->to, top->filter) ||
 	       strstr(row->source, top->filter);
@@ -176,20 +182,20 @@ static int make_rows(struct top *top, const struct spaces *spaces)
 
 	if (!rows)
 		return complain("top", "no memory");
-	free(top->rows);
-	top->rows = rows;
-	top->row_count = 0;
+	free(top->all);
+	top->all = rows;
+	top->all_count = 0;
 	for (unsigned i = 0; i < spaces->row_count; i++) {
 		if (!is_of_interest(spaces, &spaces->rows[i]))
 			continue;
-		fill(&rows[top->row_count], spaces, &spaces->rows[i]);
-		take_rate(top, &rows[top->row_count++], spaces->now_ns, &after);
+		fill(&rows[top->all_count], spaces, &spaces->rows[i]);
+		top_name_group(top, &rows[top->all_count]);
+		take_rate(top, &rows[top->all_count++], spaces->now_ns, &after);
 	}
 	drop_before(top);
 	top->before = after;
 	top->looked_ns = spaces->now_ns;
-	top_sort(top);
-	return STATUS_FINE;
+	return top_fold(top);
 }
 
 int top_look(struct top *top)
@@ -215,9 +221,11 @@ int top_look(struct top *top)
 void top_end(struct top *top)
 {
 	drop_before(top);
+	top_groups_end(top);
 	free(top->rows);
+	free(top->all);
 	free(top->answers);
-	top->rows = NULL;
+	top->rows = top->all = NULL;
 	top->answers = NULL;
 	top->row_count = 0;
 }

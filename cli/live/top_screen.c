@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /* top_screen - the live view of `headroom top`, by ncurses. */
 #include "cli/live/top.h"
+#include "cli/live/top_groups.h"
 #include "cli/shared/complain.h"
+#include "cli/shared/identity.h"
 #include "cli/shared/terminal.h"
 #include "pool/base/clock.h"
 
@@ -258,6 +260,11 @@ static void draw_title(const struct screen *screen)
 			    screen->count == 1 ? "" : "s", top->process_count,
 			    top->process_count == 1 ? "" : "es", top_sort_name(top->sort));
 
+	if (top->by != GROUP_BY_WORKERS)
+		used += snprintf(text + used, sizeof(text) - (size_t)used, ", per %s",
+				 group_by_name(top->by));
+	if (*top->opened)
+		used += snprintf(text + used, sizeof(text) - (size_t)used, ", only %s", top->opened);
 	if (top->only.pid)
 		used += snprintf(text + used, sizeof(text) - (size_t)used, ", only pid %u", top->only.pid);
 	if (*top->filter || screen->editing)
@@ -283,6 +290,26 @@ static void draw_head(const struct layout *l)
 	attrset(A_NORMAL);
 }
 
+/* What it is to those who run it. */
+static void add_identity(const struct top_row *row, char *text, size_t size)
+{
+	struct identity identity;
+	size_t used = strlen(text);
+	int pid = identity_pid_here(row->key.pid, row->pid_namespace);
+
+	if (!pid)
+		return;
+	identity_of(pid, &identity);
+	if (*identity.unit)
+		used += (size_t)snprintf(text + used, size - used, "  %s", identity.unit);
+	else if (*identity.container)
+		used += (size_t)snprintf(text + used, size - used, "  container %s", identity.container);
+	if (used < size && pid != (int)row->key.pid)
+		used += (size_t)snprintf(text + used, size - used, "  pid %d here", pid);
+	if (used < size)
+		snprintf(text + used, size - used, "  %s", identity.command);
+}
+
 /* The selected row in full. */
 static void draw_detail(const struct screen *screen)
 {
@@ -293,6 +320,8 @@ static void draw_detail(const struct screen *screen)
 	top_numbers(row, &numbers);
 	snprintf(text, sizeof(text), "%s  %s -> %s%s", row->process, row->source, row->to,
 		 row->key.space.network ? "  (another network namespace)" : "");
+	if (row->running && row->key.pid != TOP_GROUP_PID)
+		add_identity(row, text, sizeof(text));
 	mvaddnstr(LINES - FOOT, 0, text, COLS);
 	snprintf(text, sizeof(text), "open %u, TIME_WAIT %u, others %u; headroom %s of %s, knee %u; lasts %s",
 		 row->open, row->time_wait, row->others, numbers.headroom, numbers.capacity,
@@ -304,10 +333,12 @@ static void draw_help(void)
 {
 	static const char *const lines[] = {
 		"bar:     # open   : TIME_WAIT   o ports of other processes   . free   | knee",
-		"         (NAME[PID]) has ended; (no shim): programs without the shim",
+		"         (NAME[PID]) has ended; (no shim): programs without the shim;",
+		"         NAME (60): so many workers together",
 		"h r f    sort by least headroom, by rate, by failures",
 		"up down  select a row; page up, page down, home, end",
-		"enter    only the process of the selected row",
+		"enter    open a group of workers; then only the selected process",
+		"g        put together per unit, container, user, source, process, workers",
 		"escape   all processes, no filter",
 		"/        filter: text in process, destination or source; enter ends it",
 		"space    pause",
@@ -350,7 +381,7 @@ static void draw(struct screen *screen)
 	mvaddnstr(LINES - 1, 0,
 		  screen->editing
 			  ? "type a filter; enter: done, escape: none"
-			  : "q quit  ? help  h r f sort  enter process  esc all  / filter  space pause",
+			  : "q quit  ? help  h r f sort  enter open  esc all  g group  / filter  space pause",
 		  COLS);
 	attrset(A_NORMAL);
 	refresh();
@@ -381,10 +412,36 @@ static void sort_by(struct screen *screen, enum top_sort sort)
 	memset(&screen->selected, 0, sizeof(screen->selected));
 }
 
-static void only_selected(struct screen *screen)
+static int open_selected(struct screen *screen)
 {
-	if (screen->count)
-		screen->top->only = screen->shown[screen->at]->key;
+	struct top *top = screen->top;
+
+	if (!screen->count)
+		return STATUS_FINE;
+	const struct top_row *row = screen->shown[screen->at];
+	if (row->key.pid == TOP_GROUP_PID)
+		snprintf(top->opened, sizeof(top->opened), "%s", row->group);
+	else
+		top->only = row->key;
+	return top_fold(top);
+}
+
+static int show_all(struct screen *screen)
+{
+	struct top *top = screen->top;
+
+	screen->help = false;
+	top->only = (struct top_key){ 0 };
+	top->filter[0] = top->opened[0] = '\0';
+	return top_fold(top);
+}
+
+static int next_group(struct screen *screen)
+{
+	struct top *top = screen->top;
+
+	top->only = (struct top_key){ 0 };
+	return top_group_by(top, (enum group_by)((top->by + 1) % GROUP_WAYS));
 }
 
 static void press_movement(struct screen *screen, int key)
@@ -408,11 +465,12 @@ static void press_movement(struct screen *screen, int key)
 	select_row(screen, at);
 }
 
-static void press(struct screen *screen, int key)
+/* Return: STATUS_FINE, or STATUS_USAGE after a complaint */
+static int press(struct screen *screen, int key)
 {
 	if (screen->editing) {
 		edit(screen, key);
-		return;
+		return STATUS_FINE;
 	}
 	switch (key) {
 	case 'q':
@@ -429,13 +487,11 @@ static void press(struct screen *screen, int key)
 		break;
 	case '\r':
 	case KEY_ENTER:
-		only_selected(screen);
-		break;
+		return open_selected(screen);
 	case KEY_ESCAPE:
-		screen->help = false;
-		screen->top->only = (struct top_key){ 0 };
-		screen->top->filter[0] = '\0';
-		break;
+		return show_all(screen);
+	case 'g':
+		return next_group(screen);
 	case '/':
 		screen->editing = true;
 		break;
@@ -448,6 +504,7 @@ static void press(struct screen *screen, int key)
 	default:
 		press_movement(screen, key);
 	}
+	return STATUS_FINE;
 }
 
 /* Return: false if the terminal has gone */
@@ -483,7 +540,8 @@ static int run(struct screen *screen)
 			return STATUS_FINE;
 		/* Each key sees what the one before has done. */
 		while (!screen->done && (key = getch()) != ERR) {
-			press(screen, key);
+			if ((status = press(screen, key)))
+				return status;
 			if (!choose_rows(screen))
 				return STATUS_USAGE;
 		}

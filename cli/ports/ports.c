@@ -23,6 +23,8 @@ static const char usage[] =
 	"connections that leaves.\n"
 	"\n"
 	"      --probe       ask about ports the kernel does not tell of: exact numbers\n"
+	"      --by WHAT     who blocks ports: by process, unit, container or user;\n"
+	"                    default: more than three of a kind are one\n"
 	"      --pid PID     look into the network namespace of a process\n"
 	"      --netns NAME  look into a network namespace: a name of ip-netns(8), or a\n"
 	"                    path\n"
@@ -47,6 +49,12 @@ static int take_option(void *context, int option)
 	case 'p':
 		asked->ports->probe = true;
 		return STATUS_FINE;
+	case 'b':
+		if (group_by_parse(optarg, &asked->ports->by))
+			return STATUS_USAGE;
+		return asked->ports->by != GROUP_BY_SOURCE
+			       ? STATUS_FINE
+			       : complain("--by", "a blocked port is lost to every source");
 	case 'j':
 		asked->ports->json = true;
 		return STATUS_FINE;
@@ -57,11 +65,11 @@ static int take_option(void *context, int option)
 
 static int take_options(struct asked *asked, int argc, char **argv)
 {
-	static const struct option known[] = { { "probe", no_argument, NULL, 'p' },
-					       { "json", no_argument, NULL, 'j' },
-					       NETNS_OPTIONS,
-					       { "help", no_argument, NULL, 'h' },
-					       { NULL, 0, NULL, 0 } };
+	static const struct option known[] = {
+		{ "probe", no_argument, NULL, 'p' },    { "json", no_argument, NULL, 'j' },
+		{ "by", required_argument, NULL, 'b' }, NETNS_OPTIONS,
+		{ "help", no_argument, NULL, 'h' },     { NULL, 0, NULL, 0 }
+	};
 	static const struct verb_options all = { .verb = "ports",
 						 .usage = usage,
 						 .letters = ":h",
@@ -199,6 +207,7 @@ int verb_ports(int argc, char **argv)
 	if (!ports)
 		return complain(NULL, "no memory");
 	ports->netns = &asked.netns;
+	ports->by = GROUP_BY_WORKERS;
 	int status = take_options(&asked, argc, argv);
 	if (!status)
 		status = netns_enter(&asked.netns);

@@ -19,6 +19,7 @@ struct ports {
 	struct udp_view udp;
 	struct process_search search;
 	struct port_owner owners[65536];
+	enum group_by by; /* how those who block ports are put together */
 	bool probe, json;
 	const struct netns_asked *netns; /* where */
 	int asked; /* of port_space_ask(): 0, or why not all ports in doubt were asked about */

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* report - print what `headroom ports` found out. */
+#include "cli/ports/holders.h"
 #include "cli/ports/ports.h"
 #include "cli/ports/reserve_list.h"
 #include "cli/shared/json.h"
@@ -7,9 +8,10 @@
 #include "cli/shared/terminal.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
-enum { RUNS_SHOWN = 30 };
+enum { RUNS_SHOWN = 30, BLOCKERS_SHOWN = 5 };
 
 static const char *const reasons[BLOCKED_WAYS] = { "", "listens", "bound, not connected",
 						   "bound explicitly, connected" };
@@ -31,6 +33,43 @@ static void put_verdict(const struct ports *ports)
 					  : "");
 }
 
+/* Reserved ports aside: nobody misses them. */
+static void take_blockers(const struct ports *ports, struct holders *blockers)
+{
+	for (unsigned port = ports->space.range.low; port <= ports->space.range.high; port++) {
+		const struct port_note *note = &ports->space.ports[port];
+		if (note->blocked && !note->reserved && ports->owners[port].process.pid)
+			holders_add(blockers, &ports->owners[port].process, note->blocked);
+	}
+	holders_sort(blockers);
+}
+
+static void put_blockers(const struct ports *ports)
+{
+	struct columns columns = { .out = stdout, .label = 11 };
+	struct holders blockers = { 0 };
+	char text[HOLDER_TEXT_MAX];
+	unsigned count, more = 0;
+
+	take_blockers(ports, &blockers);
+	struct holder_group *groups = holders_group(&blockers, ports->by, &count);
+	if (groups && count) {
+		columns_start(&columns, "  by");
+		for (unsigned i = 0; i < count; i++) {
+			if (i < BLOCKERS_SHOWN)
+				columns_item(&columns, "%s %u", holder_group_text(&groups[i], text),
+					     groups[i].sockets);
+			else
+				more += groups[i].processes;
+		}
+		if (more)
+			columns_item(&columns, "%u more process%s", more, more == 1 ? "" : "es");
+		columns_end(&columns);
+	}
+	free(groups);
+	holders_end(&blockers);
+}
+
 static void put_range(const struct ports *ports)
 {
 	const struct port_range *range = &ports->space.range;
@@ -44,6 +83,7 @@ static void put_range(const struct ports *ports)
 	if (ports->blocked[BLOCKED_ASKED])
 		printf(",\n           %u bound explicitly and connected", ports->blocked[BLOCKED_ASKED]);
 	putchar('\n');
+	put_blockers(ports);
 	printf("usable     %s%u, for each source and destination\n", ports->doubtful ? "at most " : "",
 	       ports->usable);
 	if (ports->doubtful)
@@ -66,8 +106,10 @@ static void put_bar(const struct ports *ports)
 
 static void put_owner(const struct port_run *run)
 {
+	char mark[IDENTITY_MARK_MAX];
+
 	if (run->owner->pid)
-		printf("%s[%d]", run->owner->name, run->owner->pid);
+		printf("%s[%d]%s", run->owner->name, run->owner->pid, identity_mark(run->owner->pid, mark));
 	else if (run->state == STATE_TIME_WAIT)
 		printf("no process: TIME_WAIT");
 	else
@@ -162,6 +204,7 @@ static void json_run(struct json *json, const struct ports *ports, const struct 
 void ports_json(const struct ports *ports)
 {
 	struct json json = { .out = stdout };
+	struct holders blockers = { 0 };
 	struct port_run run;
 
 	json_open(&json, NULL, '{');
@@ -182,6 +225,10 @@ void ports_json(const struct ports *ports)
 	json_number(&json, "local_ipv4", ports->local_v4);
 	json_number(&json, "local_ipv6", ports->local_v6);
 	json_number(&json, "sockets_without_visible_process", ports->search.missing);
+	take_blockers(ports, &blockers);
+	holders_json(&json, "blockers", &blockers);
+	holders_groups_json(&json, "blocker_groups", &blockers, ports->by);
+	holders_end(&blockers);
 	json_open(&json, "blocked_ports", '[');
 	for (unsigned port = ports->space.range.low; ports_next_run(ports, port, &run); port = run.last + 1)
 		json_run(&json, ports, &run);

@@ -120,9 +120,8 @@ static void found(const struct process *process, const struct wanted_socket *soc
 	(void)socket;
 	if (!member || !is_new)
 		return;
-	struct group_member one = { .pid = process->pid, .name = process->name };
 	snprintf(member->group, sizeof(member->group), "%.*s", LOOK_GROUP_MAX - 1,
-		 group_name(GROUP_BY_WORKERS, &one, group));
+		 group_of_process(GROUP_BY_WORKERS, process->pid, process->name, group));
 }
 
 static void count(struct taking *taking, const struct wanted_socket *socket)

@@ -2,6 +2,7 @@
 /* json - the report for programs; docs/users/usage.md has the schema. */
 #include "cli/report/report.h"
 
+#include "cli/shared/identity.h"
 #include "cli/shared/json.h"
 #include "pool/log/event_text.h"
 #include "pool/reuse/reuse.h"
@@ -205,6 +206,14 @@ static void put_header(struct json *json, const struct report_process *process)
 	json_text(json, "name", header->name);
 	json_number(json, "processes", process->usage.merged ? process->usage.merged : 1);
 	put_command(json, header);
+	int pid = report_pid(&process->usage);
+	struct identity identity = { 0 };
+	if (pid)
+		identity_of(pid, &identity);
+	json_text(json, "unit", identity.unit);
+	json_text(json, "container", identity.container);
+	json_text(json, "cgroup", identity.cgroup);
+	json_number(json, "pid_here", (uint64_t)pid);
 	json_bool(json, "attached", process->usage.attached);
 	json_number(json, "uid", header->uid);
 	json_bool(json, "running", process->usage.running);

@@ -6,6 +6,7 @@
 #include "cli/history/moment.h"
 #include "cli/report/past.h"
 #include "cli/report/shares.h"
+#include "cli/shared/identity.h"
 #include "cli/shared/netns.h"
 #include "cli/shared/verb_options.h"
 #include "cli/shared/verbs.h"
@@ -42,6 +43,8 @@ static const char usage_text[] =
 	"      --pid PID       processes in the network namespace of this one\n"
 	"      --netns NAME    processes in a network namespace: a name of ip-netns(8),\n"
 	"                      or a path\n"
+	"      --by WHAT       a row for each process, unit, container, user or source;\n"
+	"                      workers: unit, else container, else program\n"
 	"      --since TIME    what `headroom record` kept since then: when it began, who\n"
 	"                      grew, what the headroom was; 2h, 30min, 14:05 or\n"
 	"                      2026-11-27T14:05Z\n"
@@ -65,7 +68,8 @@ struct asked {
 	struct pattern to;
 	uint64_t network; /* with --pid or --netns: its inode */
 	struct netns_asked netns;
-	bool has_to, running, json;
+	bool has_to, running, json, grouped;
+	enum group_by by; /* if grouped */
 	enum sort sort;
 	struct past_asked when;
 	struct past past;
@@ -83,6 +87,13 @@ const char *report_time(const struct usage_header *header, uint64_t time_ns, cha
 	if (gmtime_r(&seconds, &utc))
 		strftime(out, 32, "%Y-%m-%dT%H:%M:%SZ", &utc);
 	return out;
+}
+
+int report_pid(const struct usage *usage)
+{
+	if (!usage->running || usage->merged || usage->attached)
+		return 0;
+	return identity_pid_here(usage->header.pid, usage->header.pid_namespace);
 }
 
 const char *report_source(const struct address *source, char *out)
@@ -337,6 +348,9 @@ static int take_option(void *context, int option)
 	case 'H':
 		asked->html = optarg;
 		return STATUS_FINE;
+	case 'b':
+		asked->grouped = true;
+		return group_by_parse(optarg, &asked->by);
 	case 'S':
 		return moment_parse("--since", optarg, moment_now(), &asked->when.since_ns);
 	case 'U':
@@ -359,6 +373,7 @@ static int take_options(struct asked *asked, int argc, char **argv)
 					       NETNS_OPTIONS,
 					       { "json", no_argument, NULL, 'j' },
 					       { "html", required_argument, NULL, 'H' },
+					       { "by", required_argument, NULL, 'b' },
 					       { "since", required_argument, NULL, 'S' },
 					       { "until", required_argument, NULL, 'U' },
 					       { "history", required_argument, NULL, 'F' },
@@ -371,6 +386,8 @@ static int take_options(struct asked *asked, int argc, char **argv)
 	int status = verb_options_take(&all, argc, argv, asked);
 	if (status)
 		return status;
+	if (asked->grouped && (asked->html || asked->when.since_ns))
+		return complain("--by", "is for tables and --json of what is in use now");
 	for (int i = optind; i < argc; i++)
 		if (!*argv[i] || strspn(argv[i], "0123456789") != strlen(argv[i]))
 			return complain("report", "`%s` is no process ID", argv[i]);
@@ -436,7 +453,9 @@ static int show(const struct asked *asked)
 		complain(report->skipped[i].path, "%s; skipped", report->skipped[i].reason);
 	if (asked->html && (status = write_html(asked)))
 		return status;
-	if (asked->json)
+	if (asked->grouped && !asked->html)
+		(asked->json ? grouped_json : grouped_text)(report, asked->by, stdout);
+	else if (asked->json)
 		report_json(report, stdout);
 	else if (!asked->html)
 		report_text(report, stdout);

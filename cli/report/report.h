@@ -5,6 +5,7 @@
 
 #include "cli/history/past.h"
 #include "cli/report/shares.h"
+#include "cli/shared/groups.h"
 #include "pool/segment/read.h"
 
 #include <stdio.h>
@@ -47,6 +48,11 @@ struct report {
 };
 
 /**
+ * report_pid() - the pid that a running process has for us; 0: it has ended, or does not show here
+ */
+int report_pid(const struct usage *usage);
+
+/**
  * report_time() - RFC 3339 in UTC, of a moment of CLOCK_MONOTONIC as seen by a process
  * @out:	32 bytes
  * Return: @out
@@ -71,5 +77,11 @@ const char *report_destination(const struct endpoint *to, char *out);
 void report_text(const struct report *report, FILE *out);
 void report_json(const struct report *report, FILE *out);
 void report_html(const struct report *report, FILE *out);
+
+/**
+ * grouped_text() / grouped_json() - a row for each group, in the order of the report (grouped.c)
+ */
+void grouped_text(const struct report *report, enum group_by by, FILE *out);
+void grouped_json(const struct report *report, enum group_by by, FILE *out);
 
 #endif

@@ -2,6 +2,7 @@
 /* text - the report for people, as a table. */
 #include "cli/report/report.h"
 
+#include "cli/shared/identity.h"
 #include "cli/shared/terminal.h"
 
 #include <math.h>
@@ -20,13 +21,16 @@ static void print_process(const struct report_process *process, const struct rep
 {
 	const struct usage_header *header = &process->usage.header;
 	uint64_t until_ns = header->ended_ns ? header->ended_ns : report->now_ns;
-	char time[32], duration[32];
+	char time[32], duration[32], mark[IDENTITY_MARK_MAX];
+	int pid = report_pid(&process->usage);
 
 	terminal_style(out, STYLE_BOLD);
 	if (process->usage.merged)
 		fprintf(out, "short-lived processes of %s", header->name);
 	else if (process->usage.attached)
 		fprintf(out, "cgroup %s", header->name);
+	else if (pid)
+		fprintf(out, "%s[%d]%s", header->name, pid, identity_mark(pid, mark));
 	else
 		fprintf(out, "%s[%u]", header->name, header->pid);
 	terminal_style(out, STYLE_NONE);

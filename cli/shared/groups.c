@@ -8,6 +8,7 @@
 #include <pwd.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 static const char *const names[GROUP_WAYS + 1] = {
 	[GROUP_BY_PROCESS] = "process",     [GROUP_BY_WORKERS] = "workers", [GROUP_BY_UNIT] = "unit",
@@ -71,4 +72,16 @@ const char *group_name(enum group_by by, const struct group_member *member, char
 	else
 		snprintf(out, GROUP_NAME_MAX, "%.90s", *identity.unit ? identity.unit : member->name);
 	return out;
+}
+
+const char *group_of_process(enum group_by by, int pid, const char *name, char *out)
+{
+	struct group_member member = { .pid = pid, .name = name };
+	char path[32];
+	struct stat st;
+
+	snprintf(path, sizeof(path), "/proc/%d", pid);
+	if (by == GROUP_BY_USER && !stat(path, &st))
+		member.uid = st.st_uid;
+	return group_name(by, &member, out);
 }

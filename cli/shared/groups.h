@@ -24,6 +24,9 @@ struct group_member {
 	unsigned uid;
 };
 
+/* So many of a kind are shown one by one, where nothing was asked for. */
+enum { GROUP_FEW = 3 };
+
 /**
  * group_by_parse() - "process", "unit", "container", "user", "source"; "workers"
  * Return: STATUS_FINE, or STATUS_USAGE after a complaint on --by
@@ -43,5 +46,10 @@ const char *group_by_name(enum group_by by);
  * Return: @out
  */
 const char *group_name(enum group_by by, const struct group_member *member, char *out);
+
+/**
+ * group_of_process() - the same of a process that runs; its user is that of /proc/PID
+ */
+const char *group_of_process(enum group_by by, int pid, const char *name, char *out);
 
 #endif

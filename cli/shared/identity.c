@@ -4,10 +4,12 @@
 
 #include "pool/base/printable.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum { ID_DIGITS = 64, ID_SHOWN = 12, TEXT_MAX = 4096 };
@@ -65,6 +67,18 @@ void identity_from_cgroup(const char *path, struct identity *out)
 	}
 }
 
+/* Of a path that is too long the end tells more. */
+static void take_cgroup(const char *path, size_t length, struct identity *out)
+{
+	char whole[TEXT_MAX], shown[TEXT_MAX];
+
+	snprintf(whole, sizeof(whole), "%.*s", (int)length, path);
+	printable_text(whole, shown, sizeof(shown));
+	size_t all = strlen(shown), room = sizeof(out->cgroup) - 1;
+	size_t from = all > room ? all - room : 0;
+	memcpy(out->cgroup, shown + from, all - from + 1);
+}
+
 static void take_inner_pid(int pid, struct identity *out)
 {
 	char status[TEXT_MAX], *end;
@@ -91,10 +105,44 @@ void identity_of(int pid, struct identity *out)
 	/* "0::/path", or of version 1 "4:memory:/path": any of them tells. */
 	for (const char *line = cgroups; *line;) {
 		const char *path = strchr(line, '/'), *end = strchr(line, '\n');
-		if (path && (!end || path < end))
+		if (path && (!end || path < end)) {
 			identity_from_cgroup(path, out);
+			if (!*out->cgroup || !strncmp(line, "0::", 3))
+				take_cgroup(path, end ? (size_t)(end - path) : strlen(path), out);
+		}
 		line = end ? end + 1 : line + strlen(line);
 	}
+}
+
+static uint64_t pid_namespace_of(const char *pid)
+{
+	char path[64];
+	struct stat st;
+
+	snprintf(path, sizeof(path), "/proc/%.16s/ns/pid", pid);
+	return stat(path, &st) ? 0 : st.st_ino;
+}
+
+int identity_pid_here(unsigned pid, uint64_t pid_namespace)
+{
+	const struct dirent *entry;
+	int here = 0;
+
+	if (!pid_namespace || pid_namespace == pid_namespace_of("self"))
+		return (int)pid;
+	DIR *proc = opendir("/proc");
+	while (proc && !here && (entry = readdir(proc))) {
+		struct identity identity = { 0 };
+		if (*entry->d_name < '1' || *entry->d_name > '9' ||
+		    pid_namespace_of(entry->d_name) != pid_namespace)
+			continue;
+		take_inner_pid(atoi(entry->d_name), &identity);
+		if (identity.inner_pid == (int)pid)
+			here = atoi(entry->d_name);
+	}
+	if (proc)
+		closedir(proc);
+	return here;
 }
 
 const char *identity_mark(int pid, char *out)

@@ -4,17 +4,20 @@
 #define HEADROOM_CLI_SHARED_IDENTITY_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 enum {
 	IDENTITY_COMMAND_MAX = 100,
 	IDENTITY_UNIT_MAX = 64,
 	IDENTITY_CONTAINER_MAX = 16,
+	IDENTITY_CGROUP_MAX = 200,
 	IDENTITY_MARK_MAX = 128
 };
 
 struct identity {
 	char command[IDENTITY_COMMAND_MAX]; /* words with spaces between, cut off; escaped (printable.h) */
 	char unit[IDENTITY_UNIT_MAX];       /* of systemd: NAME.service; empty if there is none */
+	char cgroup[IDENTITY_CGROUP_MAX]; /* its path, of version 2 if there is one; escaped; the end of it */
 	char container[IDENTITY_CONTAINER_MAX]; /* first 12 digits of its id; empty: in none that is known */
 	int inner_pid;                          /* in its own pid namespace, if that is another one; else 0 */
 };
@@ -31,6 +34,14 @@ void identity_of(int pid, struct identity *out);
  * Docker, Podman, CRI-O and containerd have them in their paths.
  */
 void identity_from_cgroup(const char *path, struct identity *out);
+
+/**
+ * identity_pid_here() - the pid that a process has for us
+ * @pid:	in its own pid namespace
+ * @pid_namespace:	inode of that; 0: not known, then it is ours
+ * Return: 0 if it does not show here
+ */
+int identity_pid_here(unsigned pid, uint64_t pid_namespace);
 
 /**
  * identity_mark() - " (nginx.service)", " (container 0123456789ab, pid 7 there)", or ""

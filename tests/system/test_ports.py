@@ -105,7 +105,7 @@ def completion():
             missing = [option for option in options if option not in known]
             lab.equal(f"options of {verb} that {name} does not know", missing, [])
     for words, expected in ((["ch"], "check"), (["check", "--pr"], "--probe"), (["explain", "kn"], "knee"),
-                            (["ports", "--js"], "--json"), (["run", "--spread", "sp"], "spill"), (["top", "--sort", "=", "ra"], "rate"), (["run", "--", "tru"], "true truncate"),
+                            (["ports", "--js"], "--json"), (["run", "--spread", "sp"], "spill"), (["top", "--sort", "=", "ra"], "rate"), (["report", "--by", "so"], "source"), (["run", "--", "tru"], "true truncate"),
                             (["help", "exp"], "export explain")):
         line = " ".join(["headroom", *words])
         done = lab.run(["bash", "-c", f"source {folder}/headroom.bash; COMP_WORDS=({line}); COMP_CWORD={len(words)}; "
