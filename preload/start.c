@@ -6,6 +6,7 @@
 #include "pool/base/clock.h"
 #include "pool/base/restraint.h"
 #include "pool/ledger/own_segment.h"
+#include "pool/libc/threads.h"
 #include "pool/rules/file.h"
 #include "pool/summary.h"
 #include "preload/base/fdtable.h"
@@ -15,17 +16,16 @@
 #include "preload/last_words.h"
 #include "preload/parking/parking.h"
 
-#include <dlfcn.h>
 #include <errno.h>
-#include <pthread.h>
+#include <link.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/auxv.h>
 
-#if defined(HEADROOM_NO_START_FILES)
-/* By this pthread_atfork() knows whose handlers they are (crtstuff.c of GCC). */
+/* By this glibc knows whose handlers they are (crtstuff.c of GCC). */
 extern void *__dso_handle;
+#if defined(HEADROOM_NO_START_FILES)
 __attribute__((visibility("hidden"))) void *__dso_handle = &__dso_handle;
 #endif
 
@@ -57,6 +57,46 @@ COLD static void after_fork_in_child(void)
 {
 	if (atomic_load(&process_active) && !restraint_shut_in())
 		start_in_child();
+}
+
+/* What pthread_atfork() is in glibc, whose libc.so does not have it, and in musl. */
+#define WEAK __attribute__((weak))
+extern int glibc_atfork(void (*before)(void), void (*in_parent)(void), void (*in_child)(void),
+			void *library) __asm__("__register_atfork") WEAK;
+extern int musl_atfork(void (*before)(void), void (*in_parent)(void),
+		       void (*in_child)(void)) __asm__("pthread_atfork") WEAK;
+
+static void see_forks(void)
+{
+	if (glibc_atfork)
+		glibc_atfork(before_fork, NULL, after_fork_in_child, &__dso_handle);
+	else if (musl_atfork)
+		musl_atfork(before_fork, NULL, after_fork_in_child);
+}
+
+/* The first that dl_iterate_phdr() tells of is the program. */
+static int needs_any(struct dl_phdr_info *program, size_t size, void *needs)
+{
+	const ElfW(Dyn) *at = NULL;
+
+	(void)size;
+	for (unsigned i = 0; i < program->dlpi_phnum; i++)
+		if (program->dlpi_phdr[i].p_type == PT_DYNAMIC)
+			at = (const void *)(program->dlpi_addr + program->dlpi_phdr[i].p_vaddr);
+	while (at && at->d_tag != DT_NULL && at->d_tag != DT_NEEDED)
+		at++;
+	*(bool *)needs = at && at->d_tag == DT_NEEDED;
+	return 1;
+}
+
+/* A program that has a loader and no library, such as one of Go without cgo, calls nothing of libc: it made
+ * the kernel's calls itself, and libc is there for us alone. */
+static bool has_no_libc(void)
+{
+	bool needs = true;
+
+	dl_iterate_phdr(needs_any, &needs);
+	return !needs;
 }
 
 /* Return: false when there is something the user must mend first. */
@@ -95,7 +135,7 @@ extern const char this_shim __attribute__((alias("headroom_shim"), visibility("h
  * is last in LD_PRELOAD first, and calls what is first. */
 static bool another_is_first(void)
 {
-	return dlsym(RTLD_DEFAULT, "headroom_shim") != (const void *)&this_shim;
+	return real_find_first("headroom_shim") != (const void *)&this_shim;
 }
 
 /* Early among the constructors: others may open connections. */
@@ -109,8 +149,9 @@ __attribute__((constructor(101))) static void start(void)
 
 	resting_start(clock_ns());
 	real_resolve();
-	if ((disable && *disable && strcmp(disable, "0")) || another_is_first())
+	if ((disable && *disable && strcmp(disable, "0")) || has_no_libc() || another_is_first())
 		return;
+	threads_start();
 	shim_start(&shim, program_invocation_short_name);
 	log_start(&shim.log, &shim.settings, shim.process);
 	if (trusted && !read_settings(&complaint)) {
@@ -123,7 +164,7 @@ __attribute__((constructor(101))) static void start(void)
 	if (shim.settings.no_state)
 		shim.writer.state = USAGE_WITHOUT;
 	restraint_start();
-	pthread_atfork(before_fork, NULL, after_fork_in_child);
+	see_forks();
 	process_start(start_in_child);
 	errno = saved;
 }

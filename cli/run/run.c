@@ -201,11 +201,11 @@ static int apply_settings(struct run *run)
 	return STATUS_FINE;
 }
 
-static int preload(void)
+static int preload(const struct program *program)
 {
 	char shim[PATH_MAX], value[PATH_MAX * 2];
 	const char *others = getenv("LD_PRELOAD");
-	int status = shim_path_find(shim);
+	int status = shim_path_find(program->machine, shim);
 
 	if (status)
 		return status;
@@ -318,7 +318,7 @@ int verb_run(int argc, char **argv)
 		complain(RESTING_FILE, "disables the shim: it does nothing until `headroom enable`");
 	if (program.doubtful)
 		complain(program.path, "%s", program.why);
-	if ((status = preload()))
+	if ((status = preload(&program)))
 		return status;
 	execvp(*command, command);
 	complain(*command, "%s", strerror(errno));

@@ -203,7 +203,7 @@ static int enable(struct enabling *enabling, const char *word)
 
 	if ((status = service_options_apply(enabling->options, &enabling->drop_in, &enabling->wanted)))
 		return status;
-	if ((status = shim_path_find(enabling->shim)))
+	if ((status = shim_path_find(0, enabling->shim)))
 		return status;
 	if (geteuid() && !enabling->options->dry_run)
 		return complain("service enable", "needs root");

@@ -83,9 +83,11 @@ static bool check_rights(int fd, struct program *out)
 	return true;
 }
 
-static const char *machine_name(unsigned machine)
+const char *program_machine(unsigned machine)
 {
 	switch (machine) {
+	case 0:
+		return "this machine";
 	case EM_X86_64:
 		return "x86-64";
 	case EM_386:
@@ -97,28 +99,6 @@ static const char *machine_name(unsigned machine)
 	default:
 		return "another";
 	}
-}
-
-/* The program interpreter of this very command: what the shim was linked for. */
-static const char *own_loader(void)
-{
-	static char loader[PROGRAM_PATH_MAX];
-	ElfW(Ehdr) head;
-	ElfW(Phdr) segment;
-	int fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
-
-	if (fd < 0 || pread(fd, &head, sizeof(head), 0) != sizeof(head))
-		return "";
-	for (unsigned i = 0; i < head.e_phnum; i++) {
-		off_t at = (off_t)(head.e_phoff + i * sizeof(segment));
-		if (pread(fd, &segment, sizeof(segment), at) == sizeof(segment) &&
-		    segment.p_type == PT_INTERP && segment.p_filesz < sizeof(loader))
-			loader[pread(fd, loader, segment.p_filesz, (off_t)segment.p_offset) > 0
-				       ? segment.p_filesz - 1
-				       : 0] = '\0';
-	}
-	close(fd);
-	return loader;
 }
 
 static const char *base_name(const char *path)
@@ -138,20 +118,23 @@ static bool has_go_note(int fd, const ElfW(Phdr) * segment)
 	       note.head.n_namesz == 4 && !memcmp(note.name, "Go\0", 4);
 }
 
+static bool is_known_loader(const char *name)
+{
+	return !strncmp(name, "ld-linux-", 9) || !strncmp(name, "ld-musl-", 8);
+}
+
 static bool check_elf(int fd, const ElfW(Ehdr) * head, struct program *out)
 {
 	ElfW(Phdr) segment;
 	char loader[PROGRAM_PATH_MAX] = "";
 	bool go = false;
-#if defined(__x86_64__)
-	enum { OWN_MACHINE = EM_X86_64 };
-#else
-	enum { OWN_MACHINE = EM_AARCH64 };
-#endif
-	if (head->e_ident[EI_CLASS] != ELFCLASS64 || head->e_machine != OWN_MACHINE)
-		return refuse(out, "is a %d-bit %s program; this shim is for 64-bit %s",
-			      head->e_ident[EI_CLASS] == ELFCLASS32 ? 32 : 64, machine_name(head->e_machine),
-			      machine_name(OWN_MACHINE));
+
+	if (head->e_ident[EI_CLASS] != ELFCLASS64 ||
+	    (head->e_machine != EM_X86_64 && head->e_machine != EM_AARCH64))
+		return refuse(out, "is a %d-bit %s program; the shim is for 64-bit x86-64 and aarch64",
+			      head->e_ident[EI_CLASS] == ELFCLASS32 ? 32 : 64,
+			      program_machine(head->e_machine));
+	out->machine = head->e_machine;
 	for (unsigned i = 0; i < head->e_phnum; i++) {
 		if (pread(fd, &segment, sizeof(segment), (off_t)(head->e_phoff + i * sizeof(segment))) !=
 		    sizeof(segment))
@@ -164,9 +147,9 @@ static bool check_elf(int fd, const ElfW(Ehdr) * head, struct program *out)
 	}
 	if (!*loader)
 		return refuse(out, "is statically linked: no library can be preloaded into it");
-	if (strcmp(base_name(loader), base_name(own_loader())))
-		return refuse(out, "uses another C library (%s); this shim is for the GNU C library (%s)",
-			      base_name(loader), base_name(own_loader()));
+	if (!is_known_loader(base_name(loader)))
+		return refuse(out, "uses another C library (%s); the shim is for the GNU C library and musl",
+			      base_name(loader));
 	if (go) {
 		out->doubtful = true;
 		refuse(out,

@@ -11,9 +11,10 @@ enum { PROGRAM_PATH_MAX = 4096, PROGRAM_WHY_MAX = 512 };
 /* What is known of a program before it is started. */
 struct program {
 	char path[PROGRAM_PATH_MAX]; /* of the file that will be loaded: a script's interpreter */
-	bool no_interpreter;         /* it is a script, and the interpreter at @path is missing */
-	bool doubtful;               /* it can be started, but the shim will see little of it */
-	char why[PROGRAM_WHY_MAX];   /* why not, or why doubtful; empty: all is well */
+	unsigned machine; /* it is for: EM_X86_64 or EM_AARCH64 (elf.h); 0: no ELF file, whatever runs it */
+	bool no_interpreter;       /* it is a script, and the interpreter at @path is missing */
+	bool doubtful;             /* it can be started, but the shim will see little of it */
+	char why[PROGRAM_WHY_MAX]; /* why not, or why doubtful; empty: all is well */
 };
 
 /**
@@ -29,5 +30,11 @@ bool program_find(const char *file, char *path, size_t size);
  * Return: false if no library can be preloaded into it; the reason is in @out
  */
 bool program_check(const char *path, struct program *out);
+
+/**
+ * program_machine() - the name of a machine
+ * @machine:	EM_... of elf.h; 0: this one
+ */
+const char *program_machine(unsigned machine);
 
 #endif

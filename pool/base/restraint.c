@@ -5,6 +5,7 @@
 #include "pool/base/hot.h"
 #include "pool/base/kernel.h"
 #include "pool/base/trial.h"
+#include "pool/libc/threads.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -12,7 +13,6 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
-#include <sys/single_threaded.h>
 #include <sys/syscall.h>
 
 /* PR_GET_SECCOMP, and the field Seccomp of /proc/PID/status (proc(5)). */
@@ -58,12 +58,13 @@ static char find_in_status(int fd)
 
 /* By a file, not by prctl(): the loader has just opened and read some, so that a filter from before the start
  * lets it pass. But another thread might miss the fd, and a filter that lets threads be made lets them be
- * named. Without /proc the answer is the careful one. */
+ * named. Where libc does not say how many there are, a file it is. Without /proc the answer is the careful
+ * one. */
 COLD static bool is_without_filter(void)
 {
 	char seen = '\0';
 
-	if (!__libc_single_threaded || atomic_load(&joined))
+	if ((threads_is_told() && !threads_is_one()) || atomic_load(&joined))
 		return kernel_syscall(SYS_prctl, PR_GET_SECCOMP, 0, 0, 0, 0, 0) == 0;
 	long fd = kernel_keep_private(kernel.openat(AT_FDCWD, "/proc/self/status", O_RDONLY | O_CLOEXEC, 0));
 	if (fd >= 0) {
@@ -119,7 +120,7 @@ void restraint_is_joined(void)
 /* May anybody open a file while one of ours is open? */
 static bool is_alone(void)
 {
-	return restraint_on_own_stack && __libc_single_threaded && !atomic_load(&joined);
+	return restraint_on_own_stack && threads_is_one() && !atomic_load(&joined);
 }
 
 /* By fcntl(), which does nothing to the file: poll() would ask its driver. The lowest free number is taken

@@ -26,6 +26,7 @@
 #include "pool/connect/settle.h"
 #include "pool/connect/spread.h"
 #include "pool/ledger/freed.h"
+#include "pool/libc/threads.h"
 #include "pool/socket/binding.h"
 #include "pool/socket/deferral.h"
 #include "pool/socket/facts.h"
@@ -34,8 +35,6 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <pthread.h>
-#include <sys/single_threaded.h>
 
 #define SECOND_NS 1000000000ull
 
@@ -82,12 +81,7 @@ static void on_cancel(void *argument)
 
 COLD static long call_cancellable(struct attempt *a)
 {
-	long rc;
-
-	pthread_cleanup_push(on_cancel, a);
-	rc = a->call(a->argument);
-	pthread_cleanup_pop(0);
-	return rc;
+	return threads_call_cancellable(a->call, a->argument, on_cancel, a);
 }
 
 /* The option stays on a socket whose connect() failed. */
@@ -125,7 +119,7 @@ HOT static long ask_kernel(struct attempt *a)
 			set_range(a);
 		if (unlikely(a->slowness.measures))
 			a->walked_ns = clock_thread_ns();
-		rc = __libc_single_threaded ? a->call(a->argument) : call_cancellable(a);
+		rc = threads_is_one() ? a->call(a->argument) : call_cancellable(a);
 		a->answered_ns = clock_ns();
 		if (unlikely(a->slowness.measures))
 			a->walked_ns = clock_thread_ns() - a->walked_ns;
@@ -192,7 +186,7 @@ COLD static long refuse(struct attempt *a)
 		lock_leave(a->connecting->lock);
 	}
 	/* connect() is a cancellation point, and the program's own call was not made. */
-	pthread_testcancel();
+	threads_test_cancel();
 	return -EADDRNOTAVAIL;
 }
 

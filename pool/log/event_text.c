@@ -2,6 +2,8 @@
 /* event_text - an event in words, for log lines and for whoever reads a usage segment. */
 #include "pool/log/event_text.h"
 
+#include "pool/libc/error_text.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -15,7 +17,7 @@ const char *event_name(uint32_t kind)
 
 static const char *reason(int error)
 {
-	const char *text = strerrordesc_np(error);
+	const char *text = error_text(error);
 	return text ? text : "unknown error";
 }
 

@@ -3,6 +3,7 @@
 #include "pool/rules/file.h"
 
 #include "pool/base/kernel.h"
+#include "pool/libc/error_text.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -386,7 +387,7 @@ bool rule_file_read(struct arena *arena, struct settings *settings, const char *
 	if (fd == -EFBIG)
 		return complain(complaint, path, 0, "is larger than 1 MiB");
 	if (fd < 0)
-		return complain(complaint, path, 0, strerrordesc_np((int)-fd));
+		return complain(complaint, path, 0, error_text((int)-fd));
 	char *text = arena_alloc(arena, size + 1);
 	while (text && used < size) {
 		got = kernel.read((int)fd, text + used, size - used);
@@ -398,7 +399,7 @@ bool rule_file_read(struct arena *arena, struct settings *settings, const char *
 	}
 	kernel.close((int)fd);
 	if (!text || got < 0)
-		return complain(complaint, path, 0, strerrordesc_np(text ? (int)-got : ENOMEM));
+		return complain(complaint, path, 0, error_text(text ? (int)-got : ENOMEM));
 	bool good = rule_file_parse(arena, settings, text, used, path, complaint);
 	arena_free(arena, text, size + 1);
 	return good;

@@ -3,6 +3,7 @@
 #include "pool/segment/directory.h"
 
 #include "pool/base/kernel.h"
+#include "pool/libc/error_text.h"
 #include "pool/rules/settings.h"
 
 #include <dirent.h>
@@ -57,7 +58,7 @@ long usage_directory_open(const char *path, bool make, long *owner, char *reason
 		return -EPERM;
 	}
 	if (fd < 0) {
-		snprintf(reason, REASON_MAX, "%s", strerrordesc_np((int)-fd));
+		snprintf(reason, REASON_MAX, "%s", error_text((int)-fd));
 		return fd;
 	}
 	long rc = kernel.fstat((int)fd, &st);

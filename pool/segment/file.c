@@ -5,6 +5,7 @@
 #include "pool/base/clock.h"
 #include "pool/base/hot.h"
 #include "pool/base/kernel.h"
+#include "pool/libc/error_text.h"
 #include "pool/segment/directory.h"
 #include "pool/segment/identity.h"
 #include "pool/segment/room.h"
@@ -50,7 +51,7 @@ static bool fail(struct usage_file *out, const char *why)
 
 static bool fail_with(struct usage_file *out, const char *what, long rc)
 {
-	snprintf(out->reason, sizeof(out->reason), "%s: %s", what, strerrordesc_np((int)-rc));
+	snprintf(out->reason, sizeof(out->reason), "%s: %s", what, error_text((int)-rc));
 	return false;
 }
 

@@ -4,6 +4,7 @@
 
 #include "pool/base/clock.h"
 #include "pool/base/kernel.h"
+#include "pool/libc/error_text.h"
 #include "pool/segment/directory.h"
 #include "pool/segment/entry.h"
 #include "pool/segment/identity.h"
@@ -331,7 +332,7 @@ int usage_read_file(struct arena *arena, int directory, const char *name, unsign
 		return -ENOENT;
 	if (fd < 0) {
 		snprintf(reason, REASON_MAX, "%s",
-			 fd == -ELOOP ? "is a symbolic link" : strerrordesc_np((int)-fd));
+			 fd == -ELOOP ? "is a symbolic link" : error_text((int)-fd));
 		return -EINVAL;
 	}
 	long rc = read_open_file(arena, (int)fd, owner, out, reason);

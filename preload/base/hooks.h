@@ -17,7 +17,8 @@
 #include <sys/types.h>
 #include <sys/uio.h>
 
-/* Calls the kernel has under the same name: before the shim is ready they go straight to it. */
+/* Calls the kernel has under the same name: before the shim is ready they go straight to it, and for ever where libc
+ * has none of the name. */
 #define KERNEL_HOOKS(HOOK)                                                                                   \
 	HOOK(int, socket, (int family, int type, int protocol), (family, type, protocol))                    \
 	HOOK(int, connect, (int fd, const struct sockaddr *address, socklen_t length),                       \
@@ -68,7 +69,11 @@
 	HOOK(int, chroot, (const char *path), (path))                                                        \
 	HOOK(int, unshare, (int flags), (flags))                                                             \
 	HOOK(int, setns, (int fd, int kind), (fd, kind))                                                     \
-	HOOK(int, fcntl, (int fd, int command, long argument), (fd, command, argument))
+	HOOK(int, fcntl, (int fd, int command, long argument), (fd, command, argument))                      \
+	HOOK(int, execveat,                                                                                 \
+	     (int directory, const char *path, char *const argv[], char *const envp[], int flags),          \
+	     (directory, path, argv, envp, flags))                                                          \
+	HOOK(int, memfd_create, (const char *name, unsigned flags), (name, flags))
 
 /* The rest is looked up when it is first called, if that is before the shim is ready. */
 #define LIBC_HOOKS(HOOK)                                                                                    \
@@ -101,9 +106,6 @@
 	HOOK(int, execvp, (const char *file, char *const argv[]), (file, argv))                             \
 	HOOK(int, execvpe, (const char *file, char *const argv[], char *const envp[]), (file, argv, envp))  \
 	HOOK(int, fexecve, (int fd, char *const argv[], char *const envp[]), (fd, argv, envp))              \
-	HOOK(int, execveat,                                                                                 \
-	     (int directory, const char *path, char *const argv[], char *const envp[], int flags),          \
-	     (directory, path, argv, envp, flags))                                                          \
 	HOOK(int, posix_spawn,                                                                              \
 	     (pid_t * pid, const char *path, const posix_spawn_file_actions_t *actions,                     \
 	      const posix_spawnattr_t *attributes, char *const argv[], char *const envp[]),                 \
@@ -123,7 +125,6 @@
 	HOOK(int, signalfd, (int fd, const sigset_t *mask, int flags), (fd, mask, flags))        \
 	HOOK(int, inotify_init, (void), ())                                                      \
 	HOOK(int, inotify_init1, (int flags), (flags))                                           \
-	HOOK(int, memfd_create, (const char *name, unsigned flags), (name, flags))               \
 	HOOK(int, creat, (const char *path, mode_t mode), (path, mode))                          \
 	HOOK(int, creat64, (const char *path, mode_t mode), (path, mode))                        \
 	HOOK(int, posix_openpt, (int flags), (flags))                                            \
@@ -189,6 +190,17 @@ struct real_calls {
 
 extern struct real_calls real;
 extern void *real_syscall; /* jumped to, by trampoline_x86_64.S */
+
+/**
+ * real_find() - dlsym(RTLD_NEXT) from this library
+ * Return: NULL if nothing behind this library has the name
+ */
+void *real_find(const char *name);
+
+/**
+ * real_find_first() - dlsym(RTLD_DEFAULT)
+ */
+void *real_find_first(const char *name);
 
 /**
  * real_resolve() - look all of them up, once, at start

@@ -7,7 +7,10 @@
 #include "pool/base/kernel.h"
 #include "pool/base/resting.h"
 #include "pool/base/restraint.h"
+#include "pool/libc/threads.h"
 
+#include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -104,6 +107,25 @@ COLD bool process_is_ours_surely(void)
 	/* Back in the parent: its child of vfork() is gone. */
 	process_vforked = false;
 	return true;
+}
+
+/* The 20th field of /proc/PID/stat (proc(5)); the second is a name in brackets, and may hold any byte. */
+static unsigned long threads_in(const char *stat)
+{
+	const char *at = strrchr(stat, ')');
+
+	for (int field = 2; at && field < 20; field++)
+		at = strchr(at + 1, ' ');
+	return at ? strtoul(at + 1, NULL, 10) : 0;
+}
+
+COLD bool process_has_one_thread(void)
+{
+	char stat[512];
+
+	if (threads_is_told())
+		return threads_is_one();
+	return kernel_read_file("/proc/self/stat", stat, sizeof(stat)) > 0 && threads_in(stat) == 1;
 }
 
 void process_mark_vfork(void)

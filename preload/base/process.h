@@ -61,6 +61,11 @@ static inline bool process_is_ours(void)
 }
 
 /**
+ * process_has_one_thread() - the kernel is asked where libc does not say; opens a file then
+ */
+bool process_has_one_thread(void);
+
+/**
  * process_mark_vfork() - this thread is about to call vfork()
  */
 void process_mark_vfork(void);

@@ -10,8 +10,11 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <stdatomic.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -48,10 +51,94 @@ static long to_errno(long rc)
 KERNEL_HOOKS(EARLY_KERNEL)
 #undef EARLY_KERNEL
 
+/* Before glibc 2.34 dlsym() is in libdl, which few programs have; what loads libraries for glibc itself is in
+ * libc, until then (elf/dl-libc.c). Preloaded with it, libdl would cost each program of a later glibc a file
+ * more. */
+#define WEAK __attribute__((weak))
+typedef void *find_function(void *handle, const char *name);
+extern find_function weak_dlsym __asm__("dlsym") WEAK, libc_dlsym __asm__("__libc_dlsym") WEAK;
+extern void *libc_dlopen(const char *name, int mode) __asm__("__libc_dlopen_mode") WEAK;
+enum { RTLD_DLOPEN = (int)0x80000000 }; /* __RTLD_DLOPEN of its include/dlfcn.h */
+
+static find_function *finder(void)
+{
+	static find_function *_Atomic found;
+	find_function *f = weak_dlsym ? weak_dlsym : atomic_load_explicit(&found, memory_order_relaxed);
+	void *libdl;
+
+	if (f || !libc_dlopen || !libc_dlsym || !(libdl = libc_dlopen("libdl.so.2", RTLD_NOW | RTLD_DLOPEN)))
+		return f;
+	f = (find_function *)libc_dlsym(libdl, "dlsym");
+	atomic_store_explicit(&found, f, memory_order_relaxed);
+	return f;
+}
+
+/* Not a tail call: dlsym() finds out by its return address who asks. */
+#define FIND(handle, name)                              \
+	find_function *find = finder();                 \
+	void *found = find ? find(handle, name) : NULL; \
+	__asm__ volatile("" : "+r"(found));             \
+	return found
+
+void *real_find(const char *name)
+{
+	FIND(RTLD_NEXT, name);
+}
+
+void *real_find_first(const char *name)
+{
+	FIND(RTLD_DEFAULT, name);
+}
+
+/* What a program may find by dlsym() because we have it, although its libc has not. */
+static long absent(void)
+{
+	errno = ENOSYS;
+	return -1;
+}
+
+static void close_from(int first)
+{
+	struct rlimit limit;
+
+	if (!real.close_range((unsigned)first, ~0u, 0) ||
+	    kernel_syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, 0, (long)&limit, 0, 0))
+		return;
+	for (int fd = first; (rlim_t)fd < limit.rlim_cur && fd < INT_MAX; fd++)
+		real.close(fd);
+}
+
+/* From 1.2.4 on musl has the names with 64 for programs linked before, and not for dlsym(). */
+static void *without_64(const char *name)
+{
+	char plain[32];
+	size_t length = strlen(name);
+
+	if (length < 3 || length > sizeof(plain) || strcmp(name + length - 2, "64"))
+		return NULL;
+	memcpy(plain, name, length - 2);
+	plain[length - 2] = '\0';
+	return real_find(plain);
+}
+
+static void *find_or_stand_in(const char *name)
+{
+	void *found = real_find(name);
+
+	if (!found)
+		found = without_64(name);
+	/* Before glibc 2.34. With the handlers that it is to leave out. */
+	if (!found && !strcmp(name, "_Fork"))
+		found = real_find("fork");
+	if (!found && !strcmp(name, "closefrom"))
+		found = (void *)close_from;
+	return found ? found : (void *)absent;
+}
+
 #define EARLY_LIBC(result, name, parameters, arguments)                                    \
 	static result early_##name parameters                                              \
 	{                                                                                  \
-		result(*found) parameters = (result(*) parameters)dlsym(RTLD_NEXT, #name); \
+		result(*found) parameters = (result(*) parameters)find_or_stand_in(#name); \
 		return found arguments;                                                    \
 	}
 LIBC_HOOKS(EARLY_LIBC)
@@ -76,18 +163,23 @@ struct real_calls real = { ALL_HOOKS(EARLY_POINTER) };
 void *real_syscall = (void *)early_syscall;
 #undef EARLY_POINTER
 
-/* A name that libc lacks keeps its early function: it is not called by a program that could be linked. */
+/* Of what libc lacks a call of the kernel's keeps its early function. */
 void real_resolve(void)
 {
 	void *found;
 #define RESOLVE(result, name, parameters, arguments) \
-	if ((found = dlsym(RTLD_NEXT, #name)))       \
+	if ((found = real_find(#name)))              \
 		real.name = (result(*) parameters)found;
-	ALL_HOOKS(RESOLVE)
+#define RESOLVE_OR_STAND_IN(result, name, parameters, arguments) \
+	real.name = (result(*) parameters)find_or_stand_in(#name);
+	KERNEL_HOOKS(RESOLVE)
+	LIBC_HOOKS(RESOLVE_OR_STAND_IN)
+	REUSE_HOOKS(RESOLVE_OR_STAND_IN)
 #undef RESOLVE
-	if ((found = dlsym(RTLD_NEXT, "syscall")))
+#undef RESOLVE_OR_STAND_IN
+	if ((found = real_find("syscall")))
 		real_syscall = found;
-	real.vfork = dlsym(RTLD_NEXT, "vfork");
-	if ((found = dlsym(RTLD_NEXT, "clone")))
+	real.vfork = real_find("vfork");
+	if ((found = real_find("clone")))
 		memcpy(&real.clone, &found, sizeof(found));
 }

@@ -6,18 +6,16 @@
 #include "pool/base/hot.h"
 #include "pool/connect/ending.h"
 #include "pool/connect/trust.h"
+#include "pool/libc/threads.h"
 #include "pool/reuse/parked.h"
 #include "preload/base/fdtable.h"
 #include "preload/base/process.h"
 #include "preload/parking/parking.h"
 
-#include <pthread.h>
-#include <sys/single_threaded.h>
-
 /* A thread that is in a call on the socket holds it as well as another process does. */
 static inline bool nobody_else_has(uint32_t flags)
 {
-	return __libc_single_threaded && !(flags & HELD_ELSEWHERE) &&
+	return threads_is_one() && !(flags & HELD_ELSEWHERE) &&
 	       !atomic_load_explicit(&shim.sockets.forks, memory_order_relaxed);
 }
 
@@ -113,11 +111,8 @@ COLD static void on_cancel(void *argument)
 APART long closing_call(int fd, struct closing *closing, long (*call)(void *), void *argument)
 {
 	struct cancelled cancelled = { fd, closing };
-	long rc;
+	long rc = threads_call_cancellable(call, argument, on_cancel, &cancelled);
 
-	pthread_cleanup_push(on_cancel, &cancelled);
-	rc = call(argument);
-	pthread_cleanup_pop(0);
 	closing_end(closing);
 	return rc;
 }

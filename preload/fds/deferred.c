@@ -4,6 +4,7 @@
 
 #include "pool/socket/deferral.h"
 #include "preload/base/fdtable.h"
+#include "preload/base/message.h"
 #include "preload/base/process.h"
 #include "preload/base/readable.h"
 #include "preload/parking/parking.h"
@@ -11,11 +12,13 @@
 #include <string.h>
 
 /* The one or the other. */
-static inline void with_deferred(int fd, long (*make)(struct sockets *sockets, const struct held *held, int fd))
+static inline void with_deferred(int fd,
+				 long (*make)(struct sockets *sockets, const struct held *held, int fd))
 {
 	struct held held;
 
-	if (!atomic_load_explicit(&shim.sockets.deferred_count, memory_order_relaxed) || !fdtable_hold(fd, &held))
+	if (!atomic_load_explicit(&shim.sockets.deferred_count, memory_order_relaxed) ||
+	    !fdtable_hold(fd, &held))
 		return;
 	make(&shim.sockets, &held, fd);
 	fdtable_release(&held);
@@ -45,20 +48,29 @@ bool fds_matter(void)
 	       shim.settings.reuses;
 }
 
-/* Calls @each for the fds in a message. */
+/* Calls @each for the fds in one part of the control data. */
+static void each_fd(const char *data, size_t size, void (*each)(int fd))
+{
+	for (int fd; size >= sizeof(fd); data += sizeof(fd), size -= sizeof(fd)) {
+		memcpy(&fd, data, sizeof(fd));
+		each(fd);
+	}
+}
+
+/* And for those in a message. As CMSG_NXTHDR(), with sizes that any libc means. */
 static void walk_fds(const struct msghdr *message, void (*each)(int fd))
 {
-	struct msghdr walk = *message; /* CMSG_NXTHDR() takes no const */
+	size_t left = message->msg_control ? message_control_size(message) : 0, length, step;
 
-	for (struct cmsghdr *c = CMSG_FIRSTHDR(&walk); c; c = CMSG_NXTHDR(&walk, c)) {
-		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS || c->cmsg_len < CMSG_LEN(0))
-			continue;
-		size_t count = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-		for (size_t i = 0; i < count; i++) {
-			int fd;
-			memcpy(&fd, CMSG_DATA(c) + i * sizeof(fd), sizeof(fd));
-			each(fd);
-		}
+	for (const char *at = message->msg_control; left >= sizeof(struct cmsghdr);
+	     at += step, left -= step) {
+		const struct cmsghdr *part = (const void *)at;
+		length = message_control_length(part);
+		if (length < CMSG_LEN(0) || length > left)
+			return;
+		if (part->cmsg_level == SOL_SOCKET && part->cmsg_type == SCM_RIGHTS)
+			each_fd(at + CMSG_LEN(0), length - CMSG_LEN(0), each);
+		step = CMSG_ALIGN(length) < left ? CMSG_ALIGN(length) : left;
 	}
 }
 
@@ -72,7 +84,7 @@ static void about_to_go(int fd)
 void fds_in_message(int fd, const struct msghdr *message)
 {
 	if (fds_matter() && readable_bytes(fd, message, sizeof(*message)) && message->msg_control &&
-	    readable_bytes(fd, message->msg_control, message->msg_controllen))
+	    readable_bytes(fd, message->msg_control, message_control_size(message)))
 		walk_fds(message, about_to_go);
 }
 
@@ -96,6 +108,5 @@ COLD void fds_were_sent(const struct msghdr *message)
 
 COLD void fds_were_received(const struct msghdr *message)
 {
-	if (message->msg_control)
-		walk_fds(message, fdtable_new_number);
+	walk_fds(message, fdtable_new_number);
 }

@@ -7,13 +7,12 @@
 #include "preload/parking/parking.h"
 
 #include <errno.h>
-#include <sys/single_threaded.h>
 
 bool numbers_will_part(void)
 {
 	int saved = errno;
 
-	if (__libc_single_threaded || !process_is_ours_surely())
+	if (process_has_one_thread() || !process_is_ours_surely())
 		return false;
 	parking_off(NULL, RETIRED_ROOM);
 	deferred_fds_make_real();

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* close - close() and its kin, shutdown(). */
 #include "pool/base/hot.h"
+#include "pool/libc/threads.h"
 #include "pool/socket/facts.h"
 #include "preload/base/fdtable.h"
 #include "preload/base/hooks.h"
@@ -14,8 +15,6 @@
 #include <limits.h>
 #include <linux/close_range.h>
 #include <netinet/tcp.h>
-#include <pthread.h>
-#include <sys/single_threaded.h>
 
 /* Where reuse is on: the number may be an epoll set's. */
 APART static int close_other(int fd)
@@ -36,15 +35,15 @@ HOT __attribute__((noinline)) static int close_tracked(int fd)
 	struct closing closing;
 
 	/* What is parked cannot be taken back. */
-	if (unlikely(shim.settings.reuses) && !__libc_single_threaded)
-		pthread_testcancel();
+	if (unlikely(shim.settings.reuses) && !threads_is_one())
+		threads_test_cancel();
 	if (unlikely(!closing_begin(fd, &closing)))
 		return shim.settings.reuses ? close_other(fd) : real.close(fd);
 	if (unlikely(closing.ours)) {
 		errno = EBADF;
 		return -1;
 	}
-	if (!__libc_single_threaded)
+	if (!threads_is_one())
 		return (int)closing_call(fd, &closing, call_close, &fd);
 	int rc = real.close(fd);
 	closing_end(&closing);

@@ -11,6 +11,7 @@
 #include "pool/socket/undo.h"
 #include "preload/base/fdtable.h"
 #include "preload/base/hooks.h"
+#include "preload/base/message.h"
 #include "preload/base/process.h"
 #include "preload/base/readable.h"
 #include "preload/fds/deferred.h"
@@ -261,7 +262,7 @@ static ssize_t send_message(int fd, const struct msghdr *message, int flags)
 	if (!watched(fd) || !message || !sending_begins(fd, &held))
 		return real.sendmsg(fd, message, flags);
 	ssize_t rc = AGAIN(real.sendmsg(fd, message, flags));
-	return sent(&held, rc >= 0 && message->msg_iovlen ? message->msg_iov : NULL, flags, rc);
+	return sent(&held, rc >= 0 && message_pieces(message) ? message->msg_iov : NULL, flags, rc);
 }
 
 ssize_t hook_sendmsg(int fd, const struct msghdr *message, int flags)

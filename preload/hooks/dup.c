@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* dup - calls that give a socket another fd number: dup() and its kin, fcntl(F_DUPFD). */
+#include "preload/hooks/dup.h"
+
 #include "pool/base/kernel.h"
 #include "preload/base/fdtable.h"
 #include "preload/base/hooks.h"
@@ -68,14 +70,14 @@ static bool will_replace(int fd, int target, int flags)
 }
 
 /* The number @target is closed first: that may end a connection (Java closes a socket so). */
-static int dup_onto(int fd, int target, int flags, bool plain)
+static int dup_onto(int fd, int target, int flags, int (*make)(int fd, int target, int flags))
 {
 	struct closing closing;
 	bool closes =
 		fdtable_look(target) && will_replace(fd, target, flags) && closing_begin(target, &closing);
 	if (closes && closing.ours)
 		parking_give_way(target);
-	int copy = plain ? real.dup2(fd, target) : real.dup3(fd, target, flags);
+	int copy = make(fd, target, flags);
 
 	if (closes && copy < 0)
 		closing_undo(target, &closing);
@@ -87,11 +89,30 @@ static int dup_onto(int fd, int target, int flags, bool plain)
 	return copy;
 }
 
+static int by_dup2(int fd, int target, int flags)
+{
+	(void)flags;
+	return real.dup2(fd, target);
+}
+
+static int by_dup3(int fd, int target, int flags)
+{
+	return real.dup3(fd, target, flags);
+}
+
+static int by_kernel(int fd, int target, int flags)
+{
+	long rc = kernel_syscall(SYS_dup3, fd, target, flags, 0, 0, 0);
+	if (rc < 0)
+		errno = (int)-rc;
+	return rc < 0 ? -1 : (int)rc;
+}
+
 int hook_dup2(int fd, int target)
 {
 	if (!shim.settings.reuses && !fdtable_look(fd) && !fdtable_look(target))
 		return real.dup2(fd, target);
-	return dup_onto(fd, target, 0, true);
+	return dup_onto(fd, target, 0, by_dup2);
 }
 
 TWIN(int, __dup2, (int fd, int target), dup2)
@@ -100,7 +121,14 @@ int hook_dup3(int fd, int target, int flags)
 {
 	if (!shim.settings.reuses && !fdtable_look(fd) && !fdtable_look(target))
 		return real.dup3(fd, target, flags);
-	return dup_onto(fd, target, flags, false);
+	return dup_onto(fd, target, flags, by_dup3);
+}
+
+int dup3_by_number(int fd, int target, int flags)
+{
+	if (!shim.settings.reuses && !fdtable_look(fd) && !fdtable_look(target))
+		return by_kernel(fd, target, flags);
+	return dup_onto(fd, target, flags, by_kernel);
 }
 
 /* The third argument is variadic in libc: on the supported ABIs it arrives where a named one would. */

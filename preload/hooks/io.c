@@ -6,6 +6,7 @@
 #include "pool/base/hot.h"
 #include "pool/reuse/reuse.h"
 #include "preload/base/hooks.h"
+#include "preload/base/message.h"
 #include "preload/fds/deferred.h"
 #include "preload/fds/renew.h"
 
@@ -88,7 +89,7 @@ APART ssize_t took(const struct held *held, const struct iovec *pieces, int flag
 
 static const struct iovec *pieces_of(const struct mmsghdr *message)
 {
-	return message->msg_hdr.msg_iovlen ? message->msg_hdr.msg_iov : NULL;
+	return message_pieces(&message->msg_hdr) ? message->msg_hdr.msg_iov : NULL;
 }
 
 #define ONE(data, size) (&(struct iovec){ (void *)(data), (size) })
@@ -179,14 +180,14 @@ static ssize_t receive_message(int fd, struct msghdr *message, int flags)
 	if (!watched(fd) || !io_begins(fd, &held))
 		return real.recvmsg(fd, message, flags);
 	ssize_t rc = AGAIN(real.recvmsg(fd, message, flags));
-	return took(&held, rc >= 0 && message->msg_iovlen ? message->msg_iov : NULL, flags, rc);
+	return took(&held, rc >= 0 && message_pieces(message) ? message->msg_iov : NULL, flags, rc);
 }
 
 ssize_t hook_recvmsg(int fd, struct msghdr *message, int flags)
 {
 	ssize_t rc = receive_message(fd, message, flags);
 
-	if (unlikely(rc >= 0 && message->msg_controllen))
+	if (unlikely(rc >= 0 && message_control_size(message)))
 		fds_were_received(message);
 	return rc;
 }

@@ -91,10 +91,14 @@ typedef int spawn(pid_t *pid, const char *path, const posix_spawn_file_actions_t
 		  const posix_spawnattr_t *attributes, char *const argv[], char *const envp[]);
 spawn hook_posix_spawn_old, hook_posix_spawnp_old;
 
+/* musl has neither dlvsym() nor versions, and nobody comes here. */
+typedef void *find_version(void *handle, const char *name, const char *version);
+
 static spawn *old(const char *name)
 {
 	spawn *found;
-	void *symbol = dlvsym(RTLD_NEXT, name, "GLIBC_2.2.5");
+	find_version *find = (find_version *)real_find_first("dlvsym");
+	void *symbol = find ? find(RTLD_NEXT, name, "GLIBC_2.2.5") : NULL;
 	memcpy(&found, &symbol, sizeof(found));
 	return found;
 }
@@ -212,7 +216,7 @@ int hook_clone(int (*function)(void *), void *stack, int flags, void *argument, 
 	va_end(rest);
 	before_clone((unsigned long)flags);
 	if (!real.clone) {
-		void *found = dlsym(RTLD_NEXT, "clone");
+		void *found = real_find("clone");
 		memcpy(&real.clone, &found, sizeof(found));
 	}
 	return real.clone(function, stack, flags, argument, parent_tid, tls, child_tid);
@@ -236,6 +240,6 @@ void *before_vfork(void)
 {
 	others_will_see();
 	process_mark_vfork();
-	return real.vfork ? real.vfork : dlsym(RTLD_NEXT, "vfork");
+	return real.vfork ? real.vfork : real_find("vfork");
 }
 #endif

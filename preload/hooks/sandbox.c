@@ -17,7 +17,6 @@
 #include <errno.h>
 #include <sched.h>
 #include <sys/prctl.h>
-#include <sys/single_threaded.h>
 
 static void finish(void)
 {
@@ -98,7 +97,7 @@ static bool nothing_stays(void)
 	bool unwritten = writer->state == USAGE_NOT_TRIED || shim.settings.no_state ||
 			 (writer->inherited && !writer->waited);
 
-	return __libc_single_threaded && !shim.ledger.count && unwritten && fdtable_next(0) < 0;
+	return process_has_one_thread() && !shim.ledger.count && unwritten && fdtable_next(0) < 0;
 }
 
 void network_begins(void)

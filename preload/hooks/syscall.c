@@ -9,6 +9,7 @@
 #include "preload/base/syscalls.h"
 #include "preload/fds/closing.h"
 #include "preload/fds/deferred.h"
+#include "preload/hooks/dup.h"
 #include "preload/hooks/epoll.h"
 #include "preload/hooks/process.h"
 #include "preload/hooks/sandbox.h"
@@ -53,7 +54,7 @@ long syscall_on_fds(long number, long a, long b, long c)
 	case SYS_close_range:
 		return hook_close_range((unsigned)a, (unsigned)b, (int)c);
 	case SYS_dup3:
-		return hook_dup3((int)a, (int)b, (int)c);
+		return dup3_by_number((int)a, (int)b, (int)c);
 	default:
 		return hook_dup2((int)a, (int)b);
 	}

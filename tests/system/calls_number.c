@@ -357,7 +357,7 @@ static void cancelled_connect(void)
 	CALL(close(fd));
 }
 
-#if defined(__x86_64__)
+#if defined(__x86_64__) && defined(__GLIBC__)
 extern __typeof__(posix_spawn) old_spawn, old_spawnp;
 __asm__(".symver old_spawn, posix_spawn@GLIBC_2.2.5");
 __asm__(".symver old_spawnp, posix_spawnp@GLIBC_2.2.5");

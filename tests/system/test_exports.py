@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """test_exports - what libheadroom.so shows to the loader: the hooked names and nothing else, libc and nothing else."""
 import os
+import pathlib
 import re
 import subprocess
 
@@ -33,7 +34,7 @@ def hooked():
     for file in SOURCES.rglob("*.c"):
         code = file.read_text()
         names |= set(re.findall(r"^TWIN\(\w+, (\w+),", code, re.MULTILINE))
-        names |= set(re.findall(r'__asm__\("(\w+)"\)', code))
+        names |= set(re.findall(r'^EXPORTED [^;{]*__asm__\("(\w+)"\)', code, re.MULTILINE))
     assembler = (SOURCES / "base/trampoline_x86_64.S").read_text()
     names |= set(re.findall(r"\.globl\s+(\w+)", assembler))
     return names - set(re.findall(r"\.(?:hidden|symver)\s+(\w+)", assembler))
@@ -85,6 +86,35 @@ def needed():
     return "libc.so.6"
 
 
+def undefined():
+    """Name: is it weak?"""
+    found = {}
+    for line in lines("nm", "-D", "--undefined-only", str(SHIM)):
+        kind, name = line.split()[-2:]
+        found[name] = kind in "wv"
+    return found
+
+
+def any_libc():
+    """What glibc 2.17 and musl 1.2.3 both have, by names without a version; what one of them lacks is weak."""
+    if lab.SANITIZER:
+        raise lab.Skipped("a sanitizer brings its own library")
+    allowed = {}
+    for line in (lab.HERE.parent / "abi/symbols").read_text().splitlines():
+        if line and not line.startswith("#"):
+            name, *where = line.split()
+            allowed[name] = where
+    ours = undefined()
+    lab.equal("with a version", sorted(name for name in ours if "@" in name), [])
+    lab.equal("not in tests/abi/symbols", sorted(set(ours) - set(allowed)), [])
+    lab.equal("not everywhere, and not weak", sorted(name for name, weak in ours.items() if allowed[name] and not weak), [])
+    musl = pathlib.Path(f"/lib/ld-musl-{os.uname().machine}.so.1")
+    if musl.exists():
+        has = {name for name, _ in dynamic_symbols(musl, "TWVDBRi")}
+        lab.equal("not in musl", sorted(name for name, where in allowed.items() if not where and name not in has), [])
+    return f"{len(ours)} names, {sum(ours.values())} weak"
+
+
 def own_clock():
     """What another preload makes of time does not reach the shim."""
     used = {line.split()[-1].partition("@")[0] for line in lines("nm", "-D", "--undefined-only", str(SHIM))}
@@ -118,4 +148,5 @@ def hardened():
 
 
 lab.main([("only the hooked names", exports), ("twins of libc", twins), ("versions of libc", versions), ("needs libc only", needed),
+          ("any libc will do", any_libc),
           ("a clock of its own", own_clock), ("hardened", hardened), ("shadow stack and landing pads", branches)])
