@@ -172,8 +172,10 @@ bool identity_under_shim(int pid)
 
 	snprintf(path, sizeof(path), "/proc/%d/maps", pid);
 	FILE *maps = fopen(path, "re");
+	/* Of a library that could not be loaded, as from a file system without execution, the loader leaves a
+	 * part. */
 	while (maps && !found && getline(&line, &size, maps) > 0)
-		found = strstr(line, "/libheadroom.so");
+		found = strstr(line, "/libheadroom.so") && strstr(line, " r-xp ");
 	free(line);
 	if (maps)
 		fclose(maps);
