@@ -16,6 +16,7 @@ static const struct {
 	{ "service", verb_service, "the same for a service of systemd" },
 	{ "check", verb_check, "how many more connections can be opened, and what holds the rest" },
 	{ "ports", verb_ports, "the port space of this host: range, reserved, blocked and by whom" },
+	{ "doctor", verb_doctor, "what reaches a program, and what stands in the way" },
 	{ "report", verb_report, "the ports that processes under the shim use, per destination and source" },
 	{ "top", verb_top, "the same, live" },
 	{ "record", verb_record, "keep a history, to see later when it began and who grew" },

@@ -15,6 +15,7 @@ _headroom_options() {
 	detach) echo '--all --help' ;;
 	service) echo '--sources --spread --reuse --strict --rule --runtime --no-restart --watch --force --dry-run --all --json --help' ;;
 	disable) echo '--now --help' ;;
+	doctor) echo '--host --connect --sources --json --help' ;;
 	enable) echo '--help' ;;
 	explain) echo '--help' ;;
 	config) echo '--help' ;;
@@ -25,7 +26,7 @@ _headroom_options() {
 _headroom_words() {
 	case $1 in
 	explain) echo 'headroom capacity blocked knee time-wait reserved source sources close-wait probe udp verdict doubt in-use states rate shim nat' ;;
-	help) echo 'status run service check ports report top record export attach detach disable enable explain config' ;;
+	help) echo 'status run service check ports doctor report top record export attach detach disable enable explain config' ;;
 	config) echo 'check' ;;
 	service) echo 'enable disable list' ;;
 	esac
@@ -58,7 +59,7 @@ _headroom() {
 		fi
 	done
 	if ((COMP_CWORD == 1)); then
-		mapfile -t COMPREPLY < <(compgen -W 'status run service check ports report top record export attach detach disable enable explain config help --help --version' -- "$word")
+		mapfile -t COMPREPLY < <(compgen -W 'status run service check ports doctor report top record export attach detach disable enable explain config help --help --version' -- "$word")
 		return
 	fi
 	case $before in

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* absent - `headroom attach` and `detach` in a build without them. */
 #include "cli/attach/export.h"
+#include "cli/attach/reached.h"
 #include "cli/attach/shown.h"
 #include "cli/shared/verbs.h"
 
@@ -22,6 +23,13 @@ int verb_detach(int argc, char **argv)
 	(void)argc;
 	(void)argv;
 	return say("detach");
+}
+
+enum attached attached_process(int pid, char *reason)
+{
+	(void)pid;
+	snprintf(reason, ATTACHED_REASON_MAX, "this build is without it, for want of %s", HEADROOM_ATTACH_LACKS);
+	return ATTACHED_CANNOT;
 }
 
 void export_attached(FILE *out)

@@ -38,6 +38,11 @@ int verb_check(int argc, char **argv);
 int verb_ports(int argc, char **argv);
 
 /**
+ * verb_doctor() - what reaches a program, and what stands in the way
+ */
+int verb_doctor(int argc, char **argv);
+
+/**
  * verb_report() - what processes under the shim have in use, or had
  */
 int verb_report(int argc, char **argv);
