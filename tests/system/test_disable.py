@@ -175,6 +175,8 @@ def from_the_start(how):
         lab.equal("said", (done.status, done.stdout, done.stderr), (0, plain.stdout, plain.stderr))
         trace = (lab.scratch() / "trace").read_text()
         seen = calls(lab.scratch() / "trace")
+        # Nor does it ask what it may do (restraint.h).
+        lab.equal("looks into the process", "/proc/self/status" in trace, False)
         # The loader opens and closes one library more, and the shim those it needs.
         seen["close"] = expected["close"]
         lab.equal("calls", seen, expected)
