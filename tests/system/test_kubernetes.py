@@ -1,16 +1,23 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""test_kubernetes - examples/kubernetes/attach-pods beside a stand-in for the API: which pods are attached, and until when."""
+"""test_kubernetes - examples/kubernetes/attach-pods beside a stand-in for the API: which pods are attached, and until when;
+and what the manifests have done in a pod, by hand in namespaces. tests/kubernetes/run checks them against the schemas.
+"""
+import functools
 import http.server
 import json
 import os
+import pathlib
+import re
+import shutil
 import threading
 
 import attached
 import lab
 from attached import PORT, cgroup, client
 
-SCRIPT = lab.HERE.parent.parent / "examples/kubernetes/attach-pods"
+MANIFESTS = lab.HERE.parent.parent / "examples/kubernetes"
+SCRIPT = MANIFESTS / "attach-pods"
 NODE = "node-1"
 
 
@@ -83,4 +90,45 @@ def mistakes():
     return "NODE_NAME"
 
 
-lab.main([("by label", attaches_by_label), ("mistakes", mistakes)])
+# What `restricted` comes to: no user but 65534, no right to gain, a root that is read only.
+RESTRICTED = ["unshare", "-m", "sh", "-c", 'mount -o remount,bind,ro / && exec "$@"', "sh", "setpriv", "--reuid", "65534", "--regid", "65534",
+              "--clear-groups", "--no-new-privs", "--bounding-set=-all"]
+
+
+def in_a_pod(way):
+    """The library gets to the application's container, and the shim works there."""
+    lab.not_under_sanitizer("the runtime is not in the pod")
+    lab.own_memory_files()
+    try:
+        os.chown("/dev/shm", 1000, 1000)
+        os.chown("/dev/shm", 0, 0)
+    except OSError as why:
+        raise lab.Skipped("no other user here") from why
+    os.chmod("/dev/shm", 0o1777)
+    for folder in ("/opt", "/usr/local/lib"):
+        lab._call("mount", b"none", folder.encode(), b"tmpfs", 0, b"mode=755")
+    image, volume = pathlib.Path("/usr/local/lib/headroom"), pathlib.Path("/opt/headroom")
+    image.mkdir()
+    volume.mkdir()
+    shutil.copy(lab.BUILD / "libheadroom.so", image)
+    if way == "an init container":
+        lab._call("mount", b"none", str(volume).encode(), b"tmpfs", 0, b"mode=777,size=16m")
+        text = (MANIFESTS / "init-container.yaml").read_text()
+        command = re.search(r"command: \[(.*)\]", text)[1].split(", ")
+        done = lab.run([*RESTRICTED, *command])
+        lab.equal(f"the init container: {done}", (done.status, done.stderr), (0, ""))
+        preload = re.search(r"name: LD_PRELOAD\n +value: (\S+)", text)[1]
+    else:
+        lab._call("mount", str(image).encode(), str(volume).encode(), None, 0x1000, None)  # MS_BIND
+        lab._call("mount", b"none", str(volume).encode(), None, 0x1000 | 0x20 | 1, None)  # MS_REMOUNT, MS_RDONLY
+        preload = re.search(r"name: library\n +expression: \"'(\S+)'\"", (MANIFESTS / "inject.yaml").read_text())[1]
+    with lab.Hold(5000, "http"):
+        done = lab.run([*RESTRICTED, "env", f"LD_PRELOAD={preload}", lab.client("toggle"), "some", "40"],
+                       env={"HEADROOM_SUMMARY": "1", "HEADROOM_STATE_DIR": ""})
+    lab.equal("said", (done.status, done.stdout), (0, "38 natural, 0 spread, 0 failed\n"))
+    if not re.search(r"^127.0.0.1:5000 +127.0.0.1 +40 ", done.stderr, re.M):
+        raise lab.Failed(str(done))
+
+
+lab.main([("by label", attaches_by_label), ("mistakes", mistakes),
+          *((f"in a pod, by {way}", functools.partial(in_a_pod, way)) for way in ("an init container", "an image volume"))])
