@@ -15,7 +15,7 @@ struct kernel_filter {
 	bool quiet; /* ask for quiet_ms too, which makes each socket ten times as long */
 };
 
-enum kernel_view_way { VIEW_SOCK_DIAG, VIEW_PROC };
+enum kernel_view_way { VIEW_SOCK_DIAG, VIEW_PROC, VIEW_BPF };
 
 /* How the last pass went: what its counts may miss. */
 struct kernel_view {

@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+/* sockets - the TCP sockets of a network namespace, by a BPF program that reads the kernel's tables. */
+#ifndef HEADROOM_ATTACH_SOCKETS_H
+#define HEADROOM_ATTACH_SOCKETS_H
+
+#include "pool/ports/pass.h"
+
+/* Which ports connect() passes over, as bind() has taken them; a bit for each. */
+struct attach_ports {
+	bool known;
+	uint64_t blocked[65536 / 64];
+};
+
+/**
+ * attach_list_sockets() - visit every TCP socket of the calling thread's network namespace, as
+ * kernel_view_read()
+ * @view:	out
+ * @ports:	out
+ * @always:	also where there are so few that loading the program takes longer
+ *
+ * Of `struct socket_seen` these are not filled: expires_ms, the queues, quiet_ms; inode and uid are only of
+ * listeners, bound-only sockets and of the first socket of each port. Takes root, or CAP_BPF and CAP_PERFMON,
+ * Linux 6.8, and its type information (BTF).
+ * Return: 0; -ERANGE: too few; another negative errno. Nothing was visited then
+ */
+int attach_list_sockets(struct kernel_view *view, bool always, struct attach_ports *ports,
+			socket_visitor *visit, void *context);
+
+#endif

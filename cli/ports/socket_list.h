@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: Apache-2.0
+/* socket_list - all TCP sockets of the caller's network namespace, the fastest way there is. */
+#ifndef HEADROOM_CLI_PORTS_SOCKET_LIST_H
+#define HEADROOM_CLI_PORTS_SOCKET_LIST_H
+
+#include "attach/sockets.h"
+#include "pool/ports/kernel_view.h"
+
+/**
+ * socket_list_read() - visit each, by a BPF program where many are there and rights, kernel and build allow,
+ * else as kernel_view_read(); HEADROOM_LIST=bpf or sock_diag makes it one of them
+ * @view:	out
+ * @ports:	out: which are blocked; not known but in the first case
+ *
+ * What is not filled in the first case: attach_list_sockets().
+ * Return: STATUS_FINE, or STATUS_USAGE after a complaint
+ */
+int socket_list_read(struct kernel_view *view, struct attach_ports *ports, socket_visitor *visit,
+		     void *context);
+
+#endif
