@@ -214,6 +214,9 @@ int hook_shutdown(int fd, int how)
 	int rc = real.shutdown(fd, how);
 	/* One that is not connected is shut all the same (inet_shutdown(), net/ipv4/af_inet.c). */
 	int saved = errno;
+	/* The peer's may have come after we had asked, and before ours. Where ours is answered at once (loopback)
+	 * that does not show any more, and a TIME_WAIT too many is counted. */
+	first = first && socket_tcp_state(fd) != TCP_LAST_ACK;
 	if ((rc == 0 || saved == ENOTCONN) && shim_enter_held(&shim, &held)) {
 		held.tracked->flags |= (first ? WAS_SHUT | FIN_SENT_FIRST : WAS_SHUT);
 		shim_leave(&shim);
