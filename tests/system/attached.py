@@ -22,9 +22,9 @@ def _take_pins_of_our_own():
         return
     _own_pins = True
     try:
-        lab._call("unshare", lab.CLONE_NEWNS)
-        lab._call("mount", b"none", b"/", None, lab.MS_REC | lab.MS_PRIVATE, None)
-        lab._call("mount", b"bpf", b"/sys/fs/bpf", b"bpf", 0, None)
+        lab.call("unshare", lab.CLONE_NEWNS)
+        lab.call("mount", b"none", b"/", None, lab.MS_REC | lab.MS_PRIVATE, None)
+        lab.call("mount", b"bpf", b"/sys/fs/bpf", b"bpf", 0, None)
     except OSError as refused:
         raise lab.Skipped(f"no attaching here: {refused}") from None
 

@@ -1,0 +1,21 @@
+# SPDX-License-Identifier: Apache-2.0
+"""lab - what the system tests share: private network namespaces, processes that never outlive their test,
+runs with and without the shim, and one line per case.
+
+Each case runs in a process and a network namespace of its own, so no TIME_WAIT, blocked port or setting of one case reaches
+another, nor the machine. HEADROOM_BUILD names the build folder (default: ../../build). With HEADROOM_TEST_BRIEF a case that
+passes says nothing.
+"""
+from lab.common import (
+    BUILD, call, CLONE_NEWNET, CLONE_NEWNS, CLONE_NEWUSER, die_with_parent, equal, Failed, HEADROOM, HERE,
+    MS_PRIVATE, MS_REC, note_skip, PATIENCE_S, PYTHON, SANITIZER, Skipped, total, wait_for)
+from lab.folders import own_memory_files, own_run, scratch, shared, state
+from lab.programs import (
+    client, ends, environment, Hold, needs, not_under_sanitizer, Process, Result, run, shimmed, Tracer)
+from lab.network import (
+    far_network, gain_privileges, has_port_range_option, ip, ipv6_on_loopback, kernel, listening, new_network,
+    ports, reaches, sysctl, wait_for_ipv6)
+from lab.cases import main
+
+# For one case; a test of long ones sets it.
+CASE_LIMIT_S = 3 * PATIENCE_S
