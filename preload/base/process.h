@@ -66,6 +66,15 @@ static inline bool process_is_ours(void)
 bool process_has_one_thread(void);
 
 /**
+ * process_will_be_ours() - the same as process_is_ours_surely(), before a call that changes what the shim
+ * finds when it is used first: its files, its network, who has which numbers. So it is used from here on
+ */
+static inline bool process_will_be_ours(void)
+{
+	return process_is_ours() && process_is_ours_surely();
+}
+
+/**
  * process_mark_vfork() - this thread is about to call vfork()
  */
 void process_mark_vfork(void);

@@ -12,7 +12,7 @@ bool numbers_will_part(void)
 {
 	int saved = errno;
 
-	if (process_has_one_thread() || !process_is_ours_surely())
+	if (process_has_one_thread() || !process_will_be_ours())
 		return false;
 	parking_off(NULL, RETIRED_ROOM);
 	deferred_fds_make_real();

@@ -190,7 +190,7 @@ int hook_execle(const char *path, const char *first, ...)
 
 static void before_clone(unsigned long flags)
 {
-	if (flags & CLONE_NEWNET && process_is_ours() && process_is_ours_surely()) {
+	if (flags & CLONE_NEWNET && process_will_be_ours()) {
 		network_begins();
 		network_leave();
 	}

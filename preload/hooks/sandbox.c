@@ -28,7 +28,7 @@ static void finish(void)
 void before_sandbox(void)
 {
 	int saved = errno;
-	if (process_is_ours_surely())
+	if (process_will_be_ours())
 		finish();
 	errno = saved;
 }
@@ -103,7 +103,7 @@ static bool nothing_stays(void)
 void network_begins(void)
 {
 	int saved = errno;
-	if (process_is_ours_surely())
+	if (process_will_be_ours())
 		network_leaving();
 	errno = saved;
 }
@@ -120,7 +120,7 @@ void network_began(void)
 int hook_unshare(int flags)
 {
 	bool apart = flags & CLONE_FILES && numbers_will_part();
-	bool leaves = flags & CLONE_NEWNET && process_is_ours() && process_is_ours_surely();
+	bool leaves = flags & CLONE_NEWNET && process_will_be_ours();
 	/* It goes to stay: its sockets are all of the new one. */
 	bool moves = leaves && nothing_stays();
 	if (leaves && !moves)
@@ -143,7 +143,7 @@ int hook_setns(int fd, int kind)
 {
 	parking_stand_back();
 
-	if ((kind && !(kind & CLONE_NEWNET)) || !process_is_ours() || !process_is_ours_surely())
+	if ((kind && !(kind & CLONE_NEWNET)) || !process_will_be_ours())
 		return real.setns(fd, kind);
 	network_begins();
 	int rc = real.setns(fd, kind);

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """bench - what the measures share: pairs taken in turn, figures recorded as JSON lines, sizes of the two modes.
 
-A measure is a script measure_NAME.py whose cases run as those of the system tests do (../system/lab.py): each in a
+A measure is a script measure_NAME.py whose cases run as those of the system tests do (../system/lab): each in a
 process and a network namespace of its own. `tests/bench/run NAME` runs it and shows the table; run by itself it
 prints a line per case. A measure asserts nothing about time.
 """

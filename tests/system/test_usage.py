@@ -87,6 +87,16 @@ def live():
         lab.equal("peaks", total(spaces, "peak"), 30)
 
 
+def behind_chroot():
+    """What shuts itself in before its first connection, as HAProxy does, is seen all the same."""
+    empty = lab.scratch() / "empty"
+    empty.mkdir()
+    with lab.Hold(PORT), Steered() as client:
+        client.do(f"chroot {empty}")
+        client.do(f"open {PORT} 5")
+        lab.equal("by source", by_source(process(client.pid)["spaces"]), tuples(PORT))
+
+
 def killed():
     with lab.Hold(PORT), Steered() as client:
         client.do(f"open {PORT} 12")
@@ -538,6 +548,7 @@ def browser():
 
 lab.main([
     ("a running process", live),
+    ("a process in a chroot", behind_chroot),
     ("a killed process", killed),
     ("a process that ended", ended),
     ("_exit() with connections open", left_open),

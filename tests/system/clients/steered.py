@@ -6,6 +6,7 @@ close COUNT         close that many, the oldest first
 refused COUNT       connect to COUNT destinations where nobody listens
 fork PORT COUNT     a child opens and holds, until this process ends
 exec                become this program anew; that answers
+chroot FOLDER       see nothing but that folder from then on
 leave               end at once, with what is open: _exit()
 """
 import os
@@ -42,6 +43,12 @@ def fork(port, count):
     os.read(ready, 1)
 
 
+def chroot(folder):
+    "a".encode("idna")  # as create_connection() does: it would look for a file of Python's
+    os.chroot(folder)
+    os.chdir("/")
+
+
 for line in sys.stdin:
     command, *arguments = line.split()
     if command == "open":
@@ -55,5 +62,5 @@ for line in sys.stdin:
     elif command == "exec":
         os.execv(sys.executable, [sys.executable, __file__, "again"])
     else:
-        answer = {"refused": refused, "fork": fork}[command](*arguments)
+        answer = {"refused": refused, "fork": fork, "chroot": chroot}[command](*arguments)
     print(answer or "ok", flush=True)
