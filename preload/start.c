@@ -42,13 +42,16 @@ COLD static void start_in_child(void)
 COLD static void before_fork(void)
 {
 	int saved = errno;
-	if (process_is_ours_surely()) {
+	unsigned forks = heritage_count_fork(&shim.ledger);
+	/* It may never connect itself. */
+	bool often = forks >= HERITAGE_FORKS;
+	if (often ? process_will_be_ours() : process_is_ours_surely()) {
 		deferred_fds_make_real();
 		atomic_fetch_add(&shim.sockets.forks, 1);
 		parking_stand_back();
 		/* Once for the children, too, each of which may make one connection and end. */
 		if (!resting_look(clock_coarse_ns()))
-			heritage_before_fork(&shim.ledger);
+			heritage_before_fork(&shim.ledger, forks);
 	}
 	errno = saved;
 }

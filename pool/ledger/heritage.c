@@ -49,10 +49,14 @@ static void look(void *argument)
 	lock_leave(ledger->lock);
 }
 
-COLD void heritage_before_fork(struct ledger *ledger)
+COLD unsigned heritage_count_fork(struct ledger *ledger)
+{
+	return atomic_fetch_add(&ledger->heritage->forks, 1) + 1;
+}
+
+COLD void heritage_before_fork(struct ledger *ledger, unsigned forks)
 {
 	struct heritage *heritage = ledger->heritage;
-	unsigned forks = atomic_fetch_add(&heritage->forks, 1) + 1;
 	bool known = heritage->until_ns, again = known || !(forks & (forks - 1));
 
 	if (forks < HERITAGE_FORKS || !again || (known && heritage->until_ns > clock_ns()))

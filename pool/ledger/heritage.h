@@ -33,9 +33,16 @@ struct heritage {
 };
 
 /**
- * heritage_before_fork() - this process is about to fork; call without the lock
+ * heritage_count_fork() - this process is about to fork, whether or not it uses the shim
+ * Return: for the how many-th time
  */
-void heritage_before_fork(struct ledger *ledger);
+unsigned heritage_count_fork(struct ledger *ledger);
+
+/**
+ * heritage_before_fork() - for a process that does; call without the lock
+ * @forks:	from heritage_count_fork(); fewer than HERITAGE_FORKS: nothing is looked at
+ */
+void heritage_before_fork(struct ledger *ledger, unsigned forks);
 
 /**
  * heritage_take() - in a forked child: begin with what the parent found out, if it is not too old
