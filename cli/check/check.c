@@ -6,12 +6,14 @@
 #include "cli/check/look.h"
 #include "cli/check/report.h"
 #include "cli/check/target.h"
+#include "cli/ports/each_netns.h"
 #include "cli/shared/netns.h"
 #include "cli/shared/option_number.h"
 #include "cli/shared/verb_options.h"
 #include "cli/shared/verbs.h"
 #include "cli/shared/view_complaints.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -37,8 +39,11 @@ static const char usage[] =
 	"      --by WHAT         who holds ports: by process, unit, container or user;\n"
 	"                        default: more than three of a kind are one\n"
 	"      --pid PID         look into the network namespace of a process\n"
+	"      --container C     the same of a container: ID, name or hostname\n"
 	"      --netns NAME      look into a network namespace: a name of ip-netns(8), or\n"
 	"                        a path\n"
+	"      --all-netns       with --all: one network namespace of this host after the\n"
+	"                        other\n"
 	"      --json            for programs; see headroom-check(1)\n"
 	"  -h, --help            this text\n"
 	"\n"
@@ -48,7 +53,7 @@ static const char usage[] =
 struct asked {
 	struct check *check;
 	struct netns_asked netns;
-	bool all, leaks;
+	bool all, leaks, all_netns;
 };
 
 static int take_option(void *context, int option)
@@ -69,6 +74,9 @@ static int take_option(void *context, int option)
 		return STATUS_FINE;
 	case 'a':
 		asked->all = true;
+		return STATUS_FINE;
+	case 'A':
+		asked->all_netns = true;
 		return STATUS_FINE;
 	case 'l':
 		asked->leaks = true;
@@ -101,6 +109,7 @@ static int take_options(struct asked *asked, int argc, char **argv)
 					       { "sample", required_argument, NULL, 's' },
 					       { "threshold", required_argument, NULL, 't' },
 					       { "by", required_argument, NULL, 'b' },
+					       { "all-netns", no_argument, NULL, 'A' },
 					       NETNS_OPTIONS,
 					       { "json", no_argument, NULL, 'j' },
 					       { "help", no_argument, NULL, 'h' },
@@ -157,11 +166,21 @@ static int disagreement(const struct asked *asked, bool destinations)
 		return complain(question, "--from is for single destinations");
 	if (question && asked->check->options.by != GROUP_BY_WORKERS)
 		return complain(question, "--by is for single destinations");
+	if (asked->all_netns && (!asked->all || asked->netns.what || asked->check->options.json))
+		return complain("--all-netns", "is for people, with --all, and for all namespaces");
 	if (asked->leaks && asked->check->options.probe)
 		return complain("--leaks", "--probe is for destinations and for --all");
 	if (!question && !destinations)
 		return complain("check", "no destination given; `headroom check --help` has the usage");
 	return STATUS_FINE;
+}
+
+static int all_of_one(const char *name, void *context)
+{
+	printf("network namespace: %s\n", name);
+	int status = check_all(context);
+	putchar('\n');
+	return status;
 }
 
 static int ask(struct asked *asked, char **destinations)
@@ -175,7 +194,8 @@ static int ask(struct asked *asked, char **destinations)
 	if ((status = netns_enter(&asked->netns)))
 		return status;
 	if (asked->all)
-		return check_all(&check->options);
+		return asked->all_netns ? each_netns(all_of_one, &check->options)
+					: check_all(&check->options);
 	if (asked->leaks)
 		return check_leaks(&check->options);
 	status = take_targets(check, destinations, true);

@@ -35,6 +35,7 @@ static const char usage[] =
 	"      --per-pid           a label for each process, not for each program name\n"
 	"      --pid PID           look into the network namespace of a process; --listen\n"
 	"                          is there too\n"
+	"      --container C       the same of a container: ID, name or hostname\n"
 	"      --netns NAME        look into a network namespace: a name of ip-netns(8),\n"
 	"                          or a path\n"
 	"      --state-dir DIR     where the usage segments are; default\n"

@@ -31,6 +31,7 @@ static const char usage[] =
 	"      --host           ask the kernel too: programs without the shim, exact\n"
 	"                       capacity\n"
 	"      --pid PID        look into the network namespace of a process\n"
+	"      --container C    the same of a container: ID, name or hostname\n"
 	"      --netns NAME     look into a network namespace: a name of ip-netns(8), or\n"
 	"                       a path\n"
 	"      --at TIME        how it was then, by what `headroom record` kept: 2h\n"

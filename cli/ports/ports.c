@@ -2,6 +2,7 @@
 /* ports - `headroom ports`: the port space of this host: range, reserved, blocked and by whom. */
 #include "cli/ports/ports.h"
 
+#include "cli/ports/each_netns.h"
 #include "cli/ports/holders.h"
 #include "cli/ports/verdict.h"
 #include "cli/shared/netns.h"
@@ -26,8 +27,10 @@ static const char usage[] =
 	"      --by WHAT     who blocks ports: by process, unit, container or user;\n"
 	"                    default: more than three of a kind are one\n"
 	"      --pid PID     look into the network namespace of a process\n"
+	"      --container C the same of a container: ID, name or hostname\n"
 	"      --netns NAME  look into a network namespace: a name of ip-netns(8), or a\n"
 	"                    path\n"
+	"      --all-netns   one network namespace of this host after the other\n"
 	"      --json        for programs; see headroom-ports(1)\n"
 	"  -h, --help        this text\n"
 	"\n"
@@ -39,6 +42,7 @@ enum { LOST_PERCENT = 80 };
 struct asked {
 	struct ports *ports;
 	struct netns_asked netns;
+	bool all_netns;
 };
 
 static int take_option(void *context, int option)
@@ -55,6 +59,9 @@ static int take_option(void *context, int option)
 		return asked->ports->by != GROUP_BY_SOURCE
 			       ? STATUS_FINE
 			       : complain("--by", "a blocked port is lost to every source");
+	case 'A':
+		asked->all_netns = true;
+		return STATUS_FINE;
 	case 'j':
 		asked->ports->json = true;
 		return STATUS_FINE;
@@ -65,11 +72,13 @@ static int take_option(void *context, int option)
 
 static int take_options(struct asked *asked, int argc, char **argv)
 {
-	static const struct option known[] = {
-		{ "probe", no_argument, NULL, 'p' },    { "json", no_argument, NULL, 'j' },
-		{ "by", required_argument, NULL, 'b' }, NETNS_OPTIONS,
-		{ "help", no_argument, NULL, 'h' },     { NULL, 0, NULL, 0 }
-	};
+	static const struct option known[] = { { "probe", no_argument, NULL, 'p' },
+					       { "json", no_argument, NULL, 'j' },
+					       { "by", required_argument, NULL, 'b' },
+					       NETNS_OPTIONS,
+					       { "all-netns", no_argument, NULL, 'A' },
+					       { "help", no_argument, NULL, 'h' },
+					       { NULL, 0, NULL, 0 } };
 	static const struct verb_options all = { .verb = "ports",
 						 .usage = usage,
 						 .letters = ":h",
@@ -199,20 +208,17 @@ static int look(struct ports *ports)
 	return STATUS_FINE;
 }
 
-int verb_ports(int argc, char **argv)
+static int look_and_show(const struct ports *options)
 {
 	struct ports *ports = calloc(1, sizeof(*ports));
-	struct asked asked = { .ports = ports };
 
 	if (!ports)
 		return complain(NULL, "no memory");
-	ports->netns = &asked.netns;
-	ports->by = GROUP_BY_WORKERS;
-	int status = take_options(&asked, argc, argv);
-	if (!status)
-		status = netns_enter(&asked.netns);
-	if (!status)
-		status = look(ports);
+	ports->probe = options->probe;
+	ports->json = options->json;
+	ports->by = options->by;
+	ports->netns = options->netns;
+	int status = look(ports);
 	if (!status) {
 		(ports->json ? ports_json : ports_report)(ports);
 		status = verdict_status(
@@ -220,5 +226,33 @@ int verb_ports(int argc, char **argv)
 	}
 	udp_view_end(&ports->udp);
 	free(ports);
+	return status;
+}
+
+static int show_one(const char *name, void *context)
+{
+	printf("network namespace: %s\n", name);
+	int status = look_and_show(context);
+	putchar('\n');
+	return status;
+}
+
+int verb_ports(int argc, char **argv)
+{
+	struct ports *options = calloc(1, sizeof(*options));
+	struct asked asked = { .ports = options };
+
+	if (!options)
+		return complain(NULL, "no memory");
+	options->netns = &asked.netns;
+	options->by = GROUP_BY_WORKERS;
+	int status = take_options(&asked, argc, argv);
+	if (!status && asked.all_netns && (asked.netns.what || options->json))
+		status = complain("--all-netns", "is for people, and for all namespaces");
+	if (!status)
+		status = netns_enter(&asked.netns);
+	if (!status)
+		status = asked.all_netns ? each_netns(show_one, options) : look_and_show(options);
+	free(options);
 	return status;
 }

@@ -30,6 +30,7 @@ static const char usage[] =
 	"                          least four hours. The oldest looks make room\n"
 	"      --threshold N       per cent in use that is tight; default 80\n"
 	"      --pid PID           of the network namespace of a process\n"
+	"      --container C       the same of a container: ID, name or hostname\n"
 	"      --netns NAME        of a network namespace: a name of ip-netns(8), or a\n"
 	"                          path\n"
 	"  -h, --help              this text\n"

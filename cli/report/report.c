@@ -41,6 +41,7 @@ static const char usage_text[] =
 	"                      HEADROOM_STATE_DIR, else where the shim puts them; as\n"
 	"                      root those of all users\n"
 	"      --pid PID       processes in the network namespace of this one\n"
+	"      --container C   the same of a container: ID, name or hostname\n"
 	"      --netns NAME    processes in a network namespace: a name of ip-netns(8),\n"
 	"                      or a path\n"
 	"      --by WHAT       a row for each process, unit, container, user or source;\n"

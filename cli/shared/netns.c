@@ -2,6 +2,7 @@
 /* netns - look into another network namespace. */
 #include "cli/shared/netns.h"
 
+#include "cli/container/find.h"
 #include "cli/shared/complain.h"
 
 #include <errno.h>
@@ -30,9 +31,16 @@ static bool enter_user_namespace(const char *pid)
 
 int netns_take(struct netns_asked *asked, int option, const char *value)
 {
+	char why[400];
+
+	if (option == 'K') {
+		*asked =
+			(struct netns_asked){ "--container", value, container_find(value, why, sizeof(why)) };
+		return asked->pid ? STATUS_FINE : complain("--container", "%s", why);
+	}
 	if (option != 'P' && option != 'N')
 		return STATUS_USAGE;
-	*asked = (struct netns_asked){ option == 'P' ? "--pid" : "--netns", value };
+	*asked = (struct netns_asked){ .option = option == 'P' ? "--pid" : "--netns", .what = value };
 	return STATUS_FINE;
 }
 
@@ -43,7 +51,12 @@ int netns_enter(const struct netns_asked *asked)
 
 	if (!what)
 		return STATUS_FINE;
-	bool is_pid = !strcmp(option, "--pid");
+	bool is_pid = !strcmp(option, "--pid") || asked->pid;
+	char pid[16];
+	if (asked->pid) {
+		snprintf(pid, sizeof(pid), "%d", asked->pid);
+		what = pid;
+	}
 	if (is_pid && (strtol(what, &end, 10) <= 0 || *end))
 		return complain(option, "`%s` is not a process id", what);
 	if (is_pid)
@@ -76,7 +89,9 @@ const char *netns_prefix(const struct netns_asked *asked, char *out, size_t size
 	*out = '\0';
 	if (!asked || !asked->what)
 		return out;
-	if (!strcmp(asked->option, "--pid"))
+	if (asked->pid)
+		snprintf(out, size, "nsenter --target %d --net -- ", asked->pid);
+	else if (!strcmp(asked->option, "--pid"))
 		snprintf(out, size, "nsenter --target %s --net -- ", asked->what);
 	else if (strchr(asked->what, '/'))
 		snprintf(out, size, "nsenter --net=%s -- ", asked->what);

@@ -8,15 +8,16 @@
 
 /* As the command line names it; all NULL: the one this process is in. */
 struct netns_asked {
-	const char *option; /* "--pid" or "--netns" */
-	const char *what;   /* a pid; or a name as in `ip netns`, or the path of a namespace file */
+	const char *option; /* "--pid", "--netns" or "--container" */
+	const char *what;   /* a pid; a name as in `ip netns`, or the path of a namespace file; a container */
+	int pid;            /* of the container */
 };
 
 /* What a verb's table of options has for these. */
-#define NETNS_OPTIONS                                 \
-	{ "pid", required_argument, NULL, 'P' },      \
-	{                                             \
-		"netns", required_argument, NULL, 'N' \
+#define NETNS_OPTIONS                                                                           \
+	{ "pid", required_argument, NULL, 'P' }, { "container", required_argument, NULL, 'K' }, \
+	{                                                                                       \
+		"netns", required_argument, NULL, 'N'                                           \
 	}
 
 /**

@@ -23,7 +23,7 @@ struct status_options {
 /* Programs under the shim, and attached cgroups, in this network namespace. */
 struct shim_coverage {
 	unsigned processes, cgroups, skipped;
-	bool disabled; /* resting.h */
+	bool disabled;   /* resting.h */
 	uint32_t in_use; /* ports, by what these count */
 };
 

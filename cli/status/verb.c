@@ -29,6 +29,7 @@ static const char usage[] =
 	"      --json             for programs; see headroom-status(1)\n"
 	"      --all-netns        a line for each network namespace of this host\n"
 	"      --pid PID          look into the network namespace of a process\n"
+	"      --container C      the same of a container: ID, name or hostname\n"
 	"      --netns NAME       look into a network namespace: a name of ip-netns(8),\n"
 	"                         or a path\n"
 	"      --state-dir DIR    where the usage segments are\n"

@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: Apache-2.0
+/* find - a process of a container, by what people call the container. */
+#include "cli/container/find.h"
+
+#include <ctype.h>
+#include <dirent.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { ID_DIGITS = 64, TEXT_MAX = 4096, ID_SHOWN = 12 };
+
+/* What is looked for, and what was found. */
+struct search {
+	const char *what;
+	char id[ID_DIGITS + 1], other[ID_DIGITS + 1]; /* a second one that fits as well */
+	int pid;
+};
+
+const char *container_id_in(const char *path, size_t length)
+{
+	size_t run = 0;
+
+	for (size_t i = 0; i < length; i++) {
+		run = isdigit((unsigned char)path[i]) || (path[i] >= 'a' && path[i] <= 'f') ? run + 1 : 0;
+		if (run == ID_DIGITS)
+			return path + i + 1 - ID_DIGITS;
+	}
+	return NULL;
+}
+
+static size_t read_text(const char *path, char *text, size_t size)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	ssize_t got = fd < 0 ? 0 : read(fd, text, size - 1);
+
+	if (fd >= 0)
+		close(fd);
+	got = got > 0 ? got : 0;
+	text[got] = '\0';
+	return (size_t)got;
+}
+
+static void take(struct search *search, const char *id, int pid)
+{
+	if (!*search->id)
+		memcpy(search->id, id, ID_DIGITS);
+	if (strncmp(search->id, id, ID_DIGITS) != 0) {
+		memcpy(search->other, id, ID_DIGITS);
+		return;
+	}
+	if (pid && (!search->pid || pid < search->pid))
+		search->pid = pid;
+}
+
+/* The hostname of a container's own is the name of a Kubernetes pod, and what --hostname said. */
+static bool has_hostname(int pid, const char *what)
+{
+	char path[64], name[256];
+
+	snprintf(path, sizeof(path), "/proc/%d/root/etc/hostname", pid);
+	read_text(path, name, sizeof(name));
+	name[strcspn(name, "\n")] = '\0';
+	return *name && !strcmp(name, what);
+}
+
+/* @prefix:	of the ID; NULL: by hostname */
+static void look_at_process(struct search *search, int pid, const char *prefix)
+{
+	char path[64], cgroups[TEXT_MAX];
+
+	snprintf(path, sizeof(path), "/proc/%d/cgroup", pid);
+	size_t length = read_text(path, cgroups, sizeof(cgroups));
+	const char *id = container_id_in(cgroups, length);
+	if (!id)
+		return;
+	if (prefix ? !strncmp(id, prefix, strlen(prefix)) : has_hostname(pid, search->what))
+		take(search, id, pid);
+}
+
+static void walk_processes(struct search *search, const char *prefix)
+{
+	const struct dirent *entry;
+	DIR *proc = opendir("/proc");
+
+	while (proc && (entry = readdir(proc)))
+		if (isdigit((unsigned char)*entry->d_name))
+			look_at_process(search, atoi(entry->d_name), prefix);
+	if (proc)
+		closedir(proc);
+}
+
+/* Docker has a folder for each container, named by its ID: in config.v2.json is "Name":"/web". */
+static void walk_docker(struct search *search)
+{
+	char path[PATH_MAX], wanted[300];
+	const struct dirent *entry;
+	static char text[1 << 20];
+	DIR *folder = opendir("/var/lib/docker/containers");
+
+	snprintf(wanted, sizeof(wanted), "\"Name\":\"/%.256s\"", search->what);
+	while (folder && (entry = readdir(folder))) {
+		if (!container_id_in(entry->d_name, strlen(entry->d_name)))
+			continue;
+		snprintf(path, sizeof(path), "/var/lib/docker/containers/%s/config.v2.json", entry->d_name);
+		read_text(path, text, sizeof(text));
+		if (strstr(text, wanted))
+			take(search, entry->d_name, 0);
+	}
+	if (folder)
+		closedir(folder);
+}
+
+/* Podman has one list: {"id":"...","names":["web"],...}, one after the other. */
+static void walk_podman(struct search *search)
+{
+	static const char list[] = "/var/lib/containers/storage/overlay-containers/containers.json";
+	static char text[4 << 20];
+	char wanted[300];
+
+	snprintf(wanted, sizeof(wanted), "\"%.256s\"", search->what);
+	read_text(list, text, sizeof(text));
+	for (const char *at = text; (at = strstr(at, "\"id\":\""));) {
+		const char *id = at + 6, *names = strstr(id, "\"names\":["), *end;
+		at = id;
+		if (!container_id_in(id, strnlen(id, ID_DIGITS)) || !names || !(end = strchr(names, ']')))
+			continue;
+		const char *hit = strstr(names, wanted);
+		if (hit && hit < end)
+			take(search, id, 0);
+	}
+}
+
+static bool may_be_id(const char *what)
+{
+	size_t length = strlen(what);
+
+	return length >= CONTAINER_ID_LEAST && length <= ID_DIGITS &&
+	       strspn(what, "0123456789abcdef") == length;
+}
+
+int container_find(const char *what, char *why, size_t size)
+{
+	struct search search = { .what = what };
+
+	if (may_be_id(what))
+		walk_processes(&search, what);
+	if (!*search.id) {
+		walk_docker(&search);
+		walk_podman(&search);
+		if (*search.id && !*search.other)
+			walk_processes(&search, search.id);
+	}
+	if (!*search.id)
+		walk_processes(&search, NULL);
+	if (*search.other)
+		snprintf(why, size, "`%s` is more than one: %.*s, %.*s", what, ID_SHOWN, search.id, ID_SHOWN,
+			 search.other);
+	else if (*search.id && !search.pid)
+		snprintf(why, size, "`%s` does not run", what);
+	else if (!search.pid)
+		snprintf(why, size, "no container `%s` shows here%s", what,
+			 geteuid() ? "; root sees those of all users, and their names" : "");
+	return *search.other ? 0 : search.pid;
+}
