@@ -68,8 +68,8 @@ struct named {
 	UT_hash_handle hh;
 };
 
-/* To walk over the fds of all processes takes longer than all else. It is done at the first look and at the
- * last; what the looks between have seen, one of these has mostly seen too. */
+/* To walk over the fds of all processes takes longer than all else. It is done at the first look, and at the
+ * last for those that have come meanwhile; what the looks between have seen, one of these has mostly seen too. */
 struct leaks {
 	struct port_space *listening;
 	struct place *places, *by_index[PLACES_MAX];
@@ -171,6 +171,15 @@ static int pid_in(const struct looked *looked, const struct wanted_socket *socke
 	return hit ? hit->pid : 0;
 }
 
+/* Whose a socket was at the first look it is at the last. Mostly there is nobody left to look for. */
+static void carry_over(const struct looked *first, struct looked *last)
+{
+	for (size_t i = 0; i < last->count; i++) {
+		last->sockets[i].pid = pid_in(first, &last->sockets[i]);
+		last->sockets[i].found = last->sockets[i].pid;
+	}
+}
+
 static struct leak *leak_of(struct leaks *leaks, const struct wanted_socket *socket, int pid)
 {
 	static const struct process nobody = { .name = "?" };
@@ -254,6 +263,8 @@ static int look(struct leaks *leaks, double sample_s)
 		    (last && (status = read_sockets(leaks, 1u << STATE_CLOSE_WAIT, true))))
 			return status;
 		leaks->walked_first |= !leaks->look;
+		if (last && leaks->walked_first)
+			carry_over(&leaks->looks[0], looked);
 		if (last || !leaks->look)
 			process_table_find(looked->sockets, looked->count, &leaks->search, found, leaks);
 	}

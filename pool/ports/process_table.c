@@ -129,10 +129,13 @@ int process_table_find(struct wanted_socket *wanted, size_t count, struct proces
 		search.wanted++, search.count--;
 	if (!search.count)
 		return 0;
+	for (size_t i = 0; i < search.count; i++)
+		search.left += !search.wanted[i].found;
+	if (!search.left)
+		return 0;
 	DIR *proc = opendir("/proc");
 	if (!proc)
 		return -errno;
-	search.left = search.count;
 	while (search.left && (entry = readdir(proc)))
 		if (isdigit((unsigned char)*entry->d_name) &&
 		    !look_at_process(&search, dirfd(proc), entry->d_name))

@@ -10,8 +10,8 @@
 /* A socket to be found, and what its finder wants to know it by. */
 struct wanted_socket {
 	uint32_t inode, tag, note, uid;
-	bool found;
-	int pid; /* out: of a process that holds it; 0: none was found */
+	bool found; /* in: it is not looked for, as it is known already */
+	int pid;    /* out: of a process that holds it; 0: none was found */
 };
 
 struct process {

@@ -14,6 +14,14 @@ while True:
     connect('{FAR}', 5000)
     time.sleep(0.005)
 """
+RENEWS = f"""
+for i in range(60): connect('{FAR}', 5000)
+print('done', flush=True)
+while True:
+    kept.pop(0).close()
+    connect('{FAR}', 5000)
+    time.sleep(0.002)
+"""
 OTHER_USER = 65534
 
 
@@ -72,10 +80,18 @@ def innocent():
         incident.has("--leaks", leaks(status=0).stdout, "no process seems to leak")
 
 
+def renewing():
+    """A pool that opens as many as it closes: no socket of the first look is there at the last."""
+    with incident.network(size=2000), incident.program(RENEWS):
+        done = lab.run([str(lab.HEADROOM), "check", "--leaks", "--sample", "0.6"])
+        lab.equal(f"exit status\n{done}", done.status, 0)
+
+
 lab.main([
     ("CLOSE_WAIT", close_wait),
     ("only growing", growing),
     ("a process of another user", of_another_user),
     ("no /proc", without_proc),
     ("nobody leaks", innocent),
+    ("a pool that is renewed", renewing),
 ])
