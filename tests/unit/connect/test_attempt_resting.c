@@ -116,6 +116,8 @@ static long access_and_close(const char *path)
 {
 	(void)path;
 	close_it(&meanwhile);
+	/* And opens another, which has its number. */
+	cr_assert(fake_tcp_socket(AF_INET) == meanwhile.fd);
 	return -ENOENT;
 }
 

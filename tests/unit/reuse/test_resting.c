@@ -34,9 +34,10 @@ TestSuite(parked_resting, .init = start, .fini = fake_stop);
 
 Test(parked_resting, the_pool_is_given_up_and_nothing_is_parked)
 {
-	reusing_parked(TO);
 	int open = reusing_opened(TO);
 	reusing_exchange(open);
+	reusing_parked(TO);
+	check_number(fake_open_fds(), 2);
 	disable(true);
 	parking_tidy();
 	check(!shim.reusing.parked_newest);
