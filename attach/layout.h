@@ -13,6 +13,7 @@ enum {
 	ATTACH_STICKY_MAX = 256,    /* sources of one family in a list for `sticky`, which looks at all */
 	ATTACH_PROCESS_MAX = 16,    /* TASK_COMM_LEN */
 	ATTACH_TARGET_MAX = 512,
+	ATTACH_FREED = 8,    /* ports of our own that came free last, of a pair */
 	ATTACH_BUCKETS = 64, /* of one second; 60 count (TCP_TIMEWAIT_LEN), two are emptied ahead */
 	ATTACH_TIME_WAIT_S = 60,
 };
@@ -97,13 +98,15 @@ struct attach_counts {
 	__u32 looked;       /* ports in use, as far as that told */
 	__u32 failures_in_a_row;
 	__u32 netns_inode;
-	__u32 peak;    /* most of open, under way and time_wait at once */
-	__u64 made_ns; /* when the entry was made */
-	__u32 settled; /* of sockets of an epoch before this none is in open and under_way any more */
-	__u32 reserved_zero;
+	__u32 peak;                /* most of open, under way and time_wait at once */
+	__u64 made_ns;             /* when the entry was made */
+	__u16 freed[ATTACH_FREED]; /* 0: none; see own_port.h */
+	__u32 freed_count;
+	__u32 settled;   /* of sockets of an epoch before this none is in open and under_way any more */
 	__u32 time_wait; /* sum of the buckets that count, as of `second` */
 	__u32 second;
 	__u32 buckets[ATTACH_BUCKETS];
+	__u32 reserved_zero;
 };
 
 enum attach_kind { ATTACH_LEFT_ALONE, ATTACH_BOUND, ATTACH_OWN_PORT };

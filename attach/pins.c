@@ -38,20 +38,31 @@ int attach_pin_open(const char *folder, const char *name)
 	return fd < 0 ? -errno : fd;
 }
 
-/* What another version of the command has attached may have more in it than there is room for. */
-static bool is_of_this_version(int fd)
+static bool has_size(int map, __u32 value)
 {
 	struct bpf_map_info about = { 0 };
 	__u32 size = sizeof(about);
 
-	return !bpf_obj_get_info_by_fd(fd, &about, &size) && about.value_size == sizeof(struct attach_config);
+	return !bpf_obj_get_info_by_fd(map, &about, &size) && about.value_size == value;
+}
+
+/* What another version of the command has attached may have more in it than there is room for. */
+static bool is_of_this_version(const char *folder, int config)
+{
+	int pairs = attach_pin_open(folder, "pairs");
+	bool is = has_size(config, sizeof(struct attach_config)) &&
+		  (pairs < 0 || has_size(pairs, sizeof(struct attach_counts)));
+
+	if (pairs >= 0)
+		close(pairs);
+	return is;
 }
 
 bool attach_pin_config(const char *folder, struct attach_config *out)
 {
 	const __u32 first = 0;
 	int fd = attach_pin_open(folder, "config");
-	bool read = fd >= 0 && is_of_this_version(fd) && !bpf_map_lookup_elem(fd, &first, out);
+	bool read = fd >= 0 && is_of_this_version(folder, fd) && !bpf_map_lookup_elem(fd, &first, out);
 
 	if (fd >= 0)
 		close(fd);
@@ -61,7 +72,7 @@ bool attach_pin_config(const char *folder, struct attach_config *out)
 bool attach_pin_is_foreign(const char *folder)
 {
 	int fd = attach_pin_open(folder, "config");
-	bool is = fd >= 0 && !is_of_this_version(fd);
+	bool is = fd >= 0 && !is_of_this_version(folder, fd);
 
 	if (fd >= 0)
 		close(fd);
@@ -76,7 +87,7 @@ int attach_pin_set_live(const char *folder, bool live)
 
 	if (fd < 0)
 		return fd;
-	if (!is_of_this_version(fd))
+	if (!is_of_this_version(folder, fd))
 		rc = -EPROTO;
 	else if (bpf_map_lookup_elem(fd, &first, &config))
 		rc = -errno;

@@ -118,14 +118,17 @@ static __always_inline int connecting(struct bpf_sock_addr *ctx, struct ask *ask
 		return LET_PASS;
 	number = find_rule(&ask->pair, all->rules, 1);
 	rule = bpf_map_lookup_elem(&rules, &number);
-	if (!rule || rule->spread == ATTACH_OFF)
+	before = bpf_sk_storage_get(&sockets, sk, 0, 0);
+	if (!rule || has_own_source(sk, before))
 		return LET_PASS;
 	take_rule(ask, rule);
-	before = bpf_sk_storage_get(&sockets, sk, 0, 0);
-	if (!ask->count || has_own_source(sk, before))
+	if (rule->spread == ATTACH_OFF || !ask->count) {
+		if (before && before->kind == ATTACH_BOUND)
+			before->kind = leave_alone(ctx, 1);
 		return LET_PASS;
+	}
 	ask->pair.netns_cookie = bpf_get_netns_cookie(ctx);
-	ask->now_ns = bpf_ktime_get_ns();
+	ask->now_ns = bpf_ktime_get_coarse_ns(); /* of seconds; the fine clock takes 25 ns more */
 	ask->some_aside = all->aside_until_ns > ask->now_ns;
 	ask->capacity = all->capacity;
 	ask->low = all->low;

@@ -195,6 +195,22 @@ __noinline int choose_even(struct bpf_sock_addr *ctx, struct ask *ask)
 	return load >= ask->capacity - ask->capacity / 8 ? choose_emptiest(ctx, ask) : (int)one;
 }
 
+/* As looked_load() has it: what looking found stands for 10 ms while that is far from half. */
+static __always_inline __u32 natural_load(struct bpf_sock_addr *ctx, struct ask *ask,
+					  struct attach_counts *counts)
+{
+	__u32 load;
+
+	if (counts && ask->now_ns - counts->looked_ns < LOOK_EVERY_NS && counts->looked < ask->capacity / 4)
+		return counts->looked;
+	load = (__u32)ports_taken(ctx, ask, MORE_LOOKS) * ask->capacity / MORE_LOOKS;
+	if (counts) {
+		counts->looked = load;
+		counts->looked_ns = ask->now_ns;
+	}
+	return load;
+}
+
 /* The kernel's choice until half of its ports are in use, then each source in the order of the list. */
 __noinline int choose_spill(struct bpf_sock_addr *ctx, struct ask *ask)
 {
@@ -212,7 +228,7 @@ __noinline int choose_spill(struct bpf_sock_addr *ctx, struct ask *ask)
 	natural = *known;
 	ask->pair.source = natural;
 	struct attach_counts *counts = bpf_map_lookup_elem(&pairs, &ask->pair);
-	load = (__u32)ports_taken(ctx, ask, MORE_LOOKS) * ask->capacity / MORE_LOOKS;
+	load = natural_load(ctx, ask, counts);
 	/* Eight looks at a fifth in use find four in one case of a hundred: ask three times as many. */
 	if (load >= ask->capacity / 2) {
 		load = (__u32)ports_taken(ctx, ask, MORE_LOOKS);

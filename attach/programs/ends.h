@@ -63,9 +63,16 @@ static __always_inline void enter_refusal(struct attach_counts *counts, const st
 		enter_failure(counts, now_ns);
 }
 
+static __always_inline int is_same(const struct attach_address *a, const struct attach_address *b)
+{
+	return a->words_be[0] == b->words_be[0] && a->words_be[1] == b->words_be[1] &&
+	       a->words_be[2] == b->words_be[2] && a->words_be[3] == b->words_be[3];
+}
+
 /* The source that the kernel has chosen, where the choice was left to it. */
 static __always_inline void learn_source(struct attach_socket *known, struct sock *sk)
 {
+	struct attach_address *before;
 	struct attach_pair nowhere;
 
 	if (BPF_CORE_READ(sk, __sk_common.skc_family) == FAMILY_INET) {
@@ -78,7 +85,9 @@ static __always_inline void learn_source(struct attach_socket *known, struct soc
 	}
 	__builtin_memcpy(&nowhere, &known->pair, sizeof(nowhere));
 	__builtin_memset(&nowhere.source, 0, sizeof(nowhere.source));
-	bpf_map_update_elem(&naturals, &nowhere, &known->pair.source, BPF_ANY);
+	before = bpf_map_lookup_elem(&naturals, &nowhere);
+	if (!before || !is_same(before, &known->pair.source))
+		bpf_map_update_elem(&naturals, &nowhere, &known->pair.source, BPF_ANY);
 }
 
 static __always_inline void enter_peak(struct attach_counts *counts)
@@ -110,8 +119,12 @@ static __always_inline void began(struct attach_socket *known, struct sock *sk)
 /* tcp_time_wait() (net/ipv4/tcp_minisocks.c) ends the socket from FIN_WAIT2 and CLOSING; a reset and a
  * time-out leave an error. What sent data to a socket closed for good before its FIN was answered gets a
  * reset: counted here all the same. */
-static __always_inline void ended(struct attach_counts *counts, int old, int error)
+static __always_inline void ended(struct attach_counts *counts, const struct attach_socket *known, int old,
+				  int error)
 {
+	if ((old != STATE_FIN_WAIT2 && old != STATE_CLOSING) || error)
+		if (known->kind == ATTACH_OWN_PORT)
+			counts->freed[counts->freed_count++ % ATTACH_FREED] = known->own_port;
 	if ((old == STATE_FIN_WAIT2 || old == STATE_CLOSING) && !error) {
 		counts_add_time_wait(counts, bpf_ktime_get_ns());
 		__sync_fetch_and_add(&counts->closed_by_us, 1);
@@ -163,7 +176,7 @@ int BPF_PROG(state_changed, struct sock *sk, int old, int new)
 	}
 	known->open = 0;
 	gauge_take(counts->open, known, counts);
-	ended(counts, old, BPF_CORE_READ(sk, sk_err));
+	ended(counts, known, old, BPF_CORE_READ(sk, sk_err));
 	return 0;
 }
 

@@ -55,29 +55,63 @@ static __always_inline int reserve(const struct ask *ask, __u32 port)
 	return !bpf_map_update_elem(&reservations, &key, &ask->now_ns, BPF_NOEXIST);
 }
 
-/* Some ports of a walk. Return: 1 if one was found and bound to, 0 if none of these can be, or an error of
- * bind() that is of the source and not of the port. */
-__noinline int own_ports_try(struct bpf_sock_addr *ctx, struct ask *ask, struct walk *walk, __u32 round)
+/* Return: 1 if the socket is bound to it, 0 if it cannot be, or an error of bind() that is of the source and
+ * not of the port. */
+static __always_inline int own_port_try(struct bpf_sock_addr *ctx, struct ask *ask, struct walk *walk,
+					__u32 port)
 {
 	int error;
 
+	if (is_reserved(port) || port_taken(ctx, ask, (__u16)port) || !reserve(ask, port))
+		return 0;
+	error = bind_source(ctx, &ask->pair.source, (__u16)port);
+	if (!error) {
+		walk->port = port;
+		return 1;
+	}
+	reservation_end(&ask->pair, (__u16)port);
+	return error != IN_USE ? error : 0;
+}
+
+/* Some ports of a walk. Return: as own_port_try() */
+__noinline int own_ports_try(struct bpf_sock_addr *ctx, struct ask *ask, struct walk *walk, __u32 round)
+{
 	if (!ask || !walk || !walk->size)
 		return 0;
 	for (__u32 n = 0; n < PORTS_AT_ONCE; n++) {
 		__u32 index = round * PORTS_AT_ONCE + n;
 		if (index >= walk->size)
 			break;
-		__u32 port = ask->low + (__u32)((walk->start + (__u64)index * walk->stride) % walk->size);
-		if (is_reserved(port) || port_taken(ctx, ask, (__u16)port) || !reserve(ask, port))
+		int result = own_port_try(
+			ctx, ask, walk,
+			ask->low + (__u32)((walk->start + (__u64)index * walk->stride) % walk->size));
+		if (result)
+			return result;
+	}
+	return 0;
+}
+
+/* Where nearly all are in use a walk gets long. Those that came free last are tried first then, the one that
+ * has been free the longest before the others; with more room a port rests. Return: as own_port_try() */
+__noinline int own_ports_freed(struct bpf_sock_addr *ctx, struct ask *ask, struct walk *walk)
+{
+	struct attach_counts *counts;
+
+	if (!ask || !walk)
+		return 0;
+	counts = bpf_map_lookup_elem(&pairs, &ask->pair);
+	if (!counts || open_of(counts) + counts->time_wait < ask->capacity - ask->capacity / 8)
+		return 0;
+	for (__u32 n = 0; n < ATTACH_FREED; n++) {
+		__u32 at = (counts->freed_count + n) % ATTACH_FREED;
+		__u32 port = counts->freed[at];
+		int result;
+		if (port < ask->low || port > ask->high)
 			continue;
-		error = bind_source(ctx, &ask->pair.source, (__u16)port);
-		if (!error) {
-			walk->port = port;
-			return 1;
-		}
-		reservation_end(&ask->pair, (__u16)port);
-		if (error != IN_USE)
-			return error;
+		counts->freed[at] = 0;
+		result = own_port_try(ctx, ask, walk, port);
+		if (result)
+			return result;
 	}
 	return 0;
 }
@@ -95,6 +129,7 @@ static __always_inline __u16 own_port_take(struct bpf_sock_addr *ctx, struct ask
 	if (bpf_getsockopt(ctx, SOCKET_LEVEL, REUSE_ADDRESS, &before, sizeof(before)) ||
 	    bpf_setsockopt(ctx, SOCKET_LEVEL, REUSE_ADDRESS, &one, sizeof(one)))
 		return 0;
+	result = own_ports_freed(ctx, ask, &walk);
 	for (__u32 round = 0; round < ROUNDS && !result; round++) {
 		if (round * PORTS_AT_ONCE >= walk.size)
 			break;

@@ -203,6 +203,23 @@ print(len(failures) < 3, set(failures) <= {errno.EADDRNOTAVAIL}, s.getsockname()
     return "the kernel's choice when both are full"
 
 
+def to_another_rule():
+    """A socket that was bound for one destination is as before for another, of which nothing is spread."""
+    path = lab.scratch() / "rules"
+    path.write_text("[to 127.0.0.1:5001]\nshim = off\n[headroom]\nsources = 127.0.0.8\n")
+    code = """
+import errno, socket, sys
+open(sys.argv[1] + "/cgroup.procs", "w").write("0")
+s = socket.socket()
+print(s.connect_ex(("127.0.0.1", 5000)) == errno.ECONNREFUSED, s.connect_ex(("127.0.0.1", 5001)), s.getsockname()[0])
+"""
+    with lab.Hold(5001), cgroup() as folder:
+        attach(folder, "-c", str(path), sources=[])
+        done = lab.run([lab.PYTHON, "-c", code, str(folder)])
+        lab.equal("seen", (done.stdout.strip(), done.stderr), ("True 0 127.0.0.1", ""))
+    return "the kernel's choice"
+
+
 def refusal():
     """What fails without fails alike: errno, and no source is given up for it."""
     with cgroup() as folder, client(folder) as process:
@@ -491,6 +508,7 @@ lab.main([
     ("a source of the program's own", own_source),
     ("sources that are not here", foreign_source),
     ("the same socket again", same_socket_again),
+    ("another rule, the same socket", to_another_rule),
     ("refused", refusal),
     ("counts", counts),
     ("counts of resets", counts_of_resets),
