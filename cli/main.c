@@ -14,6 +14,7 @@ static const struct {
 	{ "status", verb_status, "is all well here? The same without a verb" },
 	{ "run", verb_run, "run a program under the shim, so that it does not run out of ports" },
 	{ "service", verb_service, "the same for a service of systemd" },
+	{ "host", verb_host, "the same for every program of a list" },
 	{ "check", verb_check, "how many more connections can be opened, and what holds the rest" },
 	{ "ports", verb_ports, "the port space of this host: range, reserved, blocked and by whom" },
 	{ "doctor", verb_doctor, "what reaches a program, and what stands in the way" },

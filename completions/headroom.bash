@@ -4,6 +4,7 @@
 _headroom_options() {
 	case $1 in
 	run) echo '--config --sources --spread --strict --reuse --summary --log --log-level --log-format --help' ;;
+	host) echo '--include --sources --spread --rule --help' ;;
 	status) echo '--threshold --watch --nagios --json --all-netns --pid --container --netns --state-dir --help' ;;
 	check) echo '--all --leaks --from --probe --sample --threshold --by --all-netns --pid --container --netns --json --help' ;;
 	ports) echo '--probe --by --all-netns --pid --container --netns --json --help' ;;
@@ -26,9 +27,10 @@ _headroom_options() {
 _headroom_words() {
 	case $1 in
 	explain) echo 'headroom capacity blocked knee time-wait reserved source sources close-wait probe udp verdict doubt in-use states rate shim nat' ;;
-	help) echo 'status run service check ports doctor report top record export attach detach disable enable explain config' ;;
+	help) echo 'status run service host check ports doctor report top record export attach detach disable enable explain config' ;;
 	config) echo 'check' ;;
 	service) echo 'enable disable list' ;;
+	host) echo 'enable disable status' ;;
 	esac
 }
 
@@ -59,7 +61,7 @@ _headroom() {
 		fi
 	done
 	if ((COMP_CWORD == 1)); then
-		mapfile -t COMPREPLY < <(compgen -W 'status run service check ports doctor report top record export attach detach disable enable explain config help --help --version' -- "$word")
+		mapfile -t COMPREPLY < <(compgen -W 'status run service host check ports doctor report top record export attach detach disable enable explain config help --help --version' -- "$word")
 		return
 	fi
 	case $before in

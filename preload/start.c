@@ -2,8 +2,8 @@
 /* start - the shim's beginning in a process, its forks, its end. */
 #include "preload/start.h"
 
-#include "pool/base/resting.h"
 #include "pool/base/clock.h"
+#include "pool/base/resting.h"
 #include "pool/base/restraint.h"
 #include "pool/ledger/own_segment.h"
 #include "pool/libc/threads.h"
@@ -13,6 +13,7 @@
 #include "preload/base/hooks.h"
 #include "preload/base/process.h"
 #include "preload/fds/deferred.h"
+#include "preload/host.h"
 #include "preload/last_words.h"
 #include "preload/parking/parking.h"
 
@@ -103,11 +104,13 @@ static bool has_no_libc(void)
 }
 
 /* Return: false when there is something the user must mend first. */
-static bool read_settings(struct complaint *complaint)
+static bool read_settings(const char *rules_of_host, struct complaint *complaint)
 {
 	const char *path = getenv("HEADROOM_CONFIG");
 	struct settings *s = &shim.settings;
 
+	if (!path || !*path)
+		path = rules_of_host;
 	if (path && *path && *path != '/') {
 		/* A child that starts in another folder would read another's file. */
 		snprintf(complaint->place, sizeof(complaint->place), "HEADROOM_CONFIG");
@@ -148,16 +151,18 @@ __attribute__((constructor(101))) static void start(void)
 	bool trusted = !getauxval(AT_SECURE);
 	const char *disable = trusted ? getenv("HEADROOM_DISABLE") : NULL;
 	struct complaint complaint = { 0 };
+	const char *rules_of_host;
 	int saved = errno;
 
 	resting_start(clock_ns());
 	real_resolve();
-	if ((disable && *disable && strcmp(disable, "0")) || has_no_libc() || another_is_first())
+	if ((disable && *disable && strcmp(disable, "0")) || has_no_libc() || another_is_first() ||
+	    host_leaves_alone(program_invocation_short_name, &rules_of_host))
 		return;
 	threads_start();
 	shim_start(&shim, program_invocation_short_name);
 	log_start(&shim.log, &shim.settings, shim.process);
-	if (trusted && !read_settings(&complaint)) {
+	if (trusted && !read_settings(rules_of_host, &complaint)) {
 		if (!resting())
 			complain(&complaint);
 		errno = saved;

@@ -2,6 +2,7 @@
 /* start - restart a service, and see whether it stays. */
 #include "cli/service/start.h"
 
+#include "cli/service/command.h"
 #include "cli/service/systemctl.h"
 #include "cli/service/unit.h"
 #include "cli/shared/identity.h"

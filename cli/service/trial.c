@@ -6,6 +6,7 @@
  * shim too, which is why it is run without first. */
 #include "cli/service/trial.h"
 
+#include "cli/service/command.h"
 #include "cli/service/systemctl.h"
 
 #include <stdio.h>

@@ -2,6 +2,7 @@
 /* unit - what systemd knows of a unit. */
 #include "cli/service/unit.h"
 
+#include "cli/service/command.h"
 #include "cli/service/systemctl.h"
 
 #include <stdio.h>

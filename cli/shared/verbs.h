@@ -18,6 +18,11 @@ int verb_run(int argc, char **argv);
 int verb_service(int argc, char **argv);
 
 /**
+ * verb_host() - put the shim into every program of the host, at work in some
+ */
+int verb_host(int argc, char **argv);
+
+/**
  * verb_config() - check a rule file and say how it is understood
  */
 int verb_config(int argc, char **argv);
