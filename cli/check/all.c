@@ -101,15 +101,17 @@ static void put_rows(const struct all *all, enum verdict worst)
 static void put_space(struct json *json, const struct all *all, const struct host_tuple *tuple)
 {
 	struct room room = host_view_room(&all->view, tuple);
-	char text[ENDPOINT_TEXT_MAX];
+	char text[ENDPOINT_TEXT_MAX], device[IF_NAMESIZE];
 	uint32_t capacity = all->view.capacity;
 
 	json_open(json, NULL, '{');
 	json_text(json, "destination", endpoint_format(&tuple->key.destination, text));
 	json_text(json, "source", address_format(&tuple->key.source, text));
 	json_number(json, "interface", tuple->key.interface);
+	json_text(json, "interface_name", if_indextoname(tuple->key.interface, device) ? device : "");
 	json_text(json, "verdict", verdict_name(room_verdict(&room, all->options->threshold)));
-	json_number(json, "headroom", room.left - tuple->reusable);
+	json_number(json, "headroom", room.left);
+	json_number(json, "headroom_without_reusable", room.left - tuple->reusable);
 	json_number(json, "headroom_at_least", room_at_least(&room));
 	json_number(json, "in_use", tuple->in_use + tuple->unbound);
 	json_number(json, "time_wait", tuple->time_wait);

@@ -5,6 +5,8 @@
 #include "cli/check/advice.h"
 #include "cli/shared/json.h"
 
+#include <net/if.h>
+
 static const char *const ways[BLOCKED_WAYS] = { "", "listener", "bound", "connected" };
 
 static void put_blocked(struct json *json, const struct check *check, const struct tuple_count *count)
@@ -71,24 +73,25 @@ static void put_space(struct json *json, const struct check *check, const struct
 {
 	const struct tuple_count *count = &space->count;
 	struct room room = check_room(space);
-	char text[ENDPOINT_TEXT_MAX];
+	char text[ENDPOINT_TEXT_MAX], device[IF_NAMESIZE];
 
 	json_open(json, NULL, '{');
 	json_text(json, "name", space->name);
 	json_text(json, "destination", endpoint_format(&space->now.key.destination, text));
 	json_text(json, "source", address_format(&space->now.key.source, text));
 	json_number(json, "interface", space->now.key.interface);
+	json_text(json, "interface_name", if_indextoname(space->now.key.interface, device) ? device : "");
 	json_bool(json, "asked_for", space->asked_for);
 	json_number(json, "range", count->range);
 	json_number(json, "reserved", count->reserved);
 	put_blocked(json, check, count);
 	json_number(json, "capacity", count->capacity);
 	put_in_use(json, space);
-	json_number(json, "headroom", count->headroom);
-	json_number(json, "headroom_with_reusable", room.left);
+	json_number(json, "headroom", room.left);
+	json_number(json, "headroom_without_reusable", count->headroom);
 	json_number(json, "headroom_plain", count->plain);
 	json_bool(json, "exact", check_exact(space));
-	json_number(json, "headroom_at_least", count->headroom - count->doubtful);
+	json_number(json, "headroom_at_least", room_at_least(&room));
 	json_number(json, "knee", count->knee);
 	json_bool(json, "past_knee", count->past_knee);
 	json_text(json, "verdict", verdict_name(check_verdict(check, space)));

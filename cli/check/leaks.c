@@ -69,7 +69,8 @@ struct named {
 };
 
 /* To walk over the fds of all processes takes longer than all else. It is done at the first look, and at the
- * last for those that have come meanwhile; what the looks between have seen, one of these has mostly seen too. */
+ * last for those that have come meanwhile; what the looks between have seen, one of these has mostly seen
+ * too. */
 struct leaks {
 	struct port_space *listening;
 	struct place *places, *by_index[PLACES_MAX];

@@ -315,7 +315,7 @@ static void draw_detail(const struct screen *screen)
 {
 	const struct top_row *row = screen->shown[screen->at];
 	struct top_numbers numbers;
-	char text[512];
+	char text[512], knee[16] = "-";
 
 	top_numbers(row, &numbers);
 	snprintf(text, sizeof(text), "%s  %s -> %s%s", row->process, row->source, row->to,
@@ -323,9 +323,11 @@ static void draw_detail(const struct screen *screen)
 	if (row->running && row->key.pid != TOP_GROUP_PID)
 		add_identity(row, text, sizeof(text));
 	mvaddnstr(LINES - FOOT, 0, text, COLS);
-	snprintf(text, sizeof(text), "open %u, TIME_WAIT %u, others %u; headroom %s of %s, knee %u; lasts %s",
-		 row->open, row->time_wait, row->others, numbers.headroom, numbers.capacity,
-		 row->capacity / 2, numbers.lasts);
+	if (row->capacity_known)
+		snprintf(knee, sizeof(knee), "%u", row->capacity / 2);
+	snprintf(text, sizeof(text), "open %u, TIME_WAIT %u, others %u; headroom %s of %s, knee %s; lasts %s",
+		 row->open, row->time_wait, row->others, numbers.headroom, numbers.capacity, knee,
+		 numbers.lasts);
 	mvaddnstr(LINES - FOOT + 1, 0, text, COLS);
 }
 

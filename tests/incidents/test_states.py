@@ -110,6 +110,11 @@ def reused():
         lab.equal("check", (space["verdict"], space["time_wait_reusable"], space["taken_percent"]), ("fine", 170, 0))
         incident.lacks("advice", text, "TIME_WAIT, 60 s")
         [row] = incident.as_json("check", "--all")["tuple_spaces"]
+        for name, one in (("check", space), ("--all", row), ("status", incident.as_json("status")["worst"][0])):
+            lab.equal(f"headroom of {name}", (one["headroom"], one["headroom_at_least"]), (200, 200))
+        for one in (space, row):
+            lab.equal("without those", one["headroom_without_reusable"], 30)
+        incident.has("top", incident.headroom("top", "--once", "--host", "--delay", "0.1").stdout, f"{NEAR}      200      200")
         lab.equal("--all", (row["verdict"], row["time_wait_reusable"], row["taken_percent"]), ("fine", 170, 0))
         metrics = incident.metrics("--host")
         label = f'source="{NEAR}",destination="{TO}"'
