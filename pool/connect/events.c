@@ -69,11 +69,18 @@ static unsigned recovered_below(unsigned first_step)
 							: (first_step + 1) / 2;
 }
 
+/* Ports of our own from where the sum with those of siblings is so many. */
+static uint32_t least_for(uint64_t sum, const struct tuple_space *space)
+{
+	return sum > space->others ? (uint32_t)(sum - space->others) : 0;
+}
+
 COLD void events_look_closer(struct journal *journal, struct events *events, struct tuple_space *space,
 			     uint32_t in_use_now, uint64_t now_ns)
 {
 	const struct settings *settings = journal->settings;
-	uint64_t capacity = port_range_capacity(&journal->ledger->range), in_use = in_use_now;
+	/* Four workers with a quarter each have used it up, though none of them is past any step. */
+	uint64_t capacity = port_range_capacity(&journal->ledger->range), in_use = in_use_now + space->others;
 	unsigned steps = 0;
 
 	space->quiet_below = LEDGER_BUSY_FROM;
@@ -86,11 +93,12 @@ COLD void events_look_closer(struct journal *journal, struct events *events, str
 		steps++;
 	space->quiet_below = 0;
 	if (!steps && !space->warned_steps)
-		space->quiet_below = (uint32_t)((settings->warn_percent[0] * capacity + 99) / 100);
+		space->quiet_below = least_for((settings->warn_percent[0] * capacity + 99) / 100, space);
 	if (steps > space->warned_steps) {
 		space->warned_steps = (uint8_t)steps;
 		struct event *event = hold(journal, events, USAGE_THRESHOLD, now_ns);
 		describe(journal, &event->what, space, now_ns);
+		event->what.in_use += space->others;
 		event->what.percent = settings->warn_percent[steps - 1];
 		note(journal, events, event, now_ns);
 	} else if (space->warned_steps &&
@@ -98,6 +106,7 @@ COLD void events_look_closer(struct journal *journal, struct events *events, str
 		space->warned_steps = 0;
 		struct event *event = hold(journal, events, USAGE_RECOVERED, now_ns);
 		describe(journal, &event->what, space, now_ns);
+		event->what.in_use += space->others;
 		note(journal, events, event, now_ns);
 	}
 }

@@ -338,7 +338,9 @@ void ledger_heed_siblings(struct ledger *ledger)
 {
 	for (struct destination *d = ledger_next(ledger, NULL); d; d = ledger_next(ledger, d)) {
 		d->load_valid = false;
-		for (struct tuple_space *s = d->spaces; s; s = s->next)
+		for (struct tuple_space *s = d->spaces; s; s = s->next) {
 			s->others = siblings_in_use(ledger->siblings, &d->to, &s->source);
+			s->quiet_below = 0; /* it is about the sum */
+		}
 	}
 }

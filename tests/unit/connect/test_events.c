@@ -64,6 +64,27 @@ Test(events, going_up_and_down_around_a_step_is_one_line)
 	check_number(lines("event="), 1);
 }
 
+Test(events, what_siblings_have_counts)
+{
+	space->others = 75;
+	use(4);
+	check_number(lines("event=threshold"), 1);
+	check_number(lines("percent=50 in_use=79 capacity=100 open=4 "), 1);
+	use(5);
+	check_number(lines("percent=80 in_use=80 capacity=100 open=5 "), 1);
+	space->others = 10;
+	use(6);
+	check_number(lines("event=recovered"), 1);
+	/* From here on our own count is enough to tell that nothing is to be said. */
+	check_number(space->quiet_below, 0);
+	use(6);
+	check_number(space->quiet_below, 40);
+	space->others = 60;
+	space->quiet_below = 0;
+	use(7);
+	check_number(lines("percent=50 in_use=67 "), 1);
+}
+
 Test(events, a_jump_names_the_highest_step)
 {
 	use(97);
