@@ -4,6 +4,7 @@
 
 #include "cli/history/moment.h"
 #include "cli/live/top_past.h"
+#include "cli/shared/nearest_word.h"
 #include "cli/shared/option_number.h"
 #include "cli/shared/sleep.h"
 #include "cli/shared/verb_options.h"
@@ -52,6 +53,10 @@ static int take_sort(struct top *top, const char *value)
 	for (top->sort = 0; top->sort < TOP_SORTS; top->sort++)
 		if (!strcmp(top_sort_name(top->sort), value))
 			return STATUS_FINE;
+	static const char *const words[] = { "headroom", "rate", "failures", NULL };
+	const char *meant = nearest_word(value, words);
+	if (meant)
+		return complain("--sort", "`%s` is unknown; did you mean `%s`?", value, meant);
 	return complain("--sort", "`%s` is none of headroom, rate, failures", value);
 }
 

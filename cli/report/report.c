@@ -7,6 +7,7 @@
 #include "cli/report/past.h"
 #include "cli/report/shares.h"
 #include "cli/shared/identity.h"
+#include "cli/shared/nearest_word.h"
 #include "cli/shared/netns.h"
 #include "cli/shared/verb_options.h"
 #include "cli/shared/verbs.h"
@@ -317,6 +318,10 @@ static int take_sort(struct asked *asked, const char *value)
 	for (asked->sort = 0; asked->sort < SORTS; asked->sort++)
 		if (!strcmp(sort_names[asked->sort], value))
 			return STATUS_FINE;
+	static const char *const words[SORTS + 1] = { "headroom", "rate", "failures", "peak", "pid", NULL };
+	const char *meant = nearest_word(value, words);
+	if (meant)
+		return complain("--sort", "`%s` is unknown; did you mean `%s`?", value, meant);
 	return complain("--sort", "`%s` is none of headroom, rate, failures, peak, pid", value);
 }
 

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* config - `headroom config check FILE`: is a rule file right, and what does it mean? */
+#include "cli/run/variables.h"
+#include "cli/shared/nearest_word.h"
 #include "cli/shared/verbs.h"
 #include "pool/base/printable.h"
 #include "pool/rules/file.h"
@@ -10,8 +12,12 @@
 static const char usage[] = "usage: headroom config check FILE\n"
 			    "\n"
 			    "Reads a rule file as the shim would, and prints each rule as it is understood,\n"
-			    "in the order in which they are tried. Exit status 0 if it is right, 2 with\n"
-			    "FILE:LINE: REASON if it is not.\n";
+			    "in the order in which they are tried. Says which rules never decide, as one\n"
+			    "before them takes all that they match, and which HEADROOM_* variables nobody\n"
+			    "reads.\n"
+			    "\n"
+			    "Exit status: 0 it is right; 1 something in it, or in the environment, is\n"
+			    "without effect; 2 FILE:LINE: REASON.\n";
 
 static void print_pattern(const struct pattern *p)
 {
@@ -63,25 +69,72 @@ static void print_rule(const struct rule *rule)
 	printf("%s\n", rule->override_bound_source ? ", also what the program bound to a source" : "");
 }
 
+/* Does an earlier rule match all that this one does? The first that matches decides, alone. */
+static bool covers(const struct pattern *earlier, const struct pattern *rule)
+{
+	if ((earlier->port && earlier->port != rule->port) ||
+	    (*earlier->process && strcmp(earlier->process, rule->process) != 0))
+		return false;
+	if (earlier->any_address)
+		return true;
+	return !rule->any_address && earlier->bits <= rule->bits &&
+	       address_is_v4(&earlier->net) == address_is_v4(&rule->net) &&
+	       address_prefix_match(&rule->net, &earlier->net, earlier->bits);
+}
+
+/* Return: is there one? */
+static bool print_cover(const struct settings *settings, unsigned rule)
+{
+	for (unsigned i = 0; i < rule; i++) {
+		if (!covers(&settings->rules[i].to, &settings->rules[rule].to))
+			continue;
+		printf("  never decides: rule %u before it, ", i + 1);
+		print_pattern(&settings->rules[i].to);
+		printf(", takes all of these\n");
+		return true;
+	}
+	return false;
+}
+
+static int complain_usage(int argc, char **argv)
+{
+	static const char *const words[] = { "check", NULL };
+	const char *meant = argc > 1 ? nearest_word(argv[1], words) : NULL;
+
+	if (meant && strcmp(argv[1], meant) != 0)
+		return complain("config", "`%s` is unknown; did you mean `%s`?", argv[1], meant);
+	return complain("config", "expected: headroom config check FILE");
+}
+
+static bool asks_for_help(const char *word)
+{
+	return !strcmp(word, "--help") || !strcmp(word, "-h");
+}
+
 int verb_config(int argc, char **argv)
 {
 	struct arena arena = { 0 };
 	struct settings settings;
 	struct complaint complaint;
 
-	if (argc > 1 && (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h"))) {
+	bool idle = false;
+
+	if (argc > 1 && (asks_for_help(argv[1]) || (argc > 2 && asks_for_help(argv[2])))) {
 		fputs(usage, stdout);
 		return STATUS_FINE;
 	}
 	if (argc != 3 || strcmp(argv[1], "check"))
-		return complain("config", "expected: headroom config check FILE");
+		return complain_usage(argc, argv);
 	settings_default(&settings);
 	if (!rule_file_read(&arena, &settings, argv[2], &complaint))
 		return complain(complaint.place, "%s", complaint.reason);
 	settings_finish(&settings);
-	for (unsigned i = 0; i < settings.rule_count; i++)
+	for (unsigned i = 0; i < settings.rule_count; i++) {
 		print_rule(&settings.rules[i]);
+		idle |= print_cover(&settings, i);
+	}
 	print_rule(&settings.otherwise);
 	arena_release(&arena);
-	return STATUS_FINE;
+	idle |= variables_complain(false) > 0;
+	return idle ? STATUS_BAD_NEWS : STATUS_FINE;
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* run - `headroom run`: set the environment up for the shim and become the program. */
+#include "cli/run/variables.h"
 #include "cli/shared/program.h"
 #include "cli/shared/shim_path.h"
 #include "cli/shared/verb_options.h"
@@ -314,6 +315,7 @@ int verb_run(int argc, char **argv)
 	if (*program.why && !program.doubtful)
 		return complain(program.path, "%s", program.why);
 	complain_of_sources(&run.settings);
+	variables_complain(true);
 	if (resting_file_counts(false))
 		complain(RESTING_FILE, "disables the shim: it does nothing until `headroom enable`");
 	if (program.doubtful)

@@ -118,6 +118,30 @@ def config_check():
     return "what was not given is not said to be a number"
 
 
+def without_effect():
+    """Rules that never decide and variables that nobody reads are said; what runs, runs."""
+    rules = lab.scratch() / "rules"
+    for text, shadowed in (("[to *:6379]\n[to 10.0.0.1:6379]\n", [1]), ("[to 10.0.0.1:6379]\n[to *:6379]\n", []),
+                           ("[to 10.0.0.0/8]\n[to 10.1.0.0/16:80]\n[to [::]/0]\n[to *]\n[to [fd00::1]:80]\n", [1, 3]),
+                           ("[to *:80 proc=a]\n[to *:80 proc=b]\n[to *:80]\n[to 10.0.0.1:80 proc=c]\n", [3]),
+                           ("[to 10.0.0.0/16]\n[to 10.0.0.0/8]\n[to 10.0.0.0/8]\n", [2])):
+        rules.write_text(text.replace("]\n", "]\nshim = off\n"), encoding="ascii")
+        said = headroom("config", "check", rules)
+        lab.equal(f"never decides\n{said}", [line.split("rule ")[1].split(" ")[0] for line in said.stdout.splitlines()
+                                             if "never decides" in line], [str(n) for n in shadowed])
+        lab.equal("status", said.status, 1 if shadowed else 0)
+    rules.write_text("[headroom]\n", encoding="ascii")
+    for name, in_check, in_run in (("HEADROOM_SORUCES", "did you mean HEADROOM_SOURCES?", True), ("HEADROOM_SPREAD_", "did you mean", True),
+                                   ("HEADROOM_ZZZZ", "nobody reads this variable", False)):
+        said = headroom("config", "check", rules, env={name: "x"})
+        lab.equal(f"config check\n{said}", (said.status, in_check in said.stderr, said.stderr.count("\n")), (1, True, 1))
+        said = headroom("run", "--", "true", env={name: "x"})
+        lab.equal(f"run\n{said}", (said.status, name in said.stderr), (0, in_run))
+    said = headroom("config", "chekc", rules)
+    lab.equal(f"a word\n{said}", (said.status, "did you mean `check`" in said.stderr), (2, True))
+    lab.equal("help", headroom("config", "check", "--help").status, 0)
+
+
 def plain_preload(command, **env):
     preload = f"{lab.SANITIZER} {SHIM}".strip()
     return lab.run(command, env={"LD_PRELOAD": preload, **env})
@@ -239,6 +263,7 @@ lab.main([
     ("help fits 80 columns", help_texts),
     ("bad rule file", bad_rule_file),
     ("config check", config_check),
+    ("without effect", without_effect),
     ("plain LD_PRELOAD", environment_alone),
     ("rule file", rule_file),
     ("programs that cannot be run", not_runnable),
