@@ -40,8 +40,12 @@ COLD bool resting_look(uint64_t now_ns)
 {
 	uint64_t due_ns = atomic_load(&next_ns);
 
-	if (now_ns >= due_ns && atomic_compare_exchange_strong(&next_ns, &due_ns, now_ns + LOOK_EVERY_NS))
-		enter(restraint_may_look() ? resting_file_counts(resting()) : resting());
+	if (now_ns >= due_ns && atomic_compare_exchange_strong(&next_ns, &due_ns, now_ns + LOOK_EVERY_NS)) {
+		bool disabled = restraint_may_look() ? resting_file_counts(resting()) : resting();
+		/* Another thread has looked since, if this one was stopped meanwhile: what it saw is newer. */
+		if (atomic_load(&next_ns) == now_ns + LOOK_EVERY_NS)
+			enter(disabled);
+	}
 	return resting();
 }
 
