@@ -13,13 +13,14 @@
 #include "pool/routes/network.h"
 #include "pool/routes/route.h"
 
+#include <errno.h>
 #include <linux/rtnetlink.h>
 #include <string.h>
 
 #define SECOND_NS 1000000000ull
 
-HOT bool candidates_age(struct connecting *connecting, const struct destination *destination,
-			bool spreading, uint64_t now_ns, struct candidates_age *age)
+HOT bool candidates_age(struct connecting *connecting, const struct destination *destination, bool spreading,
+			uint64_t now_ns, struct candidates_age *age)
 {
 	/* Without branches: each of these is cheaper worked out than jumped over. */
 	bool capacity_matters = spreading | destination->busy | destination->knee_past |
@@ -131,7 +132,10 @@ COLD static void refresh_links(struct connecting *connecting, const struct held 
 				(struct links){ .items = items, .count = found.count, .room = found.count };
 			doubt(connecting);
 		}
-		connecting->links_until_ns = now_ns + CANDIDATES_LINKS_LIFE_S * SECOND_NS;
+		connecting->links_unseen = rc == -EMFILE && !connecting->links.count;
+		connecting->links_until_ns =
+			now_ns +
+			(connecting->links_unseen ? SECOND_NS / 10 : CANDIDATES_LINKS_LIFE_S * SECOND_NS);
 		lock_leave(connecting->lock);
 	}
 	arena_release(&scratch);

@@ -107,7 +107,12 @@ HOT bool choice_begin(struct attempt *a)
 	if (a->spreading && likely(!a->rule->sources.automatic) &&
 	    unlikely(a->destination->sources != &a->rule->sources))
 		a->spreading = spread_prepare(connecting, a->destination, &a->rule->sources);
-	return look_up(a);
+	if (!look_up(a))
+		return false;
+	/* Which of the sources is on a link that does not lead there nobody knows. */
+	if (unlikely(connecting->links_unseen) && a->destination->far && !a->rule->strict)
+		a->spreading = false;
+	return true;
 }
 
 /* The source is fixed: by the program's bind(), or because the kernel chooses. */

@@ -11,6 +11,7 @@ void connecting_start(struct connecting *connecting)
 	connecting->aside_count = connecting->auto_count = 0;
 	connecting->links_until_ns = 0;
 	connecting->links = (struct links){ 0 };
+	connecting->links_unseen = false;
 	connecting->journal.count = 0;
 	/* Processes started together must differ: the clock's low digits and the pid do. */
 	connecting->random = connecting->ledger->started_ns * 0x9e3779b97f4a7c15u ^ (uint64_t)kernel.getpid()

@@ -35,6 +35,7 @@ struct connecting {
 	struct knee knee;
 	uint64_t links_until_ns;
 	struct links links; /* of this machine's interfaces, where sources are named */
+	bool links_unseen;  /* no fd could be had to read them for the first time */
 	struct journal journal;
 	struct aside aside[ASIDE_MAX];
 	struct source_list auto_lists[AUTO_LISTS_MAX]; /* what `auto` found, each distinct list once */
