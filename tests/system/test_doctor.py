@@ -91,7 +91,7 @@ def environments():
         says(found, "shim", "ok", "loaded")
     lab.own_memory_files()
     place = pathlib.Path("/run")  # what is mounted in the case's own folder could not be removed
-    lab._call("mount", b"none", str(place).encode(), b"tmpfs", 8, None)  # MS_NOEXEC
+    lab.call("mount", b"none", str(place).encode(), b"tmpfs", 8, None)  # MS_NOEXEC
     shutil.copy(LIBRARY, place / "libheadroom.so")
     with running(env={"LD_PRELOAD": str(place / "libheadroom.so")}) as process:
         says(doctor(str(process.pid)), "preload", "bad", "mounted noexec")
@@ -138,7 +138,7 @@ def host():
 
 def disabled():
     lab.own_memory_files()
-    lab._call("mount", b"none", b"/run", b"tmpfs", 0, b"mode=755")
+    lab.call("mount", b"none", b"/run", b"tmpfs", 0, b"mode=755")
     os.mkdir("/run/headroom", 0o711)
     with open("/run/headroom/disabled", "w", encoding="ascii"):
         pass

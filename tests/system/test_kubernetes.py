@@ -106,21 +106,21 @@ def in_a_pod(way):
         raise lab.Skipped("no other user here") from why
     os.chmod("/dev/shm", 0o1777)
     for folder in ("/opt", "/usr/local/lib"):
-        lab._call("mount", b"none", folder.encode(), b"tmpfs", 0, b"mode=755")
+        lab.call("mount", b"none", folder.encode(), b"tmpfs", 0, b"mode=755")
     image, volume = pathlib.Path("/usr/local/lib/headroom"), pathlib.Path("/opt/headroom")
     image.mkdir()
     volume.mkdir()
     shutil.copy(lab.BUILD / "libheadroom.so", image)
     if way == "an init container":
-        lab._call("mount", b"none", str(volume).encode(), b"tmpfs", 0, b"mode=777,size=16m")
+        lab.call("mount", b"none", str(volume).encode(), b"tmpfs", 0, b"mode=777,size=16m")
         text = (MANIFESTS / "init-container.yaml").read_text()
         command = re.search(r"command: \[(.*)\]", text)[1].split(", ")
         done = lab.run([*RESTRICTED, *command])
         lab.equal(f"the init container: {done}", (done.status, done.stderr), (0, ""))
         preload = re.search(r"name: LD_PRELOAD\n +value: (\S+)", text)[1]
     else:
-        lab._call("mount", str(image).encode(), str(volume).encode(), None, 0x1000, None)  # MS_BIND
-        lab._call("mount", b"none", str(volume).encode(), None, 0x1000 | 0x20 | 1, None)  # MS_REMOUNT, MS_RDONLY
+        lab.call("mount", str(image).encode(), str(volume).encode(), None, 0x1000, None)  # MS_BIND
+        lab.call("mount", b"none", str(volume).encode(), None, 0x1000 | 0x20 | 1, None)  # MS_REMOUNT, MS_RDONLY
         preload = re.search(r"name: library\n +expression: \"'(\S+)'\"", (MANIFESTS / "inject.yaml").read_text())[1]
     with lab.Hold(5000, "http"):
         done = lab.run([*RESTRICTED, "env", f"LD_PRELOAD={preload}", lab.client("toggle"), "some", "40"],
