@@ -310,6 +310,8 @@ HOT long attempt_run(struct connecting *connecting, struct tracked *tracked, int
 	a.call = call;
 	a.argument = argument;
 	a.rule = rule;
+	a.destination = NULL;
+	a.space = a.full = NULL;
 	attempt_hold(&a);
 	a.began_ns = clock_ns();
 	if (unlikely(rule->leave_alone) || resting_may_be(a.began_ns)) {
@@ -319,8 +321,6 @@ HOT long attempt_run(struct connecting *connecting, struct tracked *tracked, int
 	}
 	events.count = 0;
 	a.events = &events;
-	a.destination = NULL;
-	a.space = a.full = NULL;
 	a.candidates = a.parted = 0;
 	a.spreading = a.doubtful = a.waits = false;
 	a.port = PORT_AS_IT_IS;
