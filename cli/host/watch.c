@@ -15,6 +15,8 @@
 #include "cli/host/place.h"
 #include "pool/rules/host_wide.h"
 
+#include <ctype.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/cn_proc.h>
@@ -37,11 +39,16 @@ enum { PID_MOST = 1 << 22, LOOK_EVERY_S = 1, READY_TRIES = 100 };
 /* PROC_EVENT_... as numbers: they moved into an enum of their own in Linux 6.6's headers. */
 enum { EVENT_FORK = 0x1, EVENT_EXEC = 0x2, EVENT_EXIT = (int)0x80000000 };
 
+/* By pid. */
+struct pids {
+	unsigned char bits[PID_MOST / 8];
+};
+
 struct watch {
-	int fd;
-	char namespace[64];                 /* of our mounts, as a link of /proc names it */
-	unsigned char counts[PID_MOST / 8]; /* by pid */
-	int row;
+	int fd, row;
+	char namespace[64];   /* of our mounts, as a link of /proc names it */
+	struct pids insiders; /* what sees the same /etc */
+	struct pids counting;
 };
 
 bool watch_is_crash(int signal)
@@ -50,19 +57,19 @@ bool watch_is_crash(int signal)
 	       signal == SIGFPE || signal == SIGSEGV || signal == SIGSYS;
 }
 
-static bool counts(const struct watch *watch, int pid)
+static bool has(const struct pids *pids, int pid)
 {
-	return pid > 0 && pid < PID_MOST && watch->counts[pid / 8] & 1 << pid % 8;
+	return pid > 0 && pid < PID_MOST && pids->bits[pid / 8] & 1 << pid % 8;
 }
 
-static void set_counts(struct watch *watch, int pid, bool on)
+static void put(struct pids *pids, int pid, bool on)
 {
 	if (pid <= 0 || pid >= PID_MOST)
 		return;
 	if (on)
-		watch->counts[pid / 8] |= (unsigned char)(1 << pid % 8);
+		pids->bits[pid / 8] |= (unsigned char)(1 << pid % 8);
 	else
-		watch->counts[pid / 8] &= (unsigned char)~(1 << pid % 8);
+		pids->bits[pid / 8] &= (unsigned char)~(1 << pid % 8);
 }
 
 static bool mounts_of(int pid, char *out, size_t size)
@@ -75,12 +82,25 @@ static bool mounts_of(int pid, char *out, size_t size)
 	return length > 0;
 }
 
-/* One that is gone already was started by somebody; of those most see the same /etc. */
-static bool sees_our_files(const struct watch *watch, int pid)
+/* One that is gone already, or was not to be looked at, is what its parent was. */
+static void look_at_mounts(struct watch *watch, int pid)
 {
 	char mounts[64];
 
-	return !mounts_of(pid, mounts, sizeof(mounts)) || !strcmp(mounts, watch->namespace);
+	if (mounts_of(pid, mounts, sizeof(mounts)))
+		put(&watch->insiders, pid, !strcmp(mounts, watch->namespace));
+}
+
+static void look_at_all(struct watch *watch)
+{
+	DIR *folder = opendir("/proc");
+	struct dirent *entry;
+
+	while (folder && (entry = readdir(folder)))
+		if (isdigit((unsigned char)*entry->d_name))
+			look_at_mounts(watch, atoi(entry->d_name));
+	if (folder)
+		closedir(folder);
 }
 
 static void take_back(void)
@@ -108,9 +128,12 @@ static bool see_end(struct watch *watch, int pid, unsigned status)
 {
 	int signal = (int)(status & 0x7f);
 
-	if (!counts(watch, pid))
+	bool counts = has(&watch->counting, pid);
+
+	put(&watch->insiders, pid, false);
+	put(&watch->counting, pid, false);
+	if (!counts)
 		return true;
-	set_counts(watch, pid, false);
 	if (!signal)
 		watch->row = 0;
 	else if (watch_is_crash(signal))
@@ -121,17 +144,27 @@ static bool see_end(struct watch *watch, int pid, unsigned status)
 	return false;
 }
 
+static void see_fork(struct watch *watch, int parent, int child)
+{
+	put(&watch->insiders, child, has(&watch->insiders, parent));
+	put(&watch->counting, child, has(&watch->counting, parent));
+}
+
+static void see_exec(struct watch *watch, int pid)
+{
+	look_at_mounts(watch, pid);
+	put(&watch->counting, pid, has(&watch->insiders, pid));
+}
+
 static bool see(struct watch *watch, const struct proc_event *event)
 {
 	switch ((int)event->what) {
 	case EVENT_FORK:
 		if (event->event_data.fork.child_pid == event->event_data.fork.child_tgid)
-			set_counts(watch, event->event_data.fork.child_pid,
-				   counts(watch, event->event_data.fork.parent_tgid));
+			see_fork(watch, event->event_data.fork.parent_tgid, event->event_data.fork.child_pid);
 		return true;
 	case EVENT_EXEC:
-		set_counts(watch, event->event_data.exec.process_tgid,
-			   sees_our_files(watch, event->event_data.exec.process_tgid));
+		see_exec(watch, event->event_data.exec.process_tgid);
 		return true;
 	case EVENT_EXIT:
 		return event->event_data.exit.process_pid != event->event_data.exit.process_tgid ||
@@ -240,6 +273,7 @@ bool watch_run(char *reason, size_t size)
 			 "container)");
 		return false;
 	}
+	look_at_all(&watch);
 	if (!say_ready()) {
 		snprintf(reason, size, WATCHER_FILE ": %s", strerror(errno));
 		return false;
