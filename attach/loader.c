@@ -218,3 +218,8 @@ int attach_load(const struct attach_plan *plan, const struct attach_target *targ
 	attach_bpf__destroy(programs);
 	return rc;
 }
+
+const char *attach_library(void)
+{
+	return libbpf_version_string();
+}

@@ -15,4 +15,9 @@
  */
 int attach_load(const struct attach_plan *plan, const struct attach_target *target, int pins, char *reason);
 
+/**
+ * attach_library() - the version of libbpf that is used
+ */
+const char *attach_library(void);
+
 #endif

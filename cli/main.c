@@ -78,10 +78,8 @@ int main(int argc, char **argv)
 		return help_on(argv + 2);
 	if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") || !strcmp(argv[1], "help"))
 		return help(stdout);
-	if (!strcmp(argv[1], "--version") || !strcmp(argv[1], "-V")) {
-		puts("headroom " HEADROOM_VERSION);
-		return STATUS_FINE;
-	}
+	if (!strcmp(argv[1], "--version") || !strcmp(argv[1], "-V"))
+		return verb_version(argc, argv);
 	int verb = find_verb(argv[1]);
 	return verb < 0 ? complain_unknown(argv[1]) : verbs[verb].run(argc - 1, argv + 1);
 }

@@ -55,7 +55,7 @@ int service_list(const struct service_options *options)
 
 	if (options->json) {
 		json_open(&json, NULL, '{');
-		json_number(&json, "version", 1);
+		json_number(&json, "schema", 1);
 		json_open(&json, "services", '[');
 	}
 	drop_in_each(show, &listing);

@@ -88,4 +88,9 @@ int verb_detach(int argc, char **argv);
 int verb_disable(int argc, char **argv);
 int verb_enable(int argc, char **argv);
 
+/**
+ * verb_version() - the version, the build, and what this kernel has of what it uses
+ */
+int verb_version(int argc, char **argv);
+
 #endif
