@@ -73,8 +73,10 @@ struct attach_walk {
 /* A source and a destination in a network namespace. Hashed as bytes: no padding. */
 struct attach_pair {
 	__u64 netns_cookie;
-	struct attach_address source, to; /* `to` and port all zero: the source, whatever the destination */
-	__u16 port;                       /* host order */
+	/* `to` and port all zero: the source, whatever the destination: of UDP its ports, else that it cannot
+	 * be used */
+	struct attach_address source, to;
+	__u16 port; /* host order */
 	__u16 protocol;
 	__u32 own_ports; /* 1: with a port of config.own_low to own_high, which are counted by themselves */
 };
@@ -94,6 +96,7 @@ struct attach_counts {
 	__u64 closed_by_us, closed_by_peer, closed_by_reset;
 	__u64 open[2];      /* now; by the epoch of the socket's last walk, modulo 2 */
 	__u64 under_way[2]; /* connect() not answered yet; the same */
+	__u64 answer_ns;    /* how long connect() took to be answered, of one in some */
 	__u64 looked_ns;    /* when ports were looked up last */
 	__u32 looked;       /* ports in use, as far as that told */
 	__u32 failures_in_a_row;

@@ -69,9 +69,11 @@ static int attach_programs(struct attach_bpf *programs, const struct attach_targ
 	programs->links.connect4 = bpf_program__attach_cgroup(programs->progs.connect4, cgroup);
 	if (programs->links.connect4)
 		programs->links.connect6 = bpf_program__attach_cgroup(programs->progs.connect6, cgroup);
+	if (programs->links.connect6)
+		programs->links.released = bpf_program__attach_cgroup(programs->progs.released, cgroup);
 	int error = -errno;
 	close(cgroup);
-	if (!programs->links.connect4 || !programs->links.connect6)
+	if (!programs->links.connect4 || !programs->links.connect6 || !programs->links.released)
 		return explain(
 			reason,
 			error == -EPERM || error == -EBUSY
@@ -103,6 +105,7 @@ static int pin_all(struct attach_bpf *programs, const char *folder, char *reason
 		{ "walk", programs->maps.data_walk, NULL },
 		{ "link_sockets", NULL, programs->links.sockets_walked },
 		{ "link_state", NULL, programs->links.state_changed },
+		{ "link_release", NULL, programs->links.released },
 		{ "link_connect4", NULL, programs->links.connect4 },
 		{ "link_connect6", NULL, programs->links.connect6 },
 	};

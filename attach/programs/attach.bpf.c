@@ -90,6 +90,25 @@ static __always_inline void take_rule(struct ask *ask, const struct attach_rule 
 	ask->count = span->count + (is_loopback(&ask->pair.to) ? span->loopback : 0);
 }
 
+/* The ports of a UDP socket's source are taken for all destinations. Nothing tells when such a connect()
+ * ends, so the socket counts until it goes. */
+static __always_inline void count_udp(struct attach_socket *known, const struct ask *ask, int kind)
+{
+	struct attach_counts *counts = known->open ? bpf_map_lookup_elem(&pairs, &known->pair) : 0;
+
+	if (counts)
+		gauge_take(counts->open, known, counts);
+	known->open = 0;
+	if (kind != ATTACH_BOUND || ask->pair.port)
+		return;
+	counts = counts_of(&ask->pair);
+	if (!counts)
+		return;
+	known->open = 1;
+	gauge_add(counts->open, known);
+	__sync_fetch_and_add(&counts->opened, 1);
+}
+
 static __always_inline void remember(struct bpf_sock_addr *ctx, struct ask *ask, int kind, __u16 own_port)
 {
 	struct attach_socket *known;
@@ -99,6 +118,8 @@ static __always_inline void remember(struct bpf_sock_addr *ctx, struct ask *ask,
 	known = bpf_sk_storage_get(&sockets, ctx->sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
 	if (!known)
 		return;
+	if (ask->pair.protocol == PROTOCOL_UDP)
+		count_udp(known, ask, kind);
 	known->pair = ask->pair;
 	known->kind = (__u8)kind;
 	known->own_port = own_port;
@@ -127,13 +148,17 @@ static __always_inline int connecting(struct bpf_sock_addr *ctx, struct ask *ask
 			before->kind = leave_alone(ctx, 1);
 		return LET_PASS;
 	}
+	if (ask->pair.protocol == PROTOCOL_UDP && ask->spread == ATTACH_EVEN) {
+		__builtin_memset(&ask->pair.to, 0, sizeof(ask->pair.to));
+		ask->pair.port = 0;
+	}
 	ask->pair.netns_cookie = bpf_get_netns_cookie(ctx);
 	ask->now_ns = bpf_ktime_get_coarse_ns(); /* of seconds; the fine clock takes 25 ns more */
 	ask->some_aside = all->aside_until_ns > ask->now_ns;
 	ask->capacity = all->capacity;
 	ask->low = all->low;
 	ask->high = all->high;
-	if (with_own_ports && ask->spread != ATTACH_SPILL)
+	if (with_own_ports && ask->spread != ATTACH_SPILL && ask->pair.protocol == PROTOCOL_TCP)
 		own_port = take_own_port(ctx, ask, all);
 	kind = own_port ? ATTACH_OWN_PORT : bind_to_one(ctx, ask, before && before->kind == ATTACH_BOUND);
 	remember(ctx, ask, kind, own_port);
@@ -145,13 +170,29 @@ int connect4(struct bpf_sock_addr *ctx)
 {
 	struct ask ask = { .v4 = 1 };
 
-	if (ctx->protocol != PROTOCOL_TCP)
+	/* connect() of an IPv6 UDP socket is left alone: bound, it would be for IPv6 only. */
+	if (ctx->protocol != PROTOCOL_TCP && (ctx->protocol != PROTOCOL_UDP || ctx->family != FAMILY_INET))
 		return LET_PASS;
 	ask.pair.to.words_be[2] = bpf_htonl(0xffff);
 	ask.pair.to.words_be[3] = ctx->user_ip4;
 	ask.pair.port = bpf_ntohs((__u16)ctx->user_port);
-	ask.pair.protocol = PROTOCOL_TCP;
+	ask.pair.protocol = (__u16)ctx->protocol;
 	return connecting(ctx, &ask);
+}
+
+SEC("cgroup/sock_release")
+int released(struct bpf_sock *ctx)
+{
+	struct attach_socket *known = bpf_sk_storage_get(&sockets, ctx, 0, 0);
+	struct attach_counts *counts;
+
+	if (!known || known->pair.protocol != PROTOCOL_UDP || !known->open)
+		return LET_PASS;
+	counts = bpf_map_lookup_elem(&pairs, &known->pair);
+	known->open = 0;
+	if (counts)
+		gauge_take(counts->open, known, counts);
+	return LET_PASS;
 }
 
 SEC("cgroup/connect6")

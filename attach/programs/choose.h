@@ -17,6 +17,8 @@ enum {
 	FULL_OWN_NS = 100000000,  /* that all ports of our own were taken is asked again after this */
 	BIND_FAILED_NS_BITS = 33, /* 8.6 s */
 	STICKY_MAX = ATTACH_STICKY_MAX,
+	UNANSWERED_SHARE =
+		32, /* of the capacity is what a connection counts for where none was answered yet */
 };
 
 /* One connect(). */
@@ -90,14 +92,19 @@ static __always_inline int is_aside(const struct ask *ask)
 
 static __always_inline __u32 load_of(const struct ask *ask, struct attach_counts *counts)
 {
+	__u32 waits;
+
 	if (counts->full_until_ns > ask->now_ns || counts->failing_until_ns > ask->now_ns)
 		return NOT_NOW;
 	counts_refresh(counts, (__u32)(ask->now_ns / SECOND_NS));
 	/* A source that does not answer would have the fewest in use: each that is under way counts for many.
 	 */
+	waits = ask->capacity / UNANSWERED_SHARE;
 	return (__u32)open_of(counts) + counts->time_wait +
 	       (counts->failures_in_a_row ? ask->capacity / 2 : 0) +
-	       (__u32)under_way_of(counts) * (counts->opened ? 1 : 4);
+	       (__u32)under_way_of(counts) * (counts->opened ? 1
+					      : waits > 4    ? waits
+							     : 4);
 }
 
 /* Makes a source that of `ask`. Return: its ports in use as far as they were counted, or NOT_NOW. */

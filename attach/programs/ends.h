@@ -14,9 +14,13 @@
 #include <bpf/bpf_tracing.h>
 
 enum {
-	FULL_NS = SECOND_NS,         /* a source that was full is asked again after this */
-	SLOW_FAILURE_NS = SECOND_NS, /* who gives up sooner says nothing of the source */
-	FAILURES_MAX = 2,            /* in a row: then the source is passed over, for 2 s and up to 64 */
+	FULL_NS = SECOND_NS, /* a source that was full is asked again after this */
+	/* Who gives up sooner says nothing of the source. Programs have time-outs of fractions of a second.
+	 */
+	PATIENCE_NS = 50000000,
+	PATIENCE_ANSWERS = 8, /* nor who gives up sooner than in so many times what an answer took */
+	ANSWERS_TIMED = 16,   /* one in so many */
+	FAILURES_MAX = 2,     /* in a row: then the source is passed over, for 2 s and up to 64 */
 };
 
 static __always_inline void enter_failure(struct attach_counts *counts, __u64 now_ns)
@@ -59,7 +63,8 @@ static __always_inline void enter_refusal(struct attach_counts *counts, const st
 		return;
 	}
 	__sync_fetch_and_add(&counts->given_up, 1);
-	if (now_ns - known->began_ns >= SLOW_FAILURE_NS)
+	__u64 patience = counts->answer_ns * PATIENCE_ANSWERS;
+	if (now_ns - known->began_ns >= (patience > PATIENCE_NS ? patience : PATIENCE_NS))
 		enter_failure(counts, now_ns);
 }
 
@@ -138,6 +143,8 @@ static __always_inline void ended(struct attach_counts *counts, const struct att
 static __always_inline void opened(struct attach_counts *counts, struct attach_socket *known)
 {
 	known->open = 1;
+	if (counts->opened % ANSWERS_TIMED == 0)
+		counts->answer_ns = bpf_ktime_get_ns() - known->began_ns;
 	counts->failures_in_a_row = 0;
 	counts->failing_until_ns = 0;
 	__sync_fetch_and_add(&counts->opened, 1);

@@ -142,7 +142,8 @@ static long settle_one(void *map, const struct attach_pair *pair, struct attach_
 {
 	__u32 other = (now->epoch + 1) & 1;
 
-	if (pair->netns_cookie != now->netns_cookie || counts->settled == now->epoch)
+	if (pair->protocol != PROTOCOL_TCP || pair->netns_cookie != now->netns_cookie ||
+	    counts->settled == now->epoch)
 		return 0;
 	now->gone += counts->open[other] + counts->under_way[other];
 	counts->open[other] = 0;

@@ -28,7 +28,8 @@ int verb_detach(int argc, char **argv)
 enum attached attached_process(int pid, char *reason)
 {
 	(void)pid;
-	snprintf(reason, ATTACHED_REASON_MAX, "this build is without it, for want of %s", HEADROOM_ATTACH_LACKS);
+	snprintf(reason, ATTACHED_REASON_MAX, "this build is without it, for want of %s",
+		 HEADROOM_ATTACH_LACKS);
 	return ATTACHED_CANNOT;
 }
 

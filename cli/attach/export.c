@@ -8,6 +8,7 @@
 #include "attach/target.h"
 
 #include <inttypes.h>
+#include <netinet/in.h>
 #include <stddef.h>
 #include <stdlib.h>
 
@@ -36,6 +37,8 @@ static int add(const char *folder, void *context)
 	sums->lost = seen.config.lost;
 	for (unsigned i = 0; i < seen.pair_count; i++) {
 		const struct attach_counts *c = &seen.pairs[i].counts;
+		if (seen.pairs[i].pair.protocol == IPPROTO_UDP)
+			continue;
 		sums->open += seen.pairs[i].open;
 		sums->time_wait += seen.pairs[i].time_wait;
 		sums->opened += c->opened;

@@ -41,10 +41,18 @@ static const char *text_of_end(const struct attach_pair *pair, char *out)
 	return endpoint_format(&to, out);
 }
 
+/* Of UDP there is one for each source, as a port is taken for all destinations. */
+static bool is_of_udp(const struct attach_pair *pair)
+{
+	enum { PROTOCOL_UDP = 17 };
+
+	return pair->protocol == PROTOCOL_UDP;
+}
+
 /* Of a source that cannot be bound to there is an entry without a destination. */
 static bool is_of_source(const struct attach_pair *pair)
 {
-	return !pair->port;
+	return !pair->port && !is_of_udp(pair);
 }
 
 static uint64_t failed(const struct attach_counts *c)
@@ -79,6 +87,11 @@ static void print_pair(const struct attach_seen_pair *seen)
 		       text_of(&seen->pair.source, source), (uint64_t)c->other);
 		return;
 	}
+	if (is_of_udp(&seen->pair)) {
+		printf("  UDP from %s: %" PRIu64 " open, %" PRIu64 " opened\n",
+		       text_of(&seen->pair.source, source), (uint64_t)seen->open, (uint64_t)c->opened);
+		return;
+	}
 	printf("  %s from %s%s: %" PRIu64 " open, %u time-wait, %" PRIu64 " opened",
 	       text_of_end(&seen->pair, to), text_of(&seen->pair.source, source),
 	       seen->pair.own_ports ? ", own ports" : "", (uint64_t)seen->open, seen->time_wait,
@@ -94,6 +107,8 @@ static void print_totals(const struct attach_seen *seen)
 	uint64_t open = 0, waits = 0, opened = 0, failures = 0;
 
 	for (unsigned i = 0; i < seen->pair_count; i++) {
+		if (is_of_udp(&seen->pairs[i].pair))
+			continue;
 		open += seen->pairs[i].open;
 		waits += seen->pairs[i].time_wait;
 		opened += seen->pairs[i].counts.opened;
@@ -165,6 +180,17 @@ static void json_pair(struct json *json, const struct attach_seen_pair *seen)
 	json_close(json, '}');
 }
 
+static void json_udp(struct json *json, const struct attach_seen_pair *seen)
+{
+	char source[ADDRESS_TEXT_MAX];
+
+	json_open(json, NULL, '{');
+	json_text(json, "source", text_of(&seen->pair.source, source));
+	json_number(json, "open", seen->open);
+	json_number(json, "opened", seen->counts.opened);
+	json_close(json, '}');
+}
+
 static void json_seen(struct json *json, const struct attach_seen *seen)
 {
 	json_open(json, NULL, '{');
@@ -190,8 +216,13 @@ static void json_seen(struct json *json, const struct attach_seen *seen)
 	json_close(json, ']');
 	json_open(json, "pairs", '[');
 	for (unsigned i = 0; i < seen->pair_count; i++)
-		if (!is_of_source(&seen->pairs[i].pair))
+		if (!is_of_source(&seen->pairs[i].pair) && !is_of_udp(&seen->pairs[i].pair))
 			json_pair(json, &seen->pairs[i]);
+	json_close(json, ']');
+	json_open(json, "udp", '[');
+	for (unsigned i = 0; i < seen->pair_count; i++)
+		if (is_of_udp(&seen->pairs[i].pair))
+			json_udp(json, &seen->pairs[i]);
 	json_close(json, ']');
 	json_open(json, "unusable_sources", '[');
 	for (unsigned i = 0; i < seen->pair_count; i++)

@@ -11,6 +11,7 @@
 #include "pool/segment/entry.h"
 
 #include <errno.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -94,10 +95,10 @@ static bool is_one_network(const struct attach_pair *a, const struct attach_pair
 	return a->netns_cookie == b->netns_cookie && a->own_ports == b->own_ports;
 }
 
-/* A pair without a destination says of a source that it cannot be used. */
+/* A pair without a destination says of a source that it cannot be used, or is of UDP. */
 static bool is_counted(const struct attach_seen_pair *seen)
 {
-	return seen->pair.port;
+	return seen->pair.port && seen->pair.protocol == IPPROTO_TCP;
 }
 
 static void put_range(struct usage_header *header, const struct attach_config *config, bool own_ports)

@@ -30,6 +30,30 @@ for line in sys.stdin:
 """
 
 
+UDP_CLIENT = """
+import collections, socket, sys
+held = []
+for line in sys.stdin:
+    if line.startswith("close"):
+        for s in held[:int(line.split()[1])]:
+            s.close()
+        held = held[int(line.split()[1]):]
+        print("0 0 0", flush=True)
+        continue
+    failed = error = 0
+    for _ in range(int(line)):
+        s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        try:
+            s.connect(("127.0.0.1", 5353))
+        except OSError as why:
+            failed, error = failed + 1, why.errno
+            continue
+        held.append(s)
+    print(dict(collections.Counter(s.getsockname()[0] for s in held)), file=sys.stderr, flush=True)
+    print(f"{int(line) - failed} connected, {failed} failed, errno {error}", flush=True)
+"""
+
+
 def spread_of(dport=PORT):
     return sock_diag.tuples(dport)
 
@@ -58,6 +82,30 @@ def musl():
     return fills(lambda folder: client(folder, "attach_musl"))
 
 
+def uring():
+    with lab.Process([lab.client("attach_uring")], stdin=True) as probe:
+        if probe.wait().status == 77:
+            raise lab.Skipped("needs Linux with io_uring")
+    return fills(lambda folder: client(folder, "attach_uring"))
+
+
+def redis_benchmark():
+    """It runs already, each request by a connection of its own, when it is attached."""
+    lab.needs("redis-server", "redis-benchmark")
+    lab.ports(20000, 59999)
+    with lab.Process(["redis-server", "--port", str(PORT), "--save", "", "--protected-mode", "no",
+                      "--dir", str(lab.scratch())]) as server, \
+            cgroup() as folder:
+        lab.wait_for(lambda: lab.listening(PORT), "redis", server)
+        with attached.Client(folder, ["redis-benchmark", "-p", str(PORT), "-k", "0", "-c", "4", "-n", "100000000",
+                                      "-t", "ping_inline"]) as process:
+            lab.wait_for(lambda: "127.0.0.1" in spread_of(), "its connections", process)
+            attach(folder)
+            lab.wait_for(lambda: set(SOURCES) <= set(spread_of()), "its connections from each source", process)
+            lab.equal("runs", process.running(), True)
+    return "from 4 sources"
+
+
 def raw():
     if os.uname().machine != "x86_64":
         raise lab.Skipped("for x86-64 only")
@@ -77,6 +125,53 @@ def ipv6():
         lab.reaches(PORT, dict.fromkeys(addresses, CAPACITY), process)
         detach(folder)
     return "4 x 100"
+
+
+def udp():
+    """connect() of UDP: each source has the range, and a socket that goes gives its port back."""
+    full = dict.fromkeys(SOURCES, CAPACITY)
+    with cgroup() as folder, attached.Client(folder, [lab.PYTHON, "-c", UDP_CLIENT]) as process:
+        def opened():
+            return {p["source"]: p["open"] for p in attached.listed(folder)["udp"]}
+        attach(folder)
+        lab.equal("attached", process.go(4 * CAPACITY), (4 * CAPACITY, 0, 0))
+        lab.equal("from", eval(process.stderr().splitlines()[-1]), full)
+        lab.equal("counted", opened(), full)
+        lab.equal("one more", process.go(1), (0, 1, errno.EAGAIN))
+        process.go("close 40")
+        lab.equal("as many again", process.go(40), (40, 0, 0))
+        detach(folder)
+    return "4 x 100"
+
+
+def udp_left_alone():
+    """An IPv6 UDP socket, one that has a port, and one that was unbound and looks elsewhere (getaddrinfo() does)."""
+    path = lab.scratch() / "rules"
+    path.write_text("[to 127.0.0.1:5001]\nshim = off\n[headroom]\nsources = 127.0.0.8\n")
+    code = """
+import ctypes, socket, sys
+open(sys.argv[1] + "/cgroup.procs", "w").write("0")
+libc = ctypes.CDLL(None)
+s = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+s.connect(("::ffff:127.0.0.1", 5353))
+print(s.getsockname()[0], s.getsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY))
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.bind(("", 40055))
+s.connect(("127.0.0.1", 5353))
+print(*s.getsockname())
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.connect(("127.0.0.1", 5353))
+print(s.getsockname()[0])
+libc.connect(s.fileno(), (ctypes.c_char * 16)(), 16)  # AF_UNSPEC
+s.connect(("127.0.0.1", 5001))
+print(s.getsockname()[0])
+"""
+    with cgroup() as folder:
+        attach(folder, "-c", str(path), sources=[])
+        done = lab.run([lab.PYTHON, "-c", code, str(folder)])
+        lab.equal("seen", (done.stdout.splitlines(), done.stderr),
+                  (["::ffff:127.0.0.1 0", "127.0.0.1 40055", "127.0.0.8", "127.0.0.1"], ""))
+    return "3 ways"
 
 
 def threads():
@@ -498,9 +593,13 @@ lab.main([
     ("a program of glibc", functools.partial(fills, lambda folder: client(folder))),
     ("a static program without libc", raw),
     ("a program of musl", musl),
+    ("io_uring", uring),
+    ("redis-benchmark", redis_benchmark),
     ("python", functools.partial(fills, python())),
     ("IPv4-mapped", mapped),
     ("IPv6", ipv6),
+    ("UDP", udp),
+    ("UDP that is left alone", udp_left_alone),
     ("threads", threads),
     ("rule file", rules),
     ("sticky as under the shim", sticky),
