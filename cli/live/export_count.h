@@ -8,6 +8,7 @@
 #define HEADROOM_CLI_LIVE_EXPORT_COUNT_H
 
 #include "cli/live/spaces.h"
+#include "cli/shared/identity.h"
 
 /* By place in struct counters. Failures by errno, the rest of them, then the histogram. */
 enum {
@@ -72,6 +73,13 @@ struct shown_space {
 	bool capacity_known;
 };
 
+/* A program, and what some of its processes belong to. */
+struct export_unit {
+	char process[USAGE_NAME_MAX], unit[IDENTITY_UNIT_MAX], container[IDENTITY_CONTAINER_MAX];
+};
+
+enum { EXPORT_UNITS_MAX = 200, EXPORT_IDENTIFIED_MAX = 1000 };
+
 struct export_seen;
 
 struct export
@@ -91,6 +99,8 @@ struct export
 	struct shown_space *shown;
 	unsigned shown_count;
 	struct space_host host;
+	struct export_unit units[EXPORT_UNITS_MAX];
+	unsigned unit_count;
 	unsigned skipped;
 	double took_s;
 	struct port_answers *answers; /* kept from look to look */

@@ -6,6 +6,7 @@
 #include "cli/shared/complain.h"
 #include "pool/base/clock.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -114,6 +115,36 @@ static bool choose(struct export *export, const struct spaces *spaces)
 	return done;
 }
 
+static void add_unit(struct export *export, const struct export_unit *one)
+{
+	for (unsigned i = 0; i < export->unit_count; i++)
+		if (!memcmp(&export->units[i], one, sizeof(*one)))
+			return;
+	if (export->unit_count < EXPORT_UNITS_MAX)
+		export->units[export->unit_count++] = *one;
+}
+
+/* A few files of /proc for each process: not for all of very many. */
+static void find_units(struct export *export, const struct spaces *spaces)
+{
+	export->unit_count = 0;
+	for (unsigned i = 0; i < spaces->process_count && i < EXPORT_IDENTIFIED_MAX; i++) {
+		const struct usage *usage = &spaces->processes[i].usage;
+		struct export_unit one = { 0 };
+		struct identity identity;
+		int pid = usage->running && !usage->merged && !usage->attached
+				  ? identity_pid_here(usage->header.pid, usage->header.pid_namespace)
+				  : 0;
+		if (!pid)
+			continue;
+		identity_of(pid, &identity);
+		snprintf(one.process, sizeof(one.process), "%s", usage->header.name);
+		snprintf(one.unit, sizeof(one.unit), "%s", identity.unit);
+		snprintf(one.container, sizeof(one.container), "%s", identity.container);
+		add_unit(export, &one);
+	}
+}
+
 int export_look(struct export *export)
 {
 	struct spaces spaces;
@@ -128,6 +159,7 @@ int export_look(struct export *export)
 		status = complain("export", "no memory");
 	export->host = spaces.host;
 	export->skipped = spaces.skipped;
+	find_units(export, &spaces);
 	spaces_end(&spaces);
 	export->took_s = (double)clock_since(began_ns, clock_ns()) / 1e9;
 	return status;

@@ -260,11 +260,27 @@ static void put_host(const struct space_host *host, FILE *out)
 	}
 }
 
+static void put_units(const struct export *export, FILE *out)
+{
+	head(out, "unit_info", "gauge",
+	     "Always 1; which systemd units and containers a program runs in, empty for none.");
+	for (unsigned i = 0; i < export->unit_count; i++) {
+		const struct export_unit *one = &export->units[i];
+		bool first = true;
+		fputs("headroom_unit_info", out);
+		put_label(out, &first, "process", one->process);
+		put_label(out, &first, "unit", one->unit);
+		put_label(out, &first, "container", one->container);
+		fputs("} 1\n", out);
+	}
+}
+
 void export_text(const struct export *export, FILE *out)
 {
 	put_spaces(export, out);
 	put_host(&export->host, out);
 	put_processes(export, out);
+	put_units(export, out);
 	for (unsigned i = 0; i < sizeof(metrics) / sizeof(metrics[0]); i++)
 		put_metric(export, &metrics[i], out);
 	put_failures(export, out);

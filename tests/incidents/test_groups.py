@@ -91,6 +91,8 @@ def of_a_unit():
                 incident.has("report", text, f"{incident.who(ours[0])} (headroom-shop.service) for")
                 [process] = [p for p in incident.as_json("report")["processes"] if p["pid"] == ours[0].pid]
                 lab.equal("JSON", (process["unit"], process["cgroup"].endswith("/headroom-shop.service")), ("headroom-shop.service", True))
+                units = incident.metrics()["headroom_unit_info"]
+                lab.equal("metrics", units.get(f'process="{incident.name_of(others[0].pid)}",unit="headroom-shop.service",container=""'), 1.0)
                 incident.has("check", incident.check()[1], f"headroom-shop.service (4 processes) {4 * EACH}")
             lab.wait_for(lambda: not (unit / "cgroup.procs").read_text(), "an empty unit")
         finally:

@@ -382,7 +382,8 @@ def dashboard():
             unknown = set(re.findall(r"headroom_[a-z_]+", question)) - known
             lab.equal(f"unknown in {question}", unknown, set())
         for question in questions:
-            for variable, value in (("$__rate_interval", "1m"), ("$__range", "1h"), ("$instance", ".*")):
+            for variable, value in (("$__rate_interval", "1m"), ("$__range", "1h"), ("$instance", ".*"),
+                                    ("$netns", ".*"), ("$process", ".*"), ("$unit", ".*")):
                 question = question.replace(variable, value)
             lab.wait_for(lambda q=question: query(q), f"an answer to {question}", server)
     return f"{len(questions)} questions"
@@ -427,7 +428,8 @@ def dashboard_schema():
     lab.equal("uid", bool(re.fullmatch(r"[\w-]{1,40}", board["uid"])), True)
     lab.equal("no id: Grafana gives one", board.get("id"), None)
     variables = {variable["name"]: variable["type"] for variable in board["templating"]["list"]}
-    lab.equal("variables", variables, {"datasource": "datasource", "instance": "query"})
+    lab.equal("variables", variables, {"datasource": "datasource", "instance": "query", "netns": "query", "unit": "query",
+                                       "process": "query"})
     panels = board["panels"]
     lab.equal("ids", len({panel["id"] for panel in panels}), len(panels))
     cells = [(panel["gridPos"]["x"] + x, panel["gridPos"]["y"] + y) for panel in panels
