@@ -325,9 +325,9 @@ static void draw_detail(const struct screen *screen)
 	mvaddnstr(LINES - FOOT, 0, text, COLS);
 	if (row->capacity_known)
 		snprintf(knee, sizeof(knee), "%u", row->capacity / 2);
-	snprintf(text, sizeof(text), "open %u, TIME_WAIT %u, others %u; headroom %s of %s, knee %s; lasts %s",
-		 row->open, row->time_wait, row->others, numbers.headroom, numbers.capacity, knee,
-		 numbers.lasts);
+	snprintf(text, sizeof(text), "headroom %s of %s, lasts %s; open %u, TIME_WAIT %u, others %u; knee %s",
+		 numbers.headroom, numbers.capacity, numbers.lasts, row->open, row->time_wait, row->others,
+		 knee);
 	mvaddnstr(LINES - FOOT + 1, 0, text, COLS);
 }
 
