@@ -14,7 +14,12 @@
  *    for a bounded time, then the shim goes passive: from then on every hook passes through.
  *  - A process is forked while another thread holds the lock. Nobody waits for that thread, as a fork of much
  *    memory takes long, and there are ways of forking that cannot be prepared for. The child starts with a
- *    free lock, another generation, and states of its own. */
+ *    free lock, another generation, and states of its own.
+ *
+ * Memory order, which x86-64 gives for nothing and aarch64 does not: the word is taken with acquire and let
+ * go with release, so what was written under the lock is seen under it. `passive` and `turns` stand alone,
+ * and no other memory is read because of them: relaxed. `generation` changes in a child that has one thread.
+ */
 #ifndef HEADROOM_POOL_BASE_LOCK_H
 #define HEADROOM_POOL_BASE_LOCK_H
 

@@ -13,7 +13,7 @@
 #include <sys/syscall.h>
 
 /* A stack that overflows is to fault, not to write elsewhere. */
-enum { GUARD = 4096, SLOTS = 8, SIGNAL_SET_BYTES = 8 };
+enum { GUARD = 64 * 1024 /* the largest page */, SLOTS = 8, SIGNAL_SET_BYTES = 8 };
 
 struct slot {
 	atomic_bool busy;

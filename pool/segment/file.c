@@ -6,6 +6,7 @@
 #include "pool/base/hot.h"
 #include "pool/base/kernel.h"
 #include "pool/libc/error_text.h"
+#include "pool/libc/page.h"
 #include "pool/segment/directory.h"
 #include "pool/segment/identity.h"
 #include "pool/segment/room.h"
@@ -76,7 +77,9 @@ static bool in_memory(int directory)
 /* Memory for a part of the file, so that no store there can raise SIGBUS. */
 static long populate(const struct usage_segment *segment, size_t from, size_t to)
 {
-	return kernel_syscall(SYS_madvise, (long)((const char *)segment + from), (long)(to - from),
+	size_t start = page_start(from);
+
+	return kernel_syscall(SYS_madvise, (long)((const char *)segment + start), (long)(to - start),
 			      MADV_POPULATE_WRITE, 0, 0, 0);
 }
 

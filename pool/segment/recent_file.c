@@ -5,6 +5,7 @@
 #include "pool/base/clock.h"
 #include "pool/base/hot.h"
 #include "pool/base/kernel.h"
+#include "pool/libc/page.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -19,7 +20,7 @@
 #endif
 
 /* Less than a path may have: this is on the stack of a thread that connects. */
-enum { PAGE = 4096, RECENT_PATH_MAX = 256 };
+enum { RECENT_PATH_MAX = 256 };
 
 static bool is_one(int fd, unsigned owner)
 {
@@ -88,7 +89,7 @@ COLD struct recent *recent_map(int fd)
 {
 	long at =
 		kernel_syscall(SYS_mmap, 0, sizeof(struct recent), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	return at < 0 && at > -PAGE ? NULL : (struct recent *)at;
+	return at < 0 && at > -4096 ? NULL : (struct recent *)at;
 }
 
 COLD void recent_unmap(struct recent *recent)
@@ -98,7 +99,7 @@ COLD void recent_unmap(struct recent *recent)
 
 COLD bool recent_populate(int fd, struct recent *recent, const void *at, size_t size)
 {
-	size_t from = (size_t)((const char *)at - (const char *)recent) & ~(size_t)(PAGE - 1);
+	size_t from = page_start((size_t)((const char *)at - (const char *)recent));
 	size_t to = (size_t)((const char *)at - (const char *)recent) + size;
 
 	long rc = kernel_syscall(SYS_madvise, (long)((char *)recent + from), (long)(to - from),

@@ -156,7 +156,7 @@
 	HOOK(int, capset, (void *header, const void *data), (header, data))
 
 /* Hooked by code of their own: variadic (execl, execlp, execle, clone), or unlike any C function (vfork,
- * syscall: trampoline_x86_64.S). */
+ * syscall: trampoline_*.S). */
 
 #define ALL_HOOKS(HOOK) KERNEL_HOOKS(HOOK) LIBC_HOOKS(HOOK) REUSE_HOOKS(HOOK)
 
@@ -189,7 +189,7 @@ struct real_calls {
 #undef DECLARE_POINTER
 
 extern struct real_calls real;
-extern void *real_syscall; /* jumped to, by trampoline_x86_64.S */
+extern void *real_syscall; /* jumped to, by trampoline_*.S */
 
 /**
  * real_find() - dlsym(RTLD_NEXT) from this library

@@ -19,13 +19,7 @@ struct shim shim __attribute__((aligned(64)));
 atomic_bool process_active;
 
 static pid_t own_pid = -1; /* beside what else a forked child writes, not among what is zero */
-/* Where vfork() is not hooked (trampoline_x86_64.S), each hook has to ask whose memory this is. */
-#if defined(__x86_64__)
-enum { VFORK_UNSEEN = false };
-#else
-enum { VFORK_UNSEEN = true };
-#endif
-atomic_bool process_shares_memory = VFORK_UNSEEN;
+atomic_bool process_shares_memory;
 __thread bool process_vforked;
 
 /* A word that reads 0 in a child of fork, whichever way it was forked (madvise(2), MADV_WIPEONFORK), and
@@ -54,8 +48,8 @@ void process_started_in_child(void)
 {
 	own_pid = (pid_t)kernel.getpid();
 	process_vforked = false;
-	if (atomic_load(&process_shares_memory) != VFORK_UNSEEN)
-		atomic_store(&process_shares_memory, VFORK_UNSEEN);
+	if (atomic_load(&process_shares_memory))
+		atomic_store(&process_shares_memory, false);
 	atomic_store(process_fork_mark, 1);
 }
 

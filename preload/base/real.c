@@ -6,12 +6,12 @@
 #include "preload/base/hooks.h"
 
 #include "pool/base/kernel.h"
+#include "preload/base/lookup.h"
 
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <stdatomic.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -51,43 +51,22 @@ static long to_errno(long rc)
 KERNEL_HOOKS(EARLY_KERNEL)
 #undef EARLY_KERNEL
 
-/* Before glibc 2.34 dlsym() is in libdl, which few programs have; what loads libraries for glibc itself is in
- * libc, until then (elf/dl-libc.c). Preloaded with it, libdl would cost each program of a later glibc a file
- * more. */
-#define WEAK __attribute__((weak))
-typedef void *find_function(void *handle, const char *name);
-extern find_function weak_dlsym __asm__("dlsym") WEAK, libc_dlsym __asm__("__libc_dlsym") WEAK;
-extern void *libc_dlopen(const char *name, int mode) __asm__("__libc_dlopen_mode") WEAK;
-enum { RTLD_DLOPEN = (int)0x80000000 }; /* __RTLD_DLOPEN of its include/dlfcn.h */
-
-static find_function *finder(void)
-{
-	static find_function *_Atomic found;
-	find_function *f = weak_dlsym ? weak_dlsym : atomic_load_explicit(&found, memory_order_relaxed);
-	void *libdl;
-
-	if (f || !libc_dlopen || !libc_dlsym || !(libdl = libc_dlopen("libdl.so.2", RTLD_NOW | RTLD_DLOPEN)))
-		return f;
-	f = (find_function *)libc_dlsym(libdl, "dlsym");
-	atomic_store_explicit(&found, f, memory_order_relaxed);
-	return f;
-}
+extern void *libc_dlsym(void *handle, const char *name) __asm__("dlsym") __attribute__((weak));
 
 /* Not a tail call: dlsym() finds out by its return address who asks. */
-#define FIND(handle, name)                              \
-	find_function *find = finder();                 \
-	void *found = find ? find(handle, name) : NULL; \
-	__asm__ volatile("" : "+r"(found));             \
+#define FIND(handle, name, behind)                                                         \
+	void *found = libc_dlsym ? libc_dlsym(handle, name) : lookup(name, behind, false); \
+	__asm__ volatile("" : "+r"(found));                                                \
 	return found
 
 void *real_find(const char *name)
 {
-	FIND(RTLD_NEXT, name);
+	FIND(RTLD_NEXT, name, true);
 }
 
 void *real_find_first(const char *name)
 {
-	FIND(RTLD_DEFAULT, name);
+	FIND(RTLD_DEFAULT, name, false);
 }
 
 /* What a program may find by dlsym() because we have it, although its libc has not. */
@@ -145,8 +124,7 @@ LIBC_HOOKS(EARLY_LIBC)
 REUSE_HOOKS(EARLY_LIBC)
 #undef EARLY_LIBC
 
-#if defined(__x86_64__)
-void early_syscall(void); /* trampoline_x86_64.S */
+void early_syscall(void); /* trampoline_*.S */
 long syscall_failed(long error);
 
 long syscall_failed(long error)
@@ -154,9 +132,6 @@ long syscall_failed(long error)
 	errno = (int)error;
 	return -1;
 }
-#else
-#define early_syscall NULL
-#endif
 
 #define EARLY_POINTER(result, name, parameters, arguments) .name = early_##name,
 struct real_calls real = { ALL_HOOKS(EARLY_POINTER) };

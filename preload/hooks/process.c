@@ -7,6 +7,7 @@
 #include "pool/base/restraint.h"
 #include "pool/routes/network.h"
 #include "preload/base/hooks.h"
+#include "preload/base/lookup.h"
 #include "preload/base/process.h"
 #include "preload/fds/deferred.h"
 #include "preload/hooks/process.h"
@@ -91,16 +92,12 @@ typedef int spawn(pid_t *pid, const char *path, const posix_spawn_file_actions_t
 		  const posix_spawnattr_t *attributes, char *const argv[], char *const envp[]);
 spawn hook_posix_spawn_old, hook_posix_spawnp_old;
 
-/* musl has neither dlvsym() nor versions, and nobody comes here. */
-typedef void *find_version(void *handle, const char *name, const char *version);
-
+/* Before glibc 2.34 dlvsym() is in libdl, which the program need not have. */
 static spawn *old(const char *name)
 {
-	spawn *found;
+	typedef void *find_version(void *handle, const char *name, const char *version);
 	find_version *find = (find_version *)real_find_first("dlvsym");
-	void *symbol = find ? find(RTLD_NEXT, name, "GLIBC_2.2.5") : NULL;
-	memcpy(&found, &symbol, sizeof(found));
-	return found;
+	return find ? (spawn *)find(RTLD_NEXT, name, "GLIBC_2.2.5") : (spawn *)lookup(name, true, true);
 }
 
 int hook_posix_spawn_old(pid_t *pid, const char *path, const posix_spawn_file_actions_t *actions,
@@ -224,8 +221,7 @@ int hook_clone(int (*function)(void *), void *stack, int flags, void *argument, 
 
 TWIN(int, __clone, (int (*function)(void *), void *stack, int flags, void *argument, ...), clone)
 
-#if defined(__x86_64__)
-/* Called by trampoline_x86_64.S. */
+/* Called by trampoline_*.S. */
 void *before_vfork(void);
 
 /* syscall() with SYS_fork, SYS_clone, SYS_clone3, whose flags are in memory that need not be there: it may go
@@ -242,4 +238,3 @@ void *before_vfork(void)
 	process_mark_vfork();
 	return real.vfork ? real.vfork : real_find("vfork");
 }
-#endif

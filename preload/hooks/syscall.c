@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* syscall - syscall() of libc: what a program does by it that a hook of its name would see.
- * trampoline_x86_64.S comes here. */
+ * trampoline_*.S comes here. */
 #include "preload/base/hooks.h"
 
 #include "pool/base/kernel.h"
@@ -55,7 +55,7 @@ long syscall_on_fds(long number, long a, long b, long c)
 		return hook_close_range((unsigned)a, (unsigned)b, (int)c);
 	case SYS_dup3:
 		return dup3_by_number((int)a, (int)b, (int)c);
-	default:
+	default: /* SYS_dup2, which aarch64 has not */
 		return hook_dup2((int)a, (int)b);
 	}
 	errno = rc < 0 ? (int)-rc : saved;
@@ -114,7 +114,15 @@ long syscall_unshare(long number, long a)
 /* A bit for each number that before_syscall() wants to know of. */
 extern uint64_t syscall_seen[SYSCALL_BITS / 64] __attribute__((visibility("hidden")));
 
-#define BIT(word, number) ((number) / 64 == (word) ? 1ull << ((number) % 64) : 0)
+/* aarch64 has fewer (asm-generic/unistd.h). */
+#if !defined(SYS_fork)
+#define SYS_fork (-1)
+#endif
+#if !defined(SYS_vfork)
+#define SYS_vfork (-2)
+#endif
+
+#define BIT(word, number) ((number) >= 0 && (number) / 64 == (word) ? 1ull << ((number)&63) : 0)
 #define WORD(word)                                                                                \
 	[word] = BIT(word, SYS_dup) | BIT(word, SYS_fcntl) | BIT(word, SYS_sendmsg) |             \
 		 BIT(word, SYS_sendmmsg) | BIT(word, SYS_epoll_ctl) | BIT(word, SYS_fork) |       \
@@ -128,7 +136,7 @@ extern uint64_t syscall_seen[SYSCALL_BITS / 64] __attribute__((visibility("hidde
 uint64_t syscall_seen[SYSCALL_BITS / 64] = { WORD(0), WORD(1), WORD(2), WORD(3),
 					     WORD(4), WORD(5), WORD(6), WORD(7) };
 
-void before_syscall(long number, long a, long b, long c); /* called by trampoline_x86_64.S */
+void before_syscall(long number, long a, long b, long c); /* called by trampoline_*.S */
 
 static void messages_with_fds(int fd, const struct mmsghdr *messages, unsigned long count)
 {

@@ -109,7 +109,7 @@ static bool have_memory(void)
 	if (keeper.memory)
 		return true;
 	/* On x86-64 the variables are below the thread pointer, on aarch64 above. */
-	size_t below = ours < pointer ? (size_t)(pointer - ours) + PAGE : 0;
+	size_t below = (ours < pointer ? (size_t)(pointer - ours) : 0) + PAGE;
 	size_t above = (ours < pointer ? 0 : (size_t)(ours - pointer)) + ABOVE;
 	below = (below + PAGE - 1) & ~(size_t)(PAGE - 1);
 	if (below > BELOW_MOST || above > BELOW_MOST)

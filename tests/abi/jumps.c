@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* jumps - a thread leaves a connect() that waits by siglongjmp(), again and again, and then ends: by itself, by
- * pthread_exit() from further down its stack, or cancelled in one more connect(). */
+/* jumps - a thread leaves a connect() that waits by siglongjmp(), again and again, and then ends: by itself,
+ * by pthread_exit() from further down its stack, or cancelled in one more connect(). */
 #include <err.h>
 #include <netinet/in.h>
 #include <pthread.h>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* messages - what sendmsg() and recvmsg() make of a message whose padding is dirty, as musl allows: a socket with a
- * deferred port goes to another process, and comes back. */
+/* messages - what sendmsg() and recvmsg() make of a message whose padding is dirty, as musl allows: a socket
+ * with a deferred port goes to another process, and comes back. */
 #include <err.h>
 #include <netinet/in.h>
 #include <stdio.h>

@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-/* no_libc - a program that has a loader and no library: it makes its system calls itself, as those of Go do without cgo. */
+/* no_libc - a program that has a loader and no library: it makes its system calls itself, as those of Go do
+ * without cgo. */
 #include <sys/syscall.h>
 
 static long call(long number, long a, long b, long c)
 {
 	long result;
 #if defined(__x86_64__)
-	__asm__ volatile("syscall" : "=a"(result) : "a"(number), "D"(a), "S"(b), "d"(c) : "rcx", "r11", "memory");
+	__asm__ volatile("syscall"
+			 : "=a"(result)
+			 : "a"(number), "D"(a), "S"(b), "d"(c)
+			 : "rcx", "r11", "memory");
 #else
 	register long x8 __asm__("x8") = number;
 	register long x0 __asm__("x0") = a;

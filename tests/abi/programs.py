@@ -13,6 +13,7 @@ SYSTEM = {
     **{name: (name,) for name in ("endure", "exchange", "faults", "fill", "hold", "restraint", "rewrite", "short", "shown",
                                   "stack", "stress")},
 }
+LIBRARIES_OF_LIBC = ("-Wl,--as-needed", "-lpthread", "-ldl")
 LIBRARIES = ("early", "beside", "plugin")
 OWN = ("found", "jumps", "messages", "sums")
 
@@ -27,18 +28,36 @@ def run(command):
         raise Failed(f"{' '.join(map(str, command))}\n{done.stderr}")
 
 
-def kernel_headers(folder, machine):
+def kernel_headers(folder, machine, root=pathlib.Path("/")):
     """The kernel's headers without those of glibc, which lie beside them."""
     folder.mkdir(parents=True, exist_ok=True)
-    for name, at in (("linux", "/usr/include/linux"), ("asm-generic", "/usr/include/asm-generic"),
-                     ("asm", f"/usr/include/{machine}-linux-gnu/asm")):
+    for name, at in (("linux", "linux"), ("asm-generic", "asm-generic"), ("asm", f"{machine}-linux-gnu/asm")):
         if not (folder / name).exists():
-            (folder / name).symlink_to(at)
+            (folder / name).symlink_to(root / "usr/include" / at)
     return folder
 
 
 def musl_compiler(build):
-    return ["musl-gcc", "-idirafter", kernel_headers(build / "kernel-headers", "x86_64"), "-include", HERE / "for_musl.h"]
+    return ["musl-gcc", "-idirafter", kernel_headers(build / "kernel-headers", "x86_64"), "-include", HERE / "missing.h"]
+
+
+def sysroot_compiler(build, compiler, root, machine, loader):
+    """For programs that run here with the C library of a sysroot."""
+    library = root / f"lib/{machine}-linux-gnu"
+    headers = kernel_headers(build / "kernel-headers", machine)
+    return [compiler, f"--sysroot={root}", "-idirafter", headers, "-include", HERE / "missing.h", f"-Wl,--dynamic-linker={root / loader}",
+            f"-Wl,-rpath,{library}", "-Wl,--disable-new-dtags", *(word for path in (library, root / f"usr/lib/{machine}-linux-gnu")
+                                       for word in (f"-B{path}", f"-L{path}"))]
+
+
+def musl_cross_compiler(build, root):
+    """For aarch64 and musl: the compiler for glibc, told where Debian's musl-dev lies in a sysroot."""
+    specs = build / "musl-gcc.specs"
+    specs.parent.mkdir(parents=True, exist_ok=True)
+    text = (root / "usr/lib/aarch64-linux-musl/musl-gcc.specs").read_text()
+    specs.write_text(text.replace("/usr/", f"{root}/usr/"))
+    headers = kernel_headers(build / "kernel-headers", "aarch64", root)
+    return ["aarch64-linux-gnu-gcc", "-mno-outline-atomics", f"-specs={specs}", f"-L{root}/lib/aarch64-linux-musl", "-idirafter", headers, "-include", HERE / "missing.h"]
 
 
 def make(compiler, build, names=None):
@@ -52,10 +71,10 @@ def make(compiler, build, names=None):
     for name, parts in SYSTEM.items():
         if names is None or name in names:
             run([*compiler, *flags, "-o", build / "tests/system" / name,
-                 *(f"tests/system/{part}.c" for part in parts), "-lpthread"])
+                 *(f"tests/system/{part}.c" for part in parts), "-Wl,--as-needed", "-lpthread", "-ldl"])
     for name in OWN:
         if names is None or name in names:
-            run([*compiler, *flags, "-o", build / "tests/system" / name, f"tests/abi/{name}.c", "-lpthread"])
+            run([*compiler, *flags, "-o", build / "tests/system" / name, f"tests/abi/{name}.c", "-Wl,--as-needed", "-lpthread", "-ldl"])
     for name in LIBRARIES:
         if names is None or name in names:
             run([*compiler, *flags, "-shared", "-fPIC", "-o", build / "tests/system" / f"lib{name}.so",

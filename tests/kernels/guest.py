@@ -24,6 +24,7 @@ SYSTEM = pathlib.Path("/headroom/tests/system") if IS_INIT else \
     pathlib.Path(__file__).resolve().parent.parent / "system"
 # The kernel hands what it does not know of its command line to init, as environment.
 SYSTEM_TESTS = os.environ.get("HEADROOM_SYSTEM_TESTS", "").split(",")
+PARTS = set(os.environ.get("HEADROOM_PARTS", "platform,knee").split(","))
 WITHOUT_OPTION = "HEADROOM_WITHOUT_OPTION" in os.environ
 # An emulated processor is slow: what a test waits for may take this many times as long.
 PATIENCE = 8 if IS_INIT else 1
@@ -52,9 +53,20 @@ def prepare_machine():
         path = pathlib.Path("/headroom/modules", module + ".ko")
         if path.exists():
             fd = os.open(path, os.O_RDONLY)
-            if _libc.syscall(313, fd, b"", 0):  # finit_module, x86-64
+            if _libc.syscall({"x86_64": 313, "aarch64": 273}[os.uname().machine], fd, b"", 0):  # finit_module
                 print(f"cannot load {module}: {os.strerror(ctypes.get_errno())}", flush=True)
             os.close(fd)
+
+
+def unit_tests():
+    """Where they are: in the image for another machine."""
+    if not (BUILD / "unit-tests").exists():
+        return
+    done = subprocess.run([BUILD / "unit-tests", "-j1"], capture_output=True, text=True, errors="replace")
+    counts = re.search(r"Tested: .*", done.stderr + done.stdout)
+    if done.returncode:
+        print(done.stderr, flush=True)
+    emit(test="unit", name="all", status=done.returncode, text=re.sub("\x1b\\[[^m]*m", "", counts[0] if counts else ""))
 
 
 def platform_programs():
@@ -91,9 +103,12 @@ def main():
         prepare_machine()
     with without_option.refused() if WITHOUT_OPTION else contextlib.nullcontext():
         emit(test="kernel", name=os.uname().release + (without_option.LABEL if WITHOUT_OPTION else ""))
-        platform_programs()
-        knee()
+        if PARTS & {"platform"}:
+            platform_programs()
+        if PARTS & {"knee"}:
+            knee()
         system_tests()
+        unit_tests()
         emit(test="kernel", name="done")
 
 

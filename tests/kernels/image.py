@@ -22,9 +22,13 @@ MODULES = ("veth", "inet_diag", "tcp_diag")
 
 
 class Image:
-    """Files by the path they get inside; folders come by themselves."""
+    """Files by the path they get inside; folders come by themselves.
 
-    def __init__(self):
+    root: where programs come from, this machine or a folder with packages for another one (tests/abi/sysroot.py)
+    """
+
+    def __init__(self, root=pathlib.Path("/")):
+        self.root = root
         self._entries = {}
 
     def _put(self, path, mode, data):
@@ -40,19 +44,34 @@ class Image:
         self._put(path, stat.S_IFLNK | 0o777, str(target).encode())
 
     def file(self, source, path=None):
-        """A file of this machine, at its own path unless another is given; links to it become the file."""
+        """A file, at its own path below the root unless another is given; links to it become the file."""
         source = pathlib.Path(source)
         if path is None:
-            path = source.parent.resolve() / source.name
+            path = (source.parent.resolve() / source.name).relative_to(self.root)
         mode = stat.S_IFREG | (0o755 if os.access(source, os.X_OK) else 0o644)
         self._put(path, mode, source.read_bytes())
 
     def program(self, source, path=None):
         """A file and the libraries that the loader would give it."""
         self.file(source, path)
-        listed = subprocess.run(["ldd", str(source)], capture_output=True, text=True).stdout
-        for library in re.findall(r"(/\S+) \(0x", listed):
+        for library in self._libraries(source):
             self.file(library)
+
+    def _libraries(self, program):
+        if self.root == pathlib.Path("/"):
+            listed = subprocess.run(["ldd", str(program)], capture_output=True, text=True).stdout
+            return re.findall(r"(/\S+) \(0x", listed)
+        # The loader of another machine does not run here.
+        found, left = {}, [pathlib.Path(program)]
+        while left:
+            shown = subprocess.run(["readelf", "-ld", str(left.pop())], capture_output=True, text=True).stdout
+            for name in re.findall(r"NEEDED.*\[(.+)\]|interpreter: (?:/\S*/)?(\S+)\]", shown):
+                name = name[0] or name[1]
+                if name not in found:
+                    found[name] = next(folder / name for folder in (self.root / "lib", *self.root.glob("lib/*-linux-gnu"),
+                                       *self.root.glob("usr/lib/*-linux-gnu")) if (folder / name).exists())
+                    left.append(found[name])
+        return found.values()
 
     def data(self, path, data, mode=0o644):
         self._put(path, stat.S_IFREG | mode, data)
@@ -71,18 +90,17 @@ def _write_entry(out, name, number, mode, data):
     out.write(head + b"\0" * (-len(head) % 4) + data + b"\0" * (-len(data) % 4))
 
 
-def _which(command):
-    for folder in ("/usr/bin", "/usr/sbin", "/bin", "/sbin"):
-        if os.access(pathlib.Path(folder, command), os.X_OK):
-            return pathlib.Path(folder, command)
+def _which(root, command):
+    for folder in ("usr/bin", "usr/sbin", "bin", "sbin"):
+        if os.access(root / folder / command, os.X_OK):
+            return root / folder / command
     raise FileNotFoundError(f"{command} is not installed")
 
 
 def _add_python(image):
-    image.program(PYTHON)
-    asked = subprocess.run([PYTHON, "-c", "import sysconfig; print(sysconfig.get_path('stdlib'))"],
-                           stdout=subprocess.PIPE, text=True, check=True)
-    library = pathlib.Path(asked.stdout.strip())
+    program = image.root / PYTHON[1:]
+    image.program(program)
+    library = image.root / "usr/lib" / program.resolve().name
     for file in library.rglob("*"):
         part = file.relative_to(library).parts[0]
         if part in LEFT_OUT or part.startswith("config-") or not file.is_file():
@@ -93,8 +111,8 @@ def _add_python(image):
             image.file(file)
 
 
-def _add_product(image, build):
-    for name in ("headroom", "libheadroom.so"):
+def _add_product(image, build, names):
+    for name in ("headroom", "libheadroom.so", *names):
         image.program(build / name, INSIDE / "build" / name)
     for folder in ("tests/system", "tests/platform", "tests/kernels"):
         for file in (build / folder).iterdir():
@@ -115,21 +133,22 @@ def _add_modules(image, modules):
             image.data(INSIDE / "modules" / f"{name}.ko", data)
 
 
-def make(path, build, modules):
+def make(path, build, modules, root=pathlib.Path("/"), names=()):
     """Writes the initramfs.
 
-    path: the file to write; build: the build folder; modules: the kernel's folder of modules, or None
+    path: the file to write; build: the build folder; modules: the kernel's folder of modules, or None;
+    root: where programs come from; names: more programs of the build folder
     """
-    image = Image()
+    image = Image(root)
     for name in ("bin", "sbin", "lib", "lib64"):
-        if os.path.islink(f"/{name}"):
-            image.link(name, os.readlink(f"/{name}"))
+        if (root / name).is_symlink():
+            image.link(name, os.readlink(root / name))
     for name in ("proc", "sys", "dev", "tmp", "run", "root", "usr/bin"):
         image.folder(name)
     for command in COMMANDS:
-        image.program(_which(command))
+        image.program(_which(root, command))
     _add_python(image)
-    _add_product(image, build)
+    _add_product(image, build, names)
     _add_modules(image, modules)
     image.data("etc/passwd", b"root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/sh\n")
     image.data("etc/group", b"root:x:0:\nnogroup:x:65534:\n")

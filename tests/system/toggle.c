@@ -230,7 +230,8 @@ static void filter_access(void)
 		{ BPF_RET | BPF_K, 0, 0, SECCOMP_RET_ALLOW },
 		{ BPF_RET | BPF_K, 0, 0, SECCOMP_RET_KILL_PROCESS },
 	};
-	static struct sock_fprog program = { .len = sizeof(code) / sizeof(code[0]), .filter = code };
+	static struct sock_fprog program
+		__attribute__((unused)) = { .len = sizeof(code) / sizeof(code[0]), .filter = code };
 
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
 		err(1, "prctl");

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /* for_musl - what the programs of tests/system take from glibc and musl does not have; included before all
  * else. */
-#ifndef HEADROOM_TESTS_ABI_FOR_MUSL_H
-#define HEADROOM_TESTS_ABI_FOR_MUSL_H
+#ifndef HEADROOM_TESTS_ABI_MISSING_H
+#define HEADROOM_TESTS_ABI_MISSING_H
 
 #include <dlfcn.h>
 #include <errno.h>
@@ -10,12 +10,32 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#ifndef RTLD_DEEPBIND
 #define RTLD_DEEPBIND 0
+#endif
+
+#ifndef SYS_close_range
+#define SYS_close_range 436 /* from Linux 5.9 */
+#endif
+
+#ifndef SYS_landlock_restrict_self
+#define SYS_landlock_create_ruleset 444 /* from Linux 5.13 */
+#define SYS_landlock_restrict_self  446
+#endif
 
 static inline int close_range(unsigned first, unsigned last, int flags)
 {
 	return (int)syscall(SYS_close_range, first, last, flags);
 }
+
+#if defined(__GLIBC__)
+#if !__GLIBC_PREREQ(2, 34)
+static inline pid_t _Fork(void)
+{
+	return (pid_t)syscall(SYS_fork);
+}
+#endif
+#endif
 
 static inline void closefrom(int first)
 {
