@@ -31,6 +31,13 @@ def needs_probe():
         raise lab.Skipped("single ports can be asked about from Linux 6.3 on")
 
 
+def needs_users():
+    """A user of a user namespace is the only one there."""
+    lab.needs("setpriv")
+    if os.geteuid() or pathlib.Path("/proc/self/uid_map").read_text().split()[:2] != ["0", "0"]:
+        raise lab.Skipped("no other user here")
+
+
 @contextlib.contextmanager
 def network(size=200, servers=(PORT,), closes=False):
     """A client namespace (ours) with size ports, 10.9.0.1 and fd09::1; servers on FAR and fd09::100, which keep what

@@ -54,9 +54,7 @@ def growing():
 
 def of_another_user():
     """Who may not look into other users' processes sees that there is a leak all the same, and whose."""
-    if os.geteuid():
-        raise lab.Skipped("needs root, to be several users")
-    lab.needs("setpriv")
+    incident.needs_users()
     name = pwd.getpwuid(os.geteuid()).pw_name
     with incident.network(closes=True), incident.program(FORGETS, 120):
         lab.reaches(5000, {"10.9.0.1": 120}, states=["CLOSE-WAIT"])
