@@ -20,8 +20,9 @@
 enum { ESTABLISHED = 1 };
 
 /* A share of the fds a process may have, and never more than this. The kernel's table of them has room up to
- * the highest number, and each fork copies it. */
-enum { PARKED_MOST = 1024, SHARE_OF_FILES = 8, NUMBERS_FROM = 8192 };
+ * the highest number, and each fork copies it. Of less than FILES_LEAST none: soon a number of ours would be
+ * the one that the program expects next. */
+enum { PARKED_MOST = 1024, SHARE_OF_FILES = 8, FILES_LEAST = 32, NUMBERS_FROM = 8192 };
 
 /* A program that connects seldom is not to have a socket more for long. */
 enum { BLANK_IDLE_MS = 1000 };
@@ -94,7 +95,7 @@ static void ask_for_files(struct reusing *reusing)
 
 	if (restraint_shut_in() || kernel_syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, 0, (long)&files, 0, 0))
 		return;
-	rlim_t share = files.rlim_cur / SHARE_OF_FILES;
+	rlim_t share = files.rlim_cur < FILES_LEAST ? 0 : files.rlim_cur / SHARE_OF_FILES;
 	reusing->parked_most = share < PARKED_MOST ? (uint32_t)share : PARKED_MOST;
 	reusing->parked_from = files.rlim_cur / 2 < NUMBERS_FROM ? (int)(files.rlim_cur / 2) : NUMBERS_FROM;
 	reusing->ledger->more_than_counts |= reusing->parked_most;

@@ -3,6 +3,7 @@
 #include "pool/base/clock.h"
 #include "pool/base/hot.h"
 #include "pool/base/resting.h"
+#include "pool/libc/threads.h"
 #include "pool/connect/attempt.h"
 #include "pool/connect/ending.h"
 #include "pool/connect/pending.h"
@@ -141,8 +142,11 @@ HOT static long call_connect(void *argument)
  * served from the pool. */
 APART static bool reuse_instead(int fd, const struct endpoint *to, const struct rule *rule, long *result)
 {
-	return rule->reuse.guard != GUARD_OFF && !rule->leave_alone && parking_is_on() &&
-	       parking_hand_out(fd, to, rule, result);
+	if (rule->reuse.guard == GUARD_OFF || rule->leave_alone || !parking_is_on())
+		return false;
+	/* connect() is a cancellation point, and what takes its place may wait for nothing. */
+	threads_test_cancel();
+	return parking_hand_out(fd, to, rule, result);
 }
 
 HOT static long connect_to(int fd, const struct endpoint *to, real_call *call, void *argument)

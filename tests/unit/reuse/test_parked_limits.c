@@ -72,6 +72,16 @@ Test(parked_limits, all_together_are_an_eighth_of_the_files)
 	check_number(reusing_serves(TO), here[1]);
 }
 
+Test(parked_limits, who_may_have_few_files_keeps_them)
+{
+	start("", 31);
+	int fd = reusing_opened(TO);
+	reusing_exchange(fd);
+	check(!reusing_close(fd));
+	check_number(shim.reusing.parked_count, 0);
+	check_number(reusing_counts(TO)->refused[REFUSED_ROOM], 1);
+}
+
 Test(parked_limits, of_another_destination_the_oldest_makes_room)
 {
 	uint64_t here[4];
