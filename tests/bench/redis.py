@@ -9,6 +9,7 @@ import socket
 
 import bench
 import lab
+import sock_diag
 
 PORT = 6379
 REUSE = {"options": ("--reuse", "redis", *bench.QUIET)}
@@ -48,7 +49,7 @@ def benchmark(requests, low, high, shim):
         if done.status or len(rows) < 2:
             raise lab.Failed(f"redis-benchmark\n{done}")
         return {"rate": float(rows[-1][1]), "kernel": after - before,
-                "time_wait": lab.total(lab.sock_diag.tuples(PORT, ["TIME-WAIT"]))}
+                "time_wait": lab.total(sock_diag.tuples(PORT, ["TIME-WAIT"]))}
 
 
 def commands_done():

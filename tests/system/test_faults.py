@@ -10,6 +10,7 @@ import signal
 
 import inject
 import lab
+import sock_diag
 from inject import SOURCES, of, outcome, reusing, shims
 from sock_diag import tuples
 
@@ -134,7 +135,7 @@ def range_narrowed():
         seen = [step(process, 50 * sources, "127.0.0.1")]
         lab.ports(40000, 40009)
         step(process, 1000, "127.0.0.1")
-        inside = sum(1 for s in lab.sock_diag.tcp_sockets()
+        inside = sum(1 for s in sock_diag.tcp_sockets()
                      if s.dport == PORT and s.state == "ESTAB" and s.sport <= 40009)
         seen.append(inside // sources)
         lab.ports(40000, 40099)

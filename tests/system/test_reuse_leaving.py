@@ -11,6 +11,7 @@ import socket
 import threading
 
 import lab
+import sock_diag
 from sock_diag import tuples
 from test_reuse import Tag
 from test_reuse_limits import LEFT, PORT, Steps, kernel_has
@@ -106,7 +107,7 @@ def server_keeps_open():
         client.do("open 1", "ask ok", "close")
         lab.wait_for(lambda: server.ends == ["end"], "the server to see the end", client)
         lab.wait_for(lambda: client.do("parked") == "0", "it to be let go", client)
-        lab.equal("states", [s.state for s in lab.sock_diag.tcp_sockets() if s.dport == PORT], ["FIN-WAIT-2"])
+        lab.equal("states", [s.state for s in sock_diag.tcp_sockets() if s.dport == PORT], ["FIN-WAIT-2"])
         server.may_close.set()
         lab.wait_for(lambda: lab.total(tuples(PORT, LEFT)) == 1, "its TIME_WAIT")
 

@@ -7,17 +7,19 @@ The client is clients/reuse_steps.py, told what to do line by line; between the 
 """
 import json
 import re
+import resource
 import socket
 import threading
 
 import lab
+import sock_diag
 from sock_diag import tuples
 from test_reuse import Tag
 
 PORT, WEB, REDIS = 5000, 8080, 6379
 LEFT = ["TIME-WAIT"]
 # A close takes several steps: until the last of them nobody can say what is left.
-NOT_LEFT = sorted(set(lab.sock_diag.STATES.values()) - {*LEFT, "LISTEN", "CLOSE", "BOUND"})
+NOT_LEFT = sorted(set(sock_diag.STATES.values()) - {*LEFT, "LISTEN", "CLOSE", "BOUND"})
 NGINX = """
 daemon off; user root root; worker_processes 1; error_log stderr crit; pid web.pid;
 events {{ }}
@@ -139,12 +141,12 @@ def max_uses():
 
 def share_of_files():
     """An eighth of what RLIMIT_NOFILE allows, of all destinations together."""
-    soft, hard = lab.resource.getrlimit(lab.resource.RLIMIT_NOFILE)
-    lab.resource.setrlimit(lab.resource.RLIMIT_NOFILE, (64, hard))
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (64, hard))
     try:
         client = Steps("idle_timeout = 1m")
     finally:
-        lab.resource.setrlimit(lab.resource.RLIMIT_NOFILE, (soft, hard))
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
     with Tag(), client:
         client.numbers(20)
         kernel_has({"127.0.0.1": 8})
