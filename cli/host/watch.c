@@ -196,23 +196,22 @@ static bool subscribe(struct watch *watch)
 	struct sockaddr_nl address = { .nl_family = AF_NETLINK, .nl_groups = CN_IDX_PROC };
 	struct timeval patience = { .tv_sec = LOOK_EVERY_S };
 	int room = 4 << 20;
-	struct {
-		_Alignas(struct nlmsghdr) struct nlmsghdr head;
-		struct cn_msg message;
-		enum proc_cn_mcast_op what;
-	} __attribute__((packed)) order = {
-		.head = { .nlmsg_len = sizeof(order), .nlmsg_type = NLMSG_DONE },
-		.message = { .id = { CN_IDX_PROC, CN_VAL_PROC }, .len = sizeof(order.what) },
-		.what = PROC_CN_MCAST_LISTEN,
-	};
+	enum proc_cn_mcast_op what = PROC_CN_MCAST_LISTEN;
+	struct nlmsghdr head = { .nlmsg_type = NLMSG_DONE };
+	struct cn_msg message = { .id = { CN_IDX_PROC, CN_VAL_PROC }, .len = sizeof(what) };
+	char order[sizeof(head) + sizeof(message) + sizeof(what)];
 
+	head.nlmsg_len = sizeof(order);
+	memcpy(order, &head, sizeof(head));
+	memcpy(order + sizeof(head), &message, sizeof(message));
+	memcpy(order + sizeof(head) + sizeof(message), &what, sizeof(what));
 	watch->fd = socket(AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC, NETLINK_CONNECTOR);
 	if (watch->fd < 0)
 		return false;
 	setsockopt(watch->fd, SOL_SOCKET, SO_RCVBUFFORCE, &room, sizeof(room));
 	setsockopt(watch->fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
 	return !bind(watch->fd, (const struct sockaddr *)&address, sizeof(address)) &&
-	       send(watch->fd, &order, sizeof(order), 0) == (ssize_t)sizeof(order);
+	       send(watch->fd, order, sizeof(order), 0) == (ssize_t)sizeof(order);
 }
 
 /* In a pid namespace of a container nothing is told, and no error either: so the first event is provoked. */
