@@ -6,6 +6,7 @@
 #include "pool/base/hot.h"
 #include "pool/base/kernel.h"
 #include "pool/base/resting.h"
+#include "pool/libc/page.h"
 #include "pool/reuse/conduct.h"
 #include "preload/base/hooks.h"
 #include "preload/base/process.h"
@@ -24,7 +25,7 @@ enum {
 	ABOVE = 4096,
 	/* Programs with more thread-local variables than that are not reused for. */
 	BELOW_MOST = 1 << 24,
-	PAGE = 4096,
+	ERRNO_MOST = 4096,
 	LINGER_MS = 1000, /* how long it stays with nothing parked */
 	AGAIN_US = 200,   /* the lock was taken */
 	STOP_PATIENCE_MS = 1000,
@@ -108,20 +109,24 @@ static bool have_memory(void)
 
 	if (keeper.memory)
 		return true;
+	size_t page = page_size();
 	/* On x86-64 the variables are below the thread pointer, on aarch64 above. */
-	size_t below = (ours < pointer ? (size_t)(pointer - ours) : 0) + PAGE;
+	size_t below = (ours < pointer ? (size_t)(pointer - ours) : 0) + page;
 	size_t above = (ours < pointer ? 0 : (size_t)(ours - pointer)) + ABOVE;
-	below = (below + PAGE - 1) & ~(size_t)(PAGE - 1);
 	if (below > BELOW_MOST || above > BELOW_MOST)
 		return false;
-	long at = kernel_syscall(SYS_mmap, 0, (long)(below + above + PAGE + STACK), PROT_READ | PROT_WRITE,
+	below = page_start(below + page - 1);
+	above = page_start(above + page - 1);
+	long at = kernel_syscall(SYS_mmap, 0, (long)(below + above + page + STACK), PROT_READ | PROT_WRITE,
 				 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	if (at < 0 && at > -PAGE)
+	if (at < 0 && at > -ERRNO_MOST)
 		return false;
 	keeper.below = below;
 	keeper.memory = (char *)at;
 	/* The stack is last: it grows towards a page that cannot be touched. */
-	keeper.stack = keeper.memory + below + ((above + PAGE - 1) & ~(size_t)(PAGE - 1));
+	char *end = keeper.memory + below + above;
+	kernel_syscall(SYS_mprotect, (long)end, (long)page, PROT_NONE, 0, 0, 0);
+	keeper.stack = end + page;
 	return true;
 }
 
