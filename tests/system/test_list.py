@@ -87,9 +87,13 @@ def kinds():
         connected(held, ("127.0.0.1", 5000), bound=("127.0.0.1", 40171), reuse=True)
         connected(held, ("127.0.0.1", 5001), bound=("127.0.0.1", 40171), reuse=True)
         held.callback(lambda: [p.close() for p in peers])
-        states = {s.state for s in sock_diag.tcp_sockets()}
-        for wanted in ("ESTAB", "SYN-SENT", "FIN-WAIT-2", "TIME-WAIT", "CLOSE-WAIT", "LISTEN", "CLOSE"):  # CLOSE: bound only
-            lab.equal(f"{wanted} is there", wanted in states, True)
+        wanted = {"ESTAB", "SYN-SENT", "FIN-WAIT-2", "TIME-WAIT", "CLOSE-WAIT", "LISTEN", "CLOSE"}  # CLOSE: bound only
+
+        def settled():
+            """Each is there, and none that is about to become another."""
+            return {s.state for s in sock_diag.tcp_sockets()} == wanted
+
+        lab.wait_for(settled, "each state")
         # With --probe sock_diag's way asks the kernel about each port: what the table of ports tells.
         seen = both("check", "--all", "--probe", "--sample", "0")
         lab.equal("in doubt", seen.get("doubtful", 0), 0)
