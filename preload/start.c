@@ -57,9 +57,10 @@ COLD static void before_fork(void)
 	errno = saved;
 }
 
+/* Also if the shim was not used so far: later several threads of the child might find that it was forked. */
 COLD static void after_fork_in_child(void)
 {
-	if (atomic_load(&process_active) && !restraint_shut_in())
+	if ((atomic_load(&process_active) || process_is_asleep()) && !restraint_shut_in())
 		start_in_child();
 }
 

@@ -46,6 +46,7 @@ static atomic_bool asleep; /* ready, and not used so far */
 
 void process_started_in_child(void)
 {
+	restraint_in_child();
 	own_pid = (pid_t)kernel.getpid();
 	process_vforked = false;
 	if (atomic_load(&process_shares_memory))
@@ -78,6 +79,11 @@ COLD bool process_wakes(void)
 		start_in_child();
 	atomic_store_explicit(&process_active, true, memory_order_release);
 	return true;
+}
+
+bool process_is_asleep(void)
+{
+	return atomic_load(&asleep);
 }
 
 bool process_sleeps_on(bool on)

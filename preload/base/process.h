@@ -29,6 +29,11 @@ extern __thread bool process_vforked __attribute__((tls_model("initial-exec"), v
 bool process_wakes(void);
 
 /**
+ * process_is_asleep() - ready, and not used so far?
+ */
+bool process_is_asleep(void);
+
+/**
  * process_sleeps_on() - the program puts itself under a seccomp filter, and the shim was not used so far: it
  * is not to be used at all
  * @on:	false: the program could not, all is as before
