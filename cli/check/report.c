@@ -98,8 +98,7 @@ static void put_holders(const struct holders *holders, enum group_by by, const c
 			const char *nobody_label, FILE *out)
 {
 	struct columns columns = { .out = out };
-	char text[HOLDER_TEXT_MAX];
-	unsigned count, more = 0;
+	unsigned count;
 	struct holder_group *groups = holders_group(holders, by, &count);
 
 	if (!groups || (!holders->count && !nobody)) {
@@ -107,15 +106,7 @@ static void put_holders(const struct holders *holders, enum group_by by, const c
 		return;
 	}
 	columns_start(&columns, label);
-	for (unsigned i = 0; i < count; i++) {
-		if (i < HOLDERS_SHOWN)
-			columns_item(&columns, "%s %u", holder_group_text(&groups[i], text),
-				     groups[i].sockets);
-		else
-			more += groups[i].processes;
-	}
-	if (more)
-		columns_item(&columns, "%u more process%s", more, more == 1 ? "" : "es");
+	holders_columns(&columns, groups, count, HOLDERS_SHOWN);
 	free(groups);
 	if (nobody)
 		columns_item(&columns, "%s %u", nobody_label, nobody);

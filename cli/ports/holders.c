@@ -212,3 +212,20 @@ void holders_put(const struct holders *holders, unsigned most, uint32_t without,
 		fprintf(out, "%sno visible process %u", holders->count ? ", " : "", without);
 	free(groups);
 }
+
+void holders_columns(struct columns *columns, const struct holder_group *groups, unsigned count,
+		     unsigned most)
+{
+	char text[HOLDER_TEXT_MAX];
+	unsigned more = 0;
+
+	for (unsigned i = 0; i < count; i++) {
+		if (i < most)
+			columns_item(columns, "%s %u", holder_group_text(&groups[i], text),
+				     groups[i].sockets);
+		else
+			more += groups[i].processes;
+	}
+	if (more)
+		columns_item(columns, "%u more process%s", more, more == 1 ? "" : "es");
+}

@@ -5,6 +5,7 @@
 
 #include "cli/shared/groups.h"
 #include "cli/shared/json.h"
+#include "cli/shared/terminal.h"
 #include "pool/ports/process_table.h"
 
 #include <stdio.h>
@@ -72,6 +73,14 @@ const char *holder_group_text(const struct holder_group *group, char *out);
  * @without:	sockets without a process that shows
  */
 void holders_put(const struct holders *holders, unsigned most, uint32_t without, FILE *out);
+
+/**
+ * holders_columns() - the same of groups, an item each: "python3[4711] 150"; the rest is "3 more processes"
+ * @groups:	from holders_group()
+ * @most:	so many by name
+ */
+void holders_columns(struct columns *columns, const struct holder_group *groups, unsigned count,
+		     unsigned most);
 
 /**
  * holders_groups_json() - an array of them: name, processes, sockets

@@ -48,22 +48,13 @@ static void put_blockers(const struct ports *ports)
 {
 	struct columns columns = { .out = stdout, .label = 11 };
 	struct holders blockers = { 0 };
-	char text[HOLDER_TEXT_MAX];
-	unsigned count, more = 0;
+	unsigned count;
 
 	take_blockers(ports, &blockers);
 	struct holder_group *groups = holders_group(&blockers, ports->by, &count);
 	if (groups && count) {
 		columns_start(&columns, "  by");
-		for (unsigned i = 0; i < count; i++) {
-			if (i < BLOCKERS_SHOWN)
-				columns_item(&columns, "%s %u", holder_group_text(&groups[i], text),
-					     groups[i].sockets);
-			else
-				more += groups[i].processes;
-		}
-		if (more)
-			columns_item(&columns, "%u more process%s", more, more == 1 ? "" : "es");
+		holders_columns(&columns, groups, count, BLOCKERS_SHOWN);
 		columns_end(&columns);
 	}
 	free(groups);
