@@ -32,7 +32,6 @@ __attribute__((visibility("hidden"))) void *__dso_handle = &__dso_handle;
 
 COLD static void start_in_child(void)
 {
-	process_started_in_child();
 	parking_in_child();
 	fdtable_forget_all();
 	shim_restart(&shim);
@@ -57,13 +56,6 @@ COLD static void before_fork(void)
 	errno = saved;
 }
 
-/* Also if the shim was not used so far: later several threads of the child might find that it was forked. */
-COLD static void after_fork_in_child(void)
-{
-	if ((atomic_load(&process_active) || process_is_asleep()) && !restraint_shut_in())
-		start_in_child();
-}
-
 /* What pthread_atfork() is in glibc, whose libc.so does not have it, and in musl. */
 #define WEAK __attribute__((weak))
 extern int glibc_atfork(void (*before)(void), void (*in_parent)(void), void (*in_child)(void),
@@ -74,9 +66,9 @@ extern int musl_atfork(void (*before)(void), void (*in_parent)(void),
 static void see_forks(void)
 {
 	if (glibc_atfork)
-		glibc_atfork(before_fork, NULL, after_fork_in_child, &__dso_handle);
+		glibc_atfork(before_fork, NULL, process_forked, &__dso_handle);
 	else if (musl_atfork)
-		musl_atfork(before_fork, NULL, after_fork_in_child);
+		musl_atfork(before_fork, NULL, process_forked);
 }
 
 /* The first that dl_iterate_phdr() tells of is the program. */

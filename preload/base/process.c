@@ -9,6 +9,7 @@
 #include "pool/base/restraint.h"
 #include "pool/libc/threads.h"
 
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -23,9 +24,11 @@ atomic_bool process_shares_memory;
 __thread bool process_vforked;
 
 /* A word that reads 0 in a child of fork, whichever way it was forked (madvise(2), MADV_WIPEONFORK), and
- * stays 1 in a child that shares our memory. */
-static atomic_int always_one = 1;
-atomic_int *process_fork_mark = &always_one;
+ * stays 1 in a child that shares our memory. And the next, wiped as well: a thread of the child has begun to
+ * start anew there. */
+enum { FORK_MARK, FORK_SEEN, FORK_WORDS };
+static atomic_int always_one[FORK_WORDS] = { 1 };
+atomic_int *process_fork_mark = always_one;
 
 static void map_fork_mark(void)
 {
@@ -38,20 +41,44 @@ static void map_fork_mark(void)
 		return;
 	}
 	process_fork_mark = (atomic_int *)at;
-	atomic_store(process_fork_mark, 1);
+	atomic_store(&process_fork_mark[FORK_MARK], 1);
 }
+
+enum { SIGNAL_SET_BYTES = 8, CHILD_PATIENCE_NS = 10 * 1000 * 1000 };
 
 static void (*start_in_child)(void);
 static atomic_bool asleep; /* ready, and not used so far */
 
-void process_started_in_child(void)
+/* Once, by whichever thread is first; the others wait. With signals blocked: a handler would wait for the
+ * thread that it interrupts. */
+COLD static void become_child(void)
 {
-	restraint_in_child();
-	own_pid = (pid_t)kernel.getpid();
-	process_vforked = false;
-	if (atomic_load(&process_shares_memory))
-		atomic_store(&process_shares_memory, false);
-	atomic_store(process_fork_mark, 1);
+	uint64_t all = ~0ull, before;
+
+	kernel_syscall(SYS_rt_sigprocmask, SIG_SETMASK, (long)&all, (long)&before, SIGNAL_SET_BYTES, 0, 0);
+	if (!atomic_exchange(&process_fork_mark[FORK_SEEN], 1)) {
+		restraint_in_child();
+		own_pid = (pid_t)kernel.getpid();
+		process_vforked = false;
+		if (atomic_load(&process_shares_memory))
+			atomic_store(&process_shares_memory, false);
+		start_in_child();
+		atomic_store(&process_fork_mark[FORK_MARK], 1);
+		kernel.futex_wake(&process_fork_mark[FORK_MARK]);
+	}
+	kernel_syscall(SYS_rt_sigprocmask, SIG_SETMASK, (long)&before, 0, SIGNAL_SET_BYTES, 0, 0);
+	while (!atomic_load(&process_fork_mark[FORK_MARK]))
+		kernel.futex_wait(&process_fork_mark[FORK_MARK], 0, CHILD_PATIENCE_NS);
+}
+
+void process_forked(void)
+{
+	if (restraint_shut_in() || (!atomic_load(&process_active) && !atomic_load(&asleep)))
+		return;
+	/* They are not wiped where the kernel cannot (map_fork_mark()); there is one thread. */
+	atomic_store(&process_fork_mark[FORK_MARK], 0);
+	atomic_store(&process_fork_mark[FORK_SEEN], 0);
+	become_child();
 }
 
 void process_start(void (*in_child)(void))
@@ -70,20 +97,13 @@ COLD bool process_wakes(void)
 	if (!forked && kernel.getpid() != own_pid)
 		return false; /* a child of vfork() */
 	if (forked)
-		restraint_in_child();
+		become_child();
 	if (!restraint_look()) {
 		atomic_store(&asleep, false);
 		return false;
 	}
-	if (forked)
-		start_in_child();
 	atomic_store_explicit(&process_active, true, memory_order_release);
 	return true;
-}
-
-bool process_is_asleep(void)
-{
-	return atomic_load(&asleep);
 }
 
 bool process_sleeps_on(bool on)
@@ -101,7 +121,7 @@ COLD bool process_is_ours_surely(void)
 	if (!atomic_load_explicit(&process_active, memory_order_acquire) || restraint_shut_in())
 		return false;
 	if (!atomic_load_explicit(process_fork_mark, memory_order_relaxed))
-		start_in_child();
+		become_child();
 	if (kernel.getpid() != own_pid)
 		return false;
 	/* Back in the parent: its child of vfork() is gone. */

@@ -29,11 +29,6 @@ extern __thread bool process_vforked __attribute__((tls_model("initial-exec"), v
 bool process_wakes(void);
 
 /**
- * process_is_asleep() - ready, and not used so far?
- */
-bool process_is_asleep(void);
-
-/**
  * process_sleeps_on() - the program puts itself under a seccomp filter, and the shim was not used so far: it
  * is not to be used at all
  * @on:	false: the program could not, all is as before
@@ -96,8 +91,8 @@ void process_mark_shared_memory(void);
 void process_start(void (*in_child)(void));
 
 /**
- * process_started_in_child() - part of starting anew there
+ * process_forked() - in a child, by libc's fork(), before it has another thread: begin anew
  */
-void process_started_in_child(void);
+void process_forked(void);
 
 #endif

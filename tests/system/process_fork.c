@@ -5,14 +5,17 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
+#include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <spawn.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 extern char **environ;
@@ -68,6 +71,49 @@ static void forking_without_handlers(char **arguments)
 		_exit(0);
 	}
 	say_child(pid);
+}
+
+/* Children of a process that never connects, each with threads that begin to at the same moment. */
+enum { STARTERS = 4, CHILDREN = 60 };
+static atomic_int not_ready;
+
+static void *connect_with_others(void *unused)
+{
+	(void)unused;
+	atomic_fetch_sub(&not_ready, 1);
+	while (atomic_load(&not_ready))
+		;
+	int fd = opened(MAIN_PORT);
+	reset_on_close(fd);
+	close(fd);
+	return NULL;
+}
+
+static void start_together(void)
+{
+	pthread_t threads[STARTERS];
+
+	atomic_store(&not_ready, STARTERS);
+	for (int i = 0; i < STARTERS; i++)
+		pthread_create(&threads[i], NULL, connect_with_others, NULL);
+	for (int i = 0; i < STARTERS; i++)
+		pthread_join(threads[i], NULL);
+}
+
+static void forking_first(char **arguments)
+{
+	int status, bad = 0;
+
+	for (int i = 0; i < CHILDREN; i++) {
+		pid_t pid = strcmp(arguments[0], "libc") ? _Fork() : fork();
+		if (!pid) {
+			start_together();
+			_exit(0);
+		}
+		if (waitpid(pid, &status, 0) != pid || status)
+			bad++;
+	}
+	say("%d children ended badly", bad);
 }
 
 static void vforking(char **arguments)
@@ -203,6 +249,7 @@ const struct process_case fork_cases[] = {
 	{ "fork", forking },
 	{ "fork-raw", forking_without_libc },
 	{ "fork-no-handlers", forking_without_handlers },
+	{ "fork-first", forking_first },
 	{ "vfork", vforking },
 	{ "clone", cloning },
 	{ "spawn", spawning },

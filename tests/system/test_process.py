@@ -309,6 +309,8 @@ lab.main([
     ("fork", of("fork", FORKED)),
     ("fork by raw system call", of("fork-raw", FORKED)),
     ("_Fork()", of("fork-no-handlers", FORKED)),
+    ("fork before the first socket, then threads", of("fork-first libc", {})),
+    ("_Fork() before the first socket, then threads", of("fork-first handlers-not-run", {})),
     ("vfork, the child closes all", of("vfork", {MAIN: (5, 4, 1)})),
     ("clone(CLONE_VM | CLONE_VFORK), the child closes all", of("clone vfork", {MAIN: (5, 4, 1)})),
     ("clone(CLONE_VM), the child closes all", of("clone vm", {MAIN: (5, 4, 1)})),
