@@ -6,9 +6,9 @@ Each case runs in a process and a network namespace of its own, so no TIME_WAIT,
 another, nor the machine. HEADROOM_BUILD names the build folder (default: ../../build). With HEADROOM_TEST_BRIEF a case that
 passes says nothing.
 """
-from lab.common import (
-    BUILD, call, CLONE_NEWNET, CLONE_NEWNS, CLONE_NEWUSER, die_with_parent, equal, Failed, HEADROOM, HERE,
-    MS_PRIVATE, MS_REC, note_skip, PATIENCE_S, PYTHON, SANITIZER, Skipped, total, wait_for)
+from lab.paths import BUILD, HEADROOM, HERE, PYTHON, SANITIZER
+from lab.expect import equal, Failed, note_skip, PATIENCE_S, Skipped, total, wait_for
+from lab.syscalls import call, CLONE_NEWNET, CLONE_NEWNS, CLONE_NEWUSER, die_with_parent, MS_PRIVATE, MS_REC
 from lab.folders import own_memory_files, own_run, scratch, shared, state
 from lab.programs import (
     client, ends, environment, Hold, needs, not_under_sanitizer, Process, Result, run, shimmed, Tracer)

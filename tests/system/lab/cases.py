@@ -10,7 +10,8 @@ import tempfile
 import time
 import traceback
 
-from lab.common import die_with_parent, Failed, libc, note_skip, PR_SET_CHILD_SUBREAPER, Skipped
+from lab.expect import Failed, note_skip, Skipped
+from lab.syscalls import die_with_parent, libc, PR_SET_CHILD_SUBREAPER
 from lab.folders import begin_case, begin_run, shared
 from lab.programs import ends
 from lab.network import gain_privileges, new_network

@@ -2,7 +2,8 @@
 """folders - what goes with a run and with a case."""
 import os
 
-from lab.common import call, CLONE_NEWNS, libc, MS_PRIVATE, MS_REC, Skipped
+from lab.expect import Skipped
+from lab.syscalls import call, CLONE_NEWNS, libc, MS_PRIVATE, MS_REC
 
 _shared = _scratch = _memory = None
 

@@ -14,7 +14,8 @@ import sys
 
 import sock_diag
 
-from lab.common import call, CLONE_NEWNET, CLONE_NEWUSER, die_with_parent, Failed, libc, note_skip, total, wait_for
+from lab.expect import Failed, note_skip, total, wait_for
+from lab.syscalls import call, CLONE_NEWNET, CLONE_NEWUSER, die_with_parent, libc
 from lab.programs import needs, run
 
 

@@ -6,9 +6,9 @@ import select
 import signal
 import subprocess
 
-from lab.common import (
-    BUILD, call, CLONE_NEWNET, die_with_parent, Failed, HEADROOM, HERE, PATIENCE_S, SANITIZER, Skipped,
-    wait_for)
+from lab.paths import BUILD, HEADROOM, HERE, SANITIZER
+from lab.expect import Failed, PATIENCE_S, Skipped, wait_for
+from lab.syscalls import call, CLONE_NEWNET, die_with_parent
 from lab.folders import scratch, shared, state
 
 

@@ -1,24 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""common - what the rest of the lab stands on: where things are, how long is long, what a case may end with."""
-import ctypes
+"""expect - what a case expects, for how long it waits, and what else it may end with."""
 import os
 import pathlib
-import signal
 import sys
 import time
 
-HERE = pathlib.Path(__file__).resolve().parent.parent
-BUILD = pathlib.Path(os.environ.get("HEADROOM_BUILD") or HERE.parent.parent / "build").resolve()
-HEADROOM = BUILD / "headroom"
-SANITIZER = os.environ.get("HEADROOM_SANITIZER_PRELOAD", "")
-PYTHON = "/usr/bin/python3"
 # An emulated machine is slow: HEADROOM_PATIENCE says how many times as long things may take there.
 PATIENCE_S = 60 * int(os.environ.get("HEADROOM_PATIENCE") or 1)
-
-libc = ctypes.CDLL(None, use_errno=True)
-CLONE_NEWNS, CLONE_NEWUSER, CLONE_NEWNET = 0x00020000, 0x10000000, 0x40000000
-MS_REC, MS_PRIVATE = 0x4000, 0x40000
-PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
 
 
 class Failed(Exception):
@@ -27,16 +15,6 @@ class Failed(Exception):
 
 class Skipped(Exception):
     """The case cannot run here; the text says what is missing."""
-
-
-def call(name, *arguments):
-    if getattr(libc, name)(*arguments) == -1:
-        number = ctypes.get_errno()
-        raise OSError(number, f"{name}: {os.strerror(number)}")
-
-
-def die_with_parent(wanted=signal.SIGKILL):
-    libc.prctl(PR_SET_PDEATHSIG, int(wanted), 0, 0, 0)
 
 
 def wait_for(condition, what, process=None, limit_s=PATIENCE_S):
