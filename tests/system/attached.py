@@ -84,8 +84,13 @@ def detach(folder):
 
 def pinned(folder):
     """What is in the BPF file system for a cgroup."""
-    number = folder.stat().st_ino
-    return sorted(str(p) for p in PINS.glob(f"*-{number}*")) if PINS.exists() else []
+    return pinned_of(folder.stat().st_ino)
+
+
+def pinned_of(number):
+    with contextlib.suppress(FileNotFoundError):  # not made so far, or taken away meanwhile
+        return sorted(str(p) for p in PINS.glob(f"*-{number}*"))
+    return []
 
 
 def listed(folder):
