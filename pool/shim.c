@@ -5,9 +5,10 @@
 #include "pool/base/clock.h"
 #include "pool/base/hot.h"
 #include "pool/base/own_stack.h"
+#include "pool/connect/ending.h"
 #include "pool/connect/trust.h"
 #include "pool/ledger/own_segment.h"
-#include "pool/reuse/reuse.h"
+#include "pool/reuse/parked.h"
 #include "pool/routes/network.h"
 
 #include <stddef.h>
@@ -24,7 +25,23 @@ COLD static void tell_passive(struct lock *lock)
 
 static void forget_reuse(void *self, struct tracked *tracked)
 {
-	reuse_forget(self, tracked);
+	struct shim *shim = self;
+
+	reuse_forget(&shim->reusing, tracked);
+}
+
+/* Closed where no hook sees it: how it ended nobody can tell. */
+COLD static void lost(void *self, struct tracked *tracked)
+{
+	struct shim *shim = self;
+
+	if (tracked->state == SOCKET_PARKED) {
+		parked_lost(&shim->reusing, tracked->reuse, clock_ns());
+		return;
+	}
+	if (!tracked->fds)
+		ending_unseen(tracked, clock_ns());
+	tracked_put(&shim->sockets, tracked);
 }
 
 static void start_ledger(struct shim *shim)
@@ -57,8 +74,7 @@ static void start_sockets(struct shim *shim)
 	sockets->deferred_count = 0;
 	sockets->deferrals = 0;
 	atomic_store(&sockets->forks, 0);
-	sockets->forget_reuse = forget_reuse;
-	sockets->self = &shim->reusing;
+	sockets->tenant = (struct tracked_tenant){ .forget_reuse = forget_reuse, .lost = lost, .self = shim };
 }
 
 static void start_connecting(struct shim *shim)

@@ -23,6 +23,7 @@
 #include "pool/connect/events.h"
 #include "pool/connect/knee.h"
 #include "pool/connect/pace.h"
+#include "pool/connect/pending.h"
 #include "pool/connect/settle.h"
 #include "pool/connect/spread.h"
 #include "pool/ledger/freed.h"
@@ -303,6 +304,8 @@ HOT long attempt_run(struct connecting *connecting, struct tracked *tracked, int
 	struct events events;
 	struct attempt a; /* what is not set here is set before it is read: to clear all takes long */
 
+	if (unlikely(tracked->state != SOCKET_FRESH || tracked->flags & IN_CALL))
+		return pending_again(connecting, tracked, fd, call, argument);
 	a.connecting = connecting;
 	a.tracked = tracked;
 	a.fd = fd;

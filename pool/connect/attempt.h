@@ -11,7 +11,8 @@
  *
  * Called with the lock held, returns without it: each time it is taken costs a connect() something.
  *
- * @tracked:	the socket, SOCKET_FRESH
+ * @tracked:	the socket; one that is not SOCKET_FRESH, or in the call of another thread, goes the way of
+ *		pending.h
  * @fd:		its number
  * @to:		where to
  * @rule:	settings_rule_for() that

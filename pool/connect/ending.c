@@ -6,6 +6,7 @@
 #include "pool/base/hot.h"
 #include "pool/connect/events.h"
 #include "pool/connect/trust.h"
+#include "pool/socket/undo.h"
 
 void ending_unseen(struct tracked *tracked, uint64_t now_ns)
 {
@@ -74,6 +75,14 @@ HOT void ending_enter(struct connecting *connecting, const struct held *held,
 	lock_leave(connecting->lock);
 	board_tell(connecting->board, now_ns);
 	events_write(&connecting->journal, &events);
+}
+
+COLD void ending_apart(struct connecting *connecting, const struct held *held, int fd, enum ending how)
+{
+	const struct ending_facts facts = { .how = how };
+
+	ending_enter(connecting, held, &facts, false);
+	undo_binding(connecting->lock, held, fd);
 }
 
 COLD void ending_with_process(struct connecting *connecting, const struct held *held,

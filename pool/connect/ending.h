@@ -16,6 +16,12 @@ void ending_enter(struct connecting *connecting, const struct held *held, const 
 		  bool put);
 
 /**
+ * ending_apart() - connect() to AF_UNSPEC has taken a connection apart (connect(2)), and what an attempt
+ * bound is taken back; without the lock
+ */
+void ending_apart(struct connecting *connecting, const struct held *held, int fd, enum ending how);
+
+/**
  * ending_unseen() - a tracked socket turned out to be gone; the lock is held
  */
 void ending_unseen(struct tracked *tracked, uint64_t now_ns);

@@ -17,14 +17,17 @@ static void enter_failure(struct connecting *connecting, struct tracked *tracked
 	tracked->space = NULL;
 }
 
-long pending_again(struct connecting *connecting, const struct held *held, int fd, real_call *call,
+long pending_again(struct connecting *connecting, struct tracked *tracked, int fd, real_call *call,
 		   void *argument)
 {
-	struct tracked *tracked = held->tracked;
-	long rc = call(argument);
+	const struct held held = { .tracked = tracked, .generation = connecting->lock->generation };
+	struct undo taken_back;
 	bool undo = false;
 
-	if (!lock_enter_held(connecting->lock, held))
+	tracked->references++;
+	lock_leave(connecting->lock);
+	long rc = call(argument);
+	if (!lock_enter_held(connecting->lock, &held))
 		return rc;
 	if (tracked->state != SOCKET_FRESH && !(tracked->flags & IN_CALL)) {
 		if (rc == 0 || rc == -EISCONN) {
@@ -35,13 +38,15 @@ long pending_again(struct connecting *connecting, const struct held *held, int f
 			enter_failure(connecting, tracked, (int)-rc);
 			tracked->state = SOCKET_FRESH;
 			undo = true;
+			undo_note(tracked, &taken_back);
 		}
 	}
+	tracked_put(connecting->sockets, tracked);
 	lock_leave(connecting->lock);
-	if (unlikely(undo))
+	if (unlikely(undo)) {
 		board_tell(connecting->board, clock_coarse_ns());
-	if (undo)
-		undo_binding(connecting->lock, held, fd);
+		undo_apply(fd, &taken_back);
+	}
 	return rc;
 }
 

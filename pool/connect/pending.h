@@ -3,14 +3,18 @@
 #ifndef HEADROOM_POOL_CONNECT_PENDING_H
 #define HEADROOM_POOL_CONNECT_PENDING_H
 
-#include "pool/connect/attempt.h"
+#include "pool/connect/call.h"
+#include "pool/connect/connecting.h"
 
 /**
  * pending_again() - connect() on a socket whose attempt the kernel was left with, or that is open
- * @held:	the socket, SOCKET_CONNECTING, _OPEN or _BROKEN
+ *
+ * Called with the lock held, returns without it.
+ *
+ * @tracked:	the socket, SOCKET_CONNECTING, _OPEN or _BROKEN, or in the attempt of another thread
  * Return: as attempt_run()
  */
-long pending_again(struct connecting *connecting, const struct held *held, int fd, real_call *call,
+long pending_again(struct connecting *connecting, struct tracked *tracked, int fd, real_call *call,
 		   void *argument);
 
 /**

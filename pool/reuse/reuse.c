@@ -4,6 +4,7 @@
 
 #include "pool/base/clock.h"
 #include "pool/base/hot.h"
+#include "pool/base/resting.h"
 
 #include <string.h>
 #include <sys/epoll.h>
@@ -83,6 +84,22 @@ APART void reuse_begin(struct reusing *reusing, struct tracked *tracked, const s
 	reuse->received_since = reuse->answered = reuse->repeated = reuse->cut = false;
 	reuse->request.size = reuse->request.sent = 0;
 	reuse->asked_ns = 0;
+}
+
+APART bool reuse_connects(struct reusing *reusing, struct tracked *tracked, const struct endpoint *to,
+			  const struct rule *rule)
+{
+	struct reuse *reuse = tracked->reuse;
+
+	if (tracked->state == SOCKET_FRESH && !(tracked->flags & IN_CALL)) {
+		if (!resting())
+			reuse_begin(reusing, tracked, to, rule);
+		return false;
+	}
+	if (!reuse || !reuse->connect_to_come)
+		return false;
+	reuse->connect_to_come = false;
+	return true;
 }
 
 /* Two threads on one connection: which bytes came first cannot be known. */
@@ -301,7 +318,7 @@ void reuse_ended(struct reusing *reusing, const struct held *held, uint64_t now_
 		pool->counts.first_use_failures++;
 		SPACE_REUSE_ADD(held->tracked->space, reuse_first_use_failures, 1);
 		pool_distrust(reusing, held->tracked->space->destination, conduct_lost(&pool->conduct),
-				now_ns);
+			      now_ns);
 	}
 	lock_leave(reusing->lock);
 }

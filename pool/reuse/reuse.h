@@ -104,6 +104,14 @@ void reuse_begin(struct reusing *reusing, struct tracked *tracked, const struct 
 		 const struct rule *rule);
 
 /**
+ * reuse_connects() - connect() of a socket that the pool did not serve: reuse_begin(), if it is not
+ *connected; the lock is held Return: true if it was served before, and the program is to be told so: 0, once,
+ *as by the kernel when a connect() that was under way has worked (connect(2))
+ */
+bool reuse_connects(struct reusing *reusing, struct tracked *tracked, const struct endpoint *to,
+		    const struct rule *rule);
+
+/**
  * reuse_note_listener() - the program listens here; the lock is held
  *
  * Its connections to itself are never parked: a thread of it may serve one at a time, and wait for its end,

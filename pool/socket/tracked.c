@@ -20,5 +20,10 @@ COLD void tracked_forget(struct sockets *sockets, struct tracked *tracked)
 	if (tracked->flags & DEFERRED)
 		sockets->deferred_count--;
 	if (tracked->reuse)
-		sockets->forget_reuse(sockets->self, tracked);
+		sockets->tenant.forget_reuse(sockets->tenant.self, tracked);
+}
+
+COLD void tracked_lost(struct sockets *sockets, struct tracked *tracked)
+{
+	sockets->tenant.lost(sockets->tenant.self, tracked);
 }

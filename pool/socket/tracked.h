@@ -86,6 +86,16 @@ struct tracked {
 };
 _Static_assert(sizeof(struct tracked) == 64, "one cache line");
 
+/* What the wings above are told of a record. The lock is held. */
+struct tracked_tenant {
+	/* It goes, and its `reuse` is set. */
+	void (*forget_reuse)(void *self, struct tracked *tracked);
+	/* Its number is another file's by now, as no hook saw it closed; the number's reference is to be
+	 * given back. */
+	void (*lost)(void *self, struct tracked *tracked);
+	void *self;
+};
+
 /* All of the process. The lock guards it. */
 struct sockets {
 	struct lock *lock;
@@ -95,9 +105,7 @@ struct sockets {
 	atomic_uint deferred_count; /* sockets to be given a port before others can see them */
 	uint64_t deferrals;
 	atomic_uint forks; /* processes that may hold our fds were made */
-	/* A record goes whose `reuse` is set. */
-	void (*forget_reuse)(void *self, struct tracked *tracked);
-	void *self;
+	struct tracked_tenant tenant;
 };
 
 /**
@@ -110,6 +118,13 @@ struct tracked *tracked_new(struct sockets *sockets, int family);
  * tracked_forget() - the rest of tracked_put() for a record that others know of
  */
 void tracked_forget(struct sockets *sockets, struct tracked *tracked);
+
+/**
+ * tracked_lost() - a number that stood for the record was closed unseen, and is out of the table; the lock is
+ * held. Gives the number's reference back: of all that end so, and of what is parked, one place sees to
+ * (shim.c).
+ */
+void tracked_lost(struct sockets *sockets, struct tracked *tracked);
 
 /**
  * tracked_put() - drop a reference; the last one frees the record

@@ -4,9 +4,27 @@
 #define HEADROOM_POOL_SOCKET_UNDO_H
 
 #include "pool/base/lock.h"
+#include "pool/socket/tracked.h"
+
+/* What is to be taken back. */
+struct undo {
+	uint32_t flags; /* enum socket_flag, as they were */
+	uint8_t family;
+	struct address source; /* the program's own, or unset */
+};
 
 /**
- * undo_binding() - take back the source we bound a socket to; it is not connected
+ * undo_note() - enter it into the socket's record; the lock is held
+ */
+void undo_note(struct tracked *tracked, struct undo *undo);
+
+/**
+ * undo_apply() - take it back from the socket, which is not connected; without the lock
+ */
+void undo_apply(int fd, const struct undo *undo);
+
+/**
+ * undo_binding() - both, without the lock
  */
 void undo_binding(struct lock *lock, const struct held *held, int fd);
 

@@ -2,10 +2,7 @@
 /* fdtable - which fd number stands for which tracked socket. */
 #include "preload/base/fdtable.h"
 
-#include "pool/base/clock.h"
 #include "pool/base/hot.h"
-#include "pool/connect/ending.h"
-#include "pool/reuse/parked.h"
 #include "preload/base/process.h"
 
 _Atomic(struct fd_page *) fd_pages[FD_PAGES];
@@ -29,24 +26,18 @@ HOT bool fdtable_set(int fd, struct tracked *tracked)
 	return true;
 }
 
-/* What was closed unseen. */
-COLD static void forget(struct tracked *stale)
+COLD void fdtable_lose(int fd)
 {
-	if (stale->state == SOCKET_PARKED) {
-		parked_lost(&shim.reusing, stale->reuse, clock_ns());
-		return;
-	}
-	if (!stale->fds)
-		ending_unseen(stale, clock_ns());
-	tracked_put(&shim.sockets, stale);
+	struct tracked *stale = fdtable_take(fd);
+
+	if (stale)
+		tracked_lost(&shim.sockets, stale);
 }
 
 HOT struct tracked *fdtable_track(int fd, const struct tracked *facts)
 {
-	struct tracked *stale = fdtable_take(fd);
-
-	if (unlikely(stale))
-		forget(stale);
+	if (unlikely(fdtable_look(fd)))
+		fdtable_lose(fd);
 	struct tracked *tracked = facts ? tracked_new(&shim.sockets, facts->family) : NULL;
 	if (unlikely(!tracked))
 		return NULL;

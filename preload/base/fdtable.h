@@ -57,6 +57,11 @@ static inline struct tracked *fdtable_take(int fd)
 }
 
 /**
+ * fdtable_lose() - what a number stood for was closed unseen: tracked_lost(); the lock is held
+ */
+void fdtable_lose(int fd);
+
+/**
  * fdtable_track() - enter a new record, in place of one that was closed unseen; the lock is held
  * @facts:	family, flags and bound source; NULL if nothing is to be known of the number
  * Return: the record, or NULL

@@ -27,10 +27,8 @@ HOT static inline bool begin(int fd, struct closing *closing, bool may_park)
 	struct tracked *looked = fdtable_look(fd);
 	if (looked && unlikely(looked->state == SOCKET_PARKED)) {
 		closing->ours = parked_is_there(looked->reuse);
-		if (!closing->ours) {
-			fdtable_take(fd);
-			parked_lost(&shim.reusing, looked->reuse, clock_ns());
-		}
+		if (!closing->ours)
+			fdtable_lose(fd);
 		shim_leave(&shim);
 		return closing->ours;
 	}

@@ -12,7 +12,6 @@
 #include "pool/reuse/swap.h"
 #include "pool/socket/binding.h"
 #include "pool/socket/facts.h"
-#include "pool/socket/undo.h"
 #include "preload/base/fdtable.h"
 #include "preload/base/process.h"
 #include "preload/fds/closing.h"
@@ -180,7 +179,6 @@ static bool put_in_place(int fd, int anew, const struct tracked *dead, const str
 static bool disconnect(int fd, const struct held *dead)
 {
 	static const struct sockaddr nobody = { .sa_family = AF_UNSPEC };
-	static const struct ending_facts facts = { .how = ENDED_BY_PEER };
 	struct tracked *tracked = dead->tracked;
 
 	if (!shim_enter_held(&shim, dead))
@@ -195,8 +193,7 @@ static bool disconnect(int fd, const struct held *dead)
 	}
 	shim_leave(&shim);
 	if (gone) {
-		ending_enter(&shim.connecting, dead, &facts, false);
-		undo_binding(&shim.lock, dead, fd);
+		ending_apart(&shim.connecting, dead, fd, ENDED_BY_PEER);
 	}
 	return gone;
 }

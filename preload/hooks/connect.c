@@ -3,13 +3,11 @@
 #include "pool/base/clock.h"
 #include "pool/base/hot.h"
 #include "pool/base/resting.h"
-#include "pool/libc/threads.h"
 #include "pool/connect/attempt.h"
 #include "pool/connect/ending.h"
-#include "pool/connect/pending.h"
+#include "pool/libc/threads.h"
 #include "pool/routes/network.h"
 #include "pool/socket/facts.h"
-#include "pool/socket/undo.h"
 #include "preload/base/fdtable.h"
 #include "preload/base/hooks.h"
 #include "preload/base/message.h"
@@ -111,17 +109,14 @@ COLD static bool left_alone(int fd)
 /* connect() to AF_UNSPEC takes a connection apart (connect(2)). */
 COLD static long disconnect(int fd, real_call *call, void *argument)
 {
-	struct ending_facts facts = { .how = ENDED_BY_RESET };
 	struct held held;
 	bool ours = fdtable_hold(fd, &held);
 	long rc = call(argument);
 
 	if (!ours)
 		return rc;
-	if (rc == 0) {
-		ending_enter(&shim.connecting, &held, &facts, false);
-		undo_binding(&shim.lock, &held, fd);
-	}
+	if (rc == 0)
+		ending_apart(&shim.connecting, &held, fd, ENDED_BY_RESET);
 	fdtable_release(&held);
 	return rc;
 }
@@ -162,24 +157,11 @@ HOT static long connect_to(int fd, const struct endpoint *to, real_call *call, v
 		return call(argument);
 	if (unlikely(call != call_connect))
 		tracked->flags |= LOOK_CLOSELY;
-	if (likely(tracked->state == SOCKET_FRESH && !(tracked->flags & IN_CALL))) {
-		if (unlikely(shim.settings.reuses) && !resting())
-			reuse_begin(&shim.reusing, tracked, to, rule);
-		return attempt_run(&shim.connecting, tracked, fd, to, rule, call, argument);
-	}
-	if (tracked->reuse && tracked->reuse->connect_to_come) {
-		/* The kernel says so too, once, when a connect() that was under way has worked (connect(2)).
-		 */
-		tracked->reuse->connect_to_come = false;
+	if (unlikely(shim.settings.reuses) && reuse_connects(&shim.reusing, tracked, to, rule)) {
 		shim_leave(&shim);
 		return 0;
 	}
-	struct held held = { .tracked = tracked, .generation = shim.lock.generation };
-	tracked->references++;
-	shim_leave(&shim);
-	rc = pending_again(&shim.connecting, &held, fd, call, argument);
-	fdtable_release(&held);
-	return rc;
+	return attempt_run(&shim.connecting, tracked, fd, to, rule, call, argument);
 }
 
 /* Runs one outgoing call. Return: its result, with errno set on failure. */

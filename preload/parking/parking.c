@@ -425,10 +425,8 @@ COLD void parking_lost(int fd)
 	if (!shim_enter(&shim))
 		return;
 	struct tracked *tracked = fdtable_look(fd);
-	if (tracked && tracked->state == SOCKET_PARKED) {
-		fdtable_take(fd);
-		parked_lost(&shim.reusing, tracked->reuse, clock_ns());
-	}
+	if (tracked && tracked->state == SOCKET_PARKED)
+		fdtable_lose(fd);
 	shim_leave(&shim);
 }
 

@@ -4,7 +4,6 @@
 
 #include "pool/connect/attempt.h"
 #include "pool/connect/ending.h"
-#include "pool/connect/pending.h"
 #include "pool/connect/trust.h"
 #include "pool/rules/file.h"
 #include "pool/socket/deferral.h"
@@ -56,12 +55,9 @@ long program_connect(const struct program_socket *s, const char *to)
 
 	if (!shim_enter(&shim))
 		return fake_program_connect(&call);
-	if (tracked->state == SOCKET_FRESH && !(tracked->flags & IN_CALL))
-		return attempt_run(&shim.connecting, tracked, s->fd, &call.to,
-				   settings_rule_for(&shim.settings, &call.to, shim.process),
-				   fake_program_connect, &call);
-	shim_leave(&shim);
-	return pending_again(&shim.connecting, &s->held, s->fd, fake_program_connect, &call);
+	return attempt_run(&shim.connecting, tracked, s->fd, &call.to,
+			   settings_rule_for(&shim.settings, &call.to, shim.process), fake_program_connect,
+			   &call);
 }
 
 long program_connects(int family, const char *to)
