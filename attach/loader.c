@@ -33,7 +33,7 @@ __attribute__((format(printf, 2, 0))) static int hear(enum libbpf_print_level le
 
 static int explain(char *reason, const char *what, int error)
 {
-	snprintf(reason, ATTACH_REASON_MAX, "%s: %s%s%.250s%s", what, strerror(-error),
+	snprintf(reason, ATTACH_REASON_MAX, "%.100s: %s%s%.250s%s", what, strerror(-error),
 		 *last_words ? " (" : "", last_words, *last_words ? ")" : "");
 	return error;
 }

@@ -26,7 +26,7 @@ void attach_pin_name(uint64_t cgroup_id, char *out)
 
 static void path_of(const char *folder, const char *name, char *out, size_t size)
 {
-	snprintf(out, size, ATTACH_PINS "/%s/%s", folder, name);
+	snprintf(out, size, ATTACH_PINS "/%.63s/%.63s", folder, name);
 }
 
 int attach_pin_open(const char *folder, const char *name)

@@ -42,11 +42,11 @@ static bool settle(struct attach_target *target, char *reason)
 	struct stat about;
 
 	if (stat(target->path, &about)) {
-		snprintf(reason, ATTACH_REASON_MAX, "%s: %s", target->path, strerror(errno));
+		snprintf(reason, ATTACH_REASON_MAX, "%.400s: %s", target->path, strerror(errno));
 		return false;
 	}
 	if (!S_ISDIR(about.st_mode) || !is_cgroup(target->path)) {
-		snprintf(reason, ATTACH_REASON_MAX, "%s is not a folder of cgroup v2", target->path);
+		snprintf(reason, ATTACH_REASON_MAX, "%.400s is not a folder of cgroup v2", target->path);
 		return false;
 	}
 	target->id = about.st_ino;
@@ -65,7 +65,7 @@ static bool find_folder(const char *word, const char *mount, struct attach_targe
 	if (!is_cgroup(word) && join(whole, mount, word) && is_cgroup(whole))
 		word = whole;
 	if (!realpath(word, out->path)) {
-		snprintf(reason, ATTACH_REASON_MAX, "%s: %s", word, strerror(errno));
+		snprintf(reason, ATTACH_REASON_MAX, "%.400s: %s", word, strerror(errno));
 		return false;
 	}
 	return settle(out, reason);
@@ -95,7 +95,7 @@ static bool find_pid(const char *word, const char *mount, struct attach_target *
 	line[strcspn(line, "\n")] = '\0';
 	if (!strcmp(line + 3, "/")) {
 		snprintf(reason, ATTACH_REASON_MAX,
-			 "process %ld is in the root cgroup, with all of this machine: name %s if you mean "
+			 "process %ld is in the root cgroup, with all of this machine: name %.300s if you mean "
 			 "that",
 			 pid, mount);
 		return false;

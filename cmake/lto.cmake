@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Link-time optimisation, where compiler, archiver and linker can: HEADROOM_LTO says whether. It is worth some
-# nanoseconds a connect() (docs/users/performance.md).
+# nanoseconds a connect() (docs/users/performance.md). Links take a third of a build: -DCMAKE_INTERPROCEDURAL_OPTIMIZATION=OFF
+# is for who builds again and again.
 
 include(CheckCSourceCompiles)
 include(CheckIPOSupported)
@@ -21,7 +22,8 @@ if(HEADROOM_CLANG_LLD)
 else()
 	check_ipo_supported(RESULT HEADROOM_LTO LANGUAGES C OUTPUT HEADROOM_LTO_WHY)
 endif()
-if(HEADROOM_LTO AND NOT HEADROOM_SANITIZE)
+if(HEADROOM_LTO AND NOT HEADROOM_SANITIZE AND (NOT DEFINED CMAKE_INTERPROCEDURAL_OPTIMIZATION OR
+					       CMAKE_INTERPROCEDURAL_OPTIMIZATION))
 	set(CMAKE_INTERPROCEDURAL_OPTIMIZATION ON)
 else()
 	set(HEADROOM_LTO OFF)

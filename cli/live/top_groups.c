@@ -36,9 +36,8 @@ void top_name_group(struct top *top, struct top_row *row)
 			 *named;
 
 	if (!row->key.pid || top->by == GROUP_BY_SOURCE) {
-		snprintf(row->group, sizeof(row->group), "%s", row->key.pid ? "(all)" : row->process);
-		if (top->by == GROUP_BY_SOURCE)
-			strcpy(row->group, "(all)");
+		snprintf(row->group, sizeof(row->group), "%.*s", GROUP_NAME_MAX - 1,
+			 top->by == GROUP_BY_SOURCE ? "(all)" : row->process);
 		return;
 	}
 	HASH_FIND(hh, top->named, &probe.key, sizeof(probe.key), named);

@@ -10,7 +10,7 @@
 
 enum { LOCK_PATIENCE_MS = 1000, LOCK_LOOK_MS = 50 };
 
-__thread volatile bool lock_inside;
+__thread volatile bool lock_inside __attribute__((tls_model("initial-exec")));
 
 /* Drepper, "Futexes Are Tricky", mutex2, but with an end to waiting: when nobody has had the lock for
  * LOCK_PATIENCE_MS, whoever holds it is not coming back. (That it is not fair does not end the wait: each

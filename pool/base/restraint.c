@@ -22,7 +22,7 @@ enum filter_state { NOT_LOOKED, LOOKING, NO_FILTER, FILTER_AT_START };
 enum { LOOK_PATIENCE_NS = 10 * 1000 * 1000 };
 
 atomic_bool restraint_is_shut_in;
-__thread bool restraint_on_own_stack;
+__thread bool restraint_on_own_stack __attribute__((tls_model("initial-exec")));
 static atomic_bool guest, joined;
 static atomic_int filter_state;
 

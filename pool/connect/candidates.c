@@ -81,7 +81,8 @@ COLD static void refresh_list(struct connecting *connecting, const struct held *
 		const struct source_list *list = found.count ? intern(connecting, &found) : NULL;
 		if (list)
 			spread_prepare(connecting, destination, list);
-		if (rc)
+		/* A destination without a route: connect() itself says so. */
+		if (rc && rc != -ENETUNREACH && rc != -EHOSTUNREACH)
 			events_auto_failed(&connecting->journal, events, &to, -rc, now_ns);
 		destination->sources_until_ns = now_ns + CANDIDATES_AUTO_LIFE_S * SECOND_NS;
 		lock_leave(connecting->lock);

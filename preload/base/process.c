@@ -21,7 +21,7 @@ atomic_bool process_active;
 
 static pid_t own_pid = -1; /* beside what else a forked child writes, not among what is zero */
 atomic_bool process_shares_memory;
-__thread bool process_vforked;
+__thread bool process_vforked __attribute__((tls_model("initial-exec")));
 
 /* A word that reads 0 in a child of fork, whichever way it was forked (madvise(2), MADV_WIPEONFORK), and
  * stays 1 in a child that shares our memory. And the next, wiped as well: a thread of the child has begun to

@@ -140,6 +140,16 @@ Test(candidates, an_auto_that_fails_keeps_what_was_known)
 	check_number(fake.calls[CALL_SOCKET], calls);
 }
 
+Test(candidates, a_destination_without_a_route_is_no_failure_of_auto)
+{
+	program_start(AUTO);
+	has("10.0.0.1");
+	fake.unroutable[fake.unroutable_count++] = fake.natural_v4;
+	check_number(program_connects(AF_INET, TO), -ENETUNREACH);
+	check(fake.routes_asked);
+	check(!strstr(fake.output, "event=auto_failed"));
+}
+
 Test(candidates, after_a_fork_meanwhile_nothing_is_entered)
 {
 	program_start(AUTO);
