@@ -34,7 +34,7 @@ COLD struct trust_of_all *trust_of_all(struct ledger *ledger, struct destination
 {
 	if (destination->trust)
 		return destination->trust;
-	destination->trust = arena_alloc(ledger->arena, sizeof(*destination->trust));
+	destination->trust = arena_alloc(ledger->arena, sizeof(struct trust_of_all));
 	if (destination->trust)
 		*destination->trust = (struct trust_of_all){ 0 };
 	return destination->trust;
@@ -47,7 +47,7 @@ static struct trust *trust_of(struct ledger *ledger, struct tuple_space *space)
 		return space->trust;
 	if (!trust_of_all(ledger, space->destination))
 		return NULL;
-	struct trust *trust = arena_alloc(ledger->arena, sizeof(*trust));
+	struct trust *trust = arena_alloc(ledger->arena, sizeof(struct trust));
 	if (trust) {
 		*trust = (struct trust){ .fd = -1 };
 		space->destination->trust->known++;
@@ -106,10 +106,10 @@ static void tidy(struct ledger *ledger, struct tuple_space *space, uint64_t now_
 		t->charge = 0;
 	if (t->charge || t->streak || t->aside || t->resting || t->fd >= 0 || space->doubt & TRUST_UNTESTED)
 		return;
-	arena_free(ledger->arena, t, sizeof(*t));
 	space->trust = NULL;
 	if (d->doubted)
 		count_doubts(ledger, d);
+	arena_free(ledger->arena, t, sizeof(*t));
 	if (--d->trust->known || d->trust->sticky || d->trust->many_threads)
 		return;
 	arena_free(ledger->arena, d->trust, sizeof(*d->trust));

@@ -9,8 +9,8 @@
  *    handed out only when it has been idle for longer than the latest such event, and for a millisecond at
  *    least while nothing is known.
  *  - Trust grows with what went well: of connections that are handed out and not answered yet there is one at
- *    first, and twice as many after each CONDUCT_PROOFS answers. If all of them die at once, no more are lost than
- *    that. What may be asked again (renew.h) is not at risk.
+ *    first, and twice as many after each CONDUCT_PROOFS answers. If all of them die at once, no more are lost
+ * than that. What may be asked again (renew.h) is not at risk.
  *  - Evidence that it does not keep to what the guard believes counts at once: reuse pauses for the
  *    destination, each time for twice as long. A lost request is such evidence, unless ten thousand went
  *    well since the last one.

@@ -7,136 +7,12 @@
 #include "pool/base/kernel.h"
 #include "pool/base/restraint.h"
 #include "pool/reuse/leaving.h"
+#include "pool/reuse/list.h"
 #include "pool/socket/facts.h"
 
 #include <errno.h>
-#include <linux/tcp.h>
 #include <netinet/in.h>
 #include <string.h>
-#include <sys/resource.h>
-#include <sys/syscall.h>
-
-/* Not in <linux/tcp.h>; <netinet/tcp.h> has them but another struct tcp_info (net/tcp_states.h). */
-enum { ESTABLISHED = 1 };
-
-/* A share of the fds a process may have, and never more than this. The kernel's table of them has room up to
- * the highest number, and each fork copies it. Of less than FILES_LEAST none: soon a number of ours would be
- * the one that the program expects next. */
-enum { PARKED_MOST = 1024, SHARE_OF_FILES = 8, FILES_LEAST = 32, NUMBERS_FROM = 8192 };
-
-/* A program that connects seldom is not to have a socket more for long. */
-enum { BLANK_IDLE_MS = 1000 };
-
-/* What a connection must not have had done to it: it cannot be put back, or names it alone. */
-enum {
-	UNLIKE_OTHERS = HAS_PORT | OWN_NO_PORT | OWN_RANGE | PINNED | REUSES_PORT | ABORTS_ON_CLOSE | DEFERRED
-};
-
-static struct parked_pool *pool_of(const struct reuse *reuse)
-{
-	const struct tuple_space *space = reuse->tracked->space;
-	return space ? space->destination->parked : NULL;
-}
-
-void parked_refused(struct reuse *reuse, enum reuse_refusal refusal)
-{
-	struct parked_pool *pool = pool_of(reuse);
-	if (!pool)
-		return;
-	pool->counts.refused[refusal]++;
-	SPACE_REUSE_ADD(reuse->tracked->space, reuse_refused[refusal], 1);
-}
-
-/* What the rule says of it; 0: nothing. */
-static uint64_t idle_said_ns(const struct reuse *reuse)
-{
-	return reuse->limits->given & REUSE_IDLE_TIMEOUT ? reuse->limits->idle_timeout_ns : 0;
-}
-
-static int first_refusal(struct reusing *reusing, const struct reuse *reuse, const struct parked_pool *pool,
-			 uint64_t now_ns)
-{
-	const struct tracked *tracked = reuse->tracked;
-
-	if (reusing->no_parking)
-		return REFUSED_OFF;
-	/* More than the reference of the fd: a thread is in a call on it, and would get the next one's bytes.
-	 */
-	if (tracked->references > 1 || reuse->shared || reuse->forks != reusing->sockets->forks ||
-	    atomic_load(&reuse->feeding))
-		return REFUSED_SHARED;
-	/* CONNECTING: the program has not asked yet what came of it; the kernel will be (parked_quiet()). */
-	if ((tracked->state != SOCKET_OPEN && tracked->state != SOCKET_CONNECTING) ||
-	    tracked->flags & (WAS_SHUT | IN_CALL))
-		return REFUSED_STATE;
-	switch (guard_verdict(&reuse->guard)) {
-	case GUARD_CLEAN:
-		break;
-	case GUARD_REFUSED:
-		return guard_refusal(&reuse->guard) == GUARD_REASON_UNSEEN ? REFUSED_UNSEEN : REFUSED_GUARD;
-	default:
-		return REFUSED_OPEN;
-	}
-	if (tracked->flags & UNLIKE_OTHERS || reuse->options.others || reuse->watches_unknown)
-		return REFUSED_OPTION;
-	if (pool->conduct.paused_until_ns > now_ns)
-		return REFUSED_PAUSED;
-	if (!idle_said_ns(reuse) && !conduct_is_worth_it(&pool->conduct))
-		return REFUSED_ROOM;
-	if (reuse->uses >= reuse->limits->max_uses || now_ns - reuse->opened_ns >= reuse->limits->max_age_ns)
-		return REFUSED_USED_UP;
-	return -1;
-}
-
-/* The program's own fds get the lowest free numbers; ours come from the upper half of what it may have. */
-static void ask_for_files(struct reusing *reusing)
-{
-	struct rlimit files;
-
-	if (restraint_shut_in() || kernel_syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, 0, (long)&files, 0, 0))
-		return;
-	rlim_t share = files.rlim_cur < FILES_LEAST ? 0 : files.rlim_cur / SHARE_OF_FILES;
-	reusing->parked_most = share < PARKED_MOST ? (uint32_t)share : PARKED_MOST;
-	reusing->parked_from = files.rlim_cur / 2 < NUMBERS_FROM ? (int)(files.rlim_cur / 2) : NUMBERS_FROM;
-	reusing->ledger->more_than_counts |= reusing->parked_most;
-}
-
-bool parked_may_enter(struct reusing *reusing, struct tracked *tracked, uint64_t now_ns)
-{
-	struct reuse *reuse = tracked->reuse;
-	struct parked_pool *pool = pool_of(reuse);
-
-	if (!pool)
-		return false;
-	if (!reusing->parked_most)
-		ask_for_files(reusing);
-	int refusal = first_refusal(reusing, reuse, pool, now_ns);
-	if (refusal < 0 && !reusing->parked_most)
-		refusal = REFUSED_ROOM;
-	if (refusal >= 0)
-		parked_refused(reuse, (enum reuse_refusal)refusal);
-	return refusal < 0;
-}
-
-int parked_quiet(int fd, uint64_t sent, uint64_t received, uint32_t *rtt_us)
-{
-	struct tcp_info info = { 0 };
-	socklen_t length = sizeof(info);
-
-	if (kernel.getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &length) ||
-	    length < __builtin_offsetof(struct tcp_info, tcpi_min_rtt))
-		return REFUSED_STATE;
-	if (info.tcpi_state != ESTABLISHED)
-		return REFUSED_STATE;
-	/* The SYN is counted as a byte acknowledged (tcp_clean_rtx_queue(), net/ipv4/tcp_input.c). */
-	if (info.tcpi_unacked || info.tcpi_notsent_bytes)
-		return REFUSED_UNREAD;
-	if (info.tcpi_bytes_received != received || info.tcpi_bytes_acked != sent + 1)
-		return REFUSED_UNSEEN;
-	/* Established, so no FIN; and all that came was read: recv(MSG_PEEK) would have no more to tell. */
-	*rtt_us = info.tcpi_rtt;
-	return -1;
-}
 
 static uint64_t share_of(uint64_t ns)
 {
@@ -146,19 +22,17 @@ static uint64_t share_of(uint64_t ns)
 /* How long it may be idle: not quite as long as the server was seen, or promised, to keep it open. */
 static uint64_t idle_most(const struct reuse *reuse, const struct parked_pool *pool, uint64_t now_ns)
 {
-	uint64_t most = conduct_idle_ns(&pool->conduct, idle_said_ns(reuse), now_ns);
+	uint64_t most = conduct_idle_ns(&pool->conduct, reuse_idle_said_ns(reuse), now_ns);
 	uint64_t promised = share_of(reuse->guard.promised_idle_s * 1000000000ull);
 
 	return reuse->guard.promised_idle_s != GUARD_NO_PROMISE && promised < most ? promised : most;
 }
 
-/* When it has been idle for too long, or is too old. */
+/* When it has been idle for too long, or is too old. Of the blank and of what leaves that is set. */
 static uint64_t end_of(const struct reuse *reuse, const struct parked_pool *pool, uint64_t now_ns)
 {
-	if (reuse->leaving)
+	if (reuse->leaving || !pool)
 		return reuse->ready_ns;
-	if (!pool)
-		return reuse->parked_ns + BLANK_IDLE_MS * 1000000ull;
 	if (pool->conduct.paused_until_ns > now_ns)
 		return 0;
 	uint64_t idle_ns = reuse->parked_ns + idle_most(reuse, pool, now_ns);
@@ -168,26 +42,7 @@ static uint64_t end_of(const struct reuse *reuse, const struct parked_pool *pool
 
 bool parked_has_room(const struct retired *retired)
 {
-	return retired->count < sizeof(retired->fds) / sizeof(retired->fds[0]);
-}
-
-/* @pool: NULL of the blank */
-static void take_out(struct reusing *reusing, struct reuse *reuse, struct parked_pool *pool)
-{
-	if (pool) {
-		*(reuse->newer ? &reuse->newer->older : &pool->newest) = reuse->older;
-		*(reuse->older ? &reuse->older->newer : &pool->oldest) = reuse->newer;
-		pool->count--;
-		SPACE_REUSE_ADD(reuse->tracked->space, reuse_parked, UINT32_MAX); /* one less */
-	} else if (reusing->blank == reuse) {
-		reusing->blank = NULL;
-	}
-	if (reuse->leaving)
-		reusing->leaving_count--;
-	*(reuse->all_newer ? &reuse->all_newer->all_older : &reusing->parked_newest) = reuse->all_older;
-	if (reuse->all_older)
-		reuse->all_older->all_newer = reuse->all_newer;
-	reusing->parked_count--;
+	return retired->count < RETIRED_AT_ONCE;
 }
 
 static struct reuse *oldest_of_all(const struct reusing *reusing)
@@ -215,17 +70,6 @@ static void make_room(struct reusing *reusing, const struct reuse *reuse, struct
 	let_leave(reusing, oldest, RETIRED_ROOM, now_ns, retired);
 }
 
-static void enter_list(struct reusing *reusing, struct reuse *reuse, uint64_t until_ns)
-{
-	reuse->all_newer = NULL;
-	reuse->all_older = reusing->parked_newest;
-	if (reusing->parked_newest)
-		reusing->parked_newest->all_newer = reuse;
-	reusing->parked_newest = reuse;
-	if (!reusing->parked_count++ || until_ns < reusing->parked_look_ns)
-		reusing->parked_look_ns = until_ns;
-}
-
 /* Redis and memcached send nothing but answers, each in one piece of work with its command: what follows an
  * answer can only be the end of the connection, after seconds (redis.conf, timeout; memcached, idle_timeout).
  * After a command without an answer the guard waits for that of another. */
@@ -245,7 +89,7 @@ static enum ending_told told_by(const struct guard *guard)
 void parked_enter(struct reusing *reusing, struct reuse *reuse, int fd, uint32_t rtt_us, uint64_t now_ns,
 		  struct retired *retired)
 {
-	struct parked_pool *pool = pool_of(reuse);
+	struct parked_pool *pool = reuse_pool(reuse);
 
 	make_room(reusing, reuse, pool, now_ns, retired);
 	if (reuse->guard.kind == GUARD_MEMCACHED)
@@ -266,36 +110,7 @@ void parked_enter(struct reusing *reusing, struct reuse *reuse, int fd, uint32_t
 	pool->newest = reuse;
 	pool->count++;
 	SPACE_REUSE_ADD(reuse->tracked->space, reuse_parked, 1);
-	enter_list(reusing, reuse, end_of(reuse, pool, now_ns));
-}
-
-bool parked_wants_blank(const struct reusing *reusing, const struct tracked *fresh)
-{
-	const struct reuse *reuse = fresh->reuse;
-
-	return !reusing->blank && reusing->parked_count < reusing->parked_most && reuse && !fresh->flags &&
-	       !reuse->tried && !reuse->options.set && !reuse->options.others && !reuse->watches &&
-	       !reuse->watches_unknown;
-}
-
-void parked_enter_blank(struct reusing *reusing, struct reuse *reuse, int fd, int status, uint64_t now_ns)
-{
-	reuse->fd = fd;
-	reuse->status = status;
-	reuse->parked_ns = now_ns;
-	reuse->tracked->state = SOCKET_PARKED;
-	reusing->blank = reuse;
-	enter_list(reusing, reuse, end_of(reuse, NULL, now_ns));
-}
-
-struct reuse *parked_take_blank(struct reusing *reusing, int family)
-{
-	struct reuse *blank = reusing->blank;
-
-	if (!blank || blank->tracked->family != family)
-		return NULL;
-	take_out(reusing, blank, NULL);
-	return blank;
+	list_enter(reusing, reuse, end_of(reuse, pool, now_ns));
 }
 
 /* What is learned from how a connection was found. Return: evidence against the server, or none. */
@@ -355,9 +170,9 @@ void parked_let_go(struct reusing *reusing, struct reuse *reuse, enum reuse_reti
 		   struct retired *retired)
 {
 	struct tracked *tracked = reuse->tracked;
-	struct parked_pool *pool = pool_of(reuse);
+	struct parked_pool *pool = reuse_pool(reuse);
 
-	if (why != RETIRED_LOST)
+	if (retired)
 		add_retired(retired, reuse);
 	if (pool && !reuse->leaving)
 		count_retired(reusing, reuse, why, now_ns);
@@ -372,7 +187,7 @@ void parked_let_go(struct reusing *reusing, struct reuse *reuse, enum reuse_reti
 void parked_retire(struct reusing *reusing, struct reuse *reuse, enum reuse_retirement why, uint64_t now_ns,
 		   struct retired *retired)
 {
-	take_out(reusing, reuse, reuse->leaving ? NULL : pool_of(reuse));
+	list_leave(reusing, reuse, reuse->leaving ? NULL : reuse_pool(reuse));
 	parked_let_go(reusing, reuse, why, now_ns, retired);
 }
 
@@ -381,20 +196,20 @@ void parked_retire(struct reusing *reusing, struct reuse *reuse, enum reuse_reti
 static void let_leave(struct reusing *reusing, struct reuse *reuse, enum reuse_retirement why,
 		      uint64_t now_ns, struct retired *retired)
 {
-	struct parked_pool *pool = pool_of(reuse);
+	struct parked_pool *pool = reuse_pool(reuse);
 
 	if (!pool || restraint_shut_in() || reusing->leaving_count >= LEAVING_MOST ||
 	    !parked_is_there(reuse) || !leaving_begins(reuse->fd)) {
 		parked_retire(reusing, reuse, why, now_ns, retired);
 		return;
 	}
-	take_out(reusing, reuse, pool);
+	list_leave(reusing, reuse, pool);
 	count_retired(reusing, reuse, why, now_ns);
 	reuse->leaving = true;
 	reusing->leaving_count++;
 	reuse->parked_ns = now_ns;
 	reuse->ready_ns = now_ns + LEAVING_LOOK_MS * CONDUCT_MS_NS;
-	enter_list(reusing, reuse, reuse->ready_ns);
+	list_enter(reusing, reuse, reuse->ready_ns);
 }
 
 /* Return: when to look again; UINT64_MAX: it is gone. */
@@ -438,10 +253,10 @@ struct reuse *parked_take(struct reusing *reusing, struct parked_pool *pool, str
 		next = reuse->older;
 		bool idle = now_ns - reuse->parked_ns >= idle_most(reuse, pool, now_ns);
 		bool old = now_ns - reuse->opened_ns >= reuse->limits->max_age_ns;
-		if ((idle || old) && parked_has_room(retired)) {
+		if ((idle || old) && retired->count + 1 < RETIRED_AT_ONCE) {
 			let_leave(reusing, reuse, idle ? RETIRED_IDLE : RETIRED_AGE, now_ns, retired);
 		} else if (!idle && !old && reuse->ready_ns <= now_ns && fits(reuse, fresh)) {
-			take_out(reusing, reuse, pool);
+			list_leave(reusing, reuse, pool);
 			return reuse;
 		}
 	}
@@ -486,11 +301,11 @@ int parked_alive(const struct reuse *reuse)
 /* The end of its time: what the server did with it until then is learned. */
 static enum reuse_retirement end_by_time(const struct reuse *reuse, uint64_t now_ns)
 {
-	int dead = pool_of(reuse) ? parked_alive(reuse) : -1;
+	int dead = reuse_pool(reuse) ? parked_alive(reuse) : -1;
 
 	if (dead >= 0)
 		return (enum reuse_retirement)dead;
-	bool old = pool_of(reuse) && now_ns - reuse->opened_ns >= reuse->limits->max_age_ns;
+	bool old = reuse_pool(reuse) && now_ns - reuse->opened_ns >= reuse->limits->max_age_ns;
 	return old ? RETIRED_AGE : RETIRED_IDLE;
 }
 
@@ -519,7 +334,7 @@ bool parked_expire(struct reusing *reusing, uint64_t now_ns, struct retired *ret
 	reusing->parked_look_ns = UINT64_MAX; /* lowered by those that stay for a while as they leave */
 	for (struct reuse *reuse = reusing->parked_newest; reuse; reuse = next) {
 		next = reuse->all_older;
-		uint64_t until_ns = end_of(reuse, pool_of(reuse), now_ns);
+		uint64_t until_ns = end_of(reuse, reuse_pool(reuse), now_ns);
 		if (until_ns <= now_ns && parked_has_room(retired))
 			until_ns = end_of_time(reusing, reuse, now_ns, retired);
 		if (until_ns < look_ns)
@@ -562,5 +377,5 @@ void parked_close(struct retired *retired)
 					  sizeof(none));
 		kernel.close(fd);
 	}
-	retired->count = 0;
+	retired->count = retired->gone = 0;
 }

@@ -1,11 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 /* parked - the connections a program closed that are kept open for its next connect().
  *
- * Among them is the blank (reuse.h), which belongs to no destination. */
+ * keep.h says whether one may be parked, serve.h hands them out. In the list of all is the blank, too
+ * (blank.h), which belongs to no destination. */
 #ifndef HEADROOM_POOL_REUSE_PARKED_H
 #define HEADROOM_POOL_REUSE_PARKED_H
 
 #include "pool/reuse/reuse.h"
+
+/* What a connection must not have had done to it: it cannot be put back, or names it alone. */
+enum {
+	UNLIKE_OTHERS = HAS_PORT | OWN_NO_PORT | OWN_RANGE | PINNED | REUSES_PORT | ABORTS_ON_CLOSE | DEFERRED
+};
+
+enum { RETIRED_AT_ONCE = 8 };
 
 /* Our fds of connections that were let go, to be closed once the lock is not held any more. */
 struct retired {
@@ -15,23 +23,10 @@ struct retired {
 		bool leaving; /* see leaving.h */
 		bool reset;   /* the server has closed it, too */
 		uint64_t cookie;
-	} fds[8];
+	} fds[RETIRED_AT_ONCE];
 	unsigned count;
+	unsigned gone; /* so many of them have left the fd table */
 };
-
-/**
- * parked_may_enter() - does all that needs no system call speak for parking? The lock is held.
- * If not, the reason is counted.
- */
-bool parked_may_enter(struct reusing *reusing, struct tracked *tracked, uint64_t now_ns);
-
-/**
- * parked_quiet() - does the kernel say so too?
- * @sent, @received:	bytes the guard saw
- * @rtt_us:	filled: round-trip time
- * Return: -1 if the connection may be parked, else an enum reuse_refusal
- */
-int parked_quiet(int fd, uint64_t sent, uint64_t received, uint32_t *rtt_us);
 
 /**
  * parked_enter() - put a connection into its pool; the lock is held
@@ -42,14 +37,9 @@ void parked_enter(struct reusing *reusing, struct reuse *reuse, int fd, uint32_t
 		  struct retired *retired);
 
 /**
- * parked_refused() - count why a connection was closed for real; the lock is held
- */
-void parked_refused(struct reuse *reuse, enum reuse_refusal refusal);
-
-/**
  * parked_take() - the youngest connection that can stand for a fresh socket; the lock is held
  * @fresh:	the program's socket
- * @retired:	filled with those that were too old
+ * @retired:	filled with those that were too old; has room, and is left with room for one
  *
  * It is out of the pool then, with `fd` still set: to be looked at, and handed out or given to
  * parked_let_go().
@@ -76,7 +66,7 @@ bool parked_is_there(const struct reuse *reuse);
 
 /**
  * parked_let_go() - the end of a connection that is in no pool any more; the lock is held
- * @retired:	gets its fd, but for RETIRED_LOST
+ * @retired:	gets its fd; NULL if that is no concern of ours any more (RETIRED_LOST)
  */
 void parked_let_go(struct reusing *reusing, struct reuse *reuse, enum reuse_retirement why, uint64_t now_ns,
 		   struct retired *retired);
@@ -86,26 +76,6 @@ void parked_let_go(struct reusing *reusing, struct reuse *reuse, enum reuse_reti
  */
 void parked_retire(struct reusing *reusing, struct reuse *reuse, enum reuse_retirement why, uint64_t now_ns,
 		   struct retired *retired);
-
-/**
- * parked_wants_blank() - is the program's socket as it was made, and would it be the only one? The lock is
- * held.
- */
-bool parked_wants_blank(const struct reusing *reusing, const struct tracked *fresh);
-
-/**
- * parked_enter_blank() - keep it for the next socket(); the lock is held
- * @fd:		our own fd of it
- * @status:	its F_GETFL
- */
-void parked_enter_blank(struct reusing *reusing, struct reuse *reuse, int fd, int status, uint64_t now_ns);
-
-/**
- * parked_take_blank() - the blank, out of the list with `fd` still set; the lock is held
- * @family:	of the socket that is wanted
- * Return: NULL if there is none
- */
-struct reuse *parked_take_blank(struct reusing *reusing, int family);
 
 /**
  * parked_ready_in_ns() - when does the first connection that can stand for a fresh socket become ready?

@@ -82,6 +82,19 @@ struct reuse {
 	struct guard guard;
 };
 
+/* The pool of the destination that it is connected to; NULL: it is not. */
+static inline struct parked_pool *reuse_pool(const struct reuse *reuse)
+{
+	const struct tuple_space *space = reuse->tracked->space;
+	return space ? space->destination->parked : NULL;
+}
+
+/* How long the rule lets it be idle; 0: the rule says nothing. */
+static inline uint64_t reuse_idle_said_ns(const struct reuse *reuse)
+{
+	return reuse->limits->given & REUSE_IDLE_TIMEOUT ? reuse->limits->idle_timeout_ns : 0;
+}
+
 /**
  * reuse_of() - what is known of a tracked socket beyond struct tracked, made if new; the lock is held
  *

@@ -23,7 +23,8 @@ struct fresh {
 bool swap_look(int fd, const struct reuse *reuse, struct fresh *fresh);
 
 /**
- * swap_place() - put a connection under the number of the fresh socket, and into the epoll sets that it was in
+ * swap_place() - put a connection under the number of the fresh socket, and into the epoll sets that it was
+ * in
  * @fd:		our fd of the connection; the caller closes it
  *
  * The fresh socket leaves its sets when its last fd goes (epoll(7), Q6).

@@ -5,6 +5,7 @@
 #include "pool/base/hot.h"
 #include "pool/base/kernel.h"
 #include "pool/base/restraint.h"
+#include "pool/routes/network.h"
 #include "pool/routes/options.h"
 #include "pool/socket/progress.h"
 
@@ -87,10 +88,15 @@ COLD bool socket_inquire(int fd, struct tracked *out)
 	if (!kernel.getsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, &linger_length) && linger.l_onoff &&
 	    !linger.l_linger)
 		out->flags |= ABORTS_ON_CLOSE;
+	out->flags |= socket_class(fd, out->family, &out->traffic_class);
 	if (routing_options_of(fd))
 		out->flags |= PINNED;
-	out->flags |= socket_class(fd, out->family, &out->traffic_class);
 	return true;
+}
+
+COLD bool socket_inquire_at_home(int fd, struct tracked *out)
+{
+	return socket_inquire(fd, out) && network_is_home(fd);
 }
 
 /* Bytes that came and were not read; an urgent one apart is not counted (tcp_inq(), include/net/tcp.h). */

@@ -36,6 +36,11 @@ bool socket_is_quiet(int fd);
 bool socket_inquire(int fd, struct tracked *out);
 
 /**
+ * socket_inquire_at_home() - the same; false as well for one of another network namespace (routes/network.h)
+ */
+bool socket_inquire_at_home(int fd, struct tracked *out);
+
+/**
  * socket_class() - the traffic class that a socket has, whichever family it will be used for
  * @class:	0 when it has none
  * Return: HAS_CLASS of enum socket_flag if it has one; PINNED too if that of IPv4 is not that of IPv6
@@ -55,10 +60,10 @@ struct ending_facts {
 /**
  * socket_ending() - look at a socket just before its last fd is closed
  * @state:	enum socket_state, SOCKET_CONNECTING or SOCKET_OPEN
- * @flags:	ABORTS_ON_CLOSE, FIN_SENT_FIRST, WAS_SHUT, LOOK_CLOSELY, and TELL_TURNED_AWAY to have an end by
- * the peer looked into
- * @alone:	nobody else holds the socket, nor is in a call on it: the error it may have need not be left in
- * it
+ * @flags:	ABORTS_ON_CLOSE, FIN_SENT_FIRST, WAS_SHUT, LOOK_CLOSELY, and TELL_TURNED_AWAY to have an end
+ * by the peer looked into
+ * @alone:	nobody else holds the socket, nor is in a call on it: the error it may have need not be left
+ * in it
  *
  * One system call for a connection that is known to be open and was not shut down.
  */

@@ -26,6 +26,13 @@ HOT bool fdtable_set(int fd, struct tracked *tracked)
 	return true;
 }
 
+void fdtable_replace(int fd, struct tracked *before, struct tracked *with)
+{
+	/* There is a page: the other was in it. */
+	fdtable_set(fd, with);
+	before->fds--;
+}
+
 COLD void fdtable_lose(int fd)
 {
 	struct tracked *stale = fdtable_take(fd);
@@ -36,8 +43,10 @@ COLD void fdtable_lose(int fd)
 
 HOT struct tracked *fdtable_track(int fd, const struct tracked *facts)
 {
-	if (unlikely(fdtable_look(fd)))
-		fdtable_lose(fd);
+	struct tracked *stale = fdtable_take(fd);
+
+	if (unlikely(stale))
+		tracked_lost(&shim.sockets, stale);
 	struct tracked *tracked = facts ? tracked_new(&shim.sockets, facts->family) : NULL;
 	if (unlikely(!tracked))
 		return NULL;

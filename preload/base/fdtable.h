@@ -57,6 +57,13 @@ static inline struct tracked *fdtable_take(int fd)
 }
 
 /**
+ * fdtable_replace() - enter a record in the place of another, whose reference goes to the caller; the lock is
+ * held
+ * @before:	what fdtable_look() says of the number
+ */
+void fdtable_replace(int fd, struct tracked *before, struct tracked *with);
+
+/**
  * fdtable_lose() - what a number stood for was closed unseen: tracked_lost(); the lock is held
  */
 void fdtable_lose(int fd);

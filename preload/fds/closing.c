@@ -10,7 +10,7 @@
 #include "pool/reuse/parked.h"
 #include "preload/base/fdtable.h"
 #include "preload/base/process.h"
-#include "preload/parking/parking.h"
+#include "preload/parking/park.h"
 
 /* A thread that is in a call on the socket holds it as well as another process does. */
 static inline bool nobody_else_has(uint32_t flags)
@@ -51,7 +51,7 @@ HOT static inline bool begin(int fd, struct closing *closing, bool may_park)
 	if (closing->ends && trust_wants_to_know(&shim.ledger, tracked->space))
 		flags |= TELL_TURNED_AWAY;
 	shim_leave(&shim);
-	if (unlikely(watched) && closing->ends && may_park && parking_park(fd, &closing->held)) {
+	if (unlikely(watched) && closing->ends && may_park && park(fd, &closing->held)) {
 		closing->ends = false;
 		closing->parked = true;
 	}

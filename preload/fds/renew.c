@@ -9,6 +9,7 @@
 #include "pool/connect/ending.h"
 #include "pool/reuse/parked.h"
 #include "pool/reuse/reuse.h"
+#include "pool/reuse/serve.h"
 #include "pool/reuse/swap.h"
 #include "pool/socket/binding.h"
 #include "pool/socket/facts.h"
@@ -170,7 +171,10 @@ static bool put_in_place(int fd, int anew, const struct tracked *dead, const str
 	if (repeats && tracked->reuse)
 		take_over(tracked->reuse, old->reuse, now_ns);
 	old->state = SOCKET_FRESH;
-	tracked_put(&shim.sockets, parking_enter_number(fd, tracked, fresh));
+	if (tracked->reuse)
+		serve_number(tracked->reuse, fresh);
+	fdtable_replace(fd, old, tracked);
+	tracked_put(&shim.sockets, old);
 	kernel.close(anew);
 	return true;
 }

@@ -15,6 +15,7 @@
 #include "preload/base/readable.h"
 #include "preload/fds/deferred.h"
 #include "preload/hooks/io.h"
+#include "preload/parking/hand_out.h"
 #include "preload/parking/parking.h"
 
 #include <errno.h>
@@ -55,7 +56,7 @@ HOT int hook_socket(int family, int type, int protocol)
 {
 	if (unlikely(shim.settings.reuses)) {
 		parking_tidy();
-		int blank = parking_socket(family, type, protocol);
+		int blank = hand_out_blank(family, type, protocol);
 		if (blank >= 0)
 			return blank;
 	}
@@ -69,12 +70,6 @@ HOT int hook_socket(int family, int type, int protocol)
 
 TWIN(int, __socket, (int family, int type, int protocol), socket)
 
-/* One whose making was not seen may have come from another network namespace. */
-COLD static bool may_be_tracked(int fd, struct tracked *facts)
-{
-	return socket_inquire(fd, facts) && network_is_home(fd);
-}
-
 /* The record of a socket that is to be connected, made now if its making was not seen. Return: with the lock
  * held, or NULL. */
 HOT static struct tracked *enter_for_connect(int fd)
@@ -84,7 +79,7 @@ HOT static struct tracked *enter_for_connect(int fd)
 	if (unlikely(!process_is_ours()))
 		return NULL;
 	bool known = fdtable_look(fd);
-	if ((unlikely(!known) && !may_be_tracked(fd, &facts)) || unlikely(!shim_enter(&shim)))
+	if ((unlikely(!known) && !socket_inquire_at_home(fd, &facts)) || unlikely(!shim_enter(&shim)))
 		return NULL;
 	tracked = likely(known) ? fdtable_look(fd) : fdtable_track(fd, &facts);
 	if (unlikely(!known) && tracked)
@@ -141,7 +136,7 @@ APART static bool reuse_instead(int fd, const struct endpoint *to, const struct 
 		return false;
 	/* connect() is a cancellation point, and what takes its place may wait for nothing. */
 	threads_test_cancel();
-	return parking_hand_out(fd, to, rule, result);
+	return hand_out(fd, to, rule, result);
 }
 
 HOT static long connect_to(int fd, const struct endpoint *to, real_call *call, void *argument)

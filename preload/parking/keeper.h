@@ -18,9 +18,8 @@
 
 /**
  * keeper_see_to() - something is parked until @until_ns; call without the lock
- * @tend:	lets go what is over, as of now_ns; called by the thread with the lock, which it lets go; true: there
- *		is more
- * Return: false if no thread can be had: then nothing is to stay parked
+ * @tend:	lets go what is over, as of now_ns; called by the thread with the lock, which it lets go;
+ *true: there is more Return: false if no thread can be had: then nothing is to stay parked
  */
 bool keeper_see_to(uint64_t until_ns, bool (*tend)(uint64_t now_ns));
 

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-/* parking - fds and parked connections: park at close(), hand out at connect(), get out of the way. */
+/* parking - what is parked gets out of the way: of the program's fds, of its next process, of its time.
+ *
+ * park.h keeps a connection at close(), hand_out.h serves a connect() with one. Which and when is decided in
+ * pool/reuse/; here are the fd numbers. */
 #ifndef HEADROOM_PRELOAD_PARKING_PARKING_H
 #define HEADROOM_PRELOAD_PARKING_PARKING_H
 
-#include "pool/reuse/reuse.h"
+#include "pool/reuse/parked.h"
 
 #include <stdbool.h>
 
@@ -13,35 +16,16 @@
 bool parking_is_on(void);
 
 /**
- * parking_park() - the last fd of a connection is about to be closed; call without the lock
- * @held:	its record, with the fd's reference, which a parked connection keeps
- * Return: false if it is to be closed for real
+ * parking_leave_table() - the numbers of what is let go leave the fd table, before they are closed; the lock
+ * is held
  */
-bool parking_park(int fd, const struct held *held);
+void parking_leave_table(struct retired *retired);
 
 /**
- * parking_hand_out() - serve a connect() from the pool
- * @result:	filled: 0, or -EINPROGRESS for a non-blocking socket
- * Return: false if the kernel has to be asked
+ * parking_leave() - let the lock go, and do what had to wait for that: the numbers are closed, and a pause of
+ * reuse is told of
  */
-bool parking_hand_out(int fd, const struct endpoint *to, const struct rule *rule, long *result);
-
-/**
- * parking_socket() - serve a socket() with the one that a hand-out left over
- * @family, @type, @protocol: as of socket(2)
- * Return: its fd, or -1 if the kernel has to be asked
- */
-int parking_socket(int family, int type, int protocol);
-
-struct fresh;
-
-/**
- * parking_enter_number() - enter a connection under the program's number; the lock is held
- * @with:	its record, with the reference for the number
- * @fresh:	how the program watches the number
- * Return: the record that was there, and its reference; NULL if there was none
- */
-struct tracked *parking_enter_number(int fd, struct tracked *with, const struct fresh *fresh);
+void parking_leave(struct retired *retired);
 
 /**
  * parking_shared() - somebody else has this connection too, from now on

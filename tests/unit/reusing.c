@@ -7,6 +7,7 @@
 #include "preload/base/process.h"
 #include "preload/fds/closing.h"
 #include "preload/fds/renew.h"
+#include "preload/parking/hand_out.h"
 #include "preload/parking/parking.h"
 #include "tests/unit/check.h"
 #include "tests/unit/fake/keeper.h"
@@ -31,7 +32,7 @@ int reusing_socket(int family)
 {
 	struct tracked facts = { .family = (uint8_t)family };
 	parking_tidy();
-	int fd = parking_socket(family, SOCK_STREAM, 0);
+	int fd = hand_out_blank(family, SOCK_STREAM, 0);
 	if (fd >= 0)
 		return fd;
 	fd = fake_tcp_socket(family);
@@ -50,7 +51,7 @@ long reusing_connect(int fd, const char *to)
 	bool reuses = rule->reuse.guard != GUARD_OFF;
 	long rc;
 
-	if (reuses && parking_hand_out(fd, &call.to, rule, &rc))
+	if (reuses && hand_out(fd, &call.to, rule, &rc))
 		return rc;
 	cr_assert(shim_enter(&shim));
 	struct tracked *tracked = fdtable_look(fd);

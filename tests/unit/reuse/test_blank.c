@@ -3,6 +3,7 @@
 #include "pool/reuse/parked.h"
 #include "preload/base/fdtable.h"
 #include "preload/fds/closing.h"
+#include "preload/parking/hand_out.h"
 #include "preload/parking/parking.h"
 #include "tests/unit/check.h"
 #include "tests/unit/reusing.h"
@@ -48,7 +49,7 @@ Test(blank, serves_the_next_socket)
 	/* The connection had the first of our numbers. */
 	check_number(number(), FILES / 2 + 1);
 	check(fake_fd(number())->cloexec);
-	int next = parking_socket(AF_INET, SOCK_STREAM, 0);
+	int next = hand_out_blank(AF_INET, SOCK_STREAM, 0);
 	check_number(next, fd + 1);
 	check_number(fake_fd(next)->cookie, cookie);
 	check(!fake_fd(next)->cloexec);
@@ -57,7 +58,7 @@ Test(blank, serves_the_next_socket)
 	check_number((int)fake.calls[CALL_SOCKET], sockets);
 	check(!shim.reusing.blank);
 	check_number(fdtable_look(next)->state, SOCKET_FRESH);
-	check_number(parking_socket(AF_INET, SOCK_STREAM, 0), -1);
+	check_number(hand_out_blank(AF_INET, SOCK_STREAM, 0), -1);
 }
 
 Test(blank, goes_round)
@@ -94,7 +95,7 @@ Test(blank, is_as_socket_was_asked_for)
 	for (unsigned i = 0; i < 4; i++) {
 		int fd;
 		left_over(&fd);
-		int next = parking_socket(AF_INET, SOCK_STREAM | types[i], IPPROTO_TCP);
+		int next = hand_out_blank(AF_INET, SOCK_STREAM | types[i], IPPROTO_TCP);
 		check_number(fake_fd(next)->cloexec, types[i] & SOCK_CLOEXEC ? 1 : 0);
 		check_number(fake_fd(next)->status, types[i] & SOCK_NONBLOCK ? O_NONBLOCK : 0);
 		fake_fd(next)->status = 0;
@@ -110,7 +111,7 @@ Test(blank, of_a_nonblocking_socket_blocks_if_asked_to)
 	int fd = reusing_socket(AF_INET);
 	fake_fd(fd)->status = O_NONBLOCK;
 	check_number(reusing_connect(fd, TO), -EINPROGRESS);
-	int next = parking_socket(AF_INET, SOCK_STREAM, 0);
+	int next = hand_out_blank(AF_INET, SOCK_STREAM, 0);
 	check_number(fake_fd(next)->status, 0);
 }
 
@@ -118,10 +119,10 @@ Test(blank, serves_no_other_kind_of_socket)
 {
 	int fd;
 	left_over(&fd);
-	check_number(parking_socket(AF_INET6, SOCK_STREAM, 0), -1);
-	check_number(parking_socket(AF_INET, SOCK_DGRAM, 0), -1);
-	check_number(parking_socket(AF_UNIX, SOCK_STREAM, 0), -1);
-	check_number(parking_socket(AF_INET, SOCK_STREAM, 262 /* IPPROTO_MPTCP */), -1);
+	check_number(hand_out_blank(AF_INET6, SOCK_STREAM, 0), -1);
+	check_number(hand_out_blank(AF_INET, SOCK_DGRAM, 0), -1);
+	check_number(hand_out_blank(AF_UNIX, SOCK_STREAM, 0), -1);
+	check_number(hand_out_blank(AF_INET, SOCK_STREAM, 262 /* IPPROTO_MPTCP */), -1);
 	check(shim.reusing.blank);
 }
 
@@ -254,7 +255,7 @@ Test(blank, that_a_child_may_hold_is_not_lent)
 	int fd;
 	left_over(&fd);
 	shim.sockets.forks++;
-	check_number(parking_socket(AF_INET, SOCK_STREAM, 0), -1);
+	check_number(hand_out_blank(AF_INET, SOCK_STREAM, 0), -1);
 	check(!shim.reusing.blank);
 	check_number(fake_open_fds(), 1);
 }
@@ -274,7 +275,7 @@ Test(blank, that_was_closed_unseen_is_lost)
 	int fd;
 	left_over(&fd);
 	kernel.close(number());
-	check_number(parking_socket(AF_INET, SOCK_STREAM, 0), -1);
+	check_number(hand_out_blank(AF_INET, SOCK_STREAM, 0), -1);
 	check(!shim.reusing.blank);
 	check_number(shim.reusing.parked_count, 0);
 }
@@ -286,7 +287,7 @@ Test(blank, a_stranger_under_its_number_is_left_alone)
 	int own = number();
 	check_number(kernel.dup3(fake_tcp_socket(AF_INET), own, 0), own);
 	uint64_t strange = fake_fd(own)->cookie;
-	check_number(parking_socket(AF_INET, SOCK_STREAM, 0), -1);
+	check_number(hand_out_blank(AF_INET, SOCK_STREAM, 0), -1);
 	check_number(fake_fd(own)->cookie, strange);
 	check(!shim.reusing.blank);
 	check(!fdtable_look(own));
@@ -300,7 +301,7 @@ Test(blank, that_cannot_be_lent_is_closed)
 		start();
 		left_over(&fd);
 		fake_fail_option(CALL_FCNTL, commands[i], EMFILE);
-		check_number(parking_socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0), -1);
+		check_number(hand_out_blank(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0), -1);
 		check(!shim.reusing.blank);
 		check_number(fake_open_fds(), 1);
 	}
