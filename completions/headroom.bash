@@ -8,10 +8,10 @@ _headroom_options() {
 	status) echo '--threshold --watch --nagios --json --all-netns --pid --container --netns --state-dir --help' ;;
 	check) echo '--all --leaks --from --probe --sample --threshold --by --all-netns --pid --container --netns --json --help' ;;
 	ports) echo '--probe --by --all-netns --pid --container --netns --json --help' ;;
-	report) echo '--name --to --running --sort --by --since --until --history --state-dir --pid --container --netns --json --html --help' ;;
+	report) echo '--name --to --running --sort --by --since --until --history --state-dir --pid --container --netns --all-netns --json --html --help' ;;
 	record) echo '--interval --once --history --size --threshold --pid --container --netns --help' ;;
-	top) echo '--once --delay --sort --by --filter --host --at --history --pid --container --netns --state-dir --help' ;;
-	export) echo '--listen --textfile --interval --host --top --per-pid --pid --container --netns --state-dir --help' ;;
+	top) echo '--once --delay --sort --by --filter --host --at --history --pid --container --netns --all-netns --state-dir --help' ;;
+	export) echo '--listen --textfile --interval --host --top --per-pid --pid --container --netns --all-netns --state-dir --help' ;;
 	attach) echo '--sources --spread --strict --own-ports --force --config --list --json --help' ;;
 	detach) echo '--all --help' ;;
 	service) echo '--sources --spread --reuse --strict --rule --runtime --no-restart --watch --force --dry-run --all --json --help' ;;

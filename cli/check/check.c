@@ -194,7 +194,7 @@ static int ask(struct asked *asked, char **destinations)
 	if ((status = netns_enter(&asked->netns)))
 		return status;
 	if (asked->all)
-		return asked->all_netns ? each_netns(all_of_one, &check->options)
+		return asked->all_netns ? each_netns(all_of_one, &check->options, true)
 					: check_all(&check->options);
 	if (asked->leaks)
 		return check_leaks(&check->options);

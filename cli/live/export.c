@@ -38,6 +38,8 @@ static const char usage[] =
 	"      --container C       the same of a container: ID, name or hostname\n"
 	"      --netns NAME        look into a network namespace: a name of ip-netns(8),\n"
 	"                          or a path\n"
+	"      --all-netns         look into each network namespace of this host; metrics\n"
+	"                          of the others have a label netns\n"
 	"      --state-dir DIR     where the usage segments are; default\n"
 	"                          HEADROOM_STATE_DIR, else where the shim puts them; as\n"
 	"                          root those of all users\n"
@@ -67,6 +69,9 @@ static int take_option(void *context, int option)
 		return *optarg ? STATUS_FINE : complain("--textfile", "is empty");
 	case 'i':
 		return option_number("--interval", optarg, 0.1, 86400, &options->interval_s);
+	case 'a':
+		options->export->look_for.host = options->export->look_for.all_netns = true;
+		return STATUS_FINE;
 	case 'H':
 		options->export->look_for.host = true;
 		return STATUS_FINE;
@@ -91,6 +96,8 @@ static int check_options(struct options *options)
 		return complain("--listen", "cannot be together with --textfile: start headroom twice");
 	if (options->interval_s > 0 && !options->textfile)
 		return complain("--interval", "is for --textfile");
+	if (options->export->look_for.all_netns && options->netns.what)
+		return complain("--all-netns", "is for all namespaces: not with %s", options->netns.option);
 	options->export->look_for.host |= options->netns.what != NULL;
 	int status = spaces_state_dir(&options->export->look_for.state_dir);
 	return status ? status : netns_enter(&options->netns);
@@ -103,6 +110,7 @@ static int take_options(struct options *options, int argc, char **argv)
 					       { "interval", required_argument, NULL, 'i' },
 					       { "host", no_argument, NULL, 'H' },
 					       NETNS_OPTIONS,
+					       { "all-netns", no_argument, NULL, 'a' },
 					       { "top", required_argument, NULL, 't' },
 					       { "per-pid", no_argument, NULL, 'p' },
 					       { "state-dir", required_argument, NULL, 'd' },
@@ -210,6 +218,7 @@ int verb_export(int argc, char **argv)
 		status = options.listen     ? serve(&options)
 			 : options.textfile ? write_again(&options)
 					    : write_look(&options);
+	spaces_kept_end(&export.kept);
 	export_end(&export);
 	return status;
 }

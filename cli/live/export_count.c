@@ -366,7 +366,8 @@ void export_end(struct export *export)
 	}
 	drop_groups(export);
 	free(export->shown);
-	free(export->answers);
+	free(export->hosts);
 	export->shown = NULL;
-	export->answers = NULL;
+	export->hosts = NULL;
+	export->host_count = 0;
 }

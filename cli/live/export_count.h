@@ -8,6 +8,7 @@
 #define HEADROOM_CLI_LIVE_EXPORT_COUNT_H
 
 #include "cli/live/spaces.h"
+#include "cli/live/spaces_host.h"
 #include "cli/shared/identity.h"
 
 /* By place in struct counters. Failures by errno, the rest of them, then the histogram. */
@@ -55,7 +56,7 @@ struct series_key {
 	struct group_key group;
 	struct space_key space;
 };
-_Static_assert(sizeof(struct series_key) == 120, "a hash key: no padding");
+_Static_assert(sizeof(struct series_key) == 136, "a hash key: no padding");
 
 struct series {
 	struct series_key key;
@@ -98,12 +99,13 @@ struct export
 	struct group *groups;
 	struct shown_space *shown;
 	unsigned shown_count;
-	struct space_host host;
+	struct space_host *hosts;
+	unsigned host_count;
 	struct export_unit units[EXPORT_UNITS_MAX];
 	unsigned unit_count;
 	unsigned skipped;
 	double took_s;
-	struct port_answers *answers; /* kept from look to look */
+	struct spaces_kept kept;
 };
 
 enum { EXPORT_GROUPS_MAX = 200, EXPORT_SERIES_MAX = 20000, EXPORT_TOP_MAX = 500 };

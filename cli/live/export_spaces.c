@@ -150,14 +150,15 @@ int export_look(struct export *export)
 	struct spaces spaces;
 	uint64_t began_ns = clock_ns();
 
-	if (export->look_for.host && !export->answers)
-		export->answers = calloc(1, sizeof(*export->answers));
-	export->look_for.answers = export->answers;
+	export->look_for.kept = &export->kept;
 	export->look_for.ask_ns = export->look > 0 ? ASK_NS : FIRST_ASK_NS;
 	int status = spaces_look(&spaces, &export->look_for);
 	if (!status && (!export_count(export, &spaces) || !choose(export, &spaces)))
 		status = complain("export", "no memory");
-	export->host = spaces.host;
+	free(export->hosts);
+	export->hosts = spaces.hosts;
+	export->host_count = spaces.host_count;
+	spaces.hosts = NULL;
 	export->skipped = spaces.skipped;
 	find_units(export, &spaces);
 	spaces_end(&spaces);

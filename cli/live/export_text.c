@@ -55,13 +55,13 @@ static void put_group(FILE *out, bool *first, const struct group_key *group)
 /* The label netns is left out for the exporter's own network namespace. */
 static void put_space(FILE *out, bool *first, const struct space_key *key)
 {
-	char to[ENDPOINT_TEXT_MAX], source[ADDRESS_TEXT_MAX], network[24];
+	char to[ENDPOINT_TEXT_MAX], source[SPACE_SOURCE_TEXT_MAX], network[24];
 	bool rest = !key->destination.port, unknown = address_is_unset(&key->source);
 
 	put_label(out, first, "source",
 		  rest      ? "other"
 		  : unknown ? "unknown"
-			    : address_format(&key->source, source));
+			    : space_source_text(key, source));
 	put_label(out, first, "destination", rest ? "other" : endpoint_format(&key->destination, to));
 	snprintf(network, sizeof(network), "%" PRIu64, key->network);
 	if (key->network)
@@ -235,28 +235,57 @@ static void put_spaces(const struct export *export, FILE *out)
 	}
 }
 
-static void put_host(const struct space_host *host, FILE *out)
-{
-	const struct {
-		const char *name, *help;
-		uint32_t value;
-	} gauges[] = {
-		{ "host_range_ports", "Ports of ip_local_port_range.", host->range },
-		{ "host_reserved_ports", "Ports of the range that are reserved.", host->reserved },
-		{ "host_blocked_ports", "Ports of the range that some socket keeps from every connect().",
-		  host->blocked },
-		{ "host_capacity_ports",
-		  "Ports that there are from each source to each destination, at most.", host->capacity },
-		{ "host_capacity_ports_at_least", "The same at least.", host->capacity - host->doubtful },
-		{ "host_udp_in_use_ports", "Ports of the range that UDP sockets hold.", host->udp_in_use },
-		{ "host_doubtful_ports",
-		  "Ports of which the kernel does not tell whether they are blocked, and was not asked yet.",
-		  host->doubtful },
-	};
+static const struct {
+	const char *name, *help;
+	size_t at;
+} host_gauges[] = {
+	{ "host_range_ports", "Ports of ip_local_port_range.", offsetof(struct space_host, range) },
+	{ "host_reserved_ports", "Ports of the range that are reserved.",
+	  offsetof(struct space_host, reserved) },
+	{ "host_blocked_ports", "Ports of the range that some socket keeps from every connect().",
+	  offsetof(struct space_host, blocked) },
+	{ "host_capacity_ports", "Ports that there are from each source to each destination, at most.",
+	  offsetof(struct space_host, capacity) },
+	{ "host_capacity_ports_at_least", "The same at least.", offsetof(struct space_host, at_least) },
+	{ "host_udp_in_use_ports", "Ports of the range that UDP sockets hold.",
+	  offsetof(struct space_host, udp_in_use) },
+	{ "host_doubtful_ports",
+	  "Ports of which the kernel does not tell whether they are blocked, and was not asked yet.",
+	  offsetof(struct space_host, doubtful) },
+};
 
-	for (unsigned i = 0; host->known && i < sizeof(gauges) / sizeof(gauges[0]); i++) {
-		head(out, gauges[i].name, "gauge", gauges[i].help);
-		fprintf(out, "headroom_%s %u\n", gauges[i].name, gauges[i].value);
+/* "{netns=\"4026532281\"", and nothing for the exporter's own. */
+static void put_netns(FILE *out, bool *first, const struct space_host *host)
+{
+	char network[24];
+
+	snprintf(network, sizeof(network), "%" PRIu64, host->network);
+	if (host->network)
+		put_label(out, first, "netns", network);
+}
+
+static void put_hosts(const struct export *export, FILE *out)
+{
+	for (unsigned g = 0; export->host_count && g < sizeof(host_gauges) / sizeof(host_gauges[0]); g++) {
+		head(out, host_gauges[g].name, "gauge", host_gauges[g].help);
+		for (unsigned i = 0; i < export->host_count; i++) {
+			const char *at = (const char *)&export->hosts[i] + host_gauges[g].at;
+			bool first = true;
+			fprintf(out, "headroom_%s", host_gauges[g].name);
+			put_netns(out, &first, &export->hosts[i]);
+			fprintf(out, "%s %" PRIu32 "\n", first ? "" : "}",
+				*(const uint32_t *)(const void *)at);
+		}
+	}
+	if (!export->look_for.all_netns)
+		return;
+	head(out, "netns_info", "gauge", "Always 1; what the network namespaces are called.");
+	for (unsigned i = 0; i < export->host_count; i++) {
+		bool first = true;
+		fputs("headroom_netns_info", out);
+		put_netns(out, &first, &export->hosts[i]);
+		put_label(out, &first, "name", export->hosts[i].name);
+		fputs("} 1\n", out);
 	}
 }
 
@@ -278,7 +307,7 @@ static void put_units(const struct export *export, FILE *out)
 void export_text(const struct export *export, FILE *out)
 {
 	put_spaces(export, out);
-	put_host(&export->host, out);
+	put_hosts(export, out);
 	put_processes(export, out);
 	put_units(export, out);
 	for (unsigned i = 0; i < sizeof(metrics) / sizeof(metrics[0]); i++)

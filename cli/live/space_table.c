@@ -2,7 +2,9 @@
 /* space_table - the tuple spaces in use, and the processes of each. */
 #include "cli/live/space_table.h"
 
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 struct space *spaces_find(struct spaces *spaces, const struct space_key *key)
 {
@@ -31,6 +33,37 @@ struct space_row *spaces_add_row(struct spaces *spaces)
 	return row;
 }
 
+struct space_host *spaces_add_host(struct spaces *spaces)
+{
+	if (spaces->host_count == spaces->host_room) {
+		unsigned room = spaces->host_room ? 2 * spaces->host_room : 16;
+		struct space_host *hosts = reallocarray(spaces->hosts, room, sizeof(*hosts));
+		if (!hosts)
+			return NULL;
+		spaces->hosts = hosts;
+		spaces->host_room = room;
+	}
+	struct space_host *host = &spaces->hosts[spaces->host_count++];
+	*host = (struct space_host){ 0 };
+	return host;
+}
+
+const struct space_host *spaces_host_of(const struct spaces *spaces, uint64_t network)
+{
+	for (unsigned i = 0; i < spaces->host_count; i++)
+		if (spaces->hosts[i].network == network)
+			return &spaces->hosts[i];
+	return NULL;
+}
+
+const char *space_source_text(const struct space_key *key, char *out)
+{
+	address_format(&key->source, out);
+	if (*key->interface)
+		snprintf(out + strlen(out), IF_NAMESIZE + 1, "%%%.*s", IF_NAMESIZE - 1, key->interface);
+	return out;
+}
+
 void spaces_end(struct spaces *spaces)
 {
 	struct space *space, *next;
@@ -43,6 +76,7 @@ void spaces_end(struct spaces *spaces)
 		free(spaces->processes[i].path);
 	free(spaces->processes);
 	free(spaces->rows);
+	free(spaces->hosts);
 	arena_release(&spaces->arena);
 	*spaces = (struct spaces){ 0 };
 }

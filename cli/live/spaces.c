@@ -38,15 +38,25 @@ static bool is_elsewhere(const struct looking *looking, const struct usage_heade
 	return header->network_namespace && header->network_namespace != looking->own_network;
 }
 
+/* As in a key. */
+static uint64_t network_of(const struct looking *looking, const struct usage_header *header)
+{
+	const uint64_t inode = header->network_namespace, cookie = header->network_cookie;
+
+	if (!is_elsewhere(looking, header))
+		return 0;
+	const struct space_host *host = inode ? spaces_host_of(looking->spaces, inode) : NULL;
+	bool came_again = host && host->cookie && cookie && host->cookie != cookie;
+	return inode && inode != looking->own_network && !came_again ? inode : cookie;
+}
+
 static struct space *space_of(const struct looking *looking, const struct usage_header *header,
 			      const struct usage_entry *entry)
 {
-	struct space_key key = { .source = entry->source, .destination = entry->to };
+	const struct space_key key = { .source = entry->source,
+				       .destination = entry->to,
+				       .network = network_of(looking, header) };
 
-	if (is_elsewhere(looking, header))
-		key.network = header->network_namespace && header->network_namespace != looking->own_network
-				      ? header->network_namespace
-				      : header->network_cookie;
 	return spaces_find(looking->spaces, &key);
 }
 
@@ -140,12 +150,15 @@ int spaces_look(struct spaces *spaces, const struct spaces_options *options)
 
 	usage_identify_network(&looking.own_network, &looking.own_cookie);
 	*spaces = (struct spaces){ .now_ns = clock_ns() };
+	int status = options->host
+			     ? spaces_ask_kernel(spaces, options->all_netns, options->kept, options->ask_ns)
+			     : STATUS_FINE;
 	usage_walk(&spaces->arena, options->state_dir, getenv("XDG_RUNTIME_DIR"), visit, skipped, &looking);
 	attached_walk(&spaces->arena, visit, skipped, &looking);
 	if (looking.no_memory)
 		return complain(NULL, "no memory, or more than %d tuple spaces", SPACES_MAX);
-	int status =
-		options->host ? spaces_ask_kernel(spaces, options->answers, options->ask_ns) : STATUS_FINE;
+	if (!status && !spaces_settle(spaces))
+		status = complain(NULL, "no memory");
 	add_up(spaces);
 	return status;
 }

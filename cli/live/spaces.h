@@ -6,11 +6,12 @@
 #include "cli/live/space_table.h"
 
 struct spaces_options {
-	const char *state_dir;        /* as of usage_walk() */
-	bool host;                    /* ask the kernel too */
-	struct port_answers *answers; /* with @host: what single ports are, kept from look to look */
-	uint64_t ask_ns;              /* and how long to ask about those in doubt */
-	bool say_skipped;             /* one line on standard error for each that is skipped */
+	const char *state_dir;    /* as of usage_walk() */
+	bool host;                /* ask the kernel too */
+	bool all_netns;           /* with @host: about each network namespace of this host */
+	struct spaces_kept *kept; /* with @host: what is kept from look to look */
+	uint64_t ask_ns;          /* and how long to ask about ports in doubt */
+	bool say_skipped;         /* one line on standard error for each that is skipped */
 };
 
 /**

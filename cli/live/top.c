@@ -35,6 +35,7 @@ static const char usage[] =
 	"      --container C    the same of a container: ID, name or hostname\n"
 	"      --netns NAME     look into a network namespace: a name of ip-netns(8), or\n"
 	"                       a path\n"
+	"      --all-netns      look into each network namespace of this host\n"
 	"      --at TIME        how it was then, by what `headroom record` kept: 2h\n"
 	"                       (ago), 14:05 or 2026-11-27T14:05Z\n"
 	"      --history FILE   where it was kept; default as of headroom record\n"
@@ -81,6 +82,9 @@ static int take_option(void *context, int option)
 	case 'H':
 		top->look_for.host = true;
 		return STATUS_FINE;
+	case 'a':
+		top->look_for.host = top->look_for.all_netns = true;
+		return STATUS_FINE;
 	case 'A':
 		return moment_parse("--at", optarg, moment_now(), &top->at_ns);
 	case 'F':
@@ -105,6 +109,7 @@ static int take_options(struct top *top, int argc, char **argv)
 					       { "at", required_argument, NULL, 'A' },
 					       { "history", required_argument, NULL, 'F' },
 					       NETNS_OPTIONS,
+					       { "all-netns", no_argument, NULL, 'a' },
 					       { "state-dir", required_argument, NULL, 'D' },
 					       { "help", no_argument, NULL, 'h' },
 					       { NULL, 0, NULL, 0 } };
@@ -120,9 +125,11 @@ static int take_options(struct top *top, int argc, char **argv)
 		return status;
 	if (top->history && !top->at_ns)
 		return complain("--history", "is read with --at only");
+	if (top->look_for.all_netns && top->netns.what)
+		return complain("--all-netns", "is for all namespaces: not with %s", top->netns.option);
 	if (top->at_ns && (top->sort != TOP_BY_HEADROOM || top->look_for.host || top->netns.what))
-		return complain("--at",
-				"shows what was kept, by headroom: not with --sort, --host, --pid, --netns");
+		return complain("--at", "shows what was kept, by headroom: not with --sort, --host, --pid, "
+					"--container, --netns, --all-netns");
 	if (top->at_ns)
 		return STATUS_FINE;
 	/* Rows are of that namespace then, by the kernel's list. */
@@ -132,7 +139,7 @@ static int take_options(struct top *top, int argc, char **argv)
 }
 
 struct widths {
-	int process, to, source;
+	int netns, process, to, source;
 };
 
 static void widen(int *width, const char *text)
@@ -143,7 +150,7 @@ static void widen(int *width, const char *text)
 
 static void print_rows(const struct top *top)
 {
-	struct widths w = { .process = 7, .to = 11, .source = 6 };
+	struct widths w = { .netns = 9, .process = 7, .to = 11, .source = 6 };
 	struct top_numbers numbers;
 	unsigned shown = 0;
 
@@ -151,6 +158,7 @@ static void print_rows(const struct top *top)
 		const struct top_row *row = &top->rows[i];
 		if (!top_matches(top, row))
 			continue;
+		widen(&w.netns, row->netns);
 		widen(&w.process, row->process);
 		widen(&w.to, row->to);
 		widen(&w.source, row->source);
@@ -160,6 +168,8 @@ static void print_rows(const struct top *top)
 		puts(top_nothing(top));
 		return;
 	}
+	if (top->look_for.all_netns)
+		printf("%-*s  ", w.netns, "namespace");
 	printf("%-*s  %-*s  %-*s %8s %8s %7s %9s %7s %7s %7s %7s\n", w.process, "process", w.to,
 	       "destination", w.source, "source", "headroom", "capacity", "open", "time-wait", "others",
 	       "rate", "failed", "lasts");
@@ -168,6 +178,8 @@ static void print_rows(const struct top *top)
 		if (!top_matches(top, row))
 			continue;
 		top_numbers(row, &numbers);
+		if (top->look_for.all_netns)
+			printf("%-*s  ", w.netns, row->netns);
 		printf("%-*s  %-*s  %-*s %8s %8s %7u %9u %7u %7s %7s %7s\n", w.process, row->process, w.to,
 		       row->to, w.source, row->source, numbers.headroom, numbers.capacity, row->open,
 		       row->time_wait, row->others, numbers.rate, numbers.failed, numbers.lasts);
@@ -187,9 +199,9 @@ static int print_once(struct top *top)
 	if ((status = top_look(top)))
 		return status;
 	print_rows(top);
-	if (top->host.known) {
+	for (unsigned i = 0; i < top->host_count; i++) {
 		char text[TOP_HOST_MAX];
-		puts(top_host(top, text, sizeof(text)));
+		puts(top_host(top, &top->hosts[i], text, sizeof(text)));
 	}
 	if (fflush(stdout) || ferror(stdout))
 		return complain("standard output", "%s", strerror(errno));

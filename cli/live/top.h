@@ -4,12 +4,13 @@
 #define HEADROOM_CLI_LIVE_TOP_H
 
 #include "cli/live/spaces.h"
+#include "cli/live/spaces_host.h"
 #include "cli/shared/groups.h"
 #include "cli/shared/netns.h"
 
 #include <stdio.h>
 
-enum { TOP_PROCESS_MAX = GROUP_NAME_MAX + 16, TOP_FILTER_MAX = 64, TOP_HOST_MAX = 160 };
+enum { TOP_PROCESS_MAX = GROUP_NAME_MAX + 16, TOP_FILTER_MAX = 64, TOP_HOST_MAX = 240 };
 
 enum top_sort { TOP_BY_HEADROOM, TOP_BY_RATE, TOP_BY_FAILURES, TOP_SORTS };
 
@@ -21,7 +22,7 @@ struct top_key {
 	uint32_t reserved_zero;
 	struct space_key space;
 };
-_Static_assert(sizeof(struct top_key) == 64, "a hash key: no padding");
+_Static_assert(sizeof(struct top_key) == 80, "a hash key: no padding");
 
 enum { TOP_GROUP_PID = 0xffffffffu };
 
@@ -36,8 +37,11 @@ struct top_row {
 	uint64_t pid_namespace;
 	bool running;
 	char process[TOP_PROCESS_MAX]; /* "NAME[PID]", in parentheses when it has ended */
-	char to[ENDPOINT_TEXT_MAX], source[ADDRESS_TEXT_MAX];
-	uint32_t open, time_wait, others; /* ports in use: by this process, by all the others */
+	char to[ENDPOINT_TEXT_MAX], source[SPACE_SOURCE_TEXT_MAX];
+	char netns[NETNS_NAME_MAX]; /* with --all-netns: its name; an inode where it has none */
+	uint32_t open, time_wait;   /* connections */
+	/* Ports in use by this process, without TIME_WAITs that may be taken over, and by all the others. */
+	uint32_t in_use, others;
 	bool capacity_known;
 	uint32_t capacity, headroom; /* if it is known; the headroom at most */
 	uint32_t doubtful;           /* of the headroom: ports that may be blocked */
@@ -68,8 +72,9 @@ struct top {
 	struct top_row *rows; /* what is shown, groups as one */
 	unsigned row_count;
 	unsigned process_count, skipped;
-	struct space_host host;
-	struct port_answers *answers; /* of looks before */
+	struct space_host *hosts; /* of the namespaces that the kernel was asked about */
+	unsigned host_count;
+	struct spaces_kept kept;
 	struct top_before *before;
 	uint64_t looked_ns;
 };
@@ -109,11 +114,17 @@ struct top_numbers {
 void top_numbers(const struct top_row *row, struct top_numbers *out);
 
 /**
- * top_host() - one line on the ports of the network namespace; with --host only
+ * top_host() - one line on the ports of a network namespace; with --host only
  * @out:	TOP_HOST_MAX bytes
  * Return: @out
  */
-const char *top_host(const struct top *top, char *out, size_t size);
+const char *top_host(const struct top *top, const struct space_host *host, char *out, size_t size);
+
+/**
+ * top_host_of() - the network namespace of a row; with --host only
+ * @row:	NULL: that with the fewest ports to give
+ */
+const struct space_host *top_host_of(const struct top *top, const struct top_row *row);
 
 /**
  * top_nothing() - why there is no row

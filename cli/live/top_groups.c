@@ -95,11 +95,10 @@ static void begin_group(struct top_row *to, const struct top_row *from, const st
 
 static void join(struct top_row *to, const struct top_row *from)
 {
-	uint32_t own = from->open + from->time_wait;
-
 	to->open += from->open;
 	to->time_wait += from->time_wait;
-	to->others -= own < to->others ? own : to->others;
+	to->in_use += from->in_use;
+	to->others -= from->in_use < to->others ? from->in_use : to->others;
 	to->opened += from->opened;
 	to->failed += from->failed;
 	if (from->rate >= 0)

@@ -56,7 +56,8 @@ static void take_own(struct top_row *row, const struct spaces *spaces, const str
 	snprintf(row->name, sizeof(row->name), "%s", usage->header.name);
 	name_process(usage, row->process);
 	row->open = open < in_use ? open : in_use;
-	row->time_wait = in_use - row->open;
+	row->time_wait = from->figures.time_wait;
+	row->in_use = in_use;
 	row->opened = entry->opened;
 	row->failed = entry->failed;
 }
@@ -70,10 +71,22 @@ static void take_without_shim(struct top_row *row, const struct space *space)
 {
 	snprintf(row->process, sizeof(row->process), "(no shim)");
 	row->open = less(space->open, space->shim_open);
-	row->time_wait = less(less(space->in_use, space->shim_in_use), row->open);
+	row->time_wait = less(space->time_wait, space->shim_time_wait);
+	row->in_use = less(space->in_use, space->shim_in_use);
 }
 
-static void fill(struct top_row *row, const struct spaces *spaces, const struct space_row *from)
+static void name_netns(struct top_row *row, const struct spaces *spaces, const struct space *space)
+{
+	const struct space_host *host = spaces_host_of(spaces, space->key.network);
+
+	if (host)
+		snprintf(row->netns, sizeof(row->netns), "%s", host->name);
+	else if (space->key.network)
+		snprintf(row->netns, sizeof(row->netns), "%llu", (unsigned long long)space->key.network);
+}
+
+static void fill(struct top_row *row, const struct spaces *spaces, const struct space_row *from,
+		 bool all_netns)
 {
 	const struct space *space = from->space;
 
@@ -87,10 +100,12 @@ static void fill(struct top_row *row, const struct spaces *spaces, const struct 
 	if (!space)
 		return;
 	row->key.space = space->key;
+	if (all_netns)
+		name_netns(row, spaces, space);
 	endpoint_format(&space->key.destination, row->to);
 	if (!address_is_unset(&space->key.source))
-		address_format(&space->key.source, row->source);
-	row->others = less(space->in_use, row->open + row->time_wait);
+		space_source_text(&space->key, row->source);
+	row->others = less(space->in_use, row->in_use);
 	row->capacity_known = space->capacity_known;
 	row->capacity = space->capacity;
 	row->doubtful = space->doubtful < space->headroom ? space->doubtful : space->headroom;
@@ -116,7 +131,8 @@ bool top_matches(const struct top *top, const struct top_row *row)
 	    (row->key.pid != top->only.pid || row->key.started_ns != top->only.started_ns))
 		return false;
 	return strstr(row->process, top->filter) || strstr(row->to, top->filter) ||
-	       strstr(row->source, top->filter);
+	       strstr(row->source, top->filter) ||
+	       (top->look_for.all_netns && strstr(row->netns, top->filter));
 }
 
 static int order(double a, double b)
@@ -138,7 +154,7 @@ static int compare(const void *a, const void *b, void *argument)
 		by = order(x->capacity_known ? x->headroom - x->doubtful : 1e9,
 			   y->capacity_known ? y->headroom - y->doubtful : 1e9);
 	if (!by)
-		by = order((double)y->open + y->time_wait, (double)x->open + x->time_wait);
+		by = order(y->in_use, x->in_use);
 	return by ? by : memcmp(&x->key, &y->key, sizeof(x->key));
 }
 
@@ -175,6 +191,21 @@ static void drop_before(struct top *top)
 	}
 }
 
+/* What was opened in the last half minute fills a tuple space no more once nobody opens anything. */
+static void drop_ends(struct top *top, const struct spaces *spaces)
+{
+	unsigned at = 0;
+
+	for (unsigned i = 0; i < spaces->row_count; i++) {
+		const struct space *space = spaces->rows[i].space;
+		if (!is_of_interest(spaces, &spaces->rows[i]))
+			continue;
+		struct top_row *row = &top->all[at++];
+		if (space && !space->opened_per_s && row->rate >= 0)
+			row->exhausted_in_s = INFINITY;
+	}
+}
+
 static int make_rows(struct top *top, const struct spaces *spaces)
 {
 	struct top_row *rows = calloc(spaces->row_count + 1u, sizeof(*rows));
@@ -188,10 +219,14 @@ static int make_rows(struct top *top, const struct spaces *spaces)
 	for (unsigned i = 0; i < spaces->row_count; i++) {
 		if (!is_of_interest(spaces, &spaces->rows[i]))
 			continue;
-		fill(&rows[top->all_count], spaces, &spaces->rows[i]);
+		fill(&rows[top->all_count], spaces, &spaces->rows[i], top->look_for.all_netns);
 		top_name_group(top, &rows[top->all_count]);
-		take_rate(top, &rows[top->all_count++], spaces->now_ns, &after);
+		take_rate(top, &rows[top->all_count], spaces->now_ns, &after);
+		if (spaces->rows[i].space && rows[top->all_count].rate > 0)
+			spaces->rows[i].space->opened_per_s += rows[top->all_count].rate;
+		top->all_count++;
 	}
+	drop_ends(top, spaces);
 	drop_before(top);
 	top->before = after;
 	top->looked_ns = spaces->now_ns;
@@ -202,15 +237,16 @@ int top_look(struct top *top)
 {
 	struct spaces spaces;
 
-	if (top->look_for.host && !top->answers)
-		top->answers = calloc(1, sizeof(*top->answers));
-	top->look_for.answers = top->answers;
+	top->look_for.kept = &top->kept;
 	top->look_for.ask_ns = top->looked_ns ? ASK_NS : FIRST_ASK_NS;
 	int status = spaces_look(&spaces, &top->look_for);
 	if (!status)
 		status = make_rows(top, &spaces);
 	top->skipped = spaces.skipped;
-	top->host = spaces.host;
+	free(top->hosts);
+	top->hosts = spaces.hosts;
+	top->host_count = spaces.host_count;
+	spaces.hosts = NULL;
 	top->process_count = 0;
 	for (unsigned i = 0; i < spaces.process_count; i++)
 		top->process_count += spaces.processes[i].usage.running;
@@ -224,9 +260,11 @@ void top_end(struct top *top)
 	top_groups_end(top);
 	free(top->rows);
 	free(top->all);
-	free(top->answers);
+	free(top->hosts);
+	spaces_kept_end(&top->kept);
 	top->rows = top->all = NULL;
-	top->answers = NULL;
+	top->hosts = NULL;
+	top->host_count = 0;
 	top->row_count = 0;
 }
 
@@ -252,11 +290,11 @@ void top_numbers(const struct top_row *row, struct top_numbers *out)
 		terminal_duration(row->exhausted_in_s, out->lasts, sizeof(out->lasts));
 }
 
-const char *top_host(const struct top *top, char *out, size_t size)
+const char *top_host(const struct top *top, const struct space_host *host, char *out, size_t size)
 {
-	const struct space_host *host = &top->host;
-	int used = snprintf(out, size, "host: %u ports, %u reserved, %u blocked", host->range, host->reserved,
-			    host->blocked);
+	int used = snprintf(out, size, "%s: %u port%s, %u reserved, %u blocked",
+			    top->look_for.all_netns ? host->name : "host", host->range,
+			    host->range == 1 ? "" : "s", host->reserved, host->blocked);
 
 	if (host->doubtful)
 		used += snprintf(out + used, size - (size_t)used, ", %u in doubt", host->doubtful);
@@ -269,9 +307,20 @@ const char *top_host(const struct top *top, char *out, size_t size)
 	return out;
 }
 
+const struct space_host *top_host_of(const struct top *top, const struct top_row *row)
+{
+	const struct space_host *found = &top->hosts[0];
+
+	for (unsigned i = 1; i < top->host_count; i++)
+		if (row ? top->hosts[i].network == row->key.space.network
+			: top->hosts[i].capacity < found->capacity)
+			found = &top->hosts[i];
+	return found;
+}
+
 const char *top_nothing(const struct top *top)
 {
-	return top->host.known
+	return top->host_count
 		       ? "no connection uses a port that connect() picked"
 		       : "no program under the shim has a port in use, as far as can be seen from here";
 }

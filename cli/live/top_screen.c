@@ -139,7 +139,7 @@ static void scroll_to_selected(struct screen *screen)
 }
 
 struct layout {
-	int process, to, source, bar;
+	int netns, process, to, source, bar; /* netns: 0 without --all-netns */
 };
 
 /* What is shown of the numbers, by how much room there is. */
@@ -170,9 +170,12 @@ static void widen(int *width, const char *text)
 /* What the texts need; if that is too much, the widest gives way, so that a bar fits. */
 static struct layout lay_out(const struct screen *screen)
 {
-	struct layout l = { .process = 7, .to = 11, .source = 6 };
+	struct layout l = {
+		.netns = screen->top->look_for.all_netns ? 5 : 0, .process = 7, .to = 11, .source = 6
+	};
 
 	for (unsigned i = screen->first; i < screen->count && i < screen->first + page(); i++) {
+		widen(&l.netns, screen->shown[i]->netns);
 		widen(&l.process, screen->shown[i]->process);
 		widen(&l.to, screen->shown[i]->to);
 		widen(&l.source, screen->shown[i]->source);
@@ -181,7 +184,10 @@ static struct layout lay_out(const struct screen *screen)
 		int *widest = l.process >= l.to ? &l.process : &l.to;
 		if (l.source > *widest)
 			widest = &l.source;
-		l.bar = COLS - numbers_width() - 2 - l.process - l.to - l.source;
+		if (l.netns > *widest)
+			widest = &l.netns;
+		l.bar = COLS - numbers_width() - 2 - l.process - l.to - l.source -
+			(l.netns ? l.netns + 1 : 0);
 		if (l.bar >= BAR_LEAST || *widest <= TEXT_LEAST)
 			break;
 		--*widest;
@@ -204,7 +210,8 @@ static void put_text(const char *text, int width)
 static void put_bar(const struct top_row *row, int width)
 {
 	const struct bar_part parts[] = { { '#', STYLE_GREEN, row->open },
-					  { ':', STYLE_YELLOW, row->time_wait },
+					  { ':', STYLE_YELLOW,
+					    row->in_use > row->open ? row->in_use - row->open : 0 },
 					  { 'o', STYLE_MAGENTA, row->others },
 					  { '.', STYLE_NONE, row->headroom } };
 	unsigned widths[4], at = 0;
@@ -236,6 +243,8 @@ static void draw_row(const struct screen *screen, unsigned i, const struct layou
 	top_numbers(row, &numbers);
 	move(TITLE + 1 + (int)(i - screen->first), 0);
 	attrset(i == screen->at ? A_REVERSE : A_NORMAL);
+	if (l->netns)
+		put_text(row->netns, l->netns);
 	put_text(row->process, l->process);
 	put_text(row->to, l->to);
 	put_text(row->source, l->source);
@@ -283,6 +292,8 @@ static void draw_head(const struct layout *l)
 {
 	move(TITLE, 0);
 	attrset(A_UNDERLINE);
+	if (l->netns)
+		printw("%-*.*s ", l->netns, l->netns, "netns");
 	printw("%-*.*s %-*.*s %-*.*s ", l->process, l->process, "process", l->to, l->to, "destination",
 	       l->source, l->source, "source");
 	put_numbers_head();
@@ -319,7 +330,8 @@ static void draw_detail(const struct screen *screen)
 
 	top_numbers(row, &numbers);
 	snprintf(text, sizeof(text), "%s  %s -> %s%s", row->process, row->source, row->to,
-		 row->key.space.network ? "  (another network namespace)" : "");
+		 row->key.space.network && screen->top->host_count < 2 ? "  (another network namespace)"
+								       : "");
 	if (row->running && row->key.pid != TOP_GROUP_PID)
 		add_identity(row, text, sizeof(text));
 	mvaddnstr(LINES - FOOT, 0, text, COLS);
@@ -354,7 +366,7 @@ static void draw_help(void)
 
 static void draw_rows(struct screen *screen)
 {
-	host_lines = screen->top->host.known;
+	host_lines = screen->top->host_count > 0;
 	scroll_to_selected(screen);
 	struct layout l = lay_out(screen);
 
@@ -365,9 +377,11 @@ static void draw_rows(struct screen *screen)
 		draw_detail(screen);
 	else
 		mvaddnstr(TITLE + 2, 0, top_nothing(screen->top), COLS);
-	if (screen->top->host.known) {
+	if (host_lines) {
+		const struct top_row *selected = screen->count ? screen->shown[screen->at] : NULL;
+		const struct space_host *host = top_host_of(screen->top, selected);
 		char text[TOP_HOST_MAX];
-		mvaddnstr(LINES - FOOT - 1, 0, top_host(screen->top, text, sizeof(text)), COLS);
+		mvaddnstr(LINES - FOOT - 1, 0, top_host(screen->top, host, text, sizeof(text)), COLS);
 	}
 }
 

@@ -16,12 +16,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { NAMESPACES_MAX = 4096, NAME_MAX_SHOWN = 40 };
+enum { NAMESPACES_MAX = 4096 };
 
 struct found_netns {
 	ino_t inode;
 	int fd;
-	char name[NAME_MAX_SHOWN]; /* of ip-netns(8), else of a process in it */
+	char name[NETNS_NAME_MAX]; /* of ip-netns(8), else of a process in it */
 };
 
 struct found_list {
@@ -57,7 +57,7 @@ static void add(struct found_list *list, const char *path, const char *name)
 static void add_process(struct found_list *list, const char *pid)
 {
 	struct identity identity;
-	char path[64], name[NAME_MAX_SHOWN];
+	char path[64], name[NETNS_NAME_MAX];
 	unsigned before = list->count;
 
 	snprintf(path, sizeof(path), "/proc/%.16s/ns/net", pid);
@@ -67,7 +67,7 @@ static void add_process(struct found_list *list, const char *pid)
 		return;
 	identity_of(atoi(pid), &identity);
 	if (*identity.container)
-		snprintf(list->items[before].name, NAME_MAX_SHOWN, "container %s", identity.container);
+		snprintf(list->items[before].name, NETNS_NAME_MAX, "container %s", identity.container);
 }
 
 static void find(struct found_list *list)
@@ -100,7 +100,26 @@ static int worse(int a, int b)
 	return rank[a] > rank[b] ? a : b;
 }
 
-int each_netns(netns_visitor *visit, void *context)
+/* The first one is where the caller is: that needs no right. Return: an exit status */
+static int visit_one(const struct found_list *list, unsigned i, netns_visitor *visit, void *context, bool say)
+{
+	const struct found_netns *one = &list->items[i];
+
+	if (i && setns(one->fd, CLONE_NEWNET)) {
+		if (say)
+			complain("--all-netns", "%s: %s%s", one->name, strerror(errno),
+				 errno == EPERM ? "; root may enter other network namespaces" : "");
+		return STATUS_USAGE;
+	}
+	int status = visit(one->name, context);
+	if (i && setns(list->items[0].fd, CLONE_NEWNET)) {
+		complain("--all-netns", "cannot come back: %s", strerror(errno));
+		exit(STATUS_USAGE);
+	}
+	return status;
+}
+
+int each_netns(netns_visitor *visit, void *context, bool say)
 {
 	struct found_list *list = calloc(1, sizeof(*list));
 	int worst = STATUS_USAGE;
@@ -108,16 +127,11 @@ int each_netns(netns_visitor *visit, void *context)
 	if (!list)
 		return complain(NULL, "no memory");
 	find(list);
-	for (unsigned i = 0; i < list->count; i++) {
-		const struct found_netns *one = &list->items[i];
-		if (setns(one->fd, CLONE_NEWNET))
-			complain("--all-netns", "%s: %s%s", one->name, strerror(errno),
-				 errno == EPERM ? "; root may enter other network namespaces" : "");
-		else
-			worst = worse(worst, visit(one->name, context));
-		close(one->fd);
-	}
-	if (list->refused)
+	for (unsigned i = 0; i < list->count; i++)
+		worst = worse(worst, visit_one(list, i, visit, context, say));
+	for (unsigned i = 0; i < list->count; i++)
+		close(list->items[i].fd);
+	if (list->refused && say)
 		complain("--all-netns",
 			 "the namespaces of other users' processes are not shown: root sees them");
 	free(list);

@@ -252,7 +252,7 @@ int verb_ports(int argc, char **argv)
 	if (!status)
 		status = netns_enter(&asked.netns);
 	if (!status)
-		status = asked.all_netns ? each_netns(show_one, options) : look_and_show(options);
+		status = asked.all_netns ? each_netns(show_one, options, true) : look_and_show(options);
 	free(options);
 	return status;
 }

@@ -27,7 +27,7 @@ static void put_command(const struct usage_header *header, FILE *out)
 	fputs("</code></p>\n", out);
 }
 
-static void put_title(const struct report_process *process, FILE *out)
+static void put_title(const struct report *report, const struct report_process *process, FILE *out)
 {
 	const struct usage_header *header = &process->usage.header;
 	char time[32];
@@ -44,6 +44,12 @@ static void put_title(const struct report_process *process, FILE *out)
 	else
 		fprintf(out, " [%u]%s</h2>\n", header->pid, process->usage.running ? "" : ", ended");
 	put_command(header, out);
+	const char *netns = report_netns(report, header);
+	if (netns) {
+		fputs("<p>Network namespace: ", out);
+		markup_text(out, netns);
+		fputs("</p>\n", out);
+	}
 	fprintf(out, "<p>Counted from %s", report_time(header, header->started_ns, time));
 	if (header->ended_ns)
 		fprintf(out, " to %s", report_time(header, header->ended_ns, time));
@@ -259,7 +265,7 @@ void report_html(const struct report *report, FILE *out)
 	for (unsigned i = 0; i < report->process_count; i++) {
 		const struct report_process *process = &report->processes[i];
 		fputs("<section>\n", out);
-		put_title(process, out);
+		put_title(report, process, out);
 		if (process->usage.running)
 			put_bars(process, out);
 		put_table(process, out);

@@ -194,7 +194,7 @@ static void put_command(struct json *json, const struct usage_header *header)
 	json_close(json, ']');
 }
 
-static void put_header(struct json *json, const struct report_process *process)
+static void put_header(struct json *json, const struct report *report, const struct report_process *process)
 {
 	const struct usage_header *header = &process->usage.header;
 	char time[32];
@@ -225,6 +225,9 @@ static void put_header(struct json *json, const struct report_process *process)
 	json_number(json, "pid_namespace", header->pid_namespace);
 	json_number(json, "network_namespace", header->network_namespace);
 	json_number(json, "network_cookie", header->network_cookie);
+	const char *netns = report_netns(report, header);
+	if (netns)
+		json_text(json, "network_name", netns);
 	json_open(json, "range", '{');
 	json_number(json, "low", header->range_low);
 	json_number(json, "high", header->range_high);
@@ -236,10 +239,10 @@ static void put_header(struct json *json, const struct report_process *process)
 	json_text(json, "segment", process->path);
 }
 
-static void put_process(struct json *json, const struct report_process *process)
+static void put_process(struct json *json, const struct report *report, const struct report_process *process)
 {
 	json_open(json, NULL, '{');
-	put_header(json, process);
+	put_header(json, report, process);
 	json_open(json, "spaces", '[');
 	for (unsigned i = 0; i < process->row_count; i++)
 		put_row(json, process, &process->rows[i]);
@@ -259,7 +262,7 @@ void report_json(const struct report *report, FILE *out)
 	json_number(&json, "schema", REPORT_SCHEMA);
 	json_open(&json, "processes", '[');
 	for (unsigned i = 0; i < report->process_count; i++)
-		put_process(&json, &report->processes[i]);
+		put_process(&json, report, &report->processes[i]);
 	json_close(&json, ']');
 	json_open(&json, "skipped", '[');
 	for (unsigned i = 0; i < report->skipped_count; i++) {

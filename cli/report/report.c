@@ -4,6 +4,7 @@
 
 #include "cli/attach/shown.h"
 #include "cli/history/moment.h"
+#include "cli/ports/each_netns.h"
 #include "cli/report/past.h"
 #include "cli/report/shares.h"
 #include "cli/shared/identity.h"
@@ -45,6 +46,8 @@ static const char usage_text[] =
 	"      --container C   the same of a container: ID, name or hostname\n"
 	"      --netns NAME    processes in a network namespace: a name of ip-netns(8),\n"
 	"                      or a path\n"
+	"      --all-netns     what is left also in the other network namespaces of this\n"
+	"                      host by the kernel's own list, and which one it is\n"
 	"      --by WHAT       a row for each process, unit, container, user or source;\n"
 	"                      workers: unit, else container, else program\n"
 	"      --since TIME    what `headroom record` kept since then: when it began, who\n"
@@ -89,6 +92,18 @@ const char *report_time(const struct usage_header *header, uint64_t time_ns, cha
 	if (gmtime_r(&seconds, &utc))
 		strftime(out, 32, "%Y-%m-%dT%H:%M:%SZ", &utc);
 	return out;
+}
+
+const char *report_netns(const struct report *report, const struct usage_header *header)
+{
+	for (unsigned i = 0; report->all_netns && i < report->netns_count; i++) {
+		const struct report_netns *one = &report->netns[i];
+		bool same = header->network_cookie && one->cookie ? header->network_cookie == one->cookie
+								  : header->network_namespace == one->inode;
+		if (same)
+			return one->name;
+	}
+	return NULL;
 }
 
 int report_pid(const struct usage *usage)
@@ -348,6 +363,9 @@ static int take_option(void *context, int option)
 		if (!*optarg)
 			return complain("--state-dir", "is empty");
 		return access(optarg, F_OK) ? complain(optarg, "%s", strerror(errno)) : STATUS_FINE;
+	case 'a':
+		asked->report.all_netns = true;
+		return STATUS_FINE;
 	case 'j':
 		asked->json = true;
 		return STATUS_FINE;
@@ -377,6 +395,7 @@ static int take_options(struct asked *asked, int argc, char **argv)
 					       { "sort", required_argument, NULL, 's' },
 					       { "state-dir", required_argument, NULL, 'd' },
 					       NETNS_OPTIONS,
+					       { "all-netns", no_argument, NULL, 'a' },
 					       { "json", no_argument, NULL, 'j' },
 					       { "html", required_argument, NULL, 'H' },
 					       { "by", required_argument, NULL, 'b' },
@@ -394,6 +413,9 @@ static int take_options(struct asked *asked, int argc, char **argv)
 		return status;
 	if (asked->grouped && (asked->html || asked->when.since_ns))
 		return complain("--by", "is for tables and --json of what is in use now");
+	if (asked->report.all_netns && (asked->netns.what || asked->when.since_ns))
+		return complain("--all-netns", "is for all namespaces as they are now: not with %s",
+				asked->netns.what ? asked->netns.option : "--since");
 	for (int i = optind; i < argc; i++)
 		if (!*argv[i] || strspn(argv[i], "0123456789") != strlen(argv[i]))
 			return complain("report", "`%s` is no process ID", argv[i]);
@@ -475,6 +497,26 @@ static int show(const struct asked *asked)
 	return status;
 }
 
+static int ask_kernel(const char *name, void *context)
+{
+	struct asked *asked = context;
+	struct report *report = &asked->report;
+	struct shares_host host = { 0 };
+	const bool first = !report->netns_count;
+
+	report->netns = grow(report->netns, report->netns_count, &report->netns_room, sizeof(*report->netns));
+	if (!report->netns)
+		out_of_memory();
+	struct report_netns *netns = &report->netns[report->netns_count++];
+	*netns = (struct report_netns){ 0 };
+	usage_identify_network(&netns->inode, &netns->cookie);
+	snprintf(netns->name, sizeof(netns->name), "%s", name);
+	shares_ask_kernel(report->shares, &host, asked->html && first);
+	if (first)
+		report->ports = host;
+	return STATUS_FINE;
+}
+
 static int find_all(struct asked *asked)
 {
 	struct report *report = &asked->report;
@@ -487,7 +529,10 @@ static int find_all(struct asked *asked)
 		out_of_memory();
 	usage_walk(&asked->arena, asked->state_dir, runtime_dir, visit_share, pass_over, report);
 	attached_walk(&asked->arena, visit_share, pass_over, report);
-	shares_ask_kernel(report->shares, &report->ports, asked->html);
+	if (report->all_netns)
+		each_netns(ask_kernel, asked, true);
+	else
+		ask_kernel("here", asked);
 	usage_walk(&asked->arena, asked->state_dir, runtime_dir, visit, skipped, asked);
 	attached_walk(&asked->arena, visit, skipped, asked);
 	sweep(asked);

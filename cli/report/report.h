@@ -4,6 +4,7 @@
 #define HEADROOM_CLI_REPORT_REPORT_H
 
 #include "cli/history/past.h"
+#include "cli/ports/each_netns.h"
 #include "cli/report/shares.h"
 #include "cli/shared/groups.h"
 #include "pool/segment/read.h"
@@ -35,6 +36,12 @@ struct report_skipped {
 	char reason[REASON_MAX];
 };
 
+/* A network namespace that the kernel was asked about. */
+struct report_netns {
+	uint64_t inode, cookie;
+	char name[NETNS_NAME_MAX]; /* as of each_netns() */
+};
+
 struct report {
 	struct report_process *processes;
 	unsigned process_count, process_room;
@@ -43,9 +50,17 @@ struct report {
 	uint64_t now_ns, now_realtime_ns;
 	struct shares *shares;
 	struct shares_host ports;
-	uint64_t network;        /* inode of the caller's network namespace */
+	uint64_t network; /* inode of the caller's network namespace */
+	bool all_netns;
+	struct report_netns *netns;
+	unsigned netns_count, netns_room;
 	const struct past *past; /* NULL: there is no history to show */
 };
+
+/**
+ * report_netns() - which network namespace a process is in; NULL: not asked for, or none that was found
+ */
+const char *report_netns(const struct report *report, const struct usage_header *header);
 
 /**
  * report_pid() - the pid that a running process has for us; 0: it has ended, or does not show here

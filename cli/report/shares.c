@@ -98,13 +98,23 @@ static void take(struct share *share, const struct host_view *view, const struct
 	share->in_use = room.in_use;
 }
 
+/* As in a key, of the network namespace that this thread is in now. */
+static uint64_t network_here(const struct shares *shares)
+{
+	struct usage_header here = { 0 };
+
+	usage_identify_network(&here.network_namespace, &here.network_cookie);
+	return network_of(shares, &here);
+}
+
 void shares_ask_kernel(struct shares *shares, struct shares_host *host, bool always)
 {
 	struct host_view *view = calloc(1, sizeof(*view));
+	const uint64_t network = network_here(shares);
 	bool any = always;
 
 	for (const struct share *s = shares->table; s; s = s->hh.next)
-		any |= !s->key.network;
+		any |= s->key.network == network;
 	if (view && any && !host_view_read(view)) {
 		if (view->doubtful)
 			host_view_ask(view, NULL, ASK_NS);
@@ -120,7 +130,7 @@ void shares_ask_kernel(struct shares *shares, struct shares_host *host, bool alw
 						 .destination = s->key.to,
 						 .interface = s->key.to.scope };
 			const struct host_tuple *tuple;
-			if (s->key.network || address_is_unset(&s->key.source))
+			if (s->key.network != network || address_is_unset(&s->key.source))
 				continue;
 			HASH_FIND(hh, view->table, &key, sizeof(key), tuple);
 			take(s, view, tuple);

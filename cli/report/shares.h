@@ -22,14 +22,15 @@ struct shares *shares_start(void);
  */
 void shares_add(struct shares *shares, const struct usage *usage, uint64_t now_ns);
 
-/* The port space of the caller's network namespace. */
+/* The port space of a network namespace. */
 struct shares_host {
 	bool known;
 	uint32_t range, reserved, blocked, doubtful, capacity;
 };
 
 /**
- * shares_ask_kernel() - put the kernel's numbers in place of the sums, in the caller's network namespace
+ * shares_ask_kernel() - put the kernel's numbers in place of the sums, in the network namespace that the
+ * caller is in now
  *
  * Where ports may be blocked the kernel is asked about them, for a second; those still in doubt count as
  * blocked.

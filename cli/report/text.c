@@ -23,6 +23,7 @@ static void print_process(const struct report_process *process, const struct rep
 	uint64_t until_ns = header->ended_ns ? header->ended_ns : report->now_ns;
 	char time[32], duration[32], mark[IDENTITY_MARK_MAX];
 	int pid = report_pid(&process->usage);
+	const char *netns = report_netns(report, header);
 
 	terminal_style(out, STYLE_BOLD);
 	if (process->usage.merged)
@@ -34,6 +35,8 @@ static void print_process(const struct report_process *process, const struct rep
 	else
 		fprintf(out, "%s[%u]", header->name, header->pid);
 	terminal_style(out, STYLE_NONE);
+	if (report->all_netns)
+		fprintf(out, " in %s", netns ? netns : "another network namespace");
 	if (process->usage.merged)
 		fprintf(out, ", %u of them, the last ended %s", process->usage.merged,
 			report_time(header, header->ended_ns, time));

@@ -29,5 +29,5 @@ int status_all_netns(const struct status_options *options)
 {
 	struct status_options copy = *options;
 
-	return each_netns(look_at, &copy);
+	return each_netns(look_at, &copy, true);
 }

@@ -159,6 +159,16 @@ def lacks(what, text, *unwanted):
             raise lab.Failed(f"{what}: {part!r} in\n{text}")
 
 
+def rows_of_top(*words, **how):
+    """Return: the rows of `headroom top --once`, each as {column: text}."""
+    lines = headroom("top", "--once", "--delay", "0.1", *words, **how).stdout.splitlines()
+    if not lines or "destination" not in lines[0]:
+        return []
+    starts = [found.start() for found in re.finditer(r"\S+", lines[0])]
+    return [dict(zip(lines[0].split(), line.replace("(no shim)", "(no-shim)").split()))
+            for line in lines[1:] if len(line) > starts[2] and not re.match(r".*: \d+ ports?, ", line)]
+
+
 def metrics(*words):
     """Return: {name: {labels: value}} of `headroom export`."""
     out = {}

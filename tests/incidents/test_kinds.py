@@ -59,7 +59,37 @@ def on_an_interface():
         lab.equal("unbound", left[False], 170)
         space, _ = incident.check("--probe")
         lab.equal("check", space["headroom"], 170)
+        shown = incident.metrics("--host")["headroom_ports"]
+        lab.equal("export", shown, {f'source="{NEAR}",destination="{TO}"': 170,
+                                    f'source="{NEAR}%near0",destination="{TO}"': left[True]})
+        top = incident.rows_of_top("--host")
+        lab.equal("top", [(row["source"], row["headroom"], row["open"]) for row in top],
+                  [(f"{NEAR}%near0", str(left[True]), "90"), (NEAR, "170", "30")])
         lab.equal("truth", (incident.truth(TO), incident.truth(TO, device="near0")), (170, left[True]))
+
+
+def in_a_vrf():
+    """What is bound to a VRF has ports of its own; a program under the shim is shown there too."""
+    with incident.network():
+        try:
+            lab.ip("link", "add", "red", "type", "vrf", "table", "7")
+        except lab.Failed as why:
+            raise lab.Skipped(f"needs Linux with VRF: {why}") from why
+        lab.ip("link", "set", "red", "up")
+        lab.ip("link", "set", "near0", "master", "red")
+        lab.ip("addr", "replace", f"{NEAR}/24", "dev", "near0")
+        with incident.program(f"for i in range(150): connect('{FAR}', 5000, device='red')", shim={}) as culprit:
+            [row] = [row for row in incident.as_json("check", "--all", "--probe")["tuple_spaces"] if row["in_use"]]
+            lab.equal("check --all", (row["interface"], row["headroom"]), ("red", 50))
+            [row] = incident.rows_of_top("--host")
+            lab.equal("top", (row["process"], row["source"], row["headroom"], row["open"]),
+                      (incident.who(culprit), f"{NEAR}%red", "50", "150"))
+            labels = f'source="{NEAR}%red",destination="{TO}"'
+            shown = incident.metrics("--host")
+            lab.equal("export", (shown["headroom_ports"][labels],
+                                 shown["headroom_process_open_connections"][f'process="{incident.name_of(culprit.pid)}",{labels}']),
+                      (50, 150))
+            lab.equal("truth", incident.truth(TO, device="red"), 50)
 
 
 def multipath():
@@ -108,6 +138,7 @@ lab.main([
     ("IPv4, IPv6 and IPv4-mapped", families),
     ("IPv6 exhausted", ipv6_exhausted),
     ("bound to an interface", on_an_interface),
+    ("in a VRF", in_a_vrf),
     ("MPTCP", multipath),
     ("two containers", two_containers),
     ("the unset address", unset_address),

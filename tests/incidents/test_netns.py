@@ -2,6 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """test_netns - looking into a container from outside: by its ID, by its hostname, by a process; and into all at once."""
 import contextlib
+import json
+import os
+import re
 import sys
 
 import incident
@@ -96,13 +99,54 @@ def all_at_once():
             text = away(*words, "--all-netns", status=BAD).stdout
             incident.has(" ".join(words), text, TO, "here")
         # Those of other tests that run now are walked too, and may be worse.
+        away("status", "--all-netns", status=BAD)
+        done = lab.run(["unshare", "--net", str(lab.HEADROOM), "top", "--once", "--delay", "0.1", "--all-netns"])
+        incident.has("top", done.stdout, "namespace ", f"  (no shim)  {TO} ", ": 200 ports, ")
+        lines = lab.run(["unshare", "--net", str(lab.HEADROOM), "export", "--all-netns"]).stdout.splitlines()
+        number = os.stat("/proc/self/ns/net").st_ino
+        incident.has("export", "\n".join(lines), f'headroom_ports{{source="{NEAR}",destination="{TO}",netns="{number}"}} 0',
+                     f'headroom_host_range_ports{{netns="{number}"}} 200', f'headroom_netns_info{{netns="{number}",name="', 'headroom_netns_info{name="here"} 1')
         done = lab.run(["unshare", "--net", str(lab.HEADROOM), "ports", "--all-netns"])
         incident.has("ports", done.stdout, "40000-40199", "network namespace: here")
 
 
+def report_of_all():
+    """A row is of the kernel's list of its own namespace, and its process is said to be there."""
+    with incident.network(), incident.program(CONNECTS, 150, shim={}) as culprit, incident.program(CONNECTS, 50), \
+            container(ID, culprit):
+        text = away("report", "--all-netns", status=BAD).stdout
+        if not re.match(re.escape(f"{incident.who(culprit)} (container {ID[:12]}) in ") + r"pid \d+ for ", text):
+            raise lab.Failed(text)
+        [shown] = [p for p in json.loads(away("report", "--json", "--all-netns", status=BAD).stdout)["processes"]
+                   if p["pid"] == culprit.pid]
+        lab.equal("json", (shown["network_name"][:4], shown["spaces"][0]["headroom"]), ("pid ", 0))
+        page = lab.scratch() / "page.html"
+        away("report", "--html", str(page), "--all-netns", status=BAD)
+        incident.has("html", page.read_text(), "<p>Network namespace: pid ")
+        # The kernel's list of this namespace does not have it: by its own segment 50 are left.
+        lab.equal("without", json.loads(away("report", "--json").stdout)["processes"][0]["spaces"][0]["headroom"], 50)
+
+
+def follows_new_ones():
+    """A namespace that comes up while metrics are served is in them, one that goes is not."""
+    with incident.network(), incident.program(CONNECTS, 200):
+        served = lab.Process(["unshare", "--net", str(lab.HEADROOM), "export", "--all-netns", "--textfile",
+                              str(lab.scratch() / "all.prom"), "--interval", "0.1"])
+        page = lab.scratch() / "all.prom"
+        try:
+            lab.wait_for(lambda: page.exists() and f'destination="{TO}"' in page.read_text(), "the namespace", served)
+            late = lab.Process(["unshare", "--net", "sh", "-c", "echo 40000 40006 >/proc/sys/net/ipv4/ip_local_port_range; echo done; exec sleep 600"])
+            lab.wait_for(lambda: re.search(r"headroom_host_range_ports\{.*\} 7\n", page.read_text()), "the new one", served)
+            late.stop()
+            lab.wait_for(lambda: not re.search(r"headroom_host_range_ports\{.*\} 7\n", page.read_text()), "its end", served)
+        finally:
+            served.stop()
+
+
 def bad_input():
     for words in (["ports", "--all-netns", "--json"], ["check", "--all-netns", TO], ["check", "--all", "--all-netns", "--json"],
-                  ["ports", "--all-netns", "--pid", "1"]):
+                  ["ports", "--all-netns", "--pid", "1"], ["top", "--all-netns", "--pid", "1"], ["export", "--all-netns", "--pid", "1"],
+                  ["report", "--all-netns", "--pid", "1"], ["top", "--all-netns", "--at", "1h"], ["report", "--all-netns", "--since", "1h"]):
         done = incident.headroom(*words, status=USAGE)
         incident.has(" ".join(words), done.stderr, "--all-netns")
 
@@ -112,5 +156,7 @@ lab.main([
     ("none, or two", none_or_two),
     ("names", names),
     ("all at once", all_at_once),
+    ("report of all", report_of_all),
+    ("follows new ones", follows_new_ones),
     ("bad input", bad_input),
 ])

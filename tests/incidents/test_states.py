@@ -114,7 +114,9 @@ def reused():
             lab.equal(f"headroom of {name}", (one["headroom"], one["headroom_at_least"]), (200, 200))
         for one in (space, row):
             lab.equal("without those", one["headroom_without_reusable"], 30)
-        incident.has("top", incident.headroom("top", "--once", "--host", "--delay", "0.1").stdout, f"{NEAR}      200      200")
+        [row_of_top] = incident.rows_of_top("--host")
+        lab.equal("top", [row_of_top[name] for name in ("source", "headroom", "capacity", "open", "time-wait", "others")],
+                  [NEAR, "200", "200", "0", "170", "0"])
         lab.equal("--all", (row["verdict"], row["time_wait_reusable"], row["taken_percent"]), ("fine", 170, 0))
         metrics = incident.metrics("--host")
         label = f'source="{NEAR}",destination="{TO}"'

@@ -126,7 +126,7 @@ def linted():
 def documented():
     """docs/users/metrics.md lists each metric with its type, and no other. Those of attached cgroups: test_attach.py."""
     with lab.Hold(PORT), fill(10):
-        text = lab.run(command("--host")).stdout
+        text = lab.run(command("--all-netns")).stdout
     page = (lab.HERE.parent.parent / "docs/users/metrics.md").read_text()
     listed = dict(re.findall(r"^\| `(headroom_\w+)` \| (\w+) \|", page, re.M))
     seen = dict(re.findall(r"^# TYPE (\w+) (\w+)$", text, re.M))

@@ -231,9 +231,19 @@ def bad_input():
         lab.equal(f"status, lines of {options}", (done.status, done.stderr.count("\n"), done.stdout), (2, 1, ""))
 
 
+def at_rest():
+    """30 connections were opened just now, but nobody opens any more: nothing fills up, whatever the last half minute was."""
+    with lab.Hold(PORT), fill(30, sources="127.0.0.1") as client:
+        lines = lab.run([str(lab.HEADROOM), "top", "--once", "--delay", "0.3"]).stdout.splitlines()
+        seen = dict(zip(lines[0].split(), lines[1].split()))
+        lab.equal("the row", [seen[name] for name in ("process", "open", "rate", "lasts")],
+                  [f"fill[{client.pid}]", "30", "0.0", "-"])
+
+
 lab.main([
     ("picture", picture),
     ("growing", growing),
+    ("at rest", at_rest),
     ("keys", keys),
     ("sizes", sizes),
     ("many rows", many_rows),
