@@ -22,6 +22,18 @@ while True:
     print("going", flush=True)
     time.sleep(0.02)
 """
+OPENS = """
+import signal, socket, sys, time
+kept, rests = [], []
+signal.signal(signal.SIGUSR1, lambda *_: rests.append(True))
+while not rests:
+    if len(kept) < 90:
+        kept.append(socket.create_connection(("127.0.0.9", int(sys.argv[1]))))
+    print("going", flush=True)
+    time.sleep(0.3)
+print("rests", flush=True)
+signal.pause()
+"""
 KEYS = "q quit  ? help  h r f sort  enter open  esc all  g group  / filter  space pause"
 
 
@@ -232,12 +244,17 @@ def bad_input():
 
 
 def at_rest():
-    """30 connections were opened just now, but nobody opens any more: nothing fills up, whatever the last half minute was."""
-    with lab.Hold(PORT), fill(30, sources="127.0.0.1") as client:
-        lines = lab.run([str(lab.HEADROOM), "top", "--once", "--delay", "0.3"]).stdout.splitlines()
-        seen = dict(zip(lines[0].split(), lines[1].split()))
-        lab.equal("the row", [seen[name] for name in ("process", "open", "rate", "lasts")],
-                  [f"fill[{client.pid}]", "30", "0.0", "-"])
+    """A tuple space fills up while connections are opened, and no more once nobody opens one."""
+    def lasts(verb, *options):
+        lines = lab.run([str(lab.HEADROOM), verb, *options]).stdout.splitlines()
+        at = 0 if verb == "top" else 1
+        return dict(zip(lines[at].replace("in use", "in-use").split(), lines[at + 1].split()))["lasts"]
+
+    with lab.Hold(PORT), lab.Process([lab.PYTHON, "-c", OPENS, str(PORT)], {}) as client:
+        lab.wait_for(lambda: "going" in client.stdout() and lasts("report") not in ("-", "now"), "an end in sight", client)
+        client.send(signal.SIGUSR1)
+        lab.wait_for(lambda: "rests" in client.stdout(), "rest", client)
+        lab.equal("top", lasts("top", "--once", "--delay", "0.3"), "-")
 
 
 lab.main([
