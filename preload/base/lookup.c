@@ -118,3 +118,66 @@ COLD void *lookup(const char *name, bool behind, bool older)
 	dl_iterate_phdr(look, &search);
 	return search.found;
 }
+
+struct bulk {
+	const char *names;
+	unsigned count;
+	bool begun;
+	void **found;
+	uint32_t hashes[LOOKUP_MOST]; /* 0: no more to be looked for */
+};
+
+/* The filter says at once of most names that a library has not (the Bloom filter of DT_GNU_HASH). */
+static bool may_have(const struct tables *t, uint32_t hash)
+{
+	enum { WORD_BITS = 8 * sizeof(ElfW(Addr)) };
+	const ElfW(Addr) *words = (const ElfW(Addr) *)(const void *)(t->hashes + 4);
+	ElfW(Addr) word = words[hash / WORD_BITS & (t->hashes[2] - 1)];
+
+	return word >> hash % WORD_BITS & word >> (hash >> t->hashes[3]) % WORD_BITS & 1;
+}
+
+static void look_for_all(const struct dl_phdr_info *library, const struct tables *tables, struct bulk *bulk)
+{
+	const char *name = bulk->names;
+
+	for (unsigned i = 0; i < bulk->count; i++, name += strlen(name) + 1) {
+		struct search search = { .name = name, .hash = bulk->hashes[i] };
+		if (!search.hash || !may_have(tables, search.hash))
+			continue;
+		const ElfW(Sym) *symbol = find_in(tables, &search);
+		if (!symbol)
+			continue;
+		bulk->hashes[i] = 0;
+		if (ELF64_ST_TYPE(symbol->st_info) != STT_GNU_IFUNC)
+			bulk->found[i] = (void *)(library->dlpi_addr + symbol->st_value);
+	}
+}
+
+static int look_all(struct dl_phdr_info *library, size_t size, void *argument)
+{
+	struct bulk *bulk = argument;
+	struct tables tables;
+
+	(void)size;
+	if (!bulk->begun) {
+		bulk->begun = is_this_library(library);
+		return 0;
+	}
+	/* What it has nobody knows: so it is not known of those behind it either whether they are first. */
+	if (!read_tables(library, &tables))
+		return 1;
+	look_for_all(library, &tables, bulk);
+	return 0;
+}
+
+void lookup_behind(const char *names, unsigned count, void **found)
+{
+	struct bulk bulk = { .names = names, .count = count, .found = found };
+
+	for (unsigned i = 0; i < count; i++, names += strlen(names) + 1) {
+		bulk.hashes[i] = hash_of(names);
+		found[i] = NULL;
+	}
+	dl_iterate_phdr(look_all, &bulk);
+}

@@ -19,4 +19,16 @@
  */
 void *lookup(const char *name, bool behind, bool older);
 
+/**
+ * lookup_behind() - many names at once, each in what was loaded behind this library: one walk, where dlsym()
+ * takes a lock and walks for each
+ * @names:	one after the other, each with its '\0'
+ * @count:	of them, LOOKUP_MOST at most
+ * @found:	@count pointers; NULL: not there, or only dlsym() can tell (a resolver is to choose, a library
+ *		has the old table of names alone)
+ */
+void lookup_behind(const char *names, unsigned count, void **found);
+
+enum { LOOKUP_MOST = 128 };
+
 #endif

@@ -100,18 +100,23 @@ static void *without_64(const char *name)
 	return real_find(plain);
 }
 
-static void *find_or_stand_in(const char *name)
+static void *stand_in(const char *name)
 {
-	void *found = real_find(name);
+	void *found = without_64(name);
 
-	if (!found)
-		found = without_64(name);
 	/* Before glibc 2.34. With the handlers that it is to leave out. */
 	if (!found && !strcmp(name, "_Fork"))
 		found = real_find("fork");
 	if (!found && !strcmp(name, "closefrom"))
 		found = (void *)close_from;
 	return found ? found : (void *)absent;
+}
+
+static void *find_or_stand_in(const char *name)
+{
+	void *found = real_find(name);
+
+	return found ? found : stand_in(name);
 }
 
 #define EARLY_LIBC(result, name, parameters, arguments)                                    \
@@ -138,23 +143,44 @@ struct real_calls real = { ALL_HOOKS(EARLY_POINTER) };
 void *real_syscall = (void *)early_syscall;
 #undef EARLY_POINTER
 
+/* Those of the table in its order, and behind it what is no function of C. */
+#define NAME_OF(result, name, parameters, arguments)  #name "\0"
+#define PLACE_OF(result, name, parameters, arguments) PLACE_##name,
+static const char names[] = ALL_HOOKS(NAME_OF) "clone\0vfork\0syscall";
+enum { ALL_HOOKS(PLACE_OF) PLACE_clone, PLACE_vfork, PLACE_syscall, PLACES };
+#undef NAME_OF
+#undef PLACE_OF
+_Static_assert((int)PLACES <= (int)LOOKUP_MOST, "names");
+
+/* glibc's tables are known, and its dlsym() takes a thousand instructions for each. */
+extern const char *glibc_version(void) __asm__("gnu_get_libc_version") __attribute__((weak));
+
+static void *resolve(void *const *known, unsigned place, const char *name)
+{
+	return known[place] ? known[place] : real_find(name);
+}
+
 /* Of what libc lacks a call of the kernel's keeps its early function. */
 void real_resolve(void)
 {
-	void *found;
-#define RESOLVE(result, name, parameters, arguments) \
-	if ((found = real_find(#name)))              \
+	void *known[PLACES] = { NULL }, *found;
+
+	if (glibc_version)
+		lookup_behind(names, PLACES, known);
+#define RESOLVE(result, name, parameters, arguments)       \
+	if ((found = resolve(known, PLACE_##name, #name))) \
 		real.name = (result(*) parameters)found;
 #define RESOLVE_OR_STAND_IN(result, name, parameters, arguments) \
-	real.name = (result(*) parameters)find_or_stand_in(#name);
+	found = resolve(known, PLACE_##name, #name);             \
+	real.name = (result(*) parameters)(found ? found : stand_in(#name));
 	KERNEL_HOOKS(RESOLVE)
 	LIBC_HOOKS(RESOLVE_OR_STAND_IN)
 	REUSE_HOOKS(RESOLVE_OR_STAND_IN)
 #undef RESOLVE
 #undef RESOLVE_OR_STAND_IN
-	if ((found = real_find("syscall")))
+	if ((found = resolve(known, PLACE_syscall, "syscall")))
 		real_syscall = found;
-	real.vfork = real_find("vfork");
-	if ((found = real_find("clone")))
+	real.vfork = resolve(known, PLACE_vfork, "vfork");
+	if ((found = resolve(known, PLACE_clone, "clone")))
 		memcpy(&real.clone, &found, sizeof(found));
 }
