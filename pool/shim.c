@@ -12,7 +12,6 @@
 #include "pool/routes/network.h"
 
 #include <stddef.h>
-#include <stdio.h>
 #include <string.h>
 
 COLD static void tell_passive(struct lock *lock)
@@ -118,7 +117,7 @@ void shim_start(struct shim *shim, const char *process)
 	memset(shim, 0, sizeof(*shim));
 	shim->lock.on_passive = tell_passive;
 	settings_default(&shim->settings);
-	snprintf(shim->process, sizeof(shim->process), "%s", process);
+	strncpy(shim->process, process, sizeof(shim->process) - 1);
 	knee_start(&shim->connecting.knee);
 	start_states(shim);
 }

@@ -33,11 +33,11 @@ struct shim {
 	struct arena arena;
 	struct reusing reusing;
 
-	/* What a forked child keeps. */
+	/* What a forked child keeps. It writes to the first of it, so that stands by what it begins anew. */
+	struct heritage heritage;
 	struct settings settings;
 	struct log log;
 	char process[PROCESS_NAME_MAX];
-	struct heritage heritage;
 	struct arena settings_arena;
 };
 

@@ -176,9 +176,32 @@ static struct board_row *begin_reading(struct board *board, const struct held *h
 	return rows;
 }
 
+/* Mostly nobody has written one: then no memory is taken for it. */
+static bool is_absent(struct board *board, const struct held *held, uint64_t now_ns)
+{
+	char path[USAGE_PATH_MAX + sizeof(NAME)];
+
+	if (!lock_enter_held(board->lock, held))
+		return true;
+	bool unread = !board->rows && board->until_ns <= now_ns && board_is_there(board);
+	if (unread) {
+		size_t length = strlen(board->writer->place);
+		memcpy(path, board->writer->place, length);
+		memcpy(path + length, NAME, sizeof(NAME));
+	}
+	lock_leave(board->lock);
+	if (!unread || !kernel_may_open() || kernel.access(path) != -ENOENT ||
+	    !lock_enter_held(board->lock, held))
+		return false;
+	if (!board->reading)
+		board->until_ns = now_ns + BOARD_EVERY_MS * 1000000ull;
+	lock_leave(board->lock);
+	return true;
+}
+
 COLD void board_refresh(struct board *board, const struct held *held, uint64_t now_ns)
 {
-	struct board_row *rows = begin_reading(board, held, now_ns);
+	struct board_row *rows = is_absent(board, held, now_ns) ? NULL : begin_reading(board, held, now_ns);
 	long got = 0;
 
 	if (!rows)

@@ -16,7 +16,10 @@ COLD bool usage_many_end_soon(const struct ledger *ledger, struct recent_kind *k
 
 	kind->uid = (unsigned)kernel_syscall(SYS_geteuid, 0, 0, 0, 0, 0, 0);
 	kind->own = (struct recent_own){ .name = ledger->process, .now_ns = clock_ns() };
-	usage_identify_network(&kind->own.network_namespace, &kind->own.network_cookie);
+	kind->own.network_cookie = usage_network_cookie();
+	/* Its number is beside its cookie in what others counted there. */
+	if (!kind->own.network_cookie)
+		kind->own.network_namespace = usage_network_namespace();
 	for (unsigned i = 0; i < USAGE_PLACES; i++)
 		if (usage_place(i, settings->state_dir, settings->runtime_dir, kind->uid, kind->place) &&
 		    recent_look(kind->place, &kind->own, NULL, NULL))

@@ -16,7 +16,8 @@ struct recent_kind {
 
 /**
  * usage_many_end_soon() - do most processes of this kind live for a connection or two?
- * @kind:	is filled in; the place only if they do
+ * @kind:	is filled in; the place only if they do, and else perhaps not the number of the network
+ *		namespace
  */
 bool usage_many_end_soon(const struct ledger *ledger, struct recent_kind *kind);
 

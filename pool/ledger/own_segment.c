@@ -2,11 +2,11 @@
 /* own_segment - the usage segment's beginning and end in a process, and in its forks. */
 #include "pool/ledger/own_segment.h"
 
-#include "pool/base/resting.h"
 #include "pool/base/clock.h"
 #include "pool/base/hot.h"
 #include "pool/base/kernel.h"
 #include "pool/base/own_stack.h"
+#include "pool/base/resting.h"
 #include "pool/ledger/entries.h"
 #include "pool/ledger/short_lived.h"
 #include "pool/segment/file.h"
@@ -74,31 +74,31 @@ static bool adopt(struct ledger *ledger, const struct held *held, const struct u
 	return ours;
 }
 
-static void start(struct ledger *ledger, const struct held *held)
+/* On a stack of ours. @own: what is known of the network namespace */
+static void start(struct ledger *ledger, const struct held *held, const struct recent_own *own)
 {
-	struct arena scratch = { 0 };
-	struct usage_file *file = arena_alloc(&scratch, sizeof(*file));
+	struct usage_file file = { .network_namespace = own->network_namespace,
+				   .network_cookie = own->network_cookie };
 	bool complains = false;
 
-	if (!file)
-		return;
-	usage_file_make(ledger->settings, ledger->process, file);
-	if (!adopt(ledger, held, file, &complains) && file->segment)
-		usage_file_discard(file);
+	usage_file_make(ledger->settings, ledger->process, &file);
+	if (!adopt(ledger, held, &file, &complains) && file.segment)
+		usage_file_discard(&file);
 	if (complains)
-		complain(ledger, file);
-	arena_release(&scratch);
+		complain(ledger, &file);
 }
 
 COLD void usage_start(struct ledger *ledger, const struct held *held)
 {
-	if (!usage_waits(ledger, held))
-		start(ledger, held);
+	struct recent_kind kind = { .uid = 0 };
+
+	if (!usage_waits(ledger, held, &kind))
+		start(ledger, held, &kind.own);
 }
 
 static void start_here(void *argument)
 {
-	start(argument, NULL);
+	start(argument, NULL, &(struct recent_own){ .name = NULL });
 }
 
 COLD void usage_freeze(struct ledger *ledger)

@@ -17,18 +17,17 @@
 enum { WAIT_CONNECTS = 4, WAIT_LIFE_MS = 100 };
 #define MILLISECOND_NS 1000000ull
 
-static bool start_waiting(struct ledger *ledger, const struct held *held)
+static bool start_waiting(struct ledger *ledger, const struct held *held, struct recent_kind *kind)
 {
 	struct usage_writer *writer = ledger->writer;
-	struct recent_kind kind;
 
-	if (!usage_many_end_soon(ledger, &kind) || !lock_enter_held(ledger->lock, held))
+	if (!usage_many_end_soon(ledger, kind) || !lock_enter_held(ledger->lock, held))
 		return false;
-	size_t size = strlen(kind.place) + 1;
+	size_t size = strlen(kind->place) + 1;
 	if (writer->state == USAGE_NOT_TRIED && (writer->place = arena_alloc(ledger->arena, size))) {
-		memcpy(writer->place, kind.place, size);
-		writer->network_namespace = kind.own.network_namespace;
-		writer->network_cookie = kind.own.network_cookie;
+		memcpy(writer->place, kind->place, size);
+		writer->network_namespace = kind->own.network_namespace;
+		writer->network_cookie = kind->own.network_cookie;
 		writer->state = USAGE_WAITING;
 		writer->waited = 1;
 	}
@@ -46,7 +45,8 @@ COLD bool usage_still_waits(struct ledger *ledger, uint64_t now_ns)
 {
 	struct usage_writer *writer = ledger->writer;
 
-	if (writer->state != USAGE_WAITING || !is_young(ledger, now_ns) || writer->waited + 1 >= WAIT_CONNECTS)
+	if (writer->state != USAGE_WAITING || !is_young(ledger, now_ns) ||
+	    writer->waited + 1 >= WAIT_CONNECTS)
 		return false;
 	if (writer->inherited && !writer->waited && !heritage_is_ours(ledger)) {
 		heritage_drop(ledger);
@@ -56,10 +56,10 @@ COLD bool usage_still_waits(struct ledger *ledger, uint64_t now_ns)
 	return true;
 }
 
-COLD bool usage_waits(struct ledger *ledger, const struct held *held)
+COLD bool usage_waits(struct ledger *ledger, const struct held *held, struct recent_kind *kind)
 {
 	return ledger->writer->state == USAGE_NOT_TRIED && is_young(ledger, clock_ns()) &&
-	       start_waiting(ledger, held);
+	       start_waiting(ledger, held, kind);
 }
 
 /* Return: false if it is more than is to be added up, or nothing. The lock is held. */
@@ -96,7 +96,8 @@ static bool prepare(struct ledger *ledger, struct recent_adding *adding)
 
 	if (!lock_enter(ledger->lock))
 		return false;
-	bool short_life = !header || clock_since(ledger->started_ns, now_ns) < RECENT_LIFE_MS * MILLISECOND_NS;
+	bool short_life =
+		!header || clock_since(ledger->started_ns, now_ns) < RECENT_LIFE_MS * MILLISECOND_NS;
 	bool fits = writer->place && !writer->frozen && short_life && collect(ledger, adding);
 	if (fits) {
 		adding->own = (struct recent_own){

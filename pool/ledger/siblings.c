@@ -16,7 +16,7 @@
  * not running: on a busy machine that must not end the look. */
 enum { LOOK_MOST_US = 2000, FILE_MOST_US = 100, ROWS_FIRST = 64 };
 
-/* What is being collected, in memory that goes when it is done. */
+/* What is being collected; the rows in memory that goes when it is done. */
 struct collection {
 	struct arena scratch;
 	struct sibling_row *rows; /* a hash table, at most half full */
@@ -114,10 +114,10 @@ static void add_recent(const struct recent_entry *entry, void *collection)
 /* Those that lived for a connection or two left no segments. */
 static void collect_recent(struct collection *c, const char *place)
 {
-	const struct recent_own own = { .network_namespace = c->own->network_namespace,
-					.network_cookie = c->own->network_cookie,
-					.name = "",
-					.now_ns = c->now_ns };
+	struct recent_own own = { .network_namespace = c->own->network_namespace,
+				  .network_cookie = c->own->network_cookie,
+				  .name = "",
+				  .now_ns = c->now_ns };
 	recent_look(place, &own, add_recent, c);
 }
 
@@ -179,29 +179,26 @@ static bool begin(struct siblings *siblings, const struct held *held, struct col
 	return ours;
 }
 
+/* On a stack of ours. */
 COLD bool siblings_refresh(struct siblings *siblings, const struct held *held, uint64_t now_ns)
 {
-	struct arena scratch = { 0 };
-	struct collection *c = arena_alloc(&scratch, sizeof(*c));
-	char *place = arena_alloc(&scratch, USAGE_PATH_MAX);
+	struct collection c = { .size = 0 };
+	char place[USAGE_PATH_MAX];
 
-	if (!c || !place || !begin(siblings, held, c, now_ns, place)) {
-		arena_release(&scratch);
+	if (!begin(siblings, held, &c, now_ns, place))
 		return false;
-	}
 	uint64_t began_ns = clock_ns();
-	c->now_ns = began_ns;
-	collect(c, place);
-	collect_recent(c, place);
+	c.now_ns = began_ns;
+	collect(&c, place);
+	collect_recent(&c, place);
 	bool entered = lock_enter_held(siblings->lock, held);
 	if (entered) {
 		uint64_t done_ns = clock_ns(), pause_ns = (done_ns - began_ns) * SIBLINGS_COST;
-		enter(siblings, c);
+		enter(siblings, &c);
 		if (pause_ns < SIBLINGS_EVERY_MS * 1000000ull)
 			pause_ns = SIBLINGS_EVERY_MS * 1000000ull;
 		siblings->until_ns = done_ns + pause_ns;
 	}
-	arena_release(&c->scratch);
-	arena_release(&scratch);
+	arena_release(&c.scratch);
 	return entered;
 }

@@ -14,21 +14,38 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
+/* By hand: each program that connects comes here, and snprintf() is four pages that it may not have yet. */
+static bool join(char *out, const char *first, const char *second)
+{
+	size_t length = strlen(first), more = strlen(second) + 1;
+
+	if (length + more > USAGE_PATH_MAX)
+		return false;
+	memcpy(out, first, length);
+	memcpy(out + length, second, more);
+	return true;
+}
+
+static bool join_number(char *out, const char *first, unsigned number)
+{
+	char digits[12], *at = digits + sizeof(digits) - 1;
+
+	*at = '\0';
+	do
+		*--at = (char)('0' + number % 10);
+	while (number /= 10);
+	return join(out, first, at);
+}
+
 bool usage_place(unsigned index, const char *state_dir, const char *runtime_dir, unsigned uid, char *out)
 {
-	int used = -1;
-
-	if (state_dir && *state_dir) {
-		if (index == 0)
-			used = snprintf(out, USAGE_PATH_MAX, "%s", state_dir);
-	} else if (index == 0 && runtime_dir && *runtime_dir == '/') {
-		used = snprintf(out, USAGE_PATH_MAX, "%s/headroom", runtime_dir);
-	} else if (index == 1 && uid == 0) {
-		used = snprintf(out, USAGE_PATH_MAX, "/run/headroom");
-	} else if (index == 2) {
-		used = snprintf(out, USAGE_PATH_MAX, "/dev/shm/headroom-%u", uid);
-	}
-	return used >= 0 && used < USAGE_PATH_MAX;
+	if (state_dir && *state_dir)
+		return index == 0 && join(out, state_dir, "");
+	if (index == 0)
+		return runtime_dir && *runtime_dir == '/' && join(out, runtime_dir, "/headroom");
+	if (index == 1)
+		return uid == 0 && join(out, "/run/headroom", "");
+	return index == 2 && join_number(out, "/dev/shm/headroom-", uid);
 }
 
 static long refuse(long fd, char *reason, const char *why)

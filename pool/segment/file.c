@@ -143,8 +143,9 @@ COLD void usage_file_discard(const struct usage_file *file)
 	usage_file_remove(file->place, file->name);
 }
 
-static void fill_header(struct usage_header *header, const char *process)
+static void fill_header(const struct usage_file *file, const char *process)
 {
+	struct usage_header *header = &file->segment->header;
 	struct timespec now = { 0 };
 
 	clock_read(CLOCK_REALTIME, &now);
@@ -157,6 +158,8 @@ static void fill_header(struct usage_header *header, const char *process)
 	header->started_ns = clock_ns();
 	header->started_realtime_ns = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 	snprintf(header->name, sizeof(header->name), "%s", process);
+	header->network_namespace = file->network_namespace;
+	header->network_cookie = file->network_cookie;
 	usage_identify(header);
 	header->counts_end = 1;
 	header->entries_used = 1;
@@ -222,7 +225,7 @@ static bool make_in(int directory, const char *process, struct usage_file *out)
 		kernel_syscall(SYS_unlinkat, directory, (long)name, 0, 0, 0, 0);
 		return false;
 	}
-	fill_header(&out->segment->header, process);
+	fill_header(out, process);
 	return true;
 }
 

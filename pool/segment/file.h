@@ -16,6 +16,7 @@
 struct usage_file {
 	struct usage_segment *segment;
 	unsigned ready;
+	uint64_t network_namespace, network_cookie; /* 0: to be asked for */
 	char place[USAGE_PATH_MAX]; /* on failure: where it was tried last, and what is wrong there */
 	char reason[REASON_MAX];
 	bool trespass; /* somebody else's hand is in it */
@@ -27,7 +28,7 @@ struct usage_file {
 /**
  * usage_file_make() - make a segment's file and map it; on the way remove some that are old
  * @process:	name of the program
- * @out:	all zero
+ * @out:	all zero, but for the network namespace if it is known
  * Return: false if none could be made; @out says why
  *
  * A place that is not to be trusted, or has no room, is passed over for the next.

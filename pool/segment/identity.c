@@ -53,7 +53,7 @@ static void read_boot_id(uint8_t *out)
 #define SO_NETNS_COOKIE 71 /* from Linux 5.14, asm-generic/socket.h */
 #endif
 
-static uint64_t network_cookie(void)
+uint64_t usage_network_cookie(void)
 {
 	uint64_t cookie = 0;
 	socklen_t length = sizeof(cookie);
@@ -67,10 +67,15 @@ static uint64_t network_cookie(void)
 	return cookie;
 }
 
+uint64_t usage_network_namespace(void)
+{
+	return usage_namespace("/proc/self/ns/net");
+}
+
 void usage_identify_network(uint64_t *inode, uint64_t *cookie)
 {
-	*inode = usage_namespace("/proc/self/ns/net");
-	*cookie = network_cookie();
+	*inode = usage_network_namespace();
+	*cookie = usage_network_cookie();
 }
 
 void usage_identify(struct usage_header *header)
@@ -83,7 +88,10 @@ void usage_identify(struct usage_header *header)
 	if (kernel_read_file("/proc/self/stat", text, sizeof(text)) > 0)
 		header->start_ticks = usage_start_ticks(text);
 	header->pid_namespace = usage_namespace("/proc/self/ns/pid");
-	usage_identify_network(&header->network_namespace, &header->network_cookie);
+	if (!header->network_cookie)
+		header->network_cookie = usage_network_cookie();
+	if (!header->network_namespace)
+		header->network_namespace = usage_network_namespace();
 	read_boot_id(header->boot_id);
 	long got = kernel_read_file("/proc/self/cmdline", header->command, sizeof(header->command));
 	if (got < 0)

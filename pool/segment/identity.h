@@ -8,6 +8,8 @@
 /**
  * usage_identify() - enter who the calling process is: pid, start, namespaces, boot, command line
  *
+ * @header:	its network namespace is not asked for where it is there already
+ *
  * What /proc does not tell stays 0.
  */
 void usage_identify(struct usage_header *header);
@@ -16,6 +18,13 @@ void usage_identify(struct usage_header *header);
  * usage_identify_network() - the network namespace of this thread: its inode, and its cookie
  */
 void usage_identify_network(uint64_t *inode, uint64_t *cookie);
+
+/**
+ * usage_network_namespace(), usage_network_cookie() - each by itself. The first of a process to look into its
+ * /proc/PID takes 10 us
+ */
+uint64_t usage_network_namespace(void);
+uint64_t usage_network_cookie(void);
 
 /**
  * usage_start_ticks() - when a process began, in clock ticks since boot

@@ -42,6 +42,16 @@ static bool is_of(const struct recent_entry *entry, const struct recent_own *own
 	       entry->network_cookie == own->network_cookie;
 }
 
+/* A cookie never comes again, and one number goes with it. */
+static bool is_of_here(const struct recent_entry *entry, struct recent_own *own)
+{
+	bool here = entry->state == RECENT_USED && entry->network_cookie == own->network_cookie;
+
+	if (here && !own->network_namespace && own->network_cookie)
+		own->network_namespace = entry->network_namespace;
+	return here && entry->network_namespace == own->network_namespace;
+}
+
 static bool is_named(const struct recent_entry *entry, const char *name)
 {
 	return !strncmp(entry->name, name, sizeof(entry->name) - 1);
@@ -52,7 +62,8 @@ static bool is_lately(const struct recent_entry *entry, uint64_t now_ns)
 	return entry->last_ns && now_ns - entry->last_ns < RECENT_SPAN_S * SECOND_NS;
 }
 
-/* As many as a page holds at once: mostly that is all there is. */
+/* As many as a page holds at once: mostly that is all there is. On a stack of ours: to map memory and give it
+ * back takes as long as all the rest. */
 struct look {
 	struct recent_header header;
 	struct recent_entry entries[12];
@@ -63,29 +74,28 @@ static bool pread_all(int fd, void *out, size_t size, size_t offset)
 	return kernel_syscall(SYS_pread64, fd, (long)out, (long)size, (long)offset, 0, 0) == (long)size;
 }
 
-COLD bool recent_look(const char *place, const struct recent_own *own,
+COLD bool recent_look(const char *place, struct recent_own *own,
 		      void (*visit)(const struct recent_entry *entry, void *argument), void *argument)
 {
 	enum { AT_ONCE = sizeof(((struct look *)0)->entries) / sizeof(struct recent_entry) };
 	unsigned uid = (unsigned)kernel_syscall(SYS_geteuid, 0, 0, 0, 0, 0, 0);
-	struct arena scratch = { 0 };
-	struct look *look = arena_alloc(&scratch, sizeof(*look));
-	long fd = look ? recent_open(place, uid, false) : -1;
+	struct look look;
+	long fd = recent_open(place, uid, false);
 	uint64_t ended = 0;
 	unsigned busy = 0;
 
 	bool more =
-		fd >= 0 && pread_all((int)fd, look, sizeof(*look), 0) && look->header.magic == RECENT_MAGIC;
-	unsigned used = more ? look->header.used : 0;
+		fd >= 0 && pread_all((int)fd, &look, sizeof(look), 0) && look.header.magic == RECENT_MAGIC;
+	unsigned used = more ? look.header.used : 0;
 	if (used > RECENT_ENTRIES)
 		used = RECENT_ENTRIES;
 	for (unsigned i = 0; more && i < used; i++) {
 		if (i && i % AT_ONCE == 0)
-			more = pread_all((int)fd, look->entries, sizeof(look->entries),
+			more = pread_all((int)fd, look.entries, sizeof(look.entries),
 					 offsetof(struct recent, entries) + i * sizeof(struct recent_entry));
-		const struct recent_entry *entry = &look->entries[i % AT_ONCE];
+		const struct recent_entry *entry = &look.entries[i % AT_ONCE];
 		busy += more && own->now_ns - entry->last_ns < IDLE_S * SECOND_NS;
-		if (!more || !is_of(entry, own))
+		if (!more || !is_of_here(entry, own))
 			continue;
 		if (is_named(entry, own->name) && is_lately(entry, own->now_ns))
 			ended += (uint64_t)entry->processes + entry->kept;
@@ -94,7 +104,6 @@ COLD bool recent_look(const char *place, const struct recent_own *own,
 	}
 	if (fd >= 0)
 		kernel.close((int)fd);
-	arena_release(&scratch);
 	return ended >= RECENT_MANY && busy < RECENT_ENTRIES - RECENT_SPARE;
 }
 

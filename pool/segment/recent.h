@@ -48,9 +48,10 @@ struct recent_own {
 /**
  * recent_look() - have many processes of this name ended soon after their start, lately, and is there room?
  * @place:	directory of this user's segments
+ * @own:	a network_namespace that is 0 is filled in, if the cookie is found
  * @visit:	called with each entry of this network namespace; may be NULL
  */
-bool recent_look(const char *place, const struct recent_own *own,
+bool recent_look(const char *place, struct recent_own *own,
 		 void (*visit)(const struct recent_entry *entry, void *argument), void *argument);
 
 /**
