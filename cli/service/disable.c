@@ -80,6 +80,9 @@ static int take_away(struct removal *removal, const struct service_options *opti
 		if (!remove_files(removal, removal->names[i]) && named)
 			return complain(removal->names[i],
 					"is not enabled; `headroom service list` lists what is");
+	/* In the root of an image only the files are there. */
+	if (!systemd_runs(NULL, 0))
+		return removal->status;
 	if (removal->count && !systemctl("daemon-reload", NULL, reason, sizeof(reason)))
 		return complain("systemctl daemon-reload", "%s", reason);
 	for (int i = 0; i < removal->count; i++) {

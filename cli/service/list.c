@@ -3,12 +3,15 @@
 #include "cli/service/drop_in.h"
 #include "cli/service/environment.h"
 #include "cli/service/start.h"
+#include "cli/service/systemctl.h"
 #include "cli/service/verbs.h"
 #include "cli/shared/complain.h"
 #include "cli/shared/json.h"
 
 #include <stdio.h>
 #include <string.h>
+
+enum { REASON_SIZE = 512 };
 
 struct listing {
 	struct json *json; /* NULL: as lines */
@@ -50,6 +53,7 @@ static void show(const char *unit, bool runtime, const char *text, void *context
 
 int service_list(const struct service_options *options)
 {
+	char reason[REASON_SIZE];
 	struct json json = { .out = stdout };
 	struct listing listing = { .json = options->json ? &json : NULL };
 
@@ -64,7 +68,9 @@ int service_list(const struct service_options *options)
 		json_close(&json, '}');
 		putchar('\n');
 	} else if (!listing.count) {
-		puts("no service has the shim; `headroom service enable UNIT` gives it one");
+		printf("no service has the shim; %s\n",
+		       systemd_runs(reason, sizeof(reason)) ? "`headroom service enable UNIT` gives it one"
+							    : reason);
 	}
 	return STATUS_FINE;
 }

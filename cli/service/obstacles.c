@@ -4,6 +4,8 @@
 
 #include "cli/shared/program.h"
 
+#include <endian.h>
+#include <linux/capability.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -36,23 +38,34 @@ static bool set(const struct unit *unit, const char *property)
 	return *unit_value(unit, property);
 }
 
+/* With NoNewPrivileges= a program gets none of the capabilities of its file; but that they were to be
+ * effective makes it AT_SECURE all the same (cap_bprm_creds_from_file(), security/commoncap.c). */
+static bool has_capabilities(const char *path, bool no_new_privileges)
+{
+	struct vfs_ns_cap_data data = { 0 };
+	ssize_t size = getxattr(path, "security.capability", &data, sizeof(data));
+
+	return size > 0 && (!no_new_privileges || le32toh(data.magic_etc) & VFS_CAP_FLAGS_EFFECTIVE);
+}
+
 /* More rights than the service's user has make it AT_SECURE, and then the loader drops LD_PRELOAD (ld.so(8)).
- * With NoNewPrivileges= it gets none. */
+ * With NoNewPrivileges= nothing is set-user-ID. */
 static void look_at_rights(struct search *search, const char *path)
 {
 	const char *user = unit_value(search->unit, "User");
+	bool no_new_privileges = unit_is(search->unit, "NoNewPrivileges", "yes");
 	struct stat st;
 
-	if (unit_is(search->unit, "NoNewPrivileges", "yes") || stat(path, &st))
+	if (stat(path, &st))
 		return;
 	bool root = (!*user || !strcmp(user, "root") || !strcmp(user, "0")) &&
 		    !unit_is(search->unit, "DynamicUser", "yes");
 	if (root)
 		return;
-	if (st.st_mode & S_ISUID || (st.st_mode & S_ISGID && st.st_mode & S_IXGRP))
+	if (!no_new_privileges && (st.st_mode & S_ISUID || (st.st_mode & S_ISGID && st.st_mode & S_IXGRP)))
 		tell(search, true, "%s is set-user-ID or set-group-ID: the loader ignores LD_PRELOAD for it",
 		     path);
-	else if (getxattr(path, "security.capability", NULL, 0) > 0)
+	else if (has_capabilities(path, no_new_privileges))
 		tell(search, true, "%s has file capabilities: the loader ignores LD_PRELOAD for it", path);
 }
 

@@ -5,6 +5,19 @@
 #include "cli/service/command.h"
 
 #include <stdio.h>
+#include <unistd.h>
+
+bool systemd_runs(char *reason, size_t size)
+{
+	if (!access("/run/systemd/system", F_OK))
+		return true;
+	if (reason)
+		snprintf(reason, size,
+			 "systemd does not run here: start the program by `headroom run -- COMMAND`, or "
+			 "reach one "
+			 "that runs by `headroom attach pid:PID --sources LIST`");
+	return false;
+}
 
 bool systemctl(const char *verb, const char *unit, char *error, size_t size)
 {

@@ -9,6 +9,12 @@
 enum { SYSTEMCTL_WORDS_MAX = 160 };
 
 /**
+ * systemd_runs() - was this machine or container booted by systemd? As sd_booted(3) looks
+ * @reason:	NULL, or filled if not, with what to do instead
+ */
+bool systemd_runs(char *reason, size_t size);
+
+/**
  * systemctl() - `systemctl VERB UNIT`, of which only the outcome matters
  * @unit:	NULL for none
  * @error:	NULL, or where its last line on standard error goes if it fails

@@ -44,8 +44,12 @@ bool unit_read(const char *name, struct unit *out, char *reason, size_t size)
 {
 	const char *words[] = { "systemctl", "show", "--all", "--no-pager", name, NULL };
 	struct said said;
-	bool good = command_run(words, &said);
 
+	if (!systemd_runs(reason, size)) {
+		unit_take(name, "", out);
+		return false;
+	}
+	bool good = command_run(words, &said);
 	unit_take(name, good ? said.out : "", out);
 	if (!good)
 		snprintf(reason, size, "%s", *said.err ? said_why(&said) : "systemctl show failed");

@@ -4,6 +4,7 @@
 import json
 import os
 import pathlib
+import struct
 
 import lab
 
@@ -145,6 +146,39 @@ def stands_in_the_way():
         nothing_left()
 
 
+# struct vfs_cap_data (linux/capability.h): revision 2, effective; CAP_NET_BIND_SERVICE may be had.
+CAPABILITY = struct.pack("<IIIII", 0x02000001, 1 << 10, 0, 0, 0)
+
+
+def more_rights():
+    """The loader drops LD_PRELOAD for a program that has more rights than who starts it."""
+    begin()
+    restarts = []
+    for what, mode, capability in (("is set-user-ID", 0o4755, None), ("is set-user-ID or set-group-ID", 0o2755, None),
+                                   ("has file capabilities", 0o755, CAPABILITY)):
+        program = lab.scratch() / "more"
+        program.unlink(missing_ok=True)
+        program.write_bytes(pathlib.Path("/bin/sleep").read_bytes())
+        program.chmod(mode)
+        try:
+            if capability:
+                os.setxattr(program, "security.capability", capability)
+        except OSError as refused:
+            raise lab.Skipped(f"no file capabilities here: {refused}") from None
+        for values, stops in (({"User": "nobody"}, True), ({"DynamicUser": "yes"}, True), ({"User": "root"}, False), ({}, False),
+                              ({"User": "nobody", "NoNewPrivileges": "yes"}, bool(capability))):
+            values = {**USUAL, "ExecStart": f"{{ path={program} ; }}", **values}
+            (state_folder() / UNIT).write_text("".join(f"{k}={v}\n" for k, v in values.items()))
+            done = service("enable", UNIT, "--runtime", "--watch", "0.3")
+            lab.equal(f"{what}, {values}", (what in done.stderr, done.status), (stops, 2 * stops))
+            if stops:
+                says(done, "the loader ignores LD_PRELOAD", f"headroom attach {UNIT}", "nothing was changed")
+                lab.equal("restarts", [call for call in calls() if "restart" in call], restarts)
+            else:
+                service("disable", UNIT)
+            restarts = [call for call in calls() if "restart" in call]
+
+
 def notes():
     """What is less than perfect does not stop it."""
     begin(ProcSubset="pid", SystemCallFilter="bind connect getsockname getsockopt setsockopt", MemoryDenyWriteExecute="yes")
@@ -220,6 +254,29 @@ def dry_run():
     nothing_left()
 
 
+def without_systemd():
+    """In a container, say: one line, with what to do; a drop-in that is there can be taken away."""
+    begin()
+    pathlib.Path("/run/systemd/system").rmdir()
+    done = service("enable", UNIT)
+    lab.equal("enable", (done.status, done.stdout, done.stderr), (2, "", (
+        f"headroom: {UNIT}: systemd does not run here: start the program by `headroom run -- COMMAND`, or reach one that runs by "
+        "`headroom attach pid:PID --sources LIST`\n")))
+    lab.equal("enable as a dry run", service("enable", UNIT, "--dry-run").status, 2)
+    says(service("list"), "no service has the shim; systemd does not run here")
+    says(service("disable", UNIT), "is not enabled")
+    kept = pathlib.Path("/etc/systemd/system")
+    if not kept.is_dir() or lab.run(["mount", "-t", "tmpfs", "none", str(kept)]).status:
+        return "no /etc/systemd/system here, or no right to mount: disable was not tried"
+    (kept / f"{UNIT}.d").mkdir()
+    (kept / f"{UNIT}.d/50-headroom.conf").write_text(f"{MARK}\n[Service]\n")
+    done = service("disable", UNIT)
+    lab.equal("disable", (done.status, done.stdout, done.stderr), (0, f"removed {kept}/{UNIT}.d/50-headroom.conf\n", ""))
+    lab.equal("left", list(kept.iterdir()), [])
+    lab.equal("what systemd was told", calls(), [])
+    return "and disable"
+
+
 def mistakes():
     begin()
     for words, text in (
@@ -244,6 +301,7 @@ lab.main([
     ("LD_PRELOAD of its own, by a file", merged_by_file),
     ("signs that systemd reads", signs),
     ("what stands in the way", stands_in_the_way),
+    ("more rights than its user has", more_rights),
     ("what does not stop it", notes),
     ("the trial fails", trial_refused),
     ("its start fails", rolled_back("now", "Job for worker.service failed")),
@@ -253,5 +311,6 @@ lab.main([
     ("a file of another", foreign),
     ("disable, list", disables),
     ("dry run", dry_run),
+    ("without systemd", without_systemd),
     ("mistakes", mistakes),
 ])
