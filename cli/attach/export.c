@@ -6,11 +6,13 @@
 #include "attach/pins.h"
 #include "attach/read.h"
 #include "attach/target.h"
+#include "cli/shared/complain.h"
 
 #include <inttypes.h>
 #include <netinet/in.h>
 #include <stddef.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 
 enum { CGROUPS_MAX = 256 };
 
@@ -104,10 +106,33 @@ static void put(FILE *out, const struct all *all)
 	}
 }
 
+/* Where nothing is attached nothing is missing. Each look says it in the metrics, the first one in a line
+ * too. */
+static void say_hidden(FILE *out, const char *reason)
+{
+	static bool said;
+	struct stat st;
+
+	/* Not access(2), which asks without the capabilities of the exporter's unit. */
+	if (stat(ATTACH_PINS, &st))
+		return;
+	if (!said)
+		complain("export", "attached cgroups are not in the metrics: %s", reason);
+	said = true;
+	fputs("# HELP headroom_attach_hidden Cgroups are attached, and this exporter has not the rights to "
+	      "see them.\n"
+	      "# TYPE headroom_attach_hidden gauge\nheadroom_attach_hidden 1\n",
+	      out);
+}
+
 void export_attached(FILE *out)
 {
 	char reason[ATTACH_REASON_MAX];
-	int pins = attach_lacks_rights(reason) ? -1 : attach_pins_open(false, reason);
+	bool lacks = attach_lacks_rights(reason);
+	int pins = lacks ? -1 : attach_pins_open(false, reason);
+
+	if (lacks)
+		say_hidden(out, reason);
 	struct all all = { .of = pins < 0 ? NULL : calloc(CGROUPS_MAX, sizeof(*all.of)) };
 
 	if (all.of)

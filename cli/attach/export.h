@@ -6,8 +6,11 @@
 #include <stdio.h>
 
 /**
- * export_attached() - in the text format of Prometheus, a label set for each cgroup; nothing without the
- * rights to look, and in a build without `headroom attach`
+ * export_attached() - in the text format of Prometheus, a label set for each cgroup; nothing in a build
+ * without `headroom attach`
+ *
+ * Without the rights to look, and if something is attached: that it is hidden; also in a line on standard error,
+ * the first time.
  */
 void export_attached(FILE *out);
 

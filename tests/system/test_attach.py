@@ -536,6 +536,24 @@ def without_rights():
     return "one line"
 
 
+def hidden():
+    """`headroom export` without the rights to look, as the exporter's unit: that it does not see what is attached."""
+    nobody = ["setpriv", "--reuid", "65534", "--clear-groups", "--inh-caps", "-all", str(lab.HEADROOM), "export"]
+    done = lab.run(nobody)
+    if "headroom_attach" in done.stdout + done.stderr:
+        raise lab.Failed(f"nothing is attached\n{done}")
+    with cgroup() as folder:
+        attach(folder)
+        done = lab.run(nobody)
+    # Segments of other users that it may not read are skipped, a line each.
+    said = [line for line in done.stderr.splitlines() if not line.endswith("; skipped")]
+    lab.equal("status, standard error", (done.status, said), (0, [
+        "headroom: export: attached cgroups are not in the metrics: needs root, or CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON: "
+        "CAP_BPF is missing"]))
+    lab.equal("metrics", re.findall("^headroom_attach_.*", done.stdout, re.M), ["headroom_attach_hidden 1"])
+    return "one line, one metric"
+
+
 def metrics():
     """`headroom export`: the sums of each attached cgroup."""
     with lab.Hold(PORT), cgroup() as folder, client(folder) as process:
@@ -553,7 +571,8 @@ def metrics():
              f'failures_total{{{label},reason="full"}}': "10"})
         page = (lab.HERE.parent.parent / "docs/users/metrics.md").read_text()
         lab.equal("documented", sorted(re.findall(r"^\| `(headroom_attach_\w+)` \| (\w+) \|", page, re.M)),
-                  sorted(re.findall(r"^# TYPE (headroom_attach_\w+) (\w+)$", done.stdout, re.M)))
+                  sorted([("headroom_attach_hidden", "gauge"),
+                          *re.findall(r"^# TYPE (headroom_attach_\w+) (\w+)$", done.stdout, re.M)]))
         detach(folder)
         if "headroom_attach" in attached.headroom("export", "--state-dir", str(lab.scratch())).stdout:
             raise lab.Failed("still exported")
@@ -621,5 +640,6 @@ lab.main([
     ("detach --all", detach_all),
     ("commands at once", at_once),
     ("without rights", without_rights),
+    ("metrics without rights", hidden),
     ("a cgroup that goes", ends_with_its_cgroup),
 ])
