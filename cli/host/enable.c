@@ -3,6 +3,7 @@
 #include "cli/host/enable.h"
 
 #include "cli/host/place.h"
+#include "cli/host/start.h"
 #include "cli/host/watch.h"
 #include "cli/service/command.h"
 #include "cli/shared/complain.h"

@@ -18,7 +18,6 @@
 #include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <linux/cn_proc.h>
 #include <linux/connector.h>
 #include <linux/netlink.h>
@@ -289,42 +288,6 @@ bool watch_run(char *reason, size_t size)
 		if (is_over(&looked))
 			return true;
 	}
-}
-
-static void become_daemon(void)
-{
-	char *words[] = { "headroom", "host", "watch", NULL };
-	int null = open("/dev/null", O_RDWR);
-
-	if (fork())
-		_exit(0);
-	setsid();
-	if (chdir("/"))
-		_exit(1);
-	for (int fd = 0; fd < 3 && null >= 0; fd++)
-		dup2(null, fd);
-	execv("/proc/self/exe", words);
-	_exit(1);
-}
-
-bool watch_start(char *reason, size_t size)
-{
-	pid_t child = fork();
-
-	if (!child)
-		become_daemon();
-	if (child < 0) {
-		snprintf(reason, size, "%s", strerror(errno));
-		return false;
-	}
-	waitpid(child, NULL, 0);
-	for (int tries = 0; tries < READY_TRIES; tries++) {
-		if (watch_pid())
-			return true;
-		nanosleep(&(struct timespec){ .tv_nsec = 50000000 }, NULL);
-	}
-	snprintf(reason, size, "nobody watches how programs end: `headroom host watch` says why");
-	return false;
 }
 
 int watch_pid(void)

@@ -18,12 +18,6 @@ enum { WATCH_DEATHS = 10 };
 bool watch_run(char *reason, size_t size);
 
 /**
- * watch_start() - start `headroom host watch` as a process of its own, and wait until it watches
- * @reason:	filled if it does not
- */
-bool watch_start(char *reason, size_t size);
-
-/**
  * watch_pid() - the watcher
  * Return: 0 if nobody watches
  */

@@ -7,6 +7,7 @@ something; NAME.drop-in, what daemon-reload has read of its drop-ins. In a unit'
 with the shim: `now` (restart fails), `later` (it is started again and again), or nothing."""
 import os
 import pathlib
+import subprocess
 import sys
 
 STATE = pathlib.Path(os.environ["FAKE_SYSTEMD"])
@@ -81,6 +82,11 @@ def systemd_run(*words):
     if os.environ.get("FAKE_LOADER") == "denies":
         settings.pop("LD_PRELOAD", None)
     program = words[end + 1:]
+    if any(word.startswith("--unit=") for word in words[:end]):
+        # A unit that stays: systemd-run is back when it was started.
+        null = subprocess.DEVNULL
+        subprocess.Popen(program, env={"PATH": "/bin", **settings}, stdin=null, stdout=null, stderr=null, start_new_session=True)
+        return
     os.execve(program[0], program, {"PATH": "/bin", "LC_ALL": "C", "ASAN_OPTIONS": "detect_leaks=0", **settings})
 
 

@@ -37,13 +37,13 @@ def begin():
         raise lab.Skipped("no other user here, or headroom is not to be run by others")
 
 
-def host(*words):
+def host(*words, **how):
     # The kernel tells of processes in its first network namespace alone; a case has one of its own.
-    return lab.run(["nsenter", f"--net=/proc/{os.getpid()}/fd/{FIRST_NETWORK}", str(INSTALLED / "headroom"), "host", *words])
+    return lab.run(["nsenter", f"--net=/proc/{os.getpid()}/fd/{FIRST_NETWORK}", str(INSTALLED / "headroom"), "host", *words], **how)
 
 
-def enable(*words, status=0):
-    done = host("enable", *words)
+def enable(*words, status=0, **how):
+    done = host("enable", *words, **how)
     if done.status == 2 and "does not tell here how programs end" in done.stdout + done.stderr:
         raise lab.Skipped("no process events here")
     if done.status == 2 and "nobody watches" in done.stdout + done.stderr:
@@ -184,6 +184,33 @@ def crashes_after_all():
     lab.equal("how many died, at least", tries >= 10, True)
 
 
+def watcher_unit():
+    """Where systemd runs the watcher is a unit of its own, which does not end with the session."""
+    begin()
+    pathlib.Path("/run/systemd/system").mkdir(parents=True)
+    fake = lab.scratch() / "systemd"
+    fake.mkdir()
+    for name in ("systemctl", "systemd-run"):
+        (fake / name).symlink_to(lab.HERE / "fake_systemd.py")
+    enable("--include", "worker", env={"PATH": f"{fake}:{os.environ['PATH']}", "FAKE_SYSTEMD": str(fake)})
+    asked = (fake / "sandbox").read_text().splitlines()
+    lab.equal("the unit", {"--unit=headroom-host-watch.service", "--collect", "--property=Restart=on-failure"} <= set(asked), True)
+    says(host("status"), "watched by process")
+    watcher = int((FOLDER / "watcher").read_text())
+    for _ in range(10):
+        crash()
+    lab.wait_for(lambda: not LOADER_FILE.is_symlink(), "that it is taken back")
+    lab.wait_for(lambda: not alive(watcher), "the end of the watcher")
+    host("disable")
+    # One that is not started at all is replaced by a daemon.
+    (fake / "systemd-run").unlink()
+    (fake / "systemd-run").symlink_to("/bin/false")
+    enable("--include", "worker", env={"PATH": f"{fake}:{os.environ['PATH']}", "FAKE_SYSTEMD": str(fake)})
+    says(host("status"), "watched by process")
+    host("disable")
+    is_off()
+
+
 def refused():
     begin()
     for words, text in (
@@ -218,5 +245,6 @@ lab.main([
     ("ten in a row die by a signal", taken_back),
     ("a shim that crashes at once", a_shim_that_crashes),
     ("a shim that crashes later", crashes_after_all),
+    ("the watcher as a unit", watcher_unit),
     ("refused", refused),
 ])
