@@ -14,6 +14,7 @@ SYSTEM = pathlib.Path("/etc/systemd/system")
 SHIM = glob.glob("/usr/lib/*/headroom/libheadroom.so")[0]
 SOURCES = [f"127.0.0.{n}" for n in range(1, 5)]
 LIST = "127.0.0.1-127.0.0.4"
+METRICS = "http://127.0.0.1:9816/metrics"
 PATIENCE_S = 60
 PHP = glob.glob("/usr/sbin/php-fpm*")[0].removeprefix("/usr/sbin/php-fpm")
 
@@ -150,6 +151,69 @@ def go():
         fail("FAILED: the Go service was restarted")
 
 
+def more_rights():
+    """The loader drops LD_PRELOAD for a set-user-ID or set-group-ID program, or one with file capabilities: attach reaches it, and is offered."""
+    for name, mode, capability in (("setuid", 0o4755, None), ("setgid", 0o2755, None), ("filecap", 0o755, "cap_net_bind_service+ep")):
+        program = pathlib.Path(f"/srv/{name}")
+        program.write_bytes(pathlib.Path("/bin/sleep").read_bytes())
+        program.chmod(mode)
+        if capability:
+            run("setcap", capability, str(program))
+        # Capabilities of the file that are to be effective make it secure with NoNewPrivileges= too.
+        for user, more, reached in (("nobody", "", False), ("nobody", "NoNewPrivileges=yes", not capability), ("root", "", True)):
+            unit(name, f"[Service]\nUser={user}\nExecStart={program} 1000\n{more}\n")
+            run("systemctl", "restart", name)
+            pid = property_of(name, "MainPID")
+            if reached:
+                says(run("headroom", "service", "enable", name, "--sources", LIST, "--watch", "0"), "runs under the shim")
+                if not loaded(name):
+                    fail(f"FAILED: {name} of {user}, {more}: no shim")
+                run("headroom", "service", "disable", name)
+                continue
+            says(run("headroom", "service", "enable", name, "--sources", LIST, status=2), str(program), "the loader ignores LD_PRELOAD",
+                 f"headroom attach {name}.service --sources {LIST}")
+            if property_of(name, "MainPID") != pid or drop_ins() != before:
+                fail(f"FAILED: {name} was touched")
+
+
+def attached():
+    """What is offered: a set-user-ID client of a user spreads by it, and the exporter tells of it as far as it may."""
+    if subprocess.run(["mount", "-t", "bpf", "bpf", "/sys/fs/bpf"], check=False).returncode:
+        print("skip  attach: no BPF file system here")
+        return
+    program = pathlib.Path("/srv/own-curl")
+    program.write_bytes(pathlib.Path("/usr/bin/curl").read_bytes())
+    program.chmod(0o4755)
+    unit("curls", "[Service]\nUser=nobody\nExecStart=/bin/sh -c 'while sleep 0.05; do /srv/own-curl -s http://127.0.0.1:7000/; done'\n"
+         "StandardOutput=null\n")
+    run("systemctl", "start", "curls")
+    run("headroom", "attach", "curls.service", "--sources", LIST)
+    spread("a set-user-ID client")
+    run("systemctl", "restart", "headroom-exporter")
+    wait_for(lambda: "headroom_attach_hidden 1" in run("curl", "-s", METRICS, status=None), "a metric that says what is hidden")
+    says(run("journalctl", "--no-pager", "-u", "headroom-exporter"), "attached cgroups are not in the metrics: needs root, or CAP_BPF")
+    folder = SYSTEM / "headroom-exporter.service.d"
+    folder.mkdir()
+    page = pathlib.Path("/usr/share/doc/headroom/docs/users/install.md").read_text().split("### The exporter and attached cgroups")[1]
+    (folder / "rights.conf").write_text("".join(f"{line.strip()}\n" for line in page.splitlines() if line.startswith("    ")))
+    run("systemctl", "daemon-reload")
+    run("systemctl", "restart", "headroom-exporter")
+    wait_for(lambda: "headroom_attach_opened_total{" in run("curl", "-s", METRICS, status=None), "metrics of the attached cgroup")
+    (folder / "rights.conf").unlink()
+    folder.rmdir()
+    run("headroom", "detach", "--all")
+    run("systemctl", "stop", "curls")
+    run("systemctl", "daemon-reload")
+    run("systemctl", "restart", "headroom-exporter")
+
+
+def host():
+    """The kernel tells of processes in its first namespaces alone, so here it is refused, and nothing of it is left."""
+    says(run("headroom", "host", "enable", "--include", "curl", status=2), "nothing was changed", "headroom host watch")
+    if os.path.lexists("/etc/ld.so.preload") or property_of("headroom-host-watch.service", "LoadState") != "not-found":
+        fail("FAILED: something of headroom host is left")
+
+
 def sandboxes():
     """What the loader cannot do there is found before the unit is touched."""
     for name, text, words, wanted in (
@@ -180,8 +244,8 @@ def failing():
 def exporter():
     """Of a user of its own, and it sees the processes of others."""
     run("systemctl", "restart", "headroom-exporter")
-    wait_for(lambda: "headroom_" in run("curl", "-s", "http://127.0.0.1:9816/metrics", status=None), "the exporter")
-    wait_for(lambda: all(f'"{name}"' in run("curl", "-s", "http://127.0.0.1:9816/metrics", status=None)
+    wait_for(lambda: "headroom_" in run("curl", "-s", METRICS, status=None), "the exporter")
+    wait_for(lambda: all(f'"{name}"' in run("curl", "-s", METRICS, status=None)
                          for name in ("nginx", "redis-server", "python3")), "metrics of all services")
     user = run("ps", "-o", "user:32=", "-p", property_of("headroom-exporter", "MainPID")).strip()
     if user != "headroom-exporter":
@@ -222,7 +286,7 @@ def removed():
 
 print("booted", run("systemctl", "--version").splitlines()[0], flush=True)
 before = []
-for step in (backend, nginx, redis, php, python, go, sandboxes, failing, exporter, listed, disabled, removed):
+for step in (backend, nginx, redis, php, python, go, sandboxes, more_rights, failing, exporter, attached, host, listed, disabled, removed):
     if sys.argv[1:] and step.__name__ not in ("backend", *sys.argv[1:]):
         continue
     before = drop_ins()
