@@ -31,6 +31,15 @@ void restraint_start(void)
 	atomic_store(&guest, true);
 }
 
+/* Not strstr(): musl's has a table of 2 KiB on the stack, which may be small. */
+static const char *find_line(const char *text, const char *begin, size_t length)
+{
+	for (; (text = strchr(text, '\n')); text++)
+		if (!strncmp(text, begin, length))
+			break;
+	return text;
+}
+
 /* The list of groups before the field may be long: the file is read in parts. The buffer is not on the stack,
  * which may be small; one thread at a time is here. */
 static char find_in_status(int fd)
@@ -47,7 +56,7 @@ static char find_in_status(int fd)
 		size_t used = kept + (got > 0 ? (size_t)got : 0);
 		at += got > 0 ? (uint64_t)got : 0;
 		part[used] = '\0';
-		const char *found = strstr(part, field);
+		const char *found = find_line(part, field, sizeof(field) - 1);
 		if (found && found + sizeof(field) <= part + used)
 			return found[sizeof(field) - 1];
 		kept = used < sizeof(field) ? used : sizeof(field);
