@@ -59,9 +59,6 @@ def prepare_machine():
 
 
 def unit_tests():
-    """Where they are: in the image for another machine."""
-    if not (BUILD / "unit-tests").exists():
-        return
     done = subprocess.run([BUILD / "unit-tests", "-j1"], capture_output=True, text=True, errors="replace")
     counts = re.search(r"Tested: .*", done.stderr + done.stdout)
     if done.returncode:
@@ -103,12 +100,13 @@ def main():
         prepare_machine()
     with without_option.refused() if WITHOUT_OPTION else contextlib.nullcontext():
         emit(test="kernel", name=os.uname().release + (without_option.LABEL if WITHOUT_OPTION else ""))
+        if PARTS & {"unit"}:
+            unit_tests()
         if PARTS & {"platform"}:
             platform_programs()
         if PARTS & {"knee"}:
             knee()
         system_tests()
-        unit_tests()
         emit(test="kernel", name="done")
 
 

@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: Apache-2.0
+"""machine - a virtual machine for aarch64, emulated, with a kernel of Debian's, in which tests run; see tests/kernels/guest.py."""
+import json
+import os
+import pathlib
+import re
+import subprocess
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "kernels"))
+
+import image  # noqa: E402
+
+QEMU = ("qemu-system-aarch64", "-M", "virt", "-accel", "tcg,thread=single", "-icount", "shift=3,sleep=off", "-cpu",
+        "max,pauth-impdef=on,sve=off", "-smp", "1", "-m", "2048", "-nodefaults", "-display", "none", "-serial", "stdio", "-nic",
+        "none", "-no-reboot")
+
+
+def play(kernel, product, root, system_tests, limit_s, log):
+    """Boots, runs unit tests, platform programs and system tests, and ends.
+
+    kernel, root: folders of packages (sysroot.make()); product: a build folder; limit_s: for all of it;
+    log: a file that gets what the machine says
+    Return: the kernel's release, and a list of results for each test
+    """
+    initramfs = log.with_suffix(".initramfs")
+    image.make(initramfs, product, kernel / "lib/modules", root, ("unit-tests",))
+    words = f"console=ttyAMA0 quiet loglevel=3 panic=-1 HEADROOM_SYSTEM_TESTS={','.join(system_tests)} HEADROOM_PARTS=unit,platform"
+    command = ["timeout", str(limit_s), *QEMU, "-kernel", str(next(kernel.glob("boot/vmlinuz-*"))), "-initrd", str(initramfs),
+               "-append", words]
+    found = {}
+    with (subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                           errors="replace") as running, open(log, "w", encoding="utf-8") as said):
+        for line in running.stdout:
+            said.write(line)
+            said.flush()
+            result = re.search(r"@@(\{.*\})", line)
+            if result:
+                result = json.loads(result[1])
+                found.setdefault(result["test"], []).append(result)
+    os.unlink(initramfs)
+    return found.get("kernel", [{"name": "a machine that did not start"}])[0]["name"], found
