@@ -302,8 +302,10 @@ static enum verdict choose_spill(struct search *s, struct choice *choice)
 		choice->space = space_of(s, (unsigned)s->best);
 		return choice->space ? CHOSEN_SOURCE : CHOSEN_NATURAL;
 	}
+	if (natural_in_use == UINT32_MAX && s->natural)
+		return NONE_LEFT;
 	choice->space = s->natural;
-	return natural_in_use == UINT32_MAX && s->natural ? NONE_LEFT : CHOSEN_NATURAL;
+	return CHOSEN_NATURAL;
 }
 
 /* Rendezvous hashing: the source with the highest number for the remote address. The same in every process,
@@ -369,8 +371,9 @@ static void search_sticky(struct search *s)
 COLD static enum verdict last_try(struct search *s, struct choice *choice)
 {
 	struct tuple_space *natural = s->natural;
+	const struct rule *rule = s->destination->rule;
 
-	if (!s->destination->rule->strict) {
+	if (!rule->strict || rule->spread == SPREAD_SPILL) {
 		bool full = natural && is_full(natural, s->began_ns, s->now_ns);
 		bool sure = full && (s->asked || natural->full_at_ns >= s->began_ns ||
 				     spread_full_surely(natural, &s->connecting->ledger->range, s->now_ns));

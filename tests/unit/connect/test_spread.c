@@ -448,6 +448,25 @@ Test(spread, spill_leaves_a_full_natural_source)
 	check_number(choice.candidates, 2);
 }
 
+/* A refusal before this attempt says little: of a service address with several servers it was one of them. */
+Test(spread, spill_asks_the_natural_source_again_until_it_is_sure)
+{
+	static const char *const ways[] = { "spill", "spill\nstrict = yes" };
+
+	for (unsigned i = 0; i < 2; i++) {
+		struct choice choice;
+		start("10.0.0.1", ways[i]);
+		know_natural("10.0.0.1");
+		for (unsigned n = 0; n < SPREAD_FULL_SURE; n++) {
+			check_number(choose(&choice), CHOSEN_NATURAL);
+			check(choice.space == destination->natural);
+			spread_full(destination->natural, 1000000, 1, now_ns - 1);
+		}
+		check_number(choose(&choice), NONE_LEFT);
+		check_number(choose(&choice), CHOSEN_NATURAL);
+	}
+}
+
 Test(spread, spill_without_a_known_range_has_half_of_the_default_for_a_knee)
 {
 	start("10.0.0.2", "spill");
