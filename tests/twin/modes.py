@@ -44,7 +44,9 @@ def known(headroom, folder):
         if spread:
             rules = folder / "spread.rules"
             rules.write_text(f"[headroom]\nsources = 127.0.0.1\nspread = {spread}\n")
-            if subprocess.run([str(headroom), "config", "check", str(rules)], capture_output=True).returncode:
+            # Of a variable such as HEADROOM_BUILD it says that nobody reads it.
+            if subprocess.run([str(headroom), "config", "check", str(rules)], env={"PATH": "/usr/bin"},
+                              capture_output=True).returncode:
                 continue
         found.append(name)
     return found
