@@ -6,6 +6,7 @@
 #include "pool/base/hot.h"
 #include "pool/connect/events.h"
 #include "pool/connect/trust.h"
+#include "pool/ledger/named.h"
 #include "pool/socket/undo.h"
 
 void ending_unseen(struct tracked *tracked, uint64_t now_ns)
@@ -46,7 +47,9 @@ static inline void enter(struct connecting *connecting, const struct tracked *tr
 	} else if (unlikely(was_connecting) && facts->error) {
 		enter_failure(connecting, space, facts->error, now_ns);
 	} else {
-		space_ended(space, facts->how, now_ns);
+		bool waits = space_ended(space, facts->how, now_ns);
+		if (unlikely(facts->port) && waits)
+			named_waits(connecting->ledger, space, facts->port);
 		if (unlikely(((space->doubt & ~TRUST_UNSERVED) | facts->asked) ||
 			     space_is_doubted(connecting->ledger, space)))
 			enter_trust(connecting, space, facts, was_connecting, now_ns);

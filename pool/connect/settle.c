@@ -12,7 +12,9 @@
 #include "pool/connect/spread.h"
 #include "pool/connect/trust.h"
 #include "pool/ledger/entries.h"
+#include "pool/ledger/named.h"
 #include "pool/routes/route.h"
+#include "pool/socket/facts.h"
 #include "pool/socket/shown_port.h"
 #include "pool/socket/undo.h"
 
@@ -111,7 +113,7 @@ COLD static void end_closed_in_call(struct attempt *a, long rc)
 	a->tracked->space = NULL;
 }
 
-HOT static void settle_under_way(struct attempt *a, long rc)
+HOT static void settle_under_way(struct attempt *a, long rc, uint16_t named)
 {
 	struct tracked *tracked = a->tracked;
 
@@ -121,6 +123,8 @@ HOT static void settle_under_way(struct attempt *a, long rc)
 		return;
 	uint64_t spent_ns = a->answered_ns - a->asked_ns;
 	space_opened(a->space, spent_ns);
+	if (unlikely(named))
+		named_taken(a->connecting->ledger, a->space, named, a->answered_ns);
 	if (unlikely(a->space->full_until_ns))
 		spread_not_full(a->space);
 	if (a->spreading && rc >= 0)
@@ -312,7 +316,10 @@ HOT bool settle_call(struct attempt *a, long rc)
 	bool may_try_next = full;
 	bool learned = false, again = false;
 	struct address source;
+	uint16_t named = 0;
 
+	if (unlikely(a->flags & HAS_PORT) && named_is_any(a->connecting->ledger) && attempt_under_way(rc))
+		named = socket_port(a->fd);
 	if (unlikely((a->destination || a->waits) && !a->space))
 		learned = learn_source(a, rc, &source);
 	if (unlikely(full) && a->connecting->ledger->range_until_ns <= a->answered_ns)
@@ -335,7 +342,7 @@ HOT bool settle_call(struct attempt *a, long rc)
 		enter_learned(a, &source, learned);
 	}
 	if (likely(a->destination && attempt_under_way(rc)))
-		settle_under_way(a, rc);
+		settle_under_way(a, rc, named);
 	else if (unlikely(!a->destination))
 		again = settle_uncounted(a, rc);
 	else

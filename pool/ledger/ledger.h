@@ -28,6 +28,7 @@ enum {
 struct ledger;
 struct board;
 struct heritage;
+struct named_wait;
 
 /* Who keeps something of its own at destinations and tuple spaces: the ledger knows that it is there, no
  * more. */
@@ -57,6 +58,7 @@ struct ledger {
 	uint8_t ends;                /* counts round */
 	struct folding folding;
 	struct ledger_waits waits;
+	struct named_wait *named; /* NULL: no TIME_WAIT was left at a named port; see named.h */
 	uint64_t forgotten;         /* idle destinations dropped for room, without those that were folded */
 	uint64_t untracked;         /* connections not counted for want of room */
 	uint64_t dropped_exhausted; /* counted at destinations that are no longer there, and at no tuple space

@@ -155,7 +155,7 @@ COLD static void enter_ended_apart(struct usage_entry *other, enum ending how, b
 	usage_end(other);
 }
 
-HOT void space_ended(struct tuple_space *space, enum ending how, uint64_t now_ns)
+HOT bool space_ended(struct tuple_space *space, enum ending how, uint64_t now_ns)
 {
 	struct usage_entry *use = space->use;
 	bool waits = how == ENDED_TIME_WAIT && wait_begins(space->destination->waits, now_ns);
@@ -171,11 +171,43 @@ HOT void space_ended(struct tuple_space *space, enum ending how, uint64_t now_ns
 		enter_ended_apart(space->other, how, waits, now_ns);
 	/* After a TIME_WAIT the port is still taken: the space stays full. */
 	if (waits)
-		return;
+		return true;
 	unload(space);
 	if (unlikely(space->full_until_ns)) {
 		space->full_until_ns = 0;
 		freed_one();
+	}
+	return false;
+}
+
+/* Return: false if it was dropped by now. */
+static bool leave_bucket(struct usage_entry *use, uint32_t tick)
+{
+	uint16_t *bucket = &use->time_wait[tick % USAGE_TIME_WAIT_BUCKETS];
+
+	if ((int32_t)(use->tick - tick) >= USAGE_TIME_WAIT_BUCKETS || !*bucket)
+		return false;
+	USAGE_ADD(*bucket, -1);
+	return true;
+}
+
+COLD void space_wait_over(struct tuple_space *space, uint32_t tick, uint64_t now_ns)
+{
+	struct ledger_waits *waits = space->destination->waits;
+
+	if (!space_time_wait(space, now_ns) || !leave_bucket(space->use, tick))
+		return;
+	space->time_wait--;
+	unload(space);
+	if (unlikely(space->apart)) {
+		usage_age(space->other, ledger_tick(now_ns));
+		leave_bucket(space->other, tick);
+	}
+	waits_age(waits, ledger_tick(now_ns));
+	if ((int32_t)(waits->tick - tick) < USAGE_TIME_WAIT_BUCKETS &&
+	    waits->begun[tick % USAGE_TIME_WAIT_BUCKETS]) {
+		waits->begun[tick % USAGE_TIME_WAIT_BUCKETS]--;
+		waits->sum--;
 	}
 }
 

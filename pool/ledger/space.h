@@ -155,8 +155,15 @@ void space_released(struct tuple_space *space);
 
 /**
  * space_ended() - an open connection ended
+ * Return: true if a TIME_WAIT has begun
  */
-void space_ended(struct tuple_space *space, enum ending how, uint64_t now_ns);
+bool space_ended(struct tuple_space *space, enum ending how, uint64_t now_ns);
+
+/**
+ * space_wait_over() - a TIME_WAIT is none any more: another connection has its port
+ * @tick:	when it began, as ledger_tick()
+ */
+void space_wait_over(struct tuple_space *space, uint32_t tick, uint64_t now_ns);
 
 /**
  * space_failed_over() / space_exhausted() / space_deferred() / space_aside() - one more of these

@@ -41,6 +41,17 @@ unsigned socket_tcp_state(int fd)
 	return kernel.getsockopt(fd, IPPROTO_TCP, TCP_INFO, &state, &length) ? 0 : state;
 }
 
+COLD uint16_t socket_port(int fd)
+{
+	struct sockaddr_storage sa;
+	socklen_t length = sizeof(sa);
+	struct endpoint local;
+
+	return kernel.getsockname(fd, &sa, &length) || !endpoint_from_sockaddr(&sa, length, &local)
+		       ? 0
+		       : local.port;
+}
+
 static int number_option(int fd, int level, int name)
 {
 	int value = 0;
@@ -269,5 +280,7 @@ HOT struct ending_facts socket_ending(int fd, uint8_t state, uint32_t flags, boo
 	if (unlikely(flags & TELL_TURNED_AWAY) && !facts.error &&
 	    (facts.how == ENDED_BY_PEER || facts.how == ENDED_BY_RESET) && !facts.stranger && !facts.gave_up)
 		facts.turned_away = socket_turned_away(fd, &facts.asked);
+	if (unlikely(flags & HAS_PORT) && facts.how == ENDED_TIME_WAIT)
+		facts.port = socket_port(fd);
 	return facts;
 }

@@ -22,6 +22,12 @@ uint64_t socket_cookie(int fd);
 unsigned socket_tcp_state(int fd);
 
 /**
+ * socket_port() - the local port
+ * Return: 0 if there is none
+ */
+uint16_t socket_port(int fd);
+
+/**
  * socket_is_quiet() - is the connection open both ways, with nothing of the peer's to be read?
  *
  * Changes nothing of the socket, for whoever holds it besides.
@@ -53,6 +59,7 @@ struct ending_facts {
 	bool gave_up;     /* it never was connected */
 	bool asked;       /* whether the peer turned it away: */
 	bool turned_away; /* ended it at once, without a byte */
+	uint16_t port;    /* the program's own, where a TIME_WAIT is to come; else 0 */
 	int error;        /* errno of an attempt that failed unseen, or 0 */
 	enum ending how;  /* otherwise */
 };
@@ -60,8 +67,8 @@ struct ending_facts {
 /**
  * socket_ending() - look at a socket just before its last fd is closed
  * @state:	enum socket_state, SOCKET_CONNECTING or SOCKET_OPEN
- * @flags:	ABORTS_ON_CLOSE, FIN_SENT_FIRST, WAS_SHUT, LOOK_CLOSELY, and TELL_TURNED_AWAY to have an end
- * by the peer looked into
+ * @flags:	HAS_PORT, ABORTS_ON_CLOSE, FIN_SENT_FIRST, WAS_SHUT, LOOK_CLOSELY, and TELL_TURNED_AWAY to have
+ * an end by the peer looked into
  * @alone:	nobody else holds the socket, nor is in a call on it: the error it may have need not be left
  * in it
  *

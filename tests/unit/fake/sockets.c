@@ -107,6 +107,18 @@ static long bind_socket(int fd, const struct endpoint *local)
 	return 0;
 }
 
+/* A socket that is bound to a port has the TIME_WAIT of the same four values (tests/platform/named_port.c).
+ */
+static void take_over(const struct address *source, uint16_t port, const struct endpoint *to)
+{
+	for (int i = 0; i < FAKE_FDS; i++) {
+		struct fake_fd *s = &fake.fds[i];
+		if (s->time_wait && s->local.port == port && address_equal(&s->local.ip, source) &&
+		    !memcmp(&s->peer, to, sizeof(*to)))
+			s->time_wait = false;
+	}
+}
+
 /* Return: a port, or 0 if none is left. */
 static uint16_t port_for(const struct fake_fd *s, const struct address *source, const struct endpoint *to)
 {
@@ -114,6 +126,7 @@ static uint16_t port_for(const struct fake_fd *s, const struct address *source, 
 		return 1;
 	if (!s->local.port)
 		return pick_port(s, source, to);
+	take_over(source, s->local.port, to);
 	return taken(source, s->local.port, to) ? 0 : s->local.port;
 }
 
