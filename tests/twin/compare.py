@@ -44,7 +44,7 @@ NOT_LOADED = "error while loading shared libraries"
 NO_ANSWER = ("EINPROGRESS", "EHOSTUNREACH", "ETIMEDOUT")
 # A source of the program's own does not lead there.
 NO_WAY = ("EINVAL", "ENETUNREACH")
-LOOPS = ("loop", "bound-loop", "bind-loop", "marked-loop")
+LOOPS = ("loop", "bound-loop", "bind-loop", "marked-loop", "rush", "brood")
 
 
 class Rules:
@@ -64,7 +64,9 @@ class Rules:
         self._source = re.compile("|".join(r"(?<![\w.:])" + address + r"(?![\w.:])" for address in addresses))
         bad = worlds.values(world, "bad") + ([] if mode.name.startswith("auto") else worlds.values(world, "foreign"))
         self.bad = mode.named and bool(bad)
-        self.inherits = any(line.split()[0] in ("fork", "exec", "spawn", "vfork", "recvfd") for line in program)
+        self.inherits = any(line.split()[0] in ("fork", "fork-by", "exec", "spawn", "vfork", "recvfd") for line in program)
+        self.moves = any(line in ("setns other", "unshare net") for line in program) and not any(
+            line in ("unshare files", "unshare fs", "setns near") for line in program)
         self.killed_for_bind = mode.named and any("filter bind kill" in line for line in program) and any(
             line.split()[0] in ("exec", "spawn", "vfork") for line in program)
         # Such a socket and one without a device may have the same port, and the server then knows one of them only.
@@ -197,12 +199,15 @@ def _step(text):
 
 class Parting:
     """From where on strands are not compared: one went another way, as it may, and what comes after is about more
-    connections, or others. Those that it began go with it, and those that began it from that step on, as they share fds."""
+    connections, or others. Those that it began go with it, and those that began it from that step on, as they share fds; but
+    not the loops of one that has gone to another network: its ports are others."""
 
     def __init__(self, rules, plains, shim):
-        self._from, self._while = {}, {}
+        self._from, self._while, self._elsewhere = {}, {}, {}
         for key in _order(plains[0]):
             texts = [plain[key] for plain in plains if key in plain]
+            if rules.moves and texts[0].split()[1:] in (["setns", "r=0"], ["unshare", "r=0"]):
+                self._elsewhere.setdefault(key[0], key[1])
             if key in shim and key[0] not in self._from and any(rules.parts(text, shim[key]) for text in texts):
                 self._from[key[0]] = key[1]
                 parents = key[0].split(".")
@@ -219,7 +224,11 @@ class Parting:
             return False
         if not name.startswith("main"):
             return name.startswith("peer")
-        if any(name.startswith(strand + ".") for strand in self._from) or name in self._from and line >= self._from[name]:
+        if name in self._from and line >= self._from[name]:
+            return True
+        if line > self._elsewhere.get(name, line) and text and text.split()[1:2] and text.split()[1] in LOOPS:
+            return False
+        if any(name.startswith(strand + ".") for strand in self._from):
             return True
         step = _step(text)
         return name in self._while and (step is None or step >= self._while[name])

@@ -11,7 +11,8 @@ import subprocess
 
 # Where nothing exact is promised: what is not seen, not written down, shared with others, or another network's.
 NOT_EXACT = {"filter", "chroot", "setns", "unshare", "fill", "limit", "contend", "sendfd", "recvfd", "fork", "vfork", "spawn",
-             "exec", "end", "jump", "shm", "filter-netlink", "landlock"}
+             "exec", "end", "jump", "shm", "filter-netlink", "landlock",
+             "fork-by", "brood"}
 OTHER_WORLDS = ("sysctl ipv4/tcp_max_tw_buckets", "sysctl ipv4/tcp_tw_reuse 1", "sysctl ipv4/ip_autobind_reuse", "nofile", "shm",
                 "rewrite")
 # ESTABLISHED, SYN_SENT, FIN_WAIT1, FIN_WAIT2, TIME_WAIT, CLOSING

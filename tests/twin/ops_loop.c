@@ -166,6 +166,7 @@ static void run_marked_loop(struct strand *strand, const struct step *step)
 			close(fd);
 		} else {
 			tally.good++;
+			connections_made++;
 			if (step->arguments[2].word[0] != 'k')
 				close(fd);
 		}

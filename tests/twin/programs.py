@@ -9,7 +9,7 @@ import subprocess
 import recipes
 import worlds
 
-LOOPS = ("loop", "bound-loop", "marked-loop")
+LOOPS = ("loop", "bound-loop", "marked-loop", "rush")
 STACKS = ("16384", "16384", "20480", "65536", "262144")
 
 
@@ -153,7 +153,7 @@ class Draft:
         # What goes on beside each other by chance has no order that could be compared.
         if name == "thread":
             return ["join"]
-        if name in ("fork", "vfork", "spawn"):
+        if name in ("fork", "fork-by", "vfork", "spawn"):
             return ["wait"]
         return []
 

@@ -24,6 +24,16 @@ def _ms(d):
     return 150 if d.bad or "marks" in d.world else 0
 
 
+def _fork(d, block):
+    """A child, and by what it is made."""
+    return f"{d.random.choice(('fork', 'fork', 'fork-by _fork', 'fork-by clone'))} {block}"
+
+
+def _unspec(d):
+    """bind() to AF_UNSPEC is one to 0.0.0.0."""
+    return f"unspec:{d.random.choice((0, 0, 5005))}"
+
+
 def dial(d):
     """A client: connects, looks, talks, ends."""
     family = _family(d)
@@ -110,6 +120,7 @@ def bound(d):
         [f"connect {s} {dest}", f"name {s}", f"dump {s}"],
         [f"listen {s} 4", f"name {s}", f"socket {t} tcp{family} -", f"state {s}"],
         [f"bind {s} {local}", f"name {s}"],
+        [f"bind {s} {_unspec(d)}", f"name {s}", f"connect {s} {dest}", f"name {s}"],
         [f"set {s} SO_REUSEADDR 1", f"connect {s} {dest}", f"name {s}"],
         [f"get {s} IP_BIND_ADDRESS_NO_PORT", f"get {s} IP_LOCAL_PORT_RANGE", f"connect {s} {dest}", f"dump {s}"],
     ))
@@ -124,7 +135,7 @@ def bound_before(d):
     r = d.slot()
     way = d.random.randrange(6)
     if way == 0:
-        return [*first, f"fork {d.block([f'name {s}', f'listen {s} 3', f'name {s}'])}", "wait", f"name {s}"]
+        return [*first, _fork(d, d.block([f"name {s}", f"listen {s} 3", f"name {s}"])), "wait", f"name {s}"]
     if way == 1:
         return [*first, f"spawn {d.block([f'name {s}', f'dump {s}'])}", "wait", f"name {s}"]
     if way == 2:
@@ -160,6 +171,7 @@ def again(d):
         [f"bind {s} {'[::]' if family == 6 else '0.0.0.0'}:5005", f"listen {s} 4", f"socket {t} tcp4 -",
          f"connect {t} 127.0.0.1:5005", f"peer {t}"],
         [f"bind {s} {d.local(family)}:0", f"name {s}"],
+        [f"bind {s} {_unspec(d)}", f"name {s}", f"listen {s} 2", f"name {s}"],
         [f"connect {s} {d.dest('refused', family=family)}", f"get {s} SO_ERROR"],
         [f"listen {s} 2", f"name {s}"],
         [f"connect {s} unspec:0", f"name {s}", f"connect {s} {d.dest('echo', family=family)}"],
@@ -191,10 +203,10 @@ def eaten(d):
     if way == 0:
         child = d.block(["turn 1", f"recv {c} 8 now", f"get {c} SO_ERROR", f"recv {c} 8 now"])
         return [f"socket {c} tcp4 -", f"connect {c} {d.dest('reset', family=4)}", f"await {c} ih 300",
-                f"fork {child}", f"close {c}", "next", "wait"]
+                _fork(d, child), f"close {c}", "next", "wait"]
     if way == 1:
         child = d.block(["turn 1", f"await {c} o 300", f"get {c} SO_ERROR", f"get {c} SO_ERROR"])
-        return [f"socket {c} tcp4 n", f"connect {c} {d.dest('refused', family=4)}", f"fork {child}", f"await {c} o 300",
+        return [f"socket {c} tcp4 n", f"connect {c} {d.dest('refused', family=4)}", _fork(d, child), f"await {c} o 300",
                 f"close {c}", "next", "wait"]
     copy = d.slot()
     return [f"socket {c} tcp4 -", f"connect {c} {d.dest('reset', family=4)}", f"dup {copy} {c}",
@@ -266,7 +278,7 @@ def fast(d):
         return [f"socket {s} tcp{family} {d.random.choice(('-', '-', 'n'))}", f"set {s} TCP_FASTOPEN_CONNECT 1",
                 f"connect {s} {dest}", f"name {s}", f"state {s}", *talk, f"name {s}", f"dump {s}", *_end(d, s)]
     return [f"socket {s} tcp{family} -", f"fast-open {s} {dest} {d.random.choice(('sendto', 'sendmsg', 'sendmmsg'))}",
-            f"name {s}", f"peer {s}", f"await {s} i 500", *_end(d, s)]
+            f"name {s}", f"peer {s}", f"await {s} i 500", *d.random.choice(([], [f"recv {s} 90 now"])), *_end(d, s)]
 
 
 def own_files(d):
@@ -382,7 +394,7 @@ def handed_on(d):
                 f"sendfd {s} {p}", f"close {s}", "wait"]
     if way == 2:
         return [*first, f"exec {d.block([f'talk {s} 4', f'name {s}', f'close {s}', *many(d)])}"]
-    return [*first, f"fork {d.block([f'talk {s} 3', f'close {s}', 'next'])}", f"close {s}", "wait", *many(d)]
+    return [*first, _fork(d, d.block([f"talk {s} 3", f"close {s}", "next"])), f"close {s}", "wait", *many(d)]
 
 
 def datagrams(d):
@@ -444,10 +456,22 @@ def sent_elsewhere(d):
             f"state {s}", f"talk {s} 5", f"close {s}"]
 
 
+def beginnings(d):
+    """Threads that use their first socket at the same moment, in children made in each way; before the program itself
+    has used one, and after."""
+    if d.bad or "marks" in d.world:
+        return dial(d)
+    dest = d.dest("echo", "refused", "mute", family=_family(d))
+    first = dial(d) if d.random.random() < 0.3 else []
+    if d.random.random() < 0.2:
+        return [f"rush {d.random.choice((2, 4, 6))} {dest}", *dial(d)]
+    return [*first, f"brood 40 {d.random.choice(('fork', '_fork', 'clone', 'raw'))} {d.random.choice((2, 4))} {dest}"]
+
+
 RECIPES = ((10, dial), (7, dial_slowly), (7, many), (5, exhaust), (6, routed), (7, bound), (6, bound_before), (4, filtered),
            (7, again), (5, disconnected), (5, eaten), (5, small_stack), (4, networks), (5, quiet_errors), (3, numbers),
            (2, contend), (5, fast), (3, own_files), (12, odd_ways), (2, scripts), (6, ports), (5, bound_loops),
-           (2, shared_memory), (4, jumps), (3, bare_streams), (4, handed_on), (1, datagrams), (5, shut_in), (5, shared_ports), (3, sent_elsewhere))
+           (2, shared_memory), (4, jumps), (3, bare_streams), (4, handed_on), (1, datagrams), (3, beginnings), (5, shut_in), (5, shared_ports), (3, sent_elsewhere))
 
 
 def draw(draft):
