@@ -3,6 +3,7 @@
 #include "cli/doctor/process.h"
 
 #include "cli/attach/reached.h"
+#include "cli/doctor/bypass.h"
 #include "cli/shared/identity.h"
 #include "cli/shared/program.h"
 #include "pool/base/resting.h"
@@ -166,9 +167,10 @@ static void look_at_shim(struct findings *findings, int pid, const char *unit, b
 	else if (loaded && disable && *disable && strcmp(disable, "0"))
 		finding_add(findings, FINDING_BAD, "shim", "start it without",
 			    "loaded, but HEADROOM_DISABLE is set");
-	else if (loaded)
+	else if (loaded) {
 		look_at_segment(findings, pid);
-	else {
+		doctor_bypass(findings, pid);
+	} else {
 		finding_add(findings, attached ? FINDING_NOTE : FINDING_BAD, "shim", NULL, "not loaded");
 		if (!attached)
 			say_how_to_load(findings, unit);

@@ -256,10 +256,24 @@ def other_user():
     lab.equal(f"{done}: exit status", (done.status, "ask as root" in done.stdout), (3, True))
 
 
+def bypass():
+    """A library that is bound past every preload is named; the program itself, and the same library loaded as usual, are not."""
+    plugin = lab.BUILD / "tests/system/libplugin.so"
+    loads = "import ctypes, os, sys; ctypes.CDLL(sys.argv[1], mode=os.RTLD_NOW | %s); print('ready', flush=True); sys.stdin.read()"
+    for mode, named in (("os.RTLD_DEEPBIND", True), ("0", False)):
+        with running([lab.PYTHON, "-c", loads % mode, str(plugin)], shim={}) as process:
+            found = doctor(str(process.pid))
+            lab.equal(f"{mode}: {found}", "bypass" in found, named)
+            if named:
+                says(found, "bypass", "bad", r"^libplugin\.so: loaded with RTLD_DEEPBIND", "headroom attach")
+
+
 lab.main([
     ("programs, and mistakes", programs),
     ("processes", processes),
     ("what the environment says", environments),
+    # AddressSanitizer's runtime refuses RTLD_DEEPBIND.
+    *([] if lab.SANITIZER else [("a library past the shim", bypass)]),
     ("sandboxes and namespaces", sandboxes),
     ("this machine", host),
     ("disabled", disabled),
