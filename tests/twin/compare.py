@@ -186,6 +186,10 @@ def _tally(text):
     return tally
 
 
+# What wait(), a crowd and the stage say of SIGSEGV and the like.
+_CRASH = re.compile(r" (signal=(SEGV|BUS|ILL|FPE|ABRT)|killed=\d+)|^status signal (4|6|7|8|11)\b")
+
+
 def _order(trace):
     """Keys in the order in which differences matter: the program's strands, then the rest."""
     return sorted(trace, key=lambda key: (not key[0].startswith("main"), key[0], str(type(key[1])), key[1]))
@@ -232,6 +236,14 @@ class Parting:
             return True
         step = _step(text)
         return name in self._while and (step is None or step >= self._while[name])
+
+
+def crashes(plains, shim):
+    """As differences(), of those lines alone that tell of a crash, where no plain run tells of any: once is enough, as none is
+    chance."""
+    if any(_CRASH.search(text or "") for plain in plains for text in plain.values()):
+        return []
+    return [(key, plains[0].get(key), shim[key]) for key in _order(shim) if _CRASH.search(shim[key] or "")]
 
 
 def differences(rules, plains, shim):

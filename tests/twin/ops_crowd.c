@@ -15,7 +15,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { CROWD_MAX = 8, ALL_WELL = 0, NO_PORT = 1, OTHER_ERROR = 2, OTHER_END = 3, ENDS };
+enum { CROWD_MAX = 8, SPINS_MAX = 1 << 17, ALL_WELL = 0, NO_PORT = 1, OTHER_ERROR = 2, OTHER_END = 3, ENDS };
 static const char *const end_names[ENDS] = { "ok", "EADDRNOTAVAIL", "failed", "killed" };
 
 static int not_ready, worst;
@@ -33,8 +33,10 @@ static void *connect_with_others(void *data)
 	const struct argument *dest = data;
 	struct linger linger = { 1, 0 };
 	__atomic_sub_fetch(&not_ready, 1, __ATOMIC_ACQ_REL);
-	while (__atomic_load_n(&not_ready, __ATOMIC_ACQUIRE) > 0)
-		sched_yield();
+	/* Who gives the processor away is not there when it begins. */
+	for (int spins = 1; __atomic_load_n(&not_ready, __ATOMIC_ACQUIRE) > 0; spins++)
+		if (spins % SPINS_MAX == 0)
+			sched_yield();
 	int fd = socket(dest->address.ss_family, SOCK_STREAM, 0);
 	setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof linger);
 	if (connect(fd, (const void *)&dest->address, dest->length) && errno != ECONNREFUSED)

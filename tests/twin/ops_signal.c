@@ -168,7 +168,7 @@ const struct operation signal_operations[] = {
 	{ "disposition", 1, "one:usr1|pipe|xfsz|io|segv|chld|alrm|ttou", run_disposition },
 	{ "ignore", 1, "one:pipe|xfsz|chld", run_ignore },
 	{ "raise", 3, "one:usr1", run_raise },
-	{ "timer", 0, "int:1-100", run_timer },
+	{ "timer", 0, "int:1-300", run_timer },
 	{ "mask", 1, "one:usr1|pipe|xfsz one:block|unblock", run_mask },
 	{ "blocked", 2, "", run_blocked },
 	{ "alternate", 1, "one:8192|16384", run_alternate },

@@ -97,7 +97,7 @@ class Player:
             trace["peer " + name, serial[name]] = " ".join(line.split()[2:])
         trace.update(self._strands())
         if counted:
-            trace["counts", ""] = counts.judge(by_kernel, by_shim, trace, program) if mode and mode.counts else "exact"
+            trace["counts", ""] = counts.judge(by_kernel, by_shim, trace, program, self.world) if mode and mode.counts else "exact"
         trace[("files", "")] = " ".join(sorted(entry.name for entry in (folder / "cwd").iterdir()))
         return trace
 

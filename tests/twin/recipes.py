@@ -364,7 +364,8 @@ def jumps(d):
         return [f"socket {s2} tcp4 -", f"connect {s2} {d.dest('echo', family=4)}",
                 f"handler usr1 {d.block([f'talk {s2} 3', f'close {s2}'])} -", "raise usr1", "blocked"]
     how = d.random.choice(("jump", "eintr", "restart"))
-    body = [f"socket {s} tcp4 -", f"set {s} SO_SNDTIMEO 300", "timer 40", f"connect {s} {dest}"]
+    # Time enough to come to the connect() on a busy machine.
+    body = [f"socket {s} tcp4 -", f"set {s} SO_SNDTIMEO 500", "timer 200", f"connect {s} {dest}"]
     if how == "jump":
         return [f"handler alrm {d.block(['jump'])} -", f"landing {d.block(body)}", f"name {s}", f"state {s}", f"close {s}",
                 "blocked"]
