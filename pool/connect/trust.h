@@ -173,13 +173,21 @@ static inline bool space_is_doubted(const struct ledger *ledger, const struct tu
 	return unlikely(ledger->doubted) && space->destination->doubted;
 }
 
+/* One of 16, at random: where sources take turns every 16th connection is of the same one for ever. The
+ * constants are those of Numerical Recipes, 7.1. */
+static inline bool trust_picks(struct ledger *ledger)
+{
+	ledger->ends = ledger->ends * 1664525u + 1013904223u;
+	return ledger->ends >> 28 == 0;
+}
+
 /**
  * trust_wants_to_know() - is an end by the peer to be looked into? Where no source is in doubt, one of 16 is.
  */
 static inline bool trust_wants_to_know(struct ledger *ledger, const struct tuple_space *space)
 {
 	return space->doubt & TRUST_UNSERVED ||
-	       (space->load && (space_is_doubted(ledger, space) || !(++ledger->ends & 15)));
+	       (space->load && (space_is_doubted(ledger, space) || trust_picks(ledger)));
 }
 
 /* What the ledger is to know of it. */

@@ -55,7 +55,7 @@ struct ledger {
 	unsigned count;              /* without those folded */
 	const void *first_thread;    /* that chose a source, by lock_thread() */
 	unsigned doubted;            /* destinations of which a source has failed of late */
-	uint8_t ends;                /* counts round */
+	uint32_t ends;               /* of connections: picks some, see trust.h */
 	struct folding folding;
 	struct ledger_waits waits;
 	struct named_wait *named; /* NULL: no TIME_WAIT was left at a named port; see named.h */

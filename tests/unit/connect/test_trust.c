@@ -272,6 +272,21 @@ Test(trust, a_server_that_is_down_sets_nothing_aside)
 	}
 }
 
+Test(trust, whichever_begins_to_be_turned_away_is_noticed)
+{
+	for (unsigned i = 1; i <= 4; i++) {
+		struct world w = { .how = RESET_LATER };
+		char text[16];
+		snprintf(text, sizeof(text), "10.0.0.%u", i);
+		start("10.0.0.1-10.0.0.4", "even");
+		run(&w, 160, 1);
+		w.bad[0] = text;
+		run(&w, 400, 1);
+		cr_assert(w.lost < 64, "%u lost from %s", w.lost, text);
+		fake_stop();
+	}
+}
+
 Test(trust, one_good_source_among_many_bad_ones_is_found)
 {
 	struct world w = { .bad = { "10.0.0.1", "10.0.0.2", "10.0.0.3", "10.0.0.4", "10.0.0.6", "10.0.0.7",
