@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 /* churn - connects to one destination and closes again, for a while, in threads or processes
  *
- * churn [-t THREADS] [-p PROCESSES] [-m MS | -n COUNT] [-x] IP PORT
+ * churn [-t THREADS] [-p PROCESSES] [-m MS | -n COUNT] [-s SOURCES] [-x] IP PORT
  *   -m  for so long (1000);  -n  so many in each thread instead
- *   -x  asks "PING" and reads the answer in between (Redis), and closes in good order; else closes by RST
- * Prints "connections N per_second N pair_p50_us US": connect() and close() of one connection, without what
- * is between. */
+ *   -s  binds to one of so many addresses from 127.0.0.1 on before, with IP_BIND_ADDRESS_NO_PORT: by hand
+ * what the shim does -x  asks "PING" and reads the answer in between (Redis), and closes in good order; else
+ * closes by RST Prints "connections N per_second N pair_p50_us US": connect() and close() of one connection,
+ * without what is between. */
 #include <arpa/inet.h>
 #include <err.h>
 #include <errno.h>
@@ -34,6 +35,7 @@ static struct worker *workers; /* shared with the child processes */
 static double until_ns;
 static unsigned long count;
 static bool exchange;
+static unsigned sources;
 
 static void ping(int fd)
 {
@@ -44,12 +46,26 @@ static void ping(int fd)
 		err(1, "PING");
 }
 
-static double one(void)
+static void choose_source(int fd, unsigned long turn)
+{
+	const struct sockaddr_in from = { .sin_family = AF_INET,
+					  .sin_addr.s_addr =
+						  htonl(INADDR_LOOPBACK + (uint32_t)(turn % sources)) };
+	const int on = 1;
+
+	setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof(on));
+	if (bind(fd, (const struct sockaddr *)&from, sizeof(from)))
+		err(1, "bind");
+}
+
+static double one(unsigned long turn)
 {
 	struct linger at_once = { .l_onoff = 1 };
 	int fd = socket(AF_INET, SOCK_STREAM, 0);
 	double start = now_ns();
 
+	if (sources)
+		choose_source(fd, turn);
 	if (fd < 0 || connect(fd, (const struct sockaddr *)&server, sizeof(server)))
 		err(1, "connect");
 	double connected = now_ns();
@@ -67,7 +83,7 @@ static void *work(void *argument)
 	struct worker *w = argument;
 
 	while (count ? w->connections < count : now_ns() < until_ns) {
-		double took = one();
+		double took = one(w->connections);
 		w->pair_ns[w->connections++ % SAMPLES_MAX] = took;
 	}
 	w->samples = w->connections < SAMPLES_MAX ? (unsigned)w->connections : SAMPLES_MAX;
@@ -126,7 +142,7 @@ int main(int argc, char **argv)
 	double ms = 1000;
 	int c;
 
-	while ((c = getopt(argc, argv, "t:p:m:n:x")) != -1) {
+	while ((c = getopt(argc, argv, "t:p:m:n:s:x")) != -1) {
 		if (c == 't')
 			threads = (unsigned)atoi(optarg);
 		else if (c == 'p')
@@ -135,6 +151,8 @@ int main(int argc, char **argv)
 			ms = atof(optarg);
 		else if (c == 'n')
 			count = strtoul(optarg, NULL, 10);
+		else if (c == 's')
+			sources = (unsigned)atoi(optarg);
 		else if (c == 'x')
 			exchange = true;
 		else
@@ -143,7 +161,8 @@ int main(int argc, char **argv)
 	unsigned used = processes ? processes : threads;
 	if (optind + 2 != argc || !used || used > WORKERS_MAX ||
 	    inet_pton(AF_INET, argv[optind], &server.sin_addr) != 1)
-		errx(2, "usage: churn [-t THREADS] [-p PROCESSES] [-m MS | -n COUNT] [-x] IP PORT");
+		errx(2,
+		     "usage: churn [-t THREADS] [-p PROCESSES] [-m MS | -n COUNT] [-s SOURCES] [-x] IP PORT");
 	server.sin_port = htons((uint16_t)atoi(argv[optind + 1]));
 	workers = mmap(NULL, used * sizeof(*workers), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1,
 		       0);

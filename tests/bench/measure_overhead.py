@@ -20,11 +20,12 @@ def pairs(end, by_hand, sources=0, env=None, rounds=ROUNDS):
 
 def pair(end, sources):
     by_hand = "bind" if sources else "look"
+    what = "a connect() that is refused, and close()" if end == "refused" else f"connect() + close() by {end.upper()}"
     taken = bench.interleave({"run": lambda: pairs(end, by_hand, sources)}, PAIR_TIMES)["run"]
-    bench.record(f"added-{end}-{sources}", f"added to connect() + close() by {end.upper()}, {sources or 'no'} sources", "ns", {
+    bench.record(f"added-{end}-{sources}", f"added to {what}, {sources or 'no'} sources", "ns", {
         "by hand": [1000 * (v["hand_us"] - v["plain_us"]) for v in taken],
         "headroom": [1000 * (v["shim_us"] - v["plain_us"]) for v in taken]}, base=None)
-    return bench.record(f"{end}-{sources}", f"connect() + close() by {end.upper()}, {sources or 'no'} sources", "us", {
+    return bench.record(f"{end}-{sources}", f"{what}, {sources or 'no'} sources", "us", {
         "without": [v["plain_us"] for v in taken], "by hand": [v["hand_us"] for v in taken],
         "headroom": [v["shim_us"] for v in taken]})
 
@@ -68,5 +69,5 @@ def not_ours():
 
 if __name__ == "__main__":
     lab.main([*((f"{end}, {sources} sources", lambda e=end, s=sources: pair(e, s))
-                for end in ("rst", "time-wait") for sources in (0, 8)),
+                for end in ("rst", "time-wait", "refused") for sources in (0, 8)),
               ("counting", counting), ("fds that are not ours", not_ours), ("growth", bench.full_only(growth))])

@@ -7,14 +7,15 @@
  * server at work on the other core costs more, and less evenly, than what is to be seen. Makes its own
  * network namespace.
  *
- * overhead [ROUNDS [rst|time-wait [none|look|bind]]] (4000 rst look): how it closes, and what is made by
- * hand: nothing; recv(MSG_PEEK) before an ordinary close; or with it IP_BIND_ADDRESS_NO_PORT and bind() to
- * one of 127.0.0.1 to .8 before connect(). Prints "plain_us US hand_us US shim_us US added_us US", medians;
- * the last of what the shim added in a round, so that what slows the machine for longer than that is on both
- * sides. */
+ * overhead [ROUNDS [rst|time-wait|refused [none|look|bind]]] (4000 rst look): how it ends (refused: nobody
+ * listens), and what is made by hand: nothing; recv(MSG_PEEK) before an ordinary close; or with it
+ * IP_BIND_ADDRESS_NO_PORT and bind() to one of 127.0.0.1 to .8 before connect(), and both taken back after
+ * one that is refused. Prints "plain_us US hand_us US shim_us US added_us US", medians; the last of what the
+ * shim added in a round, so that what slows the machine for longer than that is on both sides. */
 #include <arpa/inet.h>
 #include <dlfcn.h>
 #include <err.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <net/if.h>
 #include <sched.h>
@@ -41,7 +42,7 @@ struct calls {
 
 static struct calls libc, hooked;
 static struct sockaddr_in to;
-static bool time_wait, look_by_hand = true, bind_by_hand;
+static bool time_wait, refused, look_by_hand = true, bind_by_hand;
 
 static void load(struct calls *calls, void *library)
 {
@@ -97,6 +98,25 @@ static void choose_source(int fd)
 		err(1, "bind");
 }
 
+/* And after one that failed: the program gets its socket as it was. */
+static void take_back(int fd)
+{
+	const struct sockaddr_in nothing = { .sin_family = AF_INET };
+	const int off = 0;
+
+	if (libc.bind(fd, (const struct sockaddr *)&nothing, sizeof(nothing)))
+		err(1, "bind");
+	libc.setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &off, sizeof(off));
+}
+
+static void connect_by(const struct calls *c, int fd)
+{
+	int failed = c->connect(fd, (const struct sockaddr *)&to, sizeof(to));
+
+	if (refused ? !failed || errno != ECONNREFUSED : failed)
+		err(1, "connect");
+}
+
 static double cycle(enum way way)
 {
 	const struct calls *c = way == SHIM ? &hooked : &libc;
@@ -107,10 +127,11 @@ static double cycle(enum way way)
 	double start = now_ns();
 	if (way == HAND && bind_by_hand)
 		choose_source(fd);
-	if (c->connect(fd, (const struct sockaddr *)&to, sizeof(to)))
-		err(1, "connect");
+	connect_by(c, fd);
+	if (way == HAND && bind_by_hand && refused)
+		take_back(fd);
 	double connected = now_ns();
-	if (!time_wait)
+	if (!time_wait && !refused)
 		c->setsockopt(fd, SOL_SOCKET, SO_LINGER, &abort_close, sizeof(abort_close));
 	double closing = now_ns();
 	if (way == HAND && look_by_hand && time_wait)
@@ -144,14 +165,17 @@ int main(int argc, char **argv)
 	static double times[WAYS][ROUNDS_MAX], added[ROUNDS_MAX];
 
 	time_wait = argc > 2 && !strcmp(argv[2], "time-wait");
+	refused = argc > 2 && !strcmp(argv[2], "refused");
 	look_by_hand = argc < 4 || strcmp(argv[3], "none");
 	bind_by_hand = argc > 3 && !strcmp(argv[3], "bind");
 	if (rounds < 1 || rounds > ROUNDS_MAX || argc > 4)
-		errx(2, "usage: overhead [ROUNDS [rst|time-wait [none|look|bind]]]");
+		errx(2, "usage: overhead [ROUNDS [rst|time-wait|refused [none|look|bind]]]");
 	load(&libc, dlopen("libc.so.6", RTLD_NOW));
 	load(&hooked, RTLD_DEFAULT);
 	own_namespace();
 	int fd = listener();
+	if (refused)
+		shutdown(fd, SHUT_RD); /* it keeps its port, and listens no more */
 	for (int i = -BATCH; i < rounds; i++) {
 		shuffle(order);
 		for (int k = 0; k < WAYS; k++) {
