@@ -53,7 +53,14 @@ static void read_name(int proc, const char *pid, char *name, size_t size)
 	copy_name(*raw && sizeof(raw) <= size ? raw : "?", name);
 }
 
+/* What is looked for are listeners, mostly, which programs open first. So the first fds of all processes are
+ * looked at before the many fds of any one: /proc/PID/fd lists them in order (proc_readfd_common(),
+ * fs/proc/fd.c). */
+enum { FIRST_FDS = 64 };
+enum round { FIRST_ONES, THE_OTHERS };
+
 struct search {
+	enum round round;
 	struct wanted_socket *wanted;
 	size_t count, left; /* left: not found yet */
 	process_visitor *visit;
@@ -99,7 +106,11 @@ static bool look_at_process(struct search *search, int proc, const char *pid)
 		close(fd);
 		return false;
 	}
-	while (search->left && (entry = readdir(fds))) {
+	for (unsigned at = 0; search->left && (entry = readdir(fds)); at++) {
+		if (at >= FIRST_FDS && search->round == FIRST_ONES)
+			break;
+		if (at < FIRST_FDS && search->round == THE_OTHERS)
+			continue;
 		ssize_t length = readlinkat(fd, entry->d_name, link, sizeof(link) - 1);
 		if (length <= 8 || strncmp(link, "socket:[", 8)) {
 			/* The first refusal stands for all: the folder can be listed, its links not read. */
@@ -136,10 +147,14 @@ int process_table_find(struct wanted_socket *wanted, size_t count, struct proces
 	DIR *proc = opendir("/proc");
 	if (!proc)
 		return -errno;
-	while (search.left && (entry = readdir(proc)))
-		if (isdigit((unsigned char)*entry->d_name) &&
-		    !look_at_process(&search, dirfd(proc), entry->d_name))
-			result->refused++;
+	for (search.round = FIRST_ONES; search.left && search.round <= THE_OTHERS; search.round++) {
+		result->refused = 0;
+		rewinddir(proc);
+		while (search.left && (entry = readdir(proc)))
+			if (isdigit((unsigned char)*entry->d_name) &&
+			    !look_at_process(&search, dirfd(proc), entry->d_name))
+				result->refused++;
+	}
 	closedir(proc);
 	result->missing = search.left;
 	return 0;

@@ -113,9 +113,30 @@ def completion():
         lab.equal(f"completion of `{line}`", sorted(set(done.stdout.split()) & set(expected.split())), sorted(expected.split()))
 
 
+HIGH_FD = """
+import socket, sys, time
+kept = [open("/dev/null") for _ in range(300)]
+server = socket.create_server(("127.0.0.1", int(sys.argv[1])))
+print("done", flush=True)
+time.sleep(1000)
+"""
+
+
+def at_a_high_fd():
+    """The first fds of all processes are looked at first, the others too."""
+    low = 40000
+    lab.ports(low, low + 99)
+    with lab.Process([lab.PYTHON, "-c", HIGH_FD, str(low + 1)]) as listener:
+        lab.wait_for(lambda: "done" in listener.stdout(), "the listener", listener)
+        text = lab.run([str(lab.HEADROOM), "ports"]).stdout
+        if f"[{listener.pid}] 1\n" not in text:
+            raise lab.Failed(text)
+
+
 lab.main([
     ("nobody there", untouched),
     ("who blocks what", by_whom),
+    ("at a high fd", at_a_high_fd),
     ("neighbours", neighbours),
     ("none left", none_left),
     ("bad input", bad_input),
