@@ -2,6 +2,8 @@
 /* find - a process of a container, by what people call the container. */
 #include "cli/container/find.h"
 
+#include "cli/container/name.h"
+
 #include <ctype.h>
 #include <dirent.h>
 #include <fcntl.h>
@@ -12,26 +14,14 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { ID_DIGITS = 64, TEXT_MAX = 4096, ID_SHOWN = 12 };
+enum { TEXT_MAX = 4096, ID_SHOWN = 12 };
 
 /* What is looked for, and what was found. */
 struct search {
 	const char *what;
-	char id[ID_DIGITS + 1], other[ID_DIGITS + 1]; /* a second one that fits as well */
+	char name[CONTAINER_NAME_MAX], other[CONTAINER_NAME_MAX]; /* other: one that fits as well */
 	int pid;
 };
-
-const char *container_id_in(const char *path, size_t length)
-{
-	size_t run = 0;
-
-	for (size_t i = 0; i < length; i++) {
-		run = isdigit((unsigned char)path[i]) || (path[i] >= 'a' && path[i] <= 'f') ? run + 1 : 0;
-		if (run == ID_DIGITS)
-			return path + i + 1 - ID_DIGITS;
-	}
-	return NULL;
-}
 
 static size_t read_text(const char *path, char *text, size_t size)
 {
@@ -45,12 +35,16 @@ static size_t read_text(const char *path, char *text, size_t size)
 	return (size_t)got;
 }
 
-static void take(struct search *search, const char *id, int pid)
+/* @name:	an ID or a name; of an ID what is behind it is of no interest */
+static void take(struct search *search, const char *name, int pid)
 {
-	if (!*search->id)
-		memcpy(search->id, id, ID_DIGITS);
-	if (strncmp(search->id, id, ID_DIGITS) != 0) {
-		memcpy(search->other, id, ID_DIGITS);
+	char one[CONTAINER_NAME_MAX];
+
+	snprintf(one, sizeof(one), "%.*s", CONTAINER_ID_DIGITS, name);
+	if (!*search->name)
+		strcpy(search->name, one);
+	if (strcmp(search->name, one) != 0) {
+		strcpy(search->other, one);
 		return;
 	}
 	if (pid && (!search->pid || pid < search->pid))
@@ -68,18 +62,26 @@ static bool has_hostname(int pid, const char *what)
 	return *name && !strcmp(name, what);
 }
 
-/* @prefix:	of the ID; NULL: by hostname */
+/* In any of the containers that it is in, one inside of the other. @prefix:	of the ID; NULL: by name or
+ * hostname */
 static void look_at_process(struct search *search, int pid, const char *prefix)
 {
-	char path[64], cgroups[TEXT_MAX];
+	char path[64], cgroups[TEXT_MAX], name[CONTAINER_NAME_MAX], innermost[CONTAINER_NAME_MAX] = "";
 
 	snprintf(path, sizeof(path), "/proc/%d/cgroup", pid);
-	size_t length = read_text(path, cgroups, sizeof(cgroups));
-	const char *id = container_id_in(cgroups, length);
-	if (!id)
-		return;
-	if (prefix ? !strncmp(id, prefix, strlen(prefix)) : has_hostname(pid, search->what))
-		take(search, id, pid);
+	read_text(path, cgroups, sizeof(cgroups));
+	for (const char *line = cgroups, *end; line; line = end ? end + 1 : NULL) {
+		const char *at = strchr(line, '/');
+		end = strchr(line, '\n');
+		while (at && (!end || at < end) && container_next(&at, name)) {
+			strcpy(innermost, name);
+			if (prefix ? container_is_id(name) && !strncmp(name, prefix, strlen(prefix))
+				   : !container_is_id(name) && !strcmp(name, search->what))
+				take(search, name, pid);
+		}
+	}
+	if (!prefix && *innermost && has_hostname(pid, search->what))
+		take(search, innermost, pid);
 }
 
 static void walk_processes(struct search *search, const char *prefix)
@@ -127,7 +129,8 @@ static void walk_podman(struct search *search)
 	for (const char *at = text; (at = strstr(at, "\"id\":\""));) {
 		const char *id = at + 6, *names = strstr(id, "\"names\":["), *end;
 		at = id;
-		if (!container_id_in(id, strnlen(id, ID_DIGITS)) || !names || !(end = strchr(names, ']')))
+		if (!container_id_in(id, strnlen(id, CONTAINER_ID_DIGITS)) || !names ||
+		    !(end = strchr(names, ']')))
 			continue;
 		const char *hit = strstr(names, wanted);
 		if (hit && hit < end)
@@ -139,8 +142,14 @@ static bool may_be_id(const char *what)
 {
 	size_t length = strlen(what);
 
-	return length >= CONTAINER_ID_LEAST && length <= ID_DIGITS &&
+	return length >= CONTAINER_ID_LEAST && length <= CONTAINER_ID_DIGITS &&
 	       strspn(what, "0123456789abcdef") == length;
+}
+
+/* How many letters of it. */
+static int shown(const char *name)
+{
+	return container_is_id(name) ? ID_SHOWN : CONTAINER_NAME_MAX;
 }
 
 int container_find(const char *what, char *why, size_t size)
@@ -149,18 +158,18 @@ int container_find(const char *what, char *why, size_t size)
 
 	if (may_be_id(what))
 		walk_processes(&search, what);
-	if (!*search.id) {
+	if (!*search.name) {
 		walk_docker(&search);
 		walk_podman(&search);
-		if (*search.id && !*search.other)
-			walk_processes(&search, search.id);
+		if (*search.name && !*search.other)
+			walk_processes(&search, search.name);
 	}
-	if (!*search.id)
+	if (!*search.name)
 		walk_processes(&search, NULL);
 	if (*search.other)
-		snprintf(why, size, "`%s` is more than one: %.*s, %.*s", what, ID_SHOWN, search.id, ID_SHOWN,
-			 search.other);
-	else if (*search.id && !search.pid)
+		snprintf(why, size, "`%s` is more than one: %.*s, %.*s", what, shown(search.name),
+			 search.name, shown(search.other), search.other);
+	else if (*search.name && !search.pid)
 		snprintf(why, size, "`%s` does not run", what);
 	else if (!search.pid)
 		snprintf(why, size, "no container `%s` shows here%s", what,

@@ -5,7 +5,7 @@
 
 #include <stdbool.h>
 
-enum { NETNS_NAME_MAX = 40 };
+enum { NETNS_NAME_MAX = 48 };
 
 /**
  * netns_visitor - called inside of a network namespace

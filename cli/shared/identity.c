@@ -2,6 +2,7 @@
 /* identity - what a process is to those who run it: its command line, its unit, its container. */
 #include "cli/shared/identity.h"
 
+#include "cli/container/name.h"
 #include "pool/base/printable.h"
 
 #include <dirent.h>
@@ -12,7 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { ID_DIGITS = 64, ID_SHOWN = 12, TEXT_MAX = 4096 };
+enum { ID_SHOWN = 12, TEXT_MAX = 4096 };
 
 /* Return: bytes read, and a NUL behind them; 0 if nothing can be read */
 static size_t read_text(int pid, const char *name, char *text, size_t size)
@@ -49,21 +50,20 @@ static void take_command(int pid, struct identity *out)
 
 void identity_from_cgroup(const char *path, struct identity *out)
 {
-	while (*path) {
+	char name[CONTAINER_NAME_MAX], shown[CONTAINER_NAME_MAX * PRINTABLE_MAX];
+
+	for (const char *at = path; container_next(&at, name);) {
+		printable_text(name, shown, sizeof(shown));
+		snprintf(out->container, sizeof(out->container), "%.*s",
+			 container_is_id(name) ? ID_SHOWN : IDENTITY_CONTAINER_MAX - 1, shown);
+	}
+	while (*path && *path != '\n') {
 		path += strspn(path, "/");
 		size_t length = strcspn(path, "/\n");
 		bool service = length > 8 && !strncmp(path + length - 8, ".service", 8);
 		if (service && length < sizeof(out->unit))
 			snprintf(out->unit, sizeof(out->unit), "%.*s", (int)length, path);
-		for (size_t i = 0; i + ID_DIGITS <= length; i++) {
-			if (strspn(path + i, "0123456789abcdef") < ID_DIGITS)
-				continue;
-			snprintf(out->container, sizeof(out->container), "%.*s", ID_SHOWN, path + i);
-			break;
-		}
 		path += length;
-		if (*path == '\n')
-			break;
 	}
 }
 

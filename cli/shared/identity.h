@@ -9,7 +9,7 @@
 enum {
 	IDENTITY_COMMAND_MAX = 100,
 	IDENTITY_UNIT_MAX = 64,
-	IDENTITY_CONTAINER_MAX = 16,
+	IDENTITY_CONTAINER_MAX = 33,
 	IDENTITY_CGROUP_MAX = 200,
 	IDENTITY_MARK_MAX = 128
 };
@@ -18,7 +18,7 @@ struct identity {
 	char command[IDENTITY_COMMAND_MAX]; /* words with spaces between, cut off; escaped (printable.h) */
 	char unit[IDENTITY_UNIT_MAX];       /* of systemd: NAME.service; empty if there is none */
 	char cgroup[IDENTITY_CGROUP_MAX]; /* its path, of version 2 if there is one; escaped; the end of it */
-	char container[IDENTITY_CONTAINER_MAX]; /* first 12 digits of its id; empty: in none that is known */
+	char container[IDENTITY_CONTAINER_MAX]; /* first 12 digits of its ID, or its name; empty: in none */
 	int inner_pid;                          /* in its own pid namespace, if that is another one; else 0 */
 };
 
@@ -30,8 +30,8 @@ void identity_of(int pid, struct identity *out);
 /**
  * identity_from_cgroup() - unit and container from a line of /proc/PID/cgroup
  *
- * Units are the last part of the path that ends in .service; ids of containers are 64 hexadecimal digits, as
- * Docker, Podman, CRI-O and containerd have them in their paths.
+ * Units are the last part of the path that ends in .service; containers are as of container_next(), the
+ * innermost.
  */
 void identity_from_cgroup(const char *path, struct identity *out);
 

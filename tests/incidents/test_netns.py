@@ -73,6 +73,57 @@ def none_or_two():
         away("status", "--container", ID[:5])
 
 
+# What engines make of cgroups: (of the container, of who watches it on the host or None, what people call it, how it is shown).
+SHAPES = [
+    (f"system.slice/docker-{ID}.scope", None, ID[:12], ID[:12]),
+    (f"docker/{ID}", None, ID, ID[:12]),
+    (f"machine.slice/libpod-{ID}.scope/container", f"machine.slice/libpod-conmon-{ID}.scope", ID[:8], ID[:12]),
+    (f"user.slice/user-1000.slice/user@1000.service/user.slice/libpod-{ID}.scope", None, ID[:8], ID[:12]),
+    (f"kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod1f0b_22.slice/cri-containerd-{ID}.scope", None, ID[:8], ID[:12]),
+    (f"kubepods/besteffort/pod1f0b-22/{ID}", None, ID[:8], ID[:12]),
+    (f"kubepods.slice/kubepods-pod1f0b.slice/crio-{ID}.scope/container", f"system.slice/crio-conmon-{ID}.scope", ID[:8], ID[:12]),
+    (f"docker/{OTHER_ID}/docker/{ID}", f"docker/{OTHER_ID}", ID[:8], ID[:12]),
+    ("lxc.payload.web/system.slice/nginx.service", "lxc.monitor.web", "web", "web"),
+    ("machine.slice/systemd-nspawn@web\\x2d1.service/payload/init.scope", "machine.slice/systemd-nspawn@web\\x2d1.service/supervisor",
+     "web-1", "web-1"),
+    ("machine.slice/machine-web.scope/payload", "machine.slice/machine-web.scope/supervisor", "web", "web"),
+]
+
+
+@contextlib.contextmanager
+def in_cgroup(parent, path, process):
+    """A process in a cgroup below parent; then it is in parent again, and the cgroup goes."""
+    (parent / path).mkdir(parents=True, exist_ok=True)
+    (parent / path / "cgroup.procs").write_text(str(process.pid))
+    try:
+        yield
+    finally:
+        (parent / "cgroup.procs").write_text(str(process.pid))
+        for folder in [parent / path, *(parent / path).parents]:
+            if folder == parent or (folder / "cgroup.procs").read_text() or any(one.is_dir() for one in folder.iterdir()):
+                break
+            folder.rmdir()
+
+
+def engines():
+    """Whatever made the container, its own namespace is looked into, not that of who watches it and was there first."""
+    with attached.cgroup() as parent, incident.network(), \
+            lab.Process(["unshare", "--net", "sh", "-c", "echo there; exec sleep 1000"]) as other:
+        lab.wait_for(lambda: "there" in other.stdout(), "who watches", other)
+        with incident.program(CONNECTS, 200) as culprit:
+            for path, watcher, called, shown in SHAPES:
+                with contextlib.ExitStack() as held:
+                    if watcher:
+                        held.enter_context(in_cgroup(parent, watcher, other))
+                    held.enter_context(in_cgroup(parent, path, culprit))
+                    incident.has(path, away("status", "--container", called, status=BAD).stdout, f"0 of 200 ports left to {TO}")
+                    text = away("check", "--sample", "0", "--container", called, TO, status=BAD).stdout
+                    incident.has(path, text, f"{incident.who(culprit)} (container {shown})")
+            culprit.process.stop()
+        other.stop()
+    return f"{len(SHAPES)} shapes"
+
+
 NAMES = """
 mount -t tmpfs none /var/lib || exit 99
 mkdir -p /var/lib/docker/containers/$1 /var/lib/containers/storage/overlay-containers
@@ -153,6 +204,7 @@ def bad_input():
 
 lab.main([
     ("each verb", each_verb),
+    ("engines", engines),
     ("none, or two", none_or_two),
     ("names", names),
     ("all at once", all_at_once),
