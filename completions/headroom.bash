@@ -26,7 +26,7 @@ _headroom_options() {
 
 _headroom_words() {
 	case $1 in
-	explain) echo 'headroom capacity blocked knee time-wait reserved source sources close-wait probe udp verdict doubt in-use states rate shim nat' ;;
+	explain) echo 'headroom capacity blocked knee time-wait reserved udp source sources close-wait probe verdict doubt in-use states rate shim spread reuse process segment namespace nat' ;;
 	help) echo 'status run service host check ports doctor report top record export attach detach disable enable explain config' ;;
 	config) echo 'check' ;;
 	service) echo 'enable disable list' ;;

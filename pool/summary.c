@@ -187,9 +187,10 @@ static void print_reuse(const struct log *log, const struct table *t)
 
 	print(log, line,
 	      snprintf(line, sizeof(line),
-		       "reuse: %llu connect() calls served by a parked connection, %llu by a new one; %u "
+		       "reuse: %llu connect() %s served by a parked connection, %llu by a new one; %u "
 		       "parked\n",
-		       (unsigned long long)c->hits, (unsigned long long)c->misses, t->parked));
+		       (unsigned long long)c->hits, one_or_many(c->hits, "call", "calls"),
+		       (unsigned long long)c->misses, t->parked));
 	list_counts(list, sizeof(list), c->refused, REUSE_REFUSALS, refusal_name);
 	if (*list)
 		print(log, line, snprintf(line, sizeof(line), "reuse, closed for real: %s\n", list));

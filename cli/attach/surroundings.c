@@ -3,6 +3,7 @@
 #include "cli/attach/surroundings.h"
 
 #include "cli/shared/complain.h"
+#include "pool/base/printable.h"
 #include "pool/ports/range.h"
 
 #include <errno.h>
@@ -60,9 +61,11 @@ static void warn_of_foreign(const struct attach_plan *plan)
 			address_format(&source, first);
 		}
 	if (count)
-		complain("--sources",
-			 "%u of %u are no addresses of this network, %s first: passed over until they are",
-			 count, plan->source_count, first);
+		complain("--sources", "%u of %u %s, %s first: passed over until %s", count,
+			 plan->source_count,
+			 one_or_many(count, "is no address of this network",
+				     "are no addresses of this network"),
+			 first, one_or_many(count, "it is", "they are"));
 }
 
 static void take_reserved(unsigned long first, unsigned long last, void *plan)
@@ -108,11 +111,11 @@ static int take_own_ports(struct attach_plan *plan, const char *text, bool force
 	common = overlap(config);
 	if (common && !force)
 		return complain("--own-ports",
-				"%u of these ports are in the ephemeral range %u-%u: while one is used here, "
+				"%u of these ports %s in the ephemeral range %u-%u: while one is used here, "
 				"connect() "
 				"of every other program in this network passes it over; --force takes them "
 				"all the same",
-				common, config->low, config->high);
+				common, one_or_many(common, "is", "are"), config->low, config->high);
 	port_range_each_reserved(take_reserved, plan);
 	for (unsigned port = config->own_low; port <= config->own_high; port++)
 		config->own_capacity += !(plan->reserved[port / 64] >> port % 64 & 1);

@@ -5,6 +5,7 @@
 #include "cli/ports/reserve_list.h"
 #include "cli/shared/netns.h"
 #include "cli/shared/program.h"
+#include "pool/base/printable.h"
 #include "pool/routes/route.h"
 
 #include <arpa/inet.h>
@@ -141,11 +142,10 @@ static void on_binders(struct advisor *a)
 		return;
 	if (!worst) {
 		advisor_add(a, "",
-			    "%u ports are lost to every destination, by binds without "
-			    "IP_BIND_ADDRESS_NO_PORT. Whose "
-			    "they "
-			    "are does not show: they belong to other users, or are in TIME_WAIT.",
-			    bound);
+			    "%u %s lost to every destination, by binds without IP_BIND_ADDRESS_NO_PORT. "
+			    "Whose %s does not show: of other users, or in TIME_WAIT.",
+			    bound, one_or_many(bound, "port is", "ports are"),
+			    one_or_many(bound, "it is", "they are"));
 		return;
 	}
 	uint32_t ports = worst->by_way[BLOCKED_BOUND] + worst->by_way[BLOCKED_ASKED];
@@ -248,17 +248,19 @@ static void on_sources(struct advisor *a)
 		/* It may choose its sources itself; the shim cannot. */
 	} else if (!rc && count > 1) {
 		advisor_add(a, command,
-			    "Use more sources: each gives %u ports more to this destination. This host has "
+			    "Use more sources: each gives %u %s more to this destination. This host has "
 			    "%u that "
 			    "lead "
 			    "there:",
-			    a->space->count.capacity, count);
+			    a->space->count.capacity, one_or_many(a->space->count.capacity, "port", "ports"),
+			    count);
 	} else if (interface_of(&key->source, name, sizeof(name), &prefix)) {
 		advisor_add(
 			a, command,
-			"Add a source: each gives %u ports more to this destination. After `%sip address add "
+			"Add a source: each gives %u %s more to this destination. After `%sip address add "
 			"ADDRESS/%u dev %s`, with an address that is free in that network:",
-			a->space->count.capacity, a->prefix, prefix, name);
+			a->space->count.capacity, one_or_many(a->space->count.capacity, "port", "ports"),
+			a->prefix, prefix, name);
 	}
 	arena_release(&arena);
 }

@@ -3,6 +3,7 @@
 #include "cli/check/advisor.h"
 
 #include "pool/base/kernel.h"
+#include "pool/base/printable.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -49,6 +50,11 @@ static void on_nat(struct advisor *a)
 		(unsigned long long)tracked->insert_failed);
 }
 
+static const char *connections_are(uint32_t count)
+{
+	return one_or_many(count, "connection is", "connections are");
+}
+
 static void on_syn_sent(struct advisor *a)
 {
 	uint32_t waiting = a->space->count.by_state[STATE_SYN_SENT];
@@ -56,13 +62,13 @@ static void on_syn_sent(struct advisor *a)
 
 	if (a->space->count.unanswered < UNANSWERED_MANY && !matter(a, waiting))
 		return;
-	advisor_sysctl(
-		a, "net.ipv4.tcp_syn_retries=2",
-		"%u connections wait for an answer to their SYN, %u of them in vain so far: the destination "
-		"is "
-		"down, or a firewall drops them. Each holds its port for %d s. Mend that, give connect() "
-		"a time limit in the program, or let the kernel give up after 7 s:",
-		waiting, a->space->count.unanswered, (1 << (retries + 1)) - 1);
+	advisor_sysctl(a, "net.ipv4.tcp_syn_retries=2",
+		       "%u %s for an answer to a SYN, %u in vain so far: the destination is down, or a "
+		       "firewall drops "
+		       "them. Each holds its port for %d s. Mend that, give connect() "
+		       "a time limit in the program, or let the kernel give up after 7 s:",
+		       waiting, one_or_many(waiting, "connection waits", "connections wait"),
+		       a->space->count.unanswered, (1 << (retries + 1)) - 1);
 }
 
 static void on_close_wait(struct advisor *a)
@@ -73,10 +79,10 @@ static void on_close_wait(struct advisor *a)
 	if (!matter(a, waiting))
 		return;
 	snprintf(command, sizeof(command), "headroom check --leaks%s", a->option);
-	advisor_add(a, command,
-		    "%u connections are in CLOSE_WAIT: the peer closed them, the program did not. See which "
-		    "program forgets:",
-		    waiting);
+	advisor_add(
+		a, command,
+		"%u %s in CLOSE_WAIT: closed by the peer, and not by the program. See which program forgets:",
+		waiting, connections_are(waiting));
 }
 
 /* With a process it is shut down one way only; without, the kernel waits for the peer's FIN. */
@@ -88,17 +94,16 @@ static void on_fin_wait2(struct advisor *a)
 		return;
 	if (a->space->fin_wait2_held * 2 >= waiting)
 		advisor_add(a, "",
-			    "%u connections are in FIN_WAIT2: the program has shut them down, and waits for "
-			    "the peer to "
-			    "close, which it does not. They stay until the program calls close().",
-			    waiting);
+			    "%u %s in FIN_WAIT2: shut down by the program, and the peer does not close. The "
+			    "port is "
+			    "taken until the program calls close().",
+			    waiting, connections_are(waiting));
 	else
 		advisor_sysctl(
 			a, "net.ipv4.tcp_fin_timeout=15",
-			"%u connections are in FIN_WAIT2: closed here, and the server does not close its "
-			"side. Each "
+			"%u %s in FIN_WAIT2: closed here, and the server does not close its side. Each "
 			"holds its port for %d s. Let the server close when the client has, or wait less:",
-			waiting, sysctl_number("tcp_fin_timeout", 60));
+			waiting, connections_are(waiting), sysctl_number("tcp_fin_timeout", 60));
 }
 
 static void on_time_wait(struct advisor *a)
@@ -110,9 +115,9 @@ static void on_time_wait(struct advisor *a)
 	if (!waiting || waiting * 2 < count->in_use || !advisor_is_tight(a))
 		return;
 	advisor_add(a, "",
-		    "%u ports are in TIME_WAIT, 60 s each, as this side closes first. Keep connections open "
+		    "%u %s in TIME_WAIT, 60 s each, as this side closes first. Keep connections open "
 		    "(keepalive, a pool), or let the server close first.",
-		    waiting);
+		    waiting, one_or_many(waiting, "port is", "ports are"));
 	if (ports->timestamps && !tuple_reusable(&a->space->now.key, ports))
 		advisor_sysctl(a, "net.ipv4.tcp_tw_reuse=1",
 			       "Let connect() take over a TIME_WAIT after %g s instead of 60:",

@@ -9,6 +9,7 @@
 #include "cli/shared/json.h"
 #include "cli/shared/terminal.h"
 #include "cli/shared/view_complaints.h"
+#include "pool/base/printable.h"
 #include "pool/ports/tuple_space.h"
 
 #include <stdlib.h>
@@ -30,12 +31,13 @@ static void put_ports(const struct all *all)
 	const struct host_view *view = &all->view;
 	struct room unused = host_view_room(view, NULL);
 
-	printf("range %u-%u: %u ports", view->ports.range.low, view->ports.range.high, unused.range);
+	printf("range %u-%u: %u %s", view->ports.range.low, view->ports.range.high, unused.range,
+	       one_or_many(unused.range, "port", "ports"));
 	printf(", %u reserved, %u blocked", unused.reserved, unused.blocked);
 	if (unused.doubtful)
 		printf(", %u in doubt", unused.doubtful);
-	printf("\n%s%u are left for each source and destination\n", unused.doubtful ? "at most " : "",
-	       unused.left);
+	printf("\n%s%u %s left for each source and destination\n", unused.doubtful ? "at most " : "",
+	       unused.left, one_or_many(unused.left, "is", "are"));
 	if (!unused.blocked)
 		return;
 	printf("blocked by ");
@@ -162,9 +164,9 @@ static int look(struct all *all)
 		host_view_ask(view, NULL, VERDICT_ASK_NS);
 	asked_complain(view->asked, view->doubtful, all->options->probe);
 	if (view->left_out)
-		complain("--all",
-			 "more than %d sources and destinations: %llu sockets of others are not counted",
-			 HOST_TUPLES_MAX, (unsigned long long)view->left_out);
+		complain("--all", "more than %d sources and destinations: %llu %s of others not counted",
+			 HOST_TUPLES_MAX, (unsigned long long)view->left_out,
+			 one_or_many(view->left_out, "socket", "sockets"));
 	blockers_find(&all->blockers, &view->ports);
 	udp_view_read(&all->udp, &view->ports);
 	if (verdict_is_bad(udp_view_verdict(&all->udp, all->options->threshold)))

@@ -142,7 +142,9 @@ static const struct entry entries[] = {
 	    "ports, but "
 	    "three or more attempts had to send their SYN again: the destination does not answer, a firewall "
 	    "drops "
-	    "them, or NAT on this host has no port left.",
+	    "them, or NAT on this host has no port left. leaking: ten or more connections are in CLOSE_WAIT; "
+	    "see close-wait.",
+	    "The last line of headroom status, next, is what to type next.",
 	    "unknown: the kernel does not tell which ports are blocked, it may be either, and it could not "
 	    "be asked "
 	    "(before Linux 6.3, or not within 3 s; --probe asks however long it takes). It has an exit "
@@ -161,7 +163,10 @@ static const struct entry entries[] = {
 	    "tcp_tw_reuse lets connect() take over `top`, `export` and all percentages count none.",
 	    "\"lost to blockers\" are ports in use by nobody here: no connect() may take them; see blocked. "
 	    "Both "
-	    "together, in per cent of the range less its reserved ports, is what --threshold is about." } },
+	    "together, in per cent of the range less its reserved ports, is what --threshold is about.",
+	    "open, time-wait: of this program. others: of all other programs, from the same source to the "
+	    "same "
+	    "destination. (others) for a destination: those that have no row of their own, added up." } },
 	{ "states",
 	  "what a connection is doing: SYN_SENT, ESTABLISHED, FIN_WAIT2, ...",
 	  { "SYN_SENT: no answer yet; to a dead host it holds its port for 127 s (net.ipv4.tcp_syn_retries). "
@@ -195,6 +200,49 @@ static const struct entry entries[] = {
 	    "another was taken. aside: a source does not work and rests for 30 s. deferral: bind(ip, 0) was "
 	    "turned "
 	    "into a bind without a port, so that it blocks none." } },
+	{ "spread",
+	  "how several sources are used",
+	  { "even: that with the most headroom. spill: the kernel's own choice until half of its ports are "
+	    "in "
+	    "use, then the next. sticky: one for each remote address. off: the kernel's own choice.",
+	    "A source that is full is passed over (failover); one that does not work is set aside for 30 s; "
+	    "see "
+	    "sources, and headroom-run(1)." } },
+	{ "reuse",
+	  "a closed connection for the next connect()",
+	  { "With reuse in a rule, close() parks a connection whose last exchange is complete, and the next "
+	    "connect() to that destination gets it. parked: kept now. hits, misses: connect() calls that got "
+	    "one, "
+	    "and that did not. refused: not parked, as the guard did not know it to be safe. retired: "
+	    "parked, and "
+	    "closed after all.",
+	    "It is off unless a rule names a guard: http, redis, memcached or raw. See "
+	    "docs/users/reuse.md." } },
+	{ "process",
+	  "whose connections these are",
+	  { "NAME[PID]: a process. (NAME[PID]): it has ended. (NAME*7): seven short-lived ones of one name. "
+	    "NAME "
+	    "(60): sixty workers of a unit, else of a container, else of a program; --by puts together "
+	    "otherwise. cgroup NAME: what headroom attach is at.",
+	    "In parentheses behind it: its systemd unit, its container, its pid there. no process: a socket "
+	    "that "
+	    "none has any more, such as a TIME_WAIT. A process that does not show is another user's: root "
+	    "sees "
+	    "it." } },
+	{ "segment",
+	  "where a program under the shim keeps its counts",
+	  { "A file in memory, in /dev/shm or $XDG_RUNTIME_DIR, that its user and root can read: headroom "
+	    "report, "
+	    "top and export do. It stays for a while when the process has ended.",
+	    "skipped: one that cannot be read, or is of another version; headroom report says why." } },
+	{ "namespace",
+	  "a network of its own, as a container has",
+	  { "Each network namespace has its own range, ports and connections. Every number is of one of "
+	    "them: "
+	    "that of the command, or with --netns, --pid or --container another.",
+	    "--all-netns goes through those of ip-netns(8) and of all processes. Interfaces and VRFs that a "
+	    "socket "
+	    "is bound to are shown as 10.0.0.5%eth0: those have tuple spaces of their own too." } },
 	{ "nat",
 	  "ports that this host picks for others",
 	  { "Masquerade and snat rules give a translated connection another port if its own is taken. When "
@@ -213,27 +261,114 @@ enum { ENTRIES = sizeof(entries) / sizeof(entries[0]) };
 static const struct {
 	const char *word, *entry;
 } aliases[] = {
-	{ "fine", "verdict" },       { "tight", "verdict" },    { "slow", "verdict" },
-	{ "exhausted", "verdict" },  { "hanging", "verdict" },  { "unknown", "verdict" },
-	{ "threshold", "in-use" },   { "lost", "in-use" },      { "at-least", "doubt" },
-	{ "at-most", "doubt" },      { "in-doubt", "doubt" },   { "doubtful", "doubt" },
-	{ "exact", "doubt" },        { "syn-sent", "states" },  { "syn-recv", "states" },
-	{ "established", "states" }, { "open", "states" },      { "fin-wait1", "states" },
-	{ "fin-wait2", "states" },   { "closing", "states" },   { "last-ack", "states" },
-	{ "listen", "states" },      { "bound", "states" },     { "close", "states" },
-	{ "lasts", "rate" },         { "peak", "rate" },        { "failed", "rate" },
-	{ "connect-us", "rate" },    { "failover", "shim" },    { "failovers", "shim" },
-	{ "aside", "shim" },         { "deferral", "shim" },    { "no-shim", "shim" },
-	{ "range", "capacity" },     { "ports", "capacity" },   { "usable", "capacity" },
-	{ "blocker", "blocked" },    { "blockers", "blocked" }, { "eaddrnotavail", "headroom" },
-	{ "leak", "close-wait" },    { "leaks", "close-wait" }, { "conntrack", "nat" },
-	{ "insert-failed", "nat" },  { "masquerade", "nat" },   { "destination", "headroom" },
-	{ "reusable", "time-wait" }, { "eagain", "udp" },       { "others", "blocked" },
+	{ "fine", "verdict" },
+	{ "tight", "verdict" },
+	{ "slow", "verdict" },
+	{ "exhausted", "verdict" },
+	{ "hanging", "verdict" },
+	{ "unknown", "verdict" },
+	{ "threshold", "in-use" },
+	{ "lost", "in-use" },
+	{ "at-least", "doubt" },
+	{ "at-most", "doubt" },
+	{ "in-doubt", "doubt" },
+	{ "doubtful", "doubt" },
+	{ "exact", "doubt" },
+	{ "syn-sent", "states" },
+	{ "syn-recv", "states" },
+	{ "established", "states" },
+	{ "open", "states" },
+	{ "fin-wait1", "states" },
+	{ "fin-wait2", "states" },
+	{ "closing", "states" },
+	{ "last-ack", "states" },
+	{ "listen", "states" },
+	{ "bound", "states" },
+	{ "close", "states" },
+	{ "lasts", "rate" },
+	{ "peak", "rate" },
+	{ "failed", "rate" },
+	{ "connect-us", "rate" },
+	{ "failover", "spread" },
+	{ "failovers", "spread" },
+	{ "aside", "spread" },
+	{ "deferral", "shim" },
+	{ "no-shim", "shim" },
+	{ "range", "capacity" },
+	{ "ports", "capacity" },
+	{ "usable", "capacity" },
+	{ "blocker", "blocked" },
+	{ "blockers", "blocked" },
+	{ "eaddrnotavail", "headroom" },
+	{ "leak", "close-wait" },
+	{ "leaks", "close-wait" },
+	{ "conntrack", "nat" },
+	{ "insert-failed", "nat" },
+	{ "tracked", "nat" },
+	{ "dropped", "nat" },
+	{ "leaking", "verdict" },
+	{ "next", "verdict" },
+	{ "worst", "headroom" },
+	{ "tuple-space", "headroom" },
+	{ "port", "capacity" },
+	{ "past-the-knee", "knee" },
+	{ "listener", "blocked" },
+	{ "listeners", "blocked" },
+	{ "by", "process" },
+	{ "bound-explicitly", "blocked" },
+	{ "bound-and-not-connected", "blocked" },
+	{ "eaddrinuse", "blocked" },
+	{ "listened-on", "blocked" },
+	{ "held-by", "process" },
+	{ "lost-to-blockers", "in-use" },
+	{ "opened", "rate" },
+	{ "deferred", "shim" },
+	{ "full", "spread" },
+	{ "even", "spread" },
+	{ "spill", "spread" },
+	{ "sticky", "spread" },
+	{ "parked", "reuse" },
+	{ "hits", "reuse" },
+	{ "misses", "reuse" },
+	{ "refused", "reuse" },
+	{ "retired", "reuse" },
+	{ "guard", "reuse" },
+	{ "no-process", "process" },
+	{ "group", "process" },
+	{ "unit", "process" },
+	{ "container", "process" },
+	{ "cgroup", "process" },
+	{ "workers", "process" },
+	{ "attached", "process" },
+	{ "command", "process" },
+	{ "skipped", "segment" },
+	{ "segments", "segment" },
+	{ "netns", "namespace" },
+	{ "network-namespace", "namespace" },
+	{ "here", "namespace" },
+	{ "interface", "namespace" },
+	{ "vrf", "namespace" },
+	{ "why-it-is-blocked", "blocked" },
+	{ "free", "headroom" },
+	{ "left", "headroom" },
+	{ "not-told", "doubt" },
+	{ "%", "in-use" },
+	{ "masquerade", "nat" },
+	{ "destination", "headroom" },
+	{ "reusable", "time-wait" },
+	{ "eagain", "udp" },
+	{ "others", "in-use" },
 };
 
+static const char *past_brackets(const char *word)
+{
+	return word + strspn(word, "()");
+}
+
+/* @a:	as somebody read it: "(no shim)", "TIME_WAIT" */
 static bool same_word(const char *a, const char *b)
 {
-	for (; *a && *b; a++, b++) {
+	for (a = past_brackets(a); *a && *b; a = past_brackets(a + 1), b++) {
 		int x = tolower((unsigned char)*a), y = tolower((unsigned char)*b);
 		if ((x == '_' || x == ' ' ? '-' : x) != (y == '_' || y == ' ' ? '-' : y))
 			return false;

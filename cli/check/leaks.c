@@ -15,6 +15,7 @@
 #include "cli/shared/terminal.h"
 #include "cli/shared/view_complaints.h"
 #include "pool/base/clock.h"
+#include "pool/base/printable.h"
 #include "pool/ports/space.h"
 
 #include <pwd.h>
@@ -340,8 +341,9 @@ static void put_rows(const struct leaks *leaks, double sample_s)
 			putchar('\n');
 		}
 		if (only_grows(l))
-			printf("  %u connections, then %u: only growing, over %.1f s\n", l->open[0],
-			       l->open[LOOKS - 1], sample_s);
+			printf("  %u %s, then %u: only growing, over %.1f s\n", l->open[0],
+			       one_or_many(l->open[0], "connection", "connections"), l->open[LOOKS - 1],
+			       sample_s);
 	}
 	if (shown > ROWS_SHOWN)
 		printf("and %u more; --json has them all\n", shown - ROWS_SHOWN);

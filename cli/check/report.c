@@ -4,6 +4,7 @@
 
 #include "cli/check/advice.h"
 #include "cli/shared/terminal.h"
+#include "pool/base/printable.h"
 
 #include <net/if.h>
 #include <stdlib.h>
@@ -63,19 +64,21 @@ static void put_headroom(const struct check *check, const struct checked *space,
 	terminal_style(out, style_of(check_verdict(check, space)));
 	fprintf(out, "%s%u", check_exact(space) ? "" : "at most ", room.left);
 	terminal_style(out, STYLE_NONE);
-	fprintf(out, " of %u ports, %u %% in use", count->range, room_percent(&room) - lost);
+	fprintf(out, " of %u %s, %u %% in use", count->range, one_or_many(count->range, "port", "ports"),
+		room_percent(&room) - lost);
 	fprintf(out, lost ? ", %u %% lost to blockers\n" : "\n", lost);
 	if (!check_exact(space))
-		fprintf(out,
-			"             at least %u: of %u ports the kernel does not list who bound them%s\n",
-			room_at_least(&room), count->doubtful, check->options.probe ? "" : "; --probe asks");
+		fprintf(out, "             at least %u: of %u %s the kernel does not list who bound %s%s\n",
+			room_at_least(&room), count->doubtful, one_or_many(count->doubtful, "port", "ports"),
+			one_or_many(count->doubtful, "it", "them"),
+			check->options.probe ? "" : "; --probe asks");
 	if (count->plain < count->headroom)
 		fprintf(out,
 			"             a program without the shim may get one less, as the range is odd\n");
 	if (count->reusable)
-		fprintf(out, "             %u of them from TIME_WAIT, each after %g s (tcp_tw_reuse %u)\n",
-			count->reusable, port_range_reuse_ms(&check->ports.range) / 1e3,
-			check->ports.range.time_wait_reuse);
+		fprintf(out, "             %u of %s from TIME_WAIT, each after %g s (tcp_tw_reuse %u)\n",
+			count->reusable, one_or_many(room.left, "it", "them"),
+			port_range_reuse_ms(&check->ports.range) / 1e3, check->ports.range.time_wait_reuse);
 }
 
 static void put_bar(const struct check *check, const struct checked *space, FILE *out)
@@ -118,13 +121,15 @@ static void put_ports(const struct check *check, const struct checked *space, FI
 	const struct tuple_count *count = &space->count;
 	const struct port_range *range = &check->ports.range;
 
-	fprintf(out, "  range      %u-%u: %u ports", range->low, range->high, count->range);
+	fprintf(out, "  range      %u-%u: %u %s", range->low, range->high, count->range,
+		one_or_many(count->range, "port", "ports"));
 	fprintf(out, ", %u reserved, %u blocked\n", count->reserved, count->blocked_all);
 	if (count->blocked_all) {
 		struct columns columns = { .out = out };
 		columns_start(&columns, "blocked");
 		if (count->blocked[BLOCKED_LISTEN])
-			columns_item(&columns, "%u by listeners", count->blocked[BLOCKED_LISTEN]);
+			columns_item(&columns, "%u by %s", count->blocked[BLOCKED_LISTEN],
+				     one_or_many(count->blocked[BLOCKED_LISTEN], "a listener", "listeners"));
 		if (count->blocked[BLOCKED_BOUND])
 			columns_item(&columns, "%u bound, not connected", count->blocked[BLOCKED_BOUND]);
 		if (count->blocked[BLOCKED_ASKED])
@@ -149,7 +154,8 @@ static void put_in_use(const struct check *check, const struct checked *space, F
 			columns_item(&columns, "%s %u", socket_state_name(state), count->by_state[state]);
 	columns_end(&columns);
 	if (space->now.outside)
-		fprintf(out, "             and %u with ports outside the range\n", space->now.outside);
+		fprintf(out, "             and %u with %s outside the range\n", space->now.outside,
+			one_or_many(space->now.outside, "a port", "ports"));
 	put_holders(&space->holders, check->options.by, "held by", space->without_process, "no process", out);
 }
 

@@ -3,6 +3,7 @@
 #include "cli/disable/reach.h"
 
 #include "cli/shared/identity.h"
+#include "pool/base/printable.h"
 #include "pool/base/resting.h"
 
 #include <ctype.h>
@@ -72,7 +73,9 @@ void disable_reach_put_unseen(const struct disable_reach *reach, FILE *out)
 
 	if (!reach->unseen)
 		return;
-	fprintf(out, "%u more see another /run, or have another root, and go on:\n", reach->unseen);
+	fprintf(out, "%u more %s another /run, or %s another root, and %s on:\n", reach->unseen,
+		one_or_many(reach->unseen, "sees", "see"), one_or_many(reach->unseen, "has", "have"),
+		one_or_many(reach->unseen, "goes", "go"));
 	for (unsigned i = 0; i < reach->unseen && i < DISABLE_NAMED_MAX; i++) {
 		struct identity identity;
 		identity_of(reach->named[i], &identity);
@@ -80,6 +83,6 @@ void disable_reach_put_unseen(const struct disable_reach *reach, FILE *out)
 			identity_mark(reach->named[i], mark));
 	}
 	if (reach->unseen > DISABLE_NAMED_MAX)
-		fprintf(out, "  and %u others\n", reach->unseen - DISABLE_NAMED_MAX);
+		fprintf(out, "  and %u more\n", reach->unseen - DISABLE_NAMED_MAX);
 	fprintf(out, "Run `headroom disable --now` there, or make " RESTING_FILE " there by hand.\n");
 }

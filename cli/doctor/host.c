@@ -5,6 +5,7 @@
 #include "cli/attach/reached.h"
 #include "cli/ports/conntrack.h"
 #include "pool/base/kernel.h"
+#include "pool/base/printable.h"
 #include "pool/ports/range.h"
 
 #include <string.h>
@@ -26,14 +27,15 @@ static void look_at_range(struct findings *findings, const struct port_range *ra
 			capacity);
 	else
 		finding_add(findings, FINDING_OK, "range", NULL,
-			    "%u-%u: %u ports for each source and destination", range->low, range->high,
-			    capacity);
+			    "%u-%u: %u %s for each source and destination", range->low, range->high, capacity,
+			    one_or_many(capacity, "port", "ports"));
 	if (range->low < 1024)
 		finding_add(findings, FINDING_BAD, "range", "begin it above 1023",
 			    "it has ports below 1024, which services want");
 	if (range->reserved * 100ull > all * (uint64_t)PER_CENT_RESERVED)
 		finding_add(findings, FINDING_NOTE, "reserved", "headroom ports",
-			    "%u of its ports are reserved (ip_local_reserved_ports)", range->reserved);
+			    "%u of its ports %s reserved (ip_local_reserved_ports)", range->reserved,
+			    one_or_many(range->reserved, "is", "are"));
 }
 
 static void look_at_waits(struct findings *findings, const struct port_range *range)
@@ -77,9 +79,9 @@ static void look_at_tracking(struct findings *findings)
 			    (unsigned long long)nat.count, (unsigned long long)nat.most);
 	if (nat.insert_failed)
 		finding_add(findings, FINDING_NOTE, "nat", "headroom explain nat",
-			    "%llu connections were not made since the start as NAT had no port left "
-			    "(insert_failed)",
-			    (unsigned long long)nat.insert_failed);
+			    "%llu %s not made since the start as NAT had no port left (insert_failed)",
+			    (unsigned long long)nat.insert_failed,
+			    one_or_many(nat.insert_failed, "connection was", "connections were"));
 }
 
 void doctor_ports(struct findings *findings)

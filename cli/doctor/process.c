@@ -6,6 +6,7 @@
 #include "cli/doctor/bypass.h"
 #include "cli/shared/identity.h"
 #include "cli/shared/program.h"
+#include "pool/base/printable.h"
 #include "pool/base/resting.h"
 #include "pool/segment/read.h"
 
@@ -101,8 +102,9 @@ static void look_at_segment(struct findings *findings, int pid)
 	if (search.since_ns && gmtime_r(&at, &utc))
 		strftime(since, sizeof(since), "%FT%TZ", &utc);
 	if (*since)
-		finding_add(findings, FINDING_OK, "shim", NULL, "loaded, counts since %s: %llu connections",
-			    since, (unsigned long long)search.opened);
+		finding_add(findings, FINDING_OK, "shim", NULL, "loaded, counts since %s: %llu %s", since,
+			    (unsigned long long)search.opened,
+			    one_or_many(search.opened, "connection", "connections"));
 	else
 		finding_add(findings, FINDING_OK, "shim", NULL,
 			    "loaded; no counts: no connection so far, or another user's, or "

@@ -5,6 +5,7 @@
 #include "cli/history/moment.h"
 #include "cli/history/past.h"
 #include "cli/shared/complain.h"
+#include "pool/base/printable.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -96,8 +97,8 @@ static void put_host(const struct look_host *host)
 	char time[MOMENT_TEXT_MAX];
 	uint32_t range = (uint32_t)host->high - host->low + 1;
 
-	printf("%s %s: %u ports, %u reserved, %u blocked", moment_text(host->realtime_ns, time), host->host,
-	       range, host->reserved, host->blocked);
+	printf("%s %s: %u %s, %u reserved, %u blocked", moment_text(host->realtime_ns, time), host->host,
+	       range, one_or_many(range, "port", "ports"), host->reserved, host->blocked);
 	if (host->doubtful)
 		printf(", %u in doubt", host->doubtful);
 	printf("; UDP has %u\n", range - host->reserved - host->udp_in_use);

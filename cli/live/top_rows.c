@@ -8,6 +8,7 @@
 #include "cli/shared/complain.h"
 #include "cli/shared/terminal.h"
 #include "pool/base/clock.h"
+#include "pool/base/printable.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -292,9 +293,9 @@ void top_numbers(const struct top_row *row, struct top_numbers *out)
 
 const char *top_host(const struct top *top, const struct space_host *host, char *out, size_t size)
 {
-	int used = snprintf(out, size, "%s: %u port%s, %u reserved, %u blocked",
+	int used = snprintf(out, size, "%s: %u %s, %u reserved, %u blocked",
 			    top->look_for.all_netns ? host->name : "host", host->range,
-			    host->range == 1 ? "" : "s", host->reserved, host->blocked);
+			    one_or_many(host->range, "port", "ports"), host->reserved, host->blocked);
 
 	if (host->doubtful)
 		used += snprintf(out + used, size - (size_t)used, ", %u in doubt", host->doubtful);

@@ -68,9 +68,9 @@ void holders_complain(const struct process_search *search)
 {
 	if (search->missing && search->refused)
 		complain(NULL,
-			 "the processes of %zu sockets are not shown: run as root to see the processes of "
-			 "other users",
-			 search->missing);
+			 "the processes of %zu %s are not shown: run as root to see the processes of other "
+			 "users",
+			 search->missing, one_or_many(search->missing, "socket", "sockets"));
 }
 
 /* Who is whose: a group by its name, while groups are made. */

@@ -6,6 +6,7 @@
 #include "cli/shared/json.h"
 #include "cli/shared/netns.h"
 #include "cli/shared/terminal.h"
+#include "pool/base/printable.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -65,8 +66,8 @@ static void put_range(const struct ports *ports)
 {
 	const struct port_range *range = &ports->space.range;
 
-	printf("range      %u-%u: %u ports, for TCP and UDP, IPv4 and IPv6\n", range->low, range->high,
-	       ports->size);
+	printf("range      %u-%u: %u %s, for TCP and UDP, IPv4 and IPv6\n", range->low, range->high,
+	       ports->size, one_or_many(ports->size, "port", "ports"));
 	printf("reserved   %u of them\n", ports->reserved);
 	printf("blocked    %s%u: %u listened on, %u bound and not connected",
 	       ports->doubtful ? "at least " : "", ports->blocked_all, ports->blocked[BLOCKED_LISTEN],
@@ -78,8 +79,9 @@ static void put_range(const struct ports *ports)
 	printf("usable     %s%u, for each source and destination\n", ports->doubtful ? "at most " : "",
 	       ports->usable);
 	if (ports->doubtful)
-		printf("           of %u ports the kernel does not list who bound them%s\n", ports->doubtful,
-		       ports->probe ? "" : "; --probe asks");
+		printf("           of %u %s the kernel does not list who bound %s%s\n", ports->doubtful,
+		       one_or_many(ports->doubtful, "port", "ports"),
+		       one_or_many(ports->doubtful, "it", "them"), ports->probe ? "" : "; --probe asks");
 }
 
 static void put_bar(const struct ports *ports)
@@ -126,7 +128,7 @@ static void put_runs(const struct ports *ports)
 		printf("%s\n", ports->space.ports[run.first].reserved ? " (reserved)" : "");
 	}
 	if (more)
-		printf("and %u more ports; --json has them all\n", more);
+		printf("and %u more %s; --json has them all\n", more, one_or_many(more, "port", "ports"));
 }
 
 static void put_capacity(const struct ports *ports)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* udp_view - the UDP ports of a network namespace: how many of the range are held, from where, by whom. */
 #include "cli/ports/udp_view.h"
+#include "pool/base/printable.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -134,7 +135,8 @@ void udp_view_put(const struct udp_view *view, const char *label, FILE *out)
 
 	if (!view->known)
 		return;
-	fprintf(out, "%s%u of %u ports left%s\n", label, room.left, view->range - view->reserved,
+	fprintf(out, "%s%u of %u %s left%s\n", label, room.left, view->range - view->reserved,
+		one_or_many(view->range - view->reserved, "port", "ports"),
 		room.left ? "" : ": connect() and sendto() fail with EAGAIN");
 	if (!view->in_use)
 		return;

@@ -5,6 +5,7 @@
 #include "cli/report/markup.h"
 #include "cli/report/past.h"
 #include "cli/shared/terminal.h"
+#include "pool/base/printable.h"
 #include "pool/log/event_text.h"
 
 #include <math.h>
@@ -53,9 +54,10 @@ static void put_title(const struct report *report, const struct report_process *
 	fprintf(out, "<p>Counted from %s", report_time(header, header->started_ns, time));
 	if (header->ended_ns)
 		fprintf(out, " to %s", report_time(header, header->ended_ns, time));
-	fprintf(out, ": opened %llu, open %u, in TIME_WAIT %u, failed %llu, exhausted %llu times.</p>\n",
+	fprintf(out, ": opened %llu, open %u, in TIME_WAIT %u, failed %llu, exhausted %llu %s.</p>\n",
 		(unsigned long long)process->opened, process->open, process->time_wait,
-		(unsigned long long)process->failed, (unsigned long long)process->exhausted);
+		(unsigned long long)process->failed, (unsigned long long)process->exhausted,
+		one_or_many(process->exhausted, "time", "times"));
 }
 
 /* In use against capacity, with a mark at the knee and one at the peak. */
@@ -71,15 +73,15 @@ static void put_bar(const struct report_row *row, FILE *out)
 	report_source(&row->entry->source, source);
 	fprintf(out,
 		"<figure><figcaption>%s from %s: %u of %u in use, headroom %u, peak %u</figcaption>\n"
-		"<svg viewBox=\"0 0 %d %d\" role=\"img\" aria-label=\"%u of %u ports in use\">"
+		"<svg viewBox=\"0 0 %d %d\" role=\"img\" aria-label=\"%u of %u %s in use\">"
 		"<rect class=\"free\" width=\"%d\" height=\"%d\" rx=\"2\"/>"
 		"<rect class=\"%s\" width=\"%.2f\" height=\"%d\" rx=\"2\"/>"
 		"<line class=\"knee\" x1=\"%d\" x2=\"%d\" y1=\"0\" y2=\"%d\"/>"
 		"<rect class=\"gone\" x=\"%.2f\" width=\"1.5\" height=\"%d\"/></svg></figure>\n",
 		to, source, f->in_use, f->capacity, f->headroom, row->entry->peak, BAR_WIDTH, BAR_HEIGHT,
-		f->in_use, f->capacity, BAR_WIDTH, BAR_HEIGHT, style, f->in_use * scale, BAR_HEIGHT,
-		BAR_WIDTH / 2, BAR_WIDTH / 2, BAR_HEIGHT, peak * scale > 1.5 ? peak * scale - 1.5 : 0.0,
-		BAR_HEIGHT);
+		f->in_use, f->capacity, one_or_many(f->capacity, "port", "ports"), BAR_WIDTH, BAR_HEIGHT,
+		style, f->in_use * scale, BAR_HEIGHT, BAR_WIDTH / 2, BAR_WIDTH / 2, BAR_HEIGHT,
+		peak * scale > 1.5 ? peak * scale - 1.5 : 0.0, BAR_HEIGHT);
 }
 
 static void put_bars(const struct report_process *process, FILE *out)

@@ -4,6 +4,7 @@
 #include "cli/report/markup.h"
 #include "cli/report/past.h"
 #include "cli/shared/terminal.h"
+#include "pool/base/printable.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -265,11 +266,12 @@ void past_html(const struct past *past, FILE *out)
 		return;
 	}
 	fprintf(out,
-		"<section>\n<h2>History</h2>\n<p class=\"soft\">%s to %s, %u looks of network namespace %llu",
+		"<section>\n<h2>History</h2>\n<p class=\"soft\">%s to %s, %u %s of network namespace %llu",
 		moment_text(past->times_ns[0], from), moment_text(past->times_ns[past->count - 1], to),
-		past->count, (unsigned long long)past->last.network);
+		past->count, one_or_many(past->count, "look", "looks"),
+		(unsigned long long)past->last.network);
 	if (past->gaps)
-		fprintf(out, "; not recorded %u times", past->gaps);
+		fprintf(out, "; not recorded %u %s", past->gaps, one_or_many(past->gaps, "time", "times"));
 	fputs(". Times are UTC.</p>\n", out);
 	picture->past = past;
 	picture->from_ns = past->times_ns[0];

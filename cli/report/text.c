@@ -4,6 +4,7 @@
 
 #include "cli/shared/identity.h"
 #include "cli/shared/terminal.h"
+#include "pool/base/printable.h"
 
 #include <math.h>
 #include <string.h>
@@ -52,7 +53,8 @@ static void print_process(const struct report_process *process, const struct rep
 	fprintf(out, ": opened %llu, open %u, time-wait %u, failed %llu", (unsigned long long)process->opened,
 		process->open, process->time_wait, (unsigned long long)process->failed);
 	if (process->exhausted)
-		fprintf(out, ", exhausted %llu times", (unsigned long long)process->exhausted);
+		fprintf(out, ", exhausted %llu %s", (unsigned long long)process->exhausted,
+			one_or_many(process->exhausted, "time", "times"));
 	fputc('\n', out);
 }
 

@@ -5,6 +5,7 @@
 #include "cli/shared/shim_path.h"
 #include "cli/shared/verb_options.h"
 #include "cli/shared/verbs.h"
+#include "pool/base/printable.h"
 #include "pool/base/resting.h"
 #include "pool/log/log.h"
 #include "pool/rules/file.h"

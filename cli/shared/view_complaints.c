@@ -3,6 +3,7 @@
 #include "cli/shared/view_complaints.h"
 
 #include "cli/shared/complain.h"
+#include "pool/base/printable.h"
 
 #include <errno.h>
 #include <string.h>
@@ -36,8 +37,8 @@ void asked_complain(int error, uint32_t doubtful, bool probe)
 	if (!error || !doubtful)
 		return;
 	if (error == -ETIME)
-		complain(place, "%u ports are still in doubt: --probe asks about all, however long it takes",
-			 doubtful);
+		complain(place, "%u %s still in doubt: --probe asks about all, however long it takes",
+			 doubtful, one_or_many(doubtful, "port is", "ports are"));
 	else
 		complain(place, "the kernel cannot be asked about single ports (%s)%s", strerror(-error),
 			 error == -ENOPROTOOPT ? ": Linux 6.3 can" : "");

@@ -4,6 +4,7 @@
 #include "cli/shared/complain.h"
 #include "cli/shared/view_complaints.h"
 #include "cli/status/status.h"
+#include "pool/base/printable.h"
 #include "pool/base/resting.h"
 #include "pool/segment/identity.h"
 
@@ -118,6 +119,11 @@ static void worsen(struct status *status, enum verdict verdict, const char *form
 	va_end(arguments);
 }
 
+static const char *ports_of(uint32_t count)
+{
+	return one_or_many(count, "port", "ports");
+}
+
 static void judge_tuples(struct status *status, unsigned threshold)
 {
 	char to[ENDPOINT_TEXT_MAX], from[HOST_SOURCE_TEXT_MAX];
@@ -127,8 +133,9 @@ static void judge_tuples(struct status *status, unsigned threshold)
 		enum verdict verdict = room_verdict(&room, threshold);
 		status->bad += verdict_is_bad(verdict);
 		status->in_use += status->sorted[i]->in_use;
-		worsen(status, verdict, "%u of %u ports left to %s from %s", room_at_least(&room),
-		       room.range - room.reserved, endpoint_format(&status->sorted[i]->key.destination, to),
+		worsen(status, verdict, "%u of %u %s left to %s from %s", room_at_least(&room),
+		       room.range - room.reserved, ports_of(room.range - room.reserved),
+		       endpoint_format(&status->sorted[i]->key.destination, to),
 		       host_source_text(&status->sorted[i]->key, from));
 	}
 }
@@ -138,11 +145,15 @@ static void judge(struct status *status, unsigned threshold)
 	const struct host_view *view = &status->view;
 	struct room unused = host_view_room(view, NULL);
 
-	worsen(status, room_verdict(&unused, threshold), "%u of %u ports are lost to every destination",
-	       view->blocked + view->doubtful, unused.range - unused.reserved);
+	worsen(status, room_verdict(&unused, threshold), "%u of %u %s lost to every destination",
+	       view->blocked + view->doubtful, unused.range - unused.reserved,
+	       view->blocked + view->doubtful == 1
+		       ? one_or_many(unused.range - unused.reserved, "port is", "ports is")
+		       : "ports are");
 	judge_tuples(status, threshold);
-	worsen(status, udp_view_verdict(&status->udp, threshold), "UDP sockets hold %u of %u ports",
-	       status->udp.in_use, status->udp.range - status->udp.reserved);
+	worsen(status, udp_view_verdict(&status->udp, threshold), "UDP sockets hold %u of %u %s",
+	       status->udp.in_use, status->udp.range - status->udp.reserved,
+	       ports_of(status->udp.range - status->udp.reserved));
 	if (conntrack_is_full(&status->nat))
 		worsen(status, VERDICT_TIGHT, "%llu of %llu connections tracked: then new ones are dropped",
 		       (unsigned long long)status->nat.count, (unsigned long long)status->nat.most);

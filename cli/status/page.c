@@ -4,6 +4,7 @@
 #include "cli/shared/terminal.h"
 #include "cli/shared/view_complaints.h"
 #include "cli/status/status.h"
+#include "pool/base/printable.h"
 #include "pool/base/resting.h"
 
 #include <string.h>
@@ -102,8 +103,9 @@ static void put_rest(const struct status *status, FILE *out)
 
 	udp_view_put(&status->udp, "UDP       ", out);
 	if (nat->known)
-		fprintf(out, "tracked   %llu of %llu connections, %llu insert_failed, %llu dropped\n",
+		fprintf(out, "tracked   %llu of %llu %s, %llu insert_failed, %llu dropped\n",
 			(unsigned long long)nat->count, (unsigned long long)nat->most,
+			one_or_many(nat->most, "connection", "connections"),
 			(unsigned long long)nat->insert_failed, (unsigned long long)nat->dropped);
 	fprintf(out, "shim      %u process%s", status->shim.processes,
 		status->shim.processes == 1 ? "" : "es");
@@ -114,7 +116,8 @@ static void put_rest(const struct status *status, FILE *out)
 	if (status->shim.disabled)
 		fprintf(out, ", disabled by " RESTING_FILE " (headroom enable)");
 	if (status->shim.skipped)
-		fprintf(out, ", %u segments skipped (headroom report)", status->shim.skipped);
+		fprintf(out, ", %u %s skipped (headroom report)", status->shim.skipped,
+			one_or_many(status->shim.skipped, "segment", "segments"));
 	fputc('\n', out);
 }
 

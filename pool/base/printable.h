@@ -26,4 +26,12 @@ void printable_next(const char **text, char *out);
  */
 char *printable_text(const char *text, char *out, size_t size);
 
+/**
+ * one_or_many() - "port" or "ports", "is" or "are"
+ */
+static inline const char *one_or_many(unsigned long long count, const char *one, const char *many)
+{
+	return count == 1 ? one : many;
+}
+
 #endif

@@ -45,7 +45,7 @@ def black_hole():
         space, text = incident.check(status=BAD)
         lab.equal("verdict", space["verdict"], "hanging")
         incident.has("check", text, "verdict    hanging", incident.who(culprit))
-        incident.has("first advice", incident.advice(text), "wait for an answer to their SYN", "down, or a firewall",
+        incident.has("first advice", incident.advice(text), "wait for an answer to a SYN", "down, or a firewall",
                      "sysctl -w net.ipv4.tcp_syn_retries=2")
         incident.has("--all", incident.headroom("check", "--all", status=BAD).stdout, "hanging")
 
