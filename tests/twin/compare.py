@@ -55,7 +55,8 @@ class Rules:
             line.split()[0] in ("exec", "spawn", "vfork") for line in program)
         self.fills = any(line.startswith("fill ") for line in program)
         # Half of the limit of fds (preload/parking.c).
-        self.parked_from = int(worlds.value(world, "nofile") or 1024) // 2
+        limits = [int(line.split()[2]) for line in program if line.startswith("limit nofile ")]
+        self.parked_from = min(limits + [int(worlds.value(world, "nofile") or 1024)]) // 2
         self.own_sources = mode.name == "own"
         low, high = worlds.port_range(world)
         self.fills_sources = mode.named and high - low < 60 and any(line.split()[0] in LOOPS for line in program)
@@ -65,7 +66,8 @@ class Rules:
         bad = worlds.values(world, "bad") + ([] if mode.name.startswith("auto") else worlds.values(world, "foreign"))
         self.bad = mode.named and bool(bad)
         self.inherits = any(line.split()[0] in ("fork", "fork-by", "exec", "spawn", "vfork", "recvfd") for line in program)
-        self.moves = any(line in ("setns other", "unshare net") for line in program) and not any(
+        # Where fds are few, what the others had more of them is missing there.
+        self.moves = not worlds.value(world, "nofile") and any(line in ("setns other", "unshare net") for line in program) and not any(
             line in ("unshare files", "unshare fs", "setns near") for line in program)
         self.killed_for_bind = mode.named and any("filter bind kill" in line for line in program) and any(
             line.split()[0] in ("exec", "spawn", "vfork") for line in program)
