@@ -9,6 +9,7 @@
 #include "pool/connect/trust.h"
 #include "pool/ledger/own_segment.h"
 #include "pool/reuse/parked.h"
+#include "pool/reuse/second.h"
 #include "pool/routes/network.h"
 
 #include <stddef.h>
@@ -26,6 +27,7 @@ static void forget_reuse(void *self, struct tracked *tracked)
 {
 	struct shim *shim = self;
 
+	second_forget(&shim->reusing, tracked->reuse);
 	reuse_forget(&shim->reusing, tracked);
 }
 

@@ -53,7 +53,6 @@ static const struct call calls[] = {
 	{ SYS_fcntl, -1, F_GETFL, 0, 0 },
 	{ SYS_fcntl, -1, F_SETFL, 0, 0 },
 	{ SYS_fcntl, -1, F_GETFD, 0, 0 },
-	{ SYS_fcntl, -1, F_GETOWN, 0, 0 },
 	{ SYS_fcntl, -1, F_DUPFD_CLOEXEC, 0, 0 },
 	{ SYS_fcntl, -1, F_OFD_SETLK, 0, 0 },
 	{ SYS_fcntl, -1, F_OFD_GETLK, 0, 0 },

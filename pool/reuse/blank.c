@@ -28,6 +28,8 @@ int blank_keep(const struct reusing *reusing, struct tracked *fresh, int fd, int
 
 	if (!wants(reusing, fresh) || (status & ~O_NONBLOCK) != O_RDWR)
 		return -1;
+	if (reuse->kept)
+		return reuse->fd;
 	if (!reuse->cookie)
 		reuse->cookie = socket_cookie(fd);
 	return reuse->cookie ? (int)kernel.fcntl(fd, F_DUPFD_CLOEXEC, reusing->parked_from) : -1;

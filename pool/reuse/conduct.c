@@ -65,19 +65,23 @@ uint64_t conduct_quiet_ns(const struct conduct *conduct, enum ending_told told, 
 
 	if (conduct->late_until_ns > now_ns && conduct->late_ns > quiet_ns)
 		quiet_ns = conduct->late_ns;
-	if (conduct_is_learning(conduct) && quiet_ns < CONDUCT_FLOOR_MS * CONDUCT_MS_NS)
-		quiet_ns = CONDUCT_FLOOR_MS * CONDUCT_MS_NS;
-	return quiet_ns;
+	uint64_t floor_ns =
+		(told == TOLD_BY_PROTOCOL ? CONDUCT_FLOOR_MS : CONDUCT_FLOOR_IN_DOUBT_MS) * CONDUCT_MS_NS;
+	return conduct_is_learning(conduct, told) && quiet_ns < floor_ns ? floor_ns : quiet_ns;
 }
 
-uint64_t conduct_idle_ns(const struct conduct *conduct, uint64_t said_ns, uint64_t now_ns)
+uint64_t conduct_idle_ns(const struct conduct *conduct, enum ending_told told, uint64_t said_ns,
+			 uint64_t now_ns)
 {
-	uint64_t most_ns = said_ns;
+	uint64_t most_ns = said_ns, least_ns = CONDUCT_IDLE_LEAST_MS * CONDUCT_MS_NS;
 
 	if (!said_ns) {
 		most_ns = conduct->gap_ns * CONDUCT_IDLE_GAPS;
-		if (most_ns < CONDUCT_IDLE_LEAST_MS * CONDUCT_MS_NS)
-			most_ns = CONDUCT_IDLE_LEAST_MS * CONDUCT_MS_NS;
+		/* Else it would go when it is about to be fit. */
+		if (conduct_is_learning(conduct, told))
+			least_ns = CONDUCT_IDLE_LEARNING_MS * CONDUCT_MS_NS;
+		if (most_ns < least_ns)
+			most_ns = least_ns;
 		if (most_ns > CONDUCT_IDLE_MOST_MS * CONDUCT_MS_NS || !conduct->gap_ns)
 			most_ns = CONDUCT_IDLE_MOST_MS * CONDUCT_MS_NS;
 	}
@@ -95,7 +99,7 @@ bool conduct_is_worth_it(const struct conduct *conduct)
 
 void conduct_stayed(struct conduct *conduct, uint64_t idle_ns)
 {
-	if (idle_ns >= CONDUCT_FLOOR_MS * CONDUCT_MS_NS && conduct->calm < CONDUCT_CALM_ONES)
+	if (idle_ns >= CONDUCT_FLOOR_MS * CONDUCT_MS_NS && conduct->calm < CONDUCT_CALM_IN_DOUBT)
 		conduct->calm++;
 }
 

@@ -6,8 +6,8 @@
  * A program that reuses connections itself knows that one may be dead, and asks again. One that does not know
  * of it cannot, so a server gets no credit:
  *  - What it does some milliseconds after its answer (a close, a second answer) is learned. A connection is
- *    handed out only when it has been idle for longer than the latest such event, and for a millisecond at
- *    least while nothing is known.
+ *    handed out only when it has been idle for longer than the latest such event, and for a millisecond or
+ * two at least while nothing is known.
  *  - Trust grows with what went well: of connections that are handed out and not answered yet there is one at
  *    first, and twice as many after each CONDUCT_PROOFS answers. If all of them die at once, no more are lost
  * than that. What may be asked again (renew.h) is not at risk.
@@ -28,6 +28,9 @@
 enum {
 	CONDUCT_FLOOR_MS = 1,  /* of the quiet time, while nothing is known of a server */
 	CONDUCT_CALM_ONES = 8, /* so many connections stayed quiet for that long: now something is known */
+	/* The same, where only the length of an answer, or silence, tells its end. */
+	CONDUCT_FLOOR_IN_DOUBT_MS = 2,
+	CONDUCT_CALM_IN_DOUBT = 16,
 	CONDUCT_PROOFS = 8,
 	CONDUCT_LATE_MOST_MS = 20, /* what it does later has to do with idleness, and not with the answer */
 	CONDUCT_LEARNED_LIFE_S = 60,
@@ -37,7 +40,8 @@ enum {
 	CONDUCT_ONE_LOST_IN = 10000,
 	CONDUCT_IDLE_GAPS = 16,    /* a connection is kept for so many times the time between two connects, */
 	CONDUCT_IDLE_LEAST_MS = 2, /* at least this, */
-	CONDUCT_IDLE_MOST_MS = 100, /* and at most this, where the rule says nothing */
+	CONDUCT_IDLE_LEARNING_MS = 6, /* or this, while little is known, */
+	CONDUCT_IDLE_MOST_MS = 100,   /* and at most this, where the rule says nothing */
 	CONDUCT_WAIT_LEAST_MS =
 		40,             /* a first answer that takes longer than that (less may be a busy machine), */
 	CONDUCT_WAIT_TIMES = 8, /* and so many times as long as on connections handed out, */
@@ -112,18 +116,19 @@ uint64_t conduct_quiet_ns(const struct conduct *conduct, enum ending_told told, 
 			  uint64_t now_ns);
 
 /**
- * conduct_is_learning() - would it help to know what the server does in the first millisecond?
+ * conduct_is_learning() - would it help to know what the server does in the first milliseconds?
  */
-static inline bool conduct_is_learning(const struct conduct *conduct)
+static inline bool conduct_is_learning(const struct conduct *conduct, enum ending_told told)
 {
-	return conduct->calm < CONDUCT_CALM_ONES;
+	return conduct->calm < (told == TOLD_BY_PROTOCOL ? CONDUCT_CALM_ONES : CONDUCT_CALM_IN_DOUBT);
 }
 
 /**
  * conduct_idle_ns() - how long a connection may be kept
  * @said_ns:	what the rule says; 0: nothing
  */
-uint64_t conduct_idle_ns(const struct conduct *conduct, uint64_t said_ns, uint64_t now_ns);
+uint64_t conduct_idle_ns(const struct conduct *conduct, enum ending_told told, uint64_t said_ns,
+			 uint64_t now_ns);
 
 /**
  * conduct_is_worth_it() - do the program's connects follow one another fast enough for one to be kept, where

@@ -6,6 +6,7 @@
 #include "pool/base/kernel.h"
 #include "pool/base/restraint.h"
 #include "pool/reuse/parked.h"
+#include "pool/reuse/second.h"
 #include "pool/reuse/swap.h"
 #include "pool/socket/facts.h"
 
@@ -44,7 +45,8 @@ static int first_refusal(struct reusing *reusing, const struct reuse *reuse, con
 	if (tracked->references > 1 || reuse->shared || reuse->forks != reusing->sockets->forks ||
 	    atomic_load(&reuse->feeding))
 		return REFUSED_SHARED;
-	/* CONNECTING: the program has not asked yet what came of it; the kernel will be (kernel_says_so()). */
+	/* CONNECTING: the program has not asked yet what came of it; the kernel will be (kernel_says_so()).
+	 */
 	if ((tracked->state != SOCKET_OPEN && tracked->state != SOCKET_CONNECTING) ||
 	    tracked->flags & (WAS_SHUT | IN_CALL))
 		return REFUSED_STATE;
@@ -131,16 +133,17 @@ static void settle_connect(int fd, const struct tracked *tracked)
 }
 
 /* @own:	a number of ours. Return: -1 if the connection may stay under it, else an enum reuse_refusal.
- */
-static int look_at(const struct reusing *reusing, struct reuse *reuse, int fd, int own, uint32_t *rtt_us)
+ * @kept:	since it was handed out: who is handed it next compares the cookie. */
+static int look_at(const struct reusing *reusing, struct reuse *reuse, int fd, int own, bool kept,
+		   uint32_t *rtt_us)
 {
-	uint64_t cookie = socket_cookie(own);
+	uint64_t cookie = kept ? reuse->cookie : socket_cookie(own);
 	long status = kernel.fcntl(own, F_GETFL, 0);
 
 	/* Closed twice by the program, at the same time: the number may be a stranger's. */
 	if (!cookie || (reuse->cookie && reuse->cookie != cookie))
 		return REFUSED_STATE;
-	if (status < 0 || swap_signals(own, status))
+	if (status < 0 || status & O_ASYNC)
 		return REFUSED_OPTION;
 	int refusal = kernel_says_so(own, reuse->guard.sent, reuse->guard.received, rtt_us);
 	if (refusal >= 0)
@@ -161,13 +164,15 @@ int keep_connection(struct reusing *reusing, struct tracked *tracked, int fd, ui
 
 	if (!program_says_so(reusing, tracked, now_ns))
 		return -1;
-	int own = (int)kernel.fcntl(fd, F_DUPFD_CLOEXEC, reusing->parked_from);
-	int refusal = own < 0 ? REFUSED_FDS : look_at(reusing, reuse, fd, own, rtt_us);
+	bool kept = reuse->kept;
+	int own = kept ? second_take(reusing, reuse)
+		       : (int)kernel.fcntl(fd, F_DUPFD_CLOEXEC, reusing->parked_from);
+	int refusal = own < 0 ? REFUSED_FDS : look_at(reusing, reuse, fd, own, kept, rtt_us);
 	if (refusal < 0) {
 		settle_connect(own, tracked);
 		return own;
 	}
-	if (own >= 0)
+	if (own >= 0 && (!kept || socket_cookie(own) == reuse->cookie))
 		kernel.close(own);
 	keep_refused(reuse, (enum reuse_refusal)refusal);
 	return -1;

@@ -8,11 +8,28 @@
 #include "pool/base/restraint.h"
 #include "pool/reuse/leaving.h"
 #include "pool/reuse/list.h"
+#include "pool/reuse/second.h"
 #include "pool/socket/facts.h"
 
 #include <errno.h>
 #include <netinet/in.h>
 #include <string.h>
+
+/* Redis and memcached send nothing but answers, each in one piece of work with its command: what follows an
+ * answer can only be the end of the connection, after seconds (redis.conf, timeout; memcached, idle_timeout).
+ * After a command without an answer the guard waits for that of another. */
+static enum ending_told told_by(const struct guard *guard)
+{
+	switch (guard->kind) {
+	case GUARD_REDIS:
+	case GUARD_MEMCACHED:
+		return TOLD_BY_PROTOCOL;
+	case GUARD_RAW:
+		return guard->raw_http ? TOLD_BY_LENGTH : TOLD_BY_SILENCE;
+	default:
+		return TOLD_BY_LENGTH;
+	}
+}
 
 static uint64_t share_of(uint64_t ns)
 {
@@ -22,27 +39,25 @@ static uint64_t share_of(uint64_t ns)
 /* How long it may be idle: not quite as long as the server was seen, or promised, to keep it open. */
 static uint64_t idle_most(const struct reuse *reuse, const struct parked_pool *pool, uint64_t now_ns)
 {
-	uint64_t most = conduct_idle_ns(&pool->conduct, reuse_idle_said_ns(reuse), now_ns);
+	uint64_t most =
+		conduct_idle_ns(&pool->conduct, told_by(&reuse->guard), reuse_idle_said_ns(reuse), now_ns);
 	uint64_t promised = share_of(reuse->guard.promised_idle_s * 1000000000ull);
 
 	return reuse->guard.promised_idle_s != GUARD_NO_PROMISE && promised < most ? promised : most;
 }
 
-/* When it has been idle for too long, or is too old. Of the blank and of what leaves that is set. */
+/* When it has been idle for too long, or is too old. Of the blank, what leaves and what the program has that
+ * is set.
+ */
 static uint64_t end_of(const struct reuse *reuse, const struct parked_pool *pool, uint64_t now_ns)
 {
-	if (reuse->leaving || !pool)
+	if (reuse->leaving || reuse->kept || !pool)
 		return reuse->ready_ns;
 	if (pool->conduct.paused_until_ns > now_ns)
 		return 0;
 	uint64_t idle_ns = reuse->parked_ns + idle_most(reuse, pool, now_ns);
 	uint64_t old_ns = reuse->opened_ns + reuse->limits->max_age_ns;
 	return old_ns < idle_ns ? old_ns : idle_ns;
-}
-
-bool parked_has_room(const struct retired *retired)
-{
-	return retired->count < RETIRED_AT_ONCE;
 }
 
 static struct reuse *oldest_of_all(const struct reusing *reusing)
@@ -65,25 +80,9 @@ static void make_room(struct reusing *reusing, const struct reuse *reuse, struct
 
 	if (!oldest && reusing->parked_count >= reusing->parked_most)
 		oldest = pool->oldest ? pool->oldest : oldest_of_all(reusing);
-	if (!oldest || !parked_has_room(retired))
+	if (!oldest || !retired_has_room(retired))
 		return;
 	let_leave(reusing, oldest, RETIRED_ROOM, now_ns, retired);
-}
-
-/* Redis and memcached send nothing but answers, each in one piece of work with its command: what follows an
- * answer can only be the end of the connection, after seconds (redis.conf, timeout; memcached, idle_timeout).
- * After a command without an answer the guard waits for that of another. */
-static enum ending_told told_by(const struct guard *guard)
-{
-	switch (guard->kind) {
-	case GUARD_REDIS:
-	case GUARD_MEMCACHED:
-		return TOLD_BY_PROTOCOL;
-	case GUARD_RAW:
-		return guard->raw_http ? TOLD_BY_LENGTH : TOLD_BY_SILENCE;
-	default:
-		return TOLD_BY_LENGTH;
-	}
 }
 
 void parked_enter(struct reusing *reusing, struct reuse *reuse, int fd, uint32_t rtt_us, uint64_t now_ns,
@@ -109,6 +108,7 @@ void parked_enter(struct reusing *reusing, struct reuse *reuse, int fd, uint32_t
 		pool->oldest = reuse;
 	pool->newest = reuse;
 	pool->count++;
+	reusing->parkings++;
 	SPACE_REUSE_ADD(reuse->tracked->space, reuse_parked, 1);
 	list_enter(reusing, reuse, end_of(reuse, pool, now_ns));
 }
@@ -146,15 +146,6 @@ static enum ending ending_of(enum reuse_retirement why)
 	}
 }
 
-static void add_retired(struct retired *retired, const struct reuse *reuse)
-{
-	retired->fds[retired->count].fd = reuse->fd;
-	retired->fds[retired->count].reset = false;
-	retired->fds[retired->count].leaving = reuse->leaving;
-	retired->fds[retired->count].lingers = option_log_has(&reuse->options, SOL_SOCKET, SO_LINGER);
-	retired->fds[retired->count++].cookie = reuse->cookie;
-}
-
 static void count_retired(struct reusing *reusing, const struct reuse *reuse, enum reuse_retirement why,
 			  uint64_t now_ns)
 {
@@ -173,7 +164,7 @@ void parked_let_go(struct reusing *reusing, struct reuse *reuse, enum reuse_reti
 	struct parked_pool *pool = reuse_pool(reuse);
 
 	if (retired)
-		add_retired(retired, reuse);
+		retired_add(retired, reuse);
 	if (pool && !reuse->leaving)
 		count_retired(reusing, reuse, why, now_ns);
 	if (tracked->space) {
@@ -187,6 +178,10 @@ void parked_let_go(struct reusing *reusing, struct reuse *reuse, enum reuse_reti
 void parked_retire(struct reusing *reusing, struct reuse *reuse, enum reuse_retirement why, uint64_t now_ns,
 		   struct retired *retired)
 {
+	if (reuse->kept) {
+		second_retire(reusing, reuse, retired);
+		return;
+	}
 	list_leave(reusing, reuse, reuse->leaving ? NULL : reuse_pool(reuse));
 	parked_let_go(reusing, reuse, why, now_ns, retired);
 }
@@ -198,7 +193,7 @@ static void let_leave(struct reusing *reusing, struct reuse *reuse, enum reuse_r
 {
 	struct parked_pool *pool = reuse_pool(reuse);
 
-	if (!pool || restraint_shut_in() || reusing->leaving_count >= LEAVING_MOST ||
+	if (!pool || reuse->kept || restraint_shut_in() || reusing->leaving_count >= LEAVING_MOST ||
 	    !parked_is_there(reuse) || !leaving_begins(reuse->fd)) {
 		parked_retire(reusing, reuse, why, now_ns, retired);
 		return;
@@ -276,7 +271,7 @@ uint64_t parked_ready_in_ns(const struct parked_pool *pool, const struct tracked
 void parked_make_way(struct reusing *reusing, struct parked_pool *pool, uint64_t now_ns,
 		     struct retired *retired)
 {
-	if (pool->oldest && parked_has_room(retired))
+	if (pool->oldest && retired_has_room(retired))
 		let_leave(reusing, pool->oldest, RETIRED_ROOM, now_ns, retired);
 }
 
@@ -315,6 +310,10 @@ static uint64_t end_of_time(struct reusing *reusing, struct reuse *reuse, uint64
 {
 	if (reuse->leaving)
 		return see_off(reusing, reuse, now_ns, retired);
+	if (reuse->kept) {
+		second_retire(reusing, reuse, retired);
+		return UINT64_MAX;
+	}
 	enum reuse_retirement why = end_by_time(reuse, now_ns);
 	if (why != RETIRED_IDLE && why != RETIRED_AGE) {
 		parked_retire(reusing, reuse, why, now_ns, retired);
@@ -335,7 +334,7 @@ bool parked_expire(struct reusing *reusing, uint64_t now_ns, struct retired *ret
 	for (struct reuse *reuse = reusing->parked_newest; reuse; reuse = next) {
 		next = reuse->all_older;
 		uint64_t until_ns = end_of(reuse, reuse_pool(reuse), now_ns);
-		if (until_ns <= now_ns && parked_has_room(retired))
+		if (until_ns <= now_ns && retired_has_room(retired))
 			until_ns = end_of_time(reusing, reuse, now_ns, retired);
 		if (until_ns < look_ns)
 			look_ns = until_ns;
@@ -350,7 +349,7 @@ bool parked_give_up(struct reusing *reusing, enum reuse_retirement why, uint64_t
 {
 	bool any = reusing->parked_newest;
 
-	while (reusing->parked_newest && parked_has_room(retired))
+	while (reusing->parked_newest && retired_has_room(retired))
 		parked_retire(reusing, reusing->parked_newest, why, now_ns, retired);
 	return any;
 }
@@ -358,24 +357,4 @@ bool parked_give_up(struct reusing *reusing, enum reuse_retirement why, uint64_t
 void parked_lost(struct reusing *reusing, struct reuse *reuse, uint64_t now_ns)
 {
 	parked_retire(reusing, reuse, RETIRED_LOST, now_ns, NULL);
-}
-
-void parked_close(struct retired *retired)
-{
-	static const struct linger none, reset = { .l_onoff = 1 };
-
-	for (unsigned i = 0; i < retired->count; i++) {
-		int fd = retired->fds[i].fd;
-		/* Closed where no hook sees it, the number may be the program's now. */
-		if (socket_cookie(fd) != retired->fds[i].cookie)
-			continue;
-		if (retired->fds[i].leaving && !retired->fds[i].reset)
-			leaving_given_up(fd);
-		/* Ours is not the close() that the program wants to wait in. */
-		if (retired->fds[i].lingers || retired->fds[i].reset)
-			kernel.setsockopt(fd, SOL_SOCKET, SO_LINGER, retired->fds[i].reset ? &reset : &none,
-					  sizeof(none));
-		kernel.close(fd);
-	}
-	retired->count = retired->gone = 0;
 }

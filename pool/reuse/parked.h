@@ -6,26 +6,11 @@
 #ifndef HEADROOM_POOL_REUSE_PARKED_H
 #define HEADROOM_POOL_REUSE_PARKED_H
 
-#include "pool/reuse/reuse.h"
+#include "pool/reuse/retired.h"
 
 /* What a connection must not have had done to it: it cannot be put back, or names it alone. */
 enum {
 	UNLIKE_OTHERS = HAS_PORT | OWN_NO_PORT | OWN_RANGE | PINNED | REUSES_PORT | ABORTS_ON_CLOSE | DEFERRED
-};
-
-enum { RETIRED_AT_ONCE = 8 };
-
-/* Our fds of connections that were let go, to be closed once the lock is not held any more. */
-struct retired {
-	struct {
-		int fd;
-		bool lingers; /* SO_LINGER is set */
-		bool leaving; /* see leaving.h */
-		bool reset;   /* the server has closed it, too */
-		uint64_t cookie;
-	} fds[RETIRED_AT_ONCE];
-	unsigned count;
-	unsigned gone; /* so many of them have left the fd table */
 };
 
 /**
@@ -53,11 +38,6 @@ struct reuse *parked_take(struct reusing *reusing, struct parked_pool *pool, str
  * Return: -1 if so, else an enum reuse_retirement
  */
 int parked_alive(const struct reuse *reuse);
-
-/**
- * parked_has_room() - can parked_let_go() be called once more?
- */
-bool parked_has_room(const struct retired *retired);
 
 /**
  * parked_is_there() - is this connection still under its number, as no hook saw it closed?
@@ -107,10 +87,5 @@ bool parked_give_up(struct reusing *reusing, enum reuse_retirement why, uint64_t
  * parked_lost() - the number of a parked connection belongs to somebody else now; the lock is held
  */
 void parked_lost(struct reusing *reusing, struct reuse *reuse, uint64_t now_ns);
-
-/**
- * parked_close() - close what was retired, as the program would have, but without waiting. Without the lock.
- */
-void parked_close(struct retired *retired);
 
 #endif

@@ -7,7 +7,7 @@ void pool_start(struct reusing *reusing)
 	reusing->parked_newest = NULL;
 	reusing->blank = NULL;
 	reusing->parked_count = reusing->parked_most = reusing->leaving_count = 0;
-	reusing->parked_look_ns = 0;
+	reusing->parked_look_ns = reusing->parkings = 0;
 	reusing->distrust.evidence = EVIDENCE_NONE;
 	reusing->no_parking = false;
 	reusing->dropped = (struct reuse_counts){ 0 };

@@ -78,6 +78,7 @@ struct reusing {
 	struct reuse *parked_newest; /* all parked connections of the process */
 	struct reuse *blank;         /* among them a socket that nobody has connected, or NULL */
 	uint32_t parked_count, parked_most, leaving_count;
+	uint64_t parkings;       /* how many there were */
 	int parked_from;         /* their fd numbers start here */
 	bool no_parking;         /* from now on, whatever the rules say */
 	uint64_t parked_look_ns; /* when the first of them is idle for too long */

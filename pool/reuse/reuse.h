@@ -56,7 +56,8 @@ struct reuse {
 	struct reuse *newer, *older;         /* while parked: of the same destination */
 	struct reuse *all_newer, *all_older; /* and of the process */
 	bool leaving;                        /* it has been let go, and waits for the server to close, too */
-	int fd;                              /* ours, while parked */
+	bool kept;                           /* the program has it, and `fd` is still ours: second.h */
+	int fd;                              /* ours, while parked or kept; else -1 */
 	unsigned forks;                      /* of the process, when this one was made */
 	uint64_t cookie;                     /* SO_COOKIE: tells it from a stranger under the number */
 	int status;                          /* F_GETFL, while parked: nobody else has the socket then */

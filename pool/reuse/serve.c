@@ -14,12 +14,13 @@
 /* A blocking connect() waits for so long for a connection to become ready, rather than have another made. A
  * non-blocking one waits no longer than a connect() takes, but for the first few, by which a server is known.
  */
-enum { WAIT_MOST_US = 2000, WAIT_NONBLOCKING_US = 1000 };
+enum { WAIT_MOST_US = 2500, WAIT_NONBLOCKING_US = 1000 };
 
 /* Return: in ns. */
-static uint64_t most_to_wait_ns(int status)
+static uint64_t most_to_wait_ns(int status, const struct conduct *conduct)
 {
-	return (status & O_NONBLOCK ? WAIT_NONBLOCKING_US : WAIT_MOST_US) * 1000ull;
+	bool shortly = status & O_NONBLOCK && conduct->calm >= CONDUCT_CALM_IN_DOUBT;
+	return (shortly ? WAIT_NONBLOCKING_US : WAIT_MOST_US) * 1000ull;
 }
 
 /* Nobody else has the socket, nor is at work on it. */
@@ -32,7 +33,6 @@ static bool may_be_swapped(const struct reusing *reusing, const struct tracked *
 
 void serve_number(struct reuse *reuse, const struct fresh *fresh)
 {
-	reuse->fd = -1;
 	reuse->watches = fresh->watches;
 	memcpy(reuse->watch, fresh->watch, sizeof(reuse->watch));
 }
@@ -75,7 +75,7 @@ static int put_in(struct reusing *reusing, struct reuse *reuse, struct tracked *
 	served->blank = blank_keep(reusing, fresh, like->fd, like->status);
 	if (!swap_in(like, reuse->fd, reuse->status, &reuse->options))
 		return -1;
-	if (served->blank >= 0)
+	if (served->blank >= 0 && !fresh->reuse->kept)
 		kernel.close(served->blank);
 	served->blank = -1;
 	return RETIRED_ROOM;
@@ -92,7 +92,7 @@ bool serve_connect(struct reusing *reusing, struct parked_pool *pool, struct tra
 	    !conduct_may_risk(&pool->conduct, now_ns) || !may_be_swapped(reusing, fresh) ||
 	    !swap_look(fd, fresh->reuse, &like))
 		return false;
-	while (parked_has_room(retired) && (reuse = parked_take(reusing, pool, fresh, now_ns, retired))) {
+	while (retired_has_room(retired) && (reuse = parked_take(reusing, pool, fresh, now_ns, retired))) {
 		int own = reuse->fd, dead = put_in(reusing, reuse, fresh, &like, served);
 		if (dead >= 0) {
 			parked_let_go(reusing, reuse, (enum reuse_retirement)dead, now_ns, retired);
@@ -105,7 +105,7 @@ bool serve_connect(struct reusing *reusing, struct parked_pool *pool, struct tra
 		return true;
 	}
 	uint64_t ready_ns = parked_ready_in_ns(pool, fresh, now_ns);
-	if (ready_ns != UINT64_MAX && waited_ns + ready_ns <= most_to_wait_ns(like.status))
+	if (ready_ns != UINT64_MAX && waited_ns + ready_ns <= most_to_wait_ns(like.status, &pool->conduct))
 		served->wait_ns = ready_ns;
 	return false;
 }

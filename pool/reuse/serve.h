@@ -9,7 +9,7 @@
 /* What has become of the numbers; to be entered into the fd table. */
 struct served {
 	struct reuse *reuse; /* the connection that is under the program's number now; NULL: none */
-	int own;             /* our number of it, to be closed */
+	int own;             /* our number of it, to be kept or closed */
 	int status;          /* F_GETFL of the program's socket, and of this one */
 	int blank;           /* our number of the program's socket, for blank_enter(); -1: it is gone */
 	uint64_t wait_ns;    /* where there is none: so long, and one may be ready; 0: not worth it */

@@ -9,16 +9,11 @@
 #include <string.h>
 #include <sys/epoll.h>
 
-bool swap_signals(int fd, long status)
-{
-	return status & O_ASYNC || kernel.fcntl(fd, F_GETOWN, 0) != 0;
-}
-
 bool swap_look(int fd, const struct reuse *reuse, struct fresh *fresh)
 {
 	long status = kernel.fcntl(fd, F_GETFL, 0), numbers = kernel.fcntl(fd, F_GETFD, 0);
 
-	if (status < 0 || numbers < 0 || swap_signals(fd, status))
+	if (status < 0 || numbers < 0 || status & O_ASYNC)
 		return false;
 	fresh->fd = fd;
 	fresh->status = (int)status;
@@ -66,15 +61,21 @@ static long enter_sets(const struct fresh *fresh)
 	return 0;
 }
 
-long swap_place(const struct fresh *fresh, int fd)
+long swap_place(const struct fresh *fresh, int fd, bool held_elsewhere)
 {
 	int flags = fresh->numbers & FD_CLOEXEC ? O_CLOEXEC : 0;
 
 	if (!fresh->watches)
 		return kernel.dup3(fd, fresh->fd, flags);
+	if (held_elsewhere && !leave_sets(fresh->fd, fresh->watch, fresh->watches)) {
+		enter_sets(fresh);
+		return -ENOENT;
+	}
 	/* A set may be full (ENOSPC), or there is no memory. The fresh socket stays in the sets for as long
 	 * as we have it, so that it can be put back. */
 	long kept = kernel.fcntl(fresh->fd, F_DUPFD_CLOEXEC, fd);
+	if (kept < 0 && held_elsewhere)
+		enter_sets(fresh);
 	if (kept < 0)
 		return kept;
 	long rc = kernel.dup3(fd, fresh->fd, flags);
@@ -83,6 +84,8 @@ long swap_place(const struct fresh *fresh, int fd)
 		if (rc < 0)
 			kernel.dup3((int)kept, fresh->fd, flags);
 	}
+	if (rc < 0 && held_elsewhere)
+		enter_sets(fresh);
 	kernel.close((int)kept);
 	return rc;
 }
@@ -94,7 +97,7 @@ long swap_in(const struct fresh *fresh, int fd, int status, struct option_log *o
 	if (!rc && status != fresh->status)
 		rc = kernel.fcntl(fd, F_SETFL, fresh->status);
 	if (!rc)
-		rc = swap_place(fresh, fd);
+		rc = swap_place(fresh, fd, false);
 	return rc < 0 ? rc : 0;
 }
 

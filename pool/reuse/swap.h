@@ -23,14 +23,15 @@ struct fresh {
 bool swap_look(int fd, const struct reuse *reuse, struct fresh *fresh);
 
 /**
- * swap_place() - put a connection under the number of the fresh socket, and into the epoll sets that it was
- * in
+ * swap_place() - put a connection under the number of the fresh socket, and into the epoll sets it was in
  * @fd:		our fd of the connection; the caller closes it
+ * @held_elsewhere:	another process may have what is under the number now: it leaves its sets first, since
+ *			one in which it stayed would go on to report it
  *
- * The fresh socket leaves its sets when its last fd goes (epoll(7), Q6).
+ * Else that leaves its sets when its last fd goes (epoll(7), Q6).
  * Return: 0 or more, or a negative errno: then the program's fd is as it was
  */
-long swap_place(const struct fresh *fresh, int fd);
+long swap_place(const struct fresh *fresh, int fd, bool held_elsewhere);
 
 /**
  * swap_in() - make a connection like the fresh socket, and put it under its fd
@@ -49,11 +50,5 @@ long swap_in(const struct fresh *fresh, int fd, int status, struct option_log *o
  * Return: false if one may do so: the connection is not to be kept
  */
 bool swap_out(int fd, const struct reuse *reuse);
-
-/**
- * swap_signals() - does somebody get signals for what happens on this socket (fcntl(2), F_SETOWN)?
- * @status:	F_GETFL
- */
-bool swap_signals(int fd, long status);
 
 #endif

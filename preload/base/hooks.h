@@ -17,8 +17,8 @@
 #include <sys/types.h>
 #include <sys/uio.h>
 
-/* Calls the kernel has under the same name: before the shim is ready they go straight to it, and for ever where libc
- * has none of the name. */
+/* Calls the kernel has under the same name: before the shim is ready they go straight to it, and for ever
+ * where libc has none of the name. */
 #define KERNEL_HOOKS(HOOK)                                                                                   \
 	HOOK(int, socket, (int family, int type, int protocol), (family, type, protocol))                    \
 	HOOK(int, connect, (int fd, const struct sockaddr *address, socklen_t length),                       \
@@ -70,9 +70,10 @@
 	HOOK(int, unshare, (int flags), (flags))                                                             \
 	HOOK(int, setns, (int fd, int kind), (fd, kind))                                                     \
 	HOOK(int, fcntl, (int fd, int command, long argument), (fd, command, argument))                      \
-	HOOK(int, execveat,                                                                                 \
-	     (int directory, const char *path, char *const argv[], char *const envp[], int flags),          \
-	     (directory, path, argv, envp, flags))                                                          \
+	HOOK(int, ioctl, (int fd, unsigned long request, void *argument), (fd, request, argument))           \
+	HOOK(int, execveat,                                                                                  \
+	     (int directory, const char *path, char *const argv[], char *const envp[], int flags),           \
+	     (directory, path, argv, envp, flags))                                                           \
 	HOOK(int, memfd_create, (const char *name, unsigned flags), (name, flags))
 
 /* The rest is looked up when it is first called, if that is before the shim is ready. */

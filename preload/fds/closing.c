@@ -11,6 +11,7 @@
 #include "preload/base/fdtable.h"
 #include "preload/base/process.h"
 #include "preload/parking/park.h"
+#include "preload/parking/parking.h"
 
 /* A thread that is in a call on the socket holds it as well as another process does. */
 static inline bool nobody_else_has(uint32_t flags)
@@ -45,6 +46,7 @@ HOT static inline bool begin(int fd, struct closing *closing, bool may_park)
 		tracked->flags &= ~(uint32_t)IN_CALL;
 	uint32_t flags = tracked->flags;
 	bool counted = tracked->space, watched = tracked->watched;
+	bool kept = tracked->reuse && tracked->reuse->kept;
 	if (unlikely(flags & IN_CALL) && tracked->fds == 0)
 		tracked->flags |= CLOSED_IN_CALL;
 	closing->ends = tracked->fds == 0 && !(flags & IN_CALL) && counted;
@@ -55,6 +57,8 @@ HOT static inline bool begin(int fd, struct closing *closing, bool may_park)
 		closing->ends = false;
 		closing->parked = true;
 	}
+	if (unlikely(kept) && !closing->parked)
+		parking_let_number_go(&closing->held);
 	if (closing->ends)
 		closing->facts = socket_ending(fd, state, flags, nobody_else_has(flags));
 	return true;

@@ -146,13 +146,15 @@ static void take_over(struct reuse *reuse, struct reuse *old, uint64_t now_ns)
 	guard_sent(&reuse->guard, sent.iov_base, sent.iov_len);
 }
 
-/* Puts a new connection under the program's number, if that is still the dead one's. The lock is held. */
+/* Puts a new connection under the program's number, if that is still the dead one's. The lock is held. A
+ * child may have the dead one, too: for it nothing changes. */
 static bool put_in_place(int fd, int anew, const struct tracked *dead, const struct fresh *fresh,
 			 bool repeats)
 {
 	struct tracked *tracked = fdtable_look(anew), *old = fdtable_look(fd);
 
-	if (!tracked || old != dead || old->fds != 1 || swap_place(fresh, anew) < 0)
+	if (!tracked || old != dead || old->fds != 1 ||
+	    swap_place(fresh, anew, old->reuse->forks != shim.sockets.forks) < 0)
 		return false;
 	uint64_t now_ns = clock_ns();
 	fdtable_take(anew);
@@ -278,7 +280,7 @@ static bool may_be_renewed(int fd, const struct held *dead, struct scratch *scra
 	/* Who has shut it down has no use for one that is not, and waits for its end. */
 	bool good = reuse && !(tracked->flags & WAS_SHUT) && tracked->space && fdtable_look(fd) == tracked &&
 		    tracked->fds == 1 && reuse->handed_out && !reuse->received_since && !reuse->repeated &&
-		    !reuse->shared && reuse->forks == shim.sockets.forks;
+		    !reuse->shared;
 	*repeats = good && reuse->guard.asked;
 	if (*repeats)
 		good = reuse->request.size == reuse->request.sent && guard_may_repeat(&reuse->guard);

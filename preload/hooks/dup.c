@@ -8,6 +8,7 @@
 #include "preload/base/process.h"
 #include "preload/fds/closing.h"
 #include "preload/hooks/epoll.h"
+#include "preload/hooks/owner.h"
 #include "preload/parking/parking.h"
 
 #include <errno.h>
@@ -139,6 +140,8 @@ int hook_fcntl(int fd, int command, long argument)
 		if (parking_made_room(rc))
 			rc = real.fcntl(fd, command, argument);
 		share(fd, rc);
+	} else if (fdtable_look(fd)) {
+		owner_by_fcntl(fd, command);
 	}
 	return rc;
 }
@@ -152,6 +155,8 @@ int hook_fcntl64(int fd, int command, long argument)
 		if (parking_made_room(rc))
 			rc = real.fcntl64(fd, command, argument);
 		share(fd, rc);
+	} else if (fdtable_look(fd)) {
+		owner_by_fcntl(fd, command);
 	}
 	return rc;
 }

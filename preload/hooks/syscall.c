@@ -11,6 +11,7 @@
 #include "preload/fds/deferred.h"
 #include "preload/hooks/dup.h"
 #include "preload/hooks/epoll.h"
+#include "preload/hooks/owner.h"
 #include "preload/hooks/process.h"
 #include "preload/hooks/sandbox.h"
 #include "preload/parking/parking.h"
@@ -123,14 +124,14 @@ extern uint64_t syscall_seen[SYSCALL_BITS / 64] __attribute__((visibility("hidde
 #endif
 
 #define BIT(word, number) ((number) >= 0 && (number) / 64 == (word) ? 1ull << ((number)&63) : 0)
-#define WORD(word)                                                                                \
-	[word] = BIT(word, SYS_dup) | BIT(word, SYS_fcntl) | BIT(word, SYS_sendmsg) |             \
-		 BIT(word, SYS_sendmmsg) | BIT(word, SYS_epoll_ctl) | BIT(word, SYS_fork) |       \
-		 BIT(word, SYS_vfork) | BIT(word, SYS_clone) | BIT(word, SYS_clone3) |            \
-		 BIT(word, SYS_execve) | BIT(word, SYS_execveat) | BIT(word, SYS_setuid) |        \
-		 BIT(word, SYS_setgid) | BIT(word, SYS_setreuid) | BIT(word, SYS_setregid) |      \
-		 BIT(word, SYS_setresuid) | BIT(word, SYS_setresgid) | BIT(word, SYS_setgroups) | \
-		 BIT(word, SYS_setfsuid) | BIT(word, SYS_setfsgid) | BIT(word, SYS_capset) |      \
+#define WORD(word)                                                                                           \
+	[word] = BIT(word, SYS_dup) | BIT(word, SYS_fcntl) | BIT(word, SYS_ioctl) | BIT(word, SYS_sendmsg) | \
+		 BIT(word, SYS_sendmmsg) | BIT(word, SYS_epoll_ctl) | BIT(word, SYS_fork) |                  \
+		 BIT(word, SYS_vfork) | BIT(word, SYS_clone) | BIT(word, SYS_clone3) |                       \
+		 BIT(word, SYS_execve) | BIT(word, SYS_execveat) | BIT(word, SYS_setuid) |                   \
+		 BIT(word, SYS_setgid) | BIT(word, SYS_setreuid) | BIT(word, SYS_setregid) |                 \
+		 BIT(word, SYS_setresuid) | BIT(word, SYS_setresgid) | BIT(word, SYS_setgroups) |            \
+		 BIT(word, SYS_setfsuid) | BIT(word, SYS_setfsgid) | BIT(word, SYS_capset) |                 \
 		 BIT(word, SYS_prctl) | BIT(word, SYS_chroot) | BIT(word, SYS_pivot_root)
 
 uint64_t syscall_seen[SYSCALL_BITS / 64] = { WORD(0), WORD(1), WORD(2), WORD(3),
@@ -150,7 +151,11 @@ COLD void before_syscall(long number, long a, long b, long c)
 	int saved = errno;
 
 	switch (number) {
+	case SYS_ioctl:
+		owner_by_ioctl((int)a, (unsigned long)b);
+		break;
 	case SYS_fcntl:
+		owner_by_fcntl((int)a, (int)b);
 		if (b != F_DUPFD && b != F_DUPFD_CLOEXEC)
 			break;
 		__attribute__((fallthrough));

@@ -6,6 +6,7 @@
 #include "pool/base/hot.h"
 #include "pool/base/kernel.h"
 #include "pool/reuse/blank.h"
+#include "pool/reuse/second.h"
 #include "pool/reuse/serve.h"
 #include "preload/base/fdtable.h"
 #include "preload/base/process.h"
@@ -47,16 +48,22 @@ static void look_at_queue(struct destination *destination, uint64_t now_ns)
 /* The numbers, in the table as the kernel has them now. */
 static void enter_numbers(int fd, struct tracked *fresh, const struct served *served, uint64_t now_ns)
 {
+	bool kept = fresh->reuse && fresh->reuse->kept;
+
 	fdtable_take(served->own);
 	fdtable_replace(fd, fresh, served->reuse->tracked);
-	if (served->blank >= 0 && fdtable_set(served->blank, fresh)) {
+	/* A number that was kept and is in the table is the program's: it closed ours, and no hook saw it. */
+	bool lost = kept && served->blank >= 0 && fdtable_look(served->blank);
+	if (served->blank >= 0 && !lost && fdtable_set(served->blank, fresh)) {
+		second_take(&shim.reusing, fresh->reuse);
 		blank_enter(&shim.reusing, fresh->reuse, served->blank, served->status, now_ns);
 	} else {
-		if (served->blank >= 0)
+		if (served->blank >= 0 && !kept)
 			kernel.close(served->blank);
 		tracked_put(&shim.sockets, fresh);
 	}
-	kernel.close(served->own);
+	if (!second_keep(&shim.reusing, served->reuse, now_ns))
+		kernel.close(served->own);
 }
 
 /* One look at the pool. Return: was the connect() served? Else: *wait: try again in so many ns, if not 0. */
@@ -140,9 +147,9 @@ APART int hand_out_blank(int family, int type, int protocol)
 			fd = lend(blank->tracked, own, blank->status, type);
 		fdtable_take(own);
 		if (fd >= 0) {
-			blank->fd = -1;
 			blank->tracked->state = SOCKET_FRESH;
-			kernel.close(own);
+			if (!second_keep(&shim.reusing, blank, clock_ns()))
+				kernel.close(own);
 		} else {
 			parked_let_go(&shim.reusing, blank, there ? RETIRED_ROOM : RETIRED_LOST, clock_ns(),
 				      &retired);

@@ -8,6 +8,7 @@
 #include "pool/base/resting.h"
 #include "pool/libc/page.h"
 #include "pool/reuse/conduct.h"
+#include "pool/reuse/second.h"
 #include "preload/base/hooks.h"
 #include "preload/base/process.h"
 
@@ -39,6 +40,7 @@ static struct {
 	/* Under the shim's lock. */
 	bool alive;
 	uint64_t until_ns; /* it looks again then */
+	uint64_t parkings; /* how many there had been at the last look */
 	char *memory;      /* its thread-local block and its stack; kept for the next one */
 	char *stack;
 	size_t below; /* bytes of the block below the thread pointer */
@@ -73,9 +75,15 @@ static uint64_t look(uint64_t *parked_ns)
 	until_ns = now_ns + CONDUCT_IDLE_LEAST_MS * CONDUCT_MS_NS;
 	if (shim.reusing.parked_newest) {
 		*parked_ns = now_ns;
-		until_ns = shim.reusing.parked_look_ns;
+		/* While the program is at it, what it parks next has less time than what is there now: to
+		 * look every two milliseconds costs less than to be woken for each. */
+		if (shim.reusing.parkings == keeper.parkings || until_ns > shim.reusing.parked_look_ns)
+			until_ns = shim.reusing.parked_look_ns;
+		if (until_ns > now_ns + SECOND_KEPT_MS * CONDUCT_MS_NS)
+			until_ns = now_ns + SECOND_KEPT_MS * CONDUCT_MS_NS;
 		if (until_ns > resting_next_ns())
 			until_ns = resting_next_ns();
+		keeper.parkings = shim.reusing.parkings;
 	}
 	if (atomic_load(&keeper.stop) ||
 	    (!shim.reusing.parked_newest && now_ns - *parked_ns > LINGER_MS * CONDUCT_MS_NS)) {

@@ -22,7 +22,7 @@ static bool tend(uint64_t now_ns)
 			  : parked_expire(&shim.reusing, now_ns, &retired);
 	parking_leave_table(&retired);
 	shim_leave(&shim);
-	parked_close(&retired);
+	retired_close(&retired);
 	return more || (!rests && resting_look(now_ns));
 }
 
@@ -37,13 +37,17 @@ APART bool park(int fd, const struct held *held)
 	if (!shim_enter_held(&shim, held))
 		return false;
 	struct reuse *reuse = held->tracked->reuse;
+	bool kept = reuse->kept;
 	reuse_closes(&shim.reusing, held->tracked, now_ns);
 	if (!resting())
 		own = keep_connection(&shim.reusing, held->tracked, fd, now_ns, &rtt_us);
-	if (own >= 0 && fdtable_set(own, held->tracked)) {
+	/* One that was kept may be the program's by now: see second.h. */
+	bool lost = kept && own >= 0 && fdtable_look(own);
+	if (own >= 0 && !lost && fdtable_set(own, held->tracked)) {
 		parked_enter(&shim.reusing, reuse, own, rtt_us, now_ns, &retired);
 	} else if (own >= 0) {
-		kernel.close(own);
+		if (!lost)
+			kernel.close(own);
 		keep_refused(reuse, REFUSED_FDS);
 		own = -1;
 	}

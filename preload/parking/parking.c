@@ -6,6 +6,8 @@
 #include "pool/base/hot.h"
 #include "pool/base/kernel.h"
 #include "pool/base/resting.h"
+#include "pool/reuse/second.h"
+#include "pool/socket/facts.h"
 #include "preload/base/fdtable.h"
 #include "preload/base/process.h"
 #include "preload/parking/keeper.h"
@@ -25,7 +27,8 @@ bool parking_is_on(void)
 void parking_leave_table(struct retired *retired)
 {
 	for (; retired->gone < retired->count; retired->gone++)
-		fdtable_take(retired->fds[retired->gone].fd);
+		if (!retired->fds[retired->gone].kept)
+			fdtable_take(retired->fds[retired->gone].fd);
 }
 
 static void tell(const struct distrust *distrust)
@@ -45,13 +48,13 @@ void parking_leave(struct retired *retired)
 	shim.reusing.distrust.evidence = EVIDENCE_NONE;
 	parking_leave_table(retired);
 	shim_leave(&shim);
-	parked_close(retired);
+	retired_close(retired);
 	if (distrust.evidence != EVIDENCE_NONE)
 		tell(&distrust);
 }
 
 /* Notes what rules a connection out, now or when it is made. */
-static void note(int fd, bool shared, bool watches_unknown)
+static void note(int fd, bool shared, bool watches_unknown, bool signals)
 {
 	struct held held;
 
@@ -63,6 +66,7 @@ static void note(int fd, bool shared, bool watches_unknown)
 		if (reuse) {
 			reuse->shared |= shared;
 			reuse->watches_unknown |= watches_unknown;
+			reuse->options.others |= signals;
 		}
 		shim_leave(&shim);
 	}
@@ -71,12 +75,28 @@ static void note(int fd, bool shared, bool watches_unknown)
 
 COLD void parking_shared(int fd)
 {
-	note(fd, true, false);
+	note(fd, true, false, false);
+}
+
+COLD void parking_signals(int fd)
+{
+	note(fd, false, false, true);
 }
 
 COLD void parking_watches_unknown(int fd)
 {
-	note(fd, false, true);
+	note(fd, false, true, false);
+}
+
+APART void parking_let_number_go(const struct held *held)
+{
+	struct retired retired = { 0 };
+
+	if (!shim_enter_held(&shim, held))
+		return;
+	if (held->tracked->reuse && held->tracked->reuse->kept)
+		second_retire(&shim.reusing, held->tracked->reuse, &retired);
+	parking_leave(&retired);
 }
 
 COLD void parking_lost(int fd)
@@ -180,8 +200,11 @@ COLD void parking_in_child(void)
 	keeper_in_child();
 	for (int fd = shim.settings.reuses ? fdtable_next(0) : -1; fd >= 0; fd = fdtable_next(fd + 1)) {
 		const struct tracked *tracked = fdtable_look(fd);
+		const struct reuse *reuse = tracked->reuse;
 		if (tracked->state == SOCKET_PARKED)
 			kernel.close(fd);
+		else if (reuse && reuse->kept && socket_cookie(reuse->fd) == reuse->cookie)
+			kernel.close(reuse->fd);
 		/* Nor is what its parent may lose. */
 		if (tracked->space && tracked->space->destination->parked && tracked->reuse)
 			reuse_risked(tracked->space->destination->parked, tracked->reuse);

@@ -33,6 +33,17 @@ void parking_leave(struct retired *retired);
 void parking_shared(int fd);
 
 /**
+ * parking_let_number_go() - the program is about to end a socket for real: a number of ours that is kept
+ * beside its own (second.h) goes before; call without the lock
+ */
+void parking_let_number_go(const struct held *held);
+
+/**
+ * parking_signals() - somebody gets signals for what happens on this socket
+ */
+void parking_signals(int fd);
+
+/**
  * parking_watches_unknown() - this connection may be in an epoll set in a way that no hook saw
  */
 void parking_watches_unknown(int fd);

@@ -196,8 +196,9 @@ def pause():
     said(done, {"hits": 1, "misses": 5, "open": 1, "paused": 4})
 
 
-def asked_again(address):
-    """A server that takes a second request and closes: a GET is asked once more on a new connection, unseen."""
+def asked_again(address, *meanwhile):
+    """A server that takes a second request and closes: a GET is asked once more on a new connection, unseen; also where a
+    child got the connection, too."""
     seen = []
 
     def serve(s, number):
@@ -216,6 +217,8 @@ def asked_again(address):
     threading.Thread(target=accept, daemon=True).start()
     with Steps("idle_timeout = 1m", "http", address) as client:
         client.do("open 1", "ask ok", "close", "rest", "open 1")
+        if meanwhile:
+            client.do(*meanwhile)
         lab.equal("the answer", client.do("ask ok"), "ok")
         lab.equal("requests by connection", seen, [1, 1, 2])
         done = client.wait()
@@ -310,6 +313,7 @@ if __name__ == "__main__":
         ("idle limit learned from redis", learned_redis),
         ("pause", pause),
         *((f"asked again {a}", of(asked_again, a)) for a in ("127.0.0.1", "::1")),
+        ("asked again, and a child has it", of(asked_again, "127.0.0.1", "fork", "exit")),
         ("summary, report and export", counted),
         ("exec", exec_),
         ("fork", fork),

@@ -97,6 +97,21 @@ void reusing_exchange(int fd)
 	reusing_receive(fd, "+PONG\r\n");
 }
 
+/* What was done to the program's number of a socket shows by ours, too. */
+static void show_by_all(int fd)
+{
+	const struct fake_fd *s = fake_fd(fd);
+
+	for (int i = 0; i < FAKE_FDS; i++) {
+		struct fake_fd *other = &fake.fds[i];
+		bool cloexec = other->cloexec;
+		if (other == s || !other->used || !s->cookie || other->cookie != s->cookie)
+			continue;
+		*other = *s;
+		other->cloexec = cloexec;
+	}
+}
+
 bool reusing_close(int fd)
 {
 	struct closing closing;
@@ -105,6 +120,7 @@ bool reusing_close(int fd)
 	if (tracked && tracked->space && tracked->space->destination->parked)
 		tracked->space->destination->parked->conduct.proven = REUSING_PROVEN;
 	parking_tidy();
+	show_by_all(fd);
 	bool known = closing_begin(fd, &closing);
 	bool parked =
 		shim.reusing.parked_newest && shim.reusing.parked_newest->tracked == closing.held.tracked;
@@ -123,6 +139,15 @@ uint64_t reusing_parked(const char *to)
 	check(reusing_close(fd));
 	reusing_wait(REUSING_QUIET_NS);
 	return cookie;
+}
+
+unsigned reusing_open_fds(void)
+{
+	unsigned kept = 0;
+
+	for (const struct reuse *reuse = shim.reusing.parked_newest; reuse; reuse = reuse->all_older)
+		kept += reuse->kept;
+	return fake_open_fds() - kept;
 }
 
 uint64_t reusing_serves(const char *to)

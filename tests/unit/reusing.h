@@ -13,6 +13,9 @@ enum { REUSING_PROVEN = 4096 };
 /* What reuse.h calls the blank is an open fd. */
 enum { BLANK = 1 };
 
+/* And of one that was handed out a moment ago a number of ours is kept (second.h). */
+enum { KEPT = 1 };
+
 enum { REUSING_RTT_US = 100, REUSING_QUIET_NS = 1000000 };
 
 /**
@@ -70,6 +73,11 @@ uint64_t reusing_serves(const char *to);
  * reusing_number() - the number under which a connection is parked
  */
 int reusing_number(uint64_t cookie);
+
+/**
+ * reusing_open_fds() - fake_open_fds() but for the numbers that are kept beside the program's (second.h)
+ */
+unsigned reusing_open_fds(void);
 
 /**
  * reusing_counts() - what was counted for a destination

@@ -96,8 +96,6 @@ long fake_fcntl(int fd, int command, long argument)
 		return 0;
 	case F_GETFD:
 		return s->cloexec ? FD_CLOEXEC : 0;
-	case F_GETOWN:
-		return s->owner;
 	case F_DUPFD:
 	case F_DUPFD_CLOEXEC: {
 		struct fake_fd copy = *s;

@@ -73,7 +73,7 @@ struct fake_fd {
 	bool used;
 	bool epoll;
 	bool cloexec;
-	int status, owner; /* fcntl(2): F_GETFL, F_GETOWN */
+	int status; /* fcntl(2): F_GETFL */
 	const struct fake_file *file;
 	bool log_file;
 	size_t offset;

@@ -12,23 +12,33 @@ TestSuite(conduct, .init = limit_time);
 
 static void calm(struct conduct *conduct)
 {
-	for (unsigned i = 0; i < CONDUCT_CALM_ONES; i++)
+	for (unsigned i = 0; i < CONDUCT_CALM_IN_DOUBT; i++)
 		conduct_stayed(conduct, MS);
 }
 
 Test(conduct, a_millisecond_of_quiet_until_something_is_known)
 {
 	struct conduct conduct = { 0 };
-	check_number(conduct_quiet_ns(&conduct, TOLD_BY_SILENCE, 20000, NOW), MS);
-	check_number(conduct_quiet_ns(&conduct, TOLD_BY_LENGTH, 20000, NOW), MS);
+	check_number(conduct_quiet_ns(&conduct, TOLD_BY_SILENCE, 20000, NOW), 2 * MS);
+	check_number(conduct_quiet_ns(&conduct, TOLD_BY_LENGTH, 20000, NOW), 2 * MS);
 	check_number(conduct_quiet_ns(&conduct, TOLD_BY_SILENCE, 2 * MS, NOW), 4 * MS);
 	check_number(conduct_quiet_ns(&conduct, TOLD_BY_PROTOCOL, 2 * MS, NOW), MS);
 	for (unsigned i = 0; i < CONDUCT_CALM_ONES - 1; i++)
 		conduct_stayed(&conduct, MS);
 	conduct_stayed(&conduct, MS - 1);
-	check(conduct_is_learning(&conduct));
+	check(conduct_is_learning(&conduct, TOLD_BY_PROTOCOL));
 	conduct_stayed(&conduct, MS);
-	check(!conduct_is_learning(&conduct));
+	check(!conduct_is_learning(&conduct, TOLD_BY_PROTOCOL));
+	check_number(conduct_quiet_ns(&conduct, TOLD_BY_PROTOCOL, 20000, NOW), 0);
+	check(conduct_is_learning(&conduct, TOLD_BY_LENGTH));
+	/* Not gone as soon as it is fit. */
+	conduct.gap_ns = 20000;
+	check_number(conduct_idle_ns(&conduct, TOLD_BY_LENGTH, 0, NOW), CONDUCT_IDLE_LEARNING_MS * MS);
+	check_number(conduct_idle_ns(&conduct, TOLD_BY_PROTOCOL, 0, NOW), CONDUCT_IDLE_LEAST_MS * MS);
+	conduct.gap_ns = 0;
+	for (unsigned i = CONDUCT_CALM_ONES; i < CONDUCT_CALM_IN_DOUBT; i++)
+		conduct_stayed(&conduct, MS);
+	check(!conduct_is_learning(&conduct, TOLD_BY_LENGTH));
 	check_number(conduct_quiet_ns(&conduct, TOLD_BY_SILENCE, 20000, NOW), 40000);
 	check_number(conduct_quiet_ns(&conduct, TOLD_BY_LENGTH, 20000, NOW), 0);
 }
@@ -65,29 +75,32 @@ Test(conduct, what_it_does_when_idle_bounds_the_idleness)
 	struct conduct conduct = { 0 };
 	calm(&conduct);
 	check_number(conduct_closed(&conduct, 80 * MS, NOW), EVIDENCE_NONE);
-	check_number(conduct_idle_ns(&conduct, SECOND, NOW), 40 * MS);
+	check_number(conduct_idle_ns(&conduct, TOLD_BY_PROTOCOL, SECOND, NOW), 40 * MS);
 	check_number(conduct_closed(&conduct, 90 * MS, NOW), EVIDENCE_NONE);
-	check_number(conduct_idle_ns(&conduct, SECOND, NOW), 40 * MS);
+	check_number(conduct_idle_ns(&conduct, TOLD_BY_PROTOCOL, SECOND, NOW), 40 * MS);
 	check_number(conduct_quiet_ns(&conduct, TOLD_BY_PROTOCOL, 0, NOW), 0);
-	check_number(conduct_idle_ns(&conduct, SECOND, NOW + CONDUCT_LEARNED_LIFE_S * SECOND), SECOND);
+	check_number(
+		conduct_idle_ns(&conduct, TOLD_BY_PROTOCOL, SECOND, NOW + CONDUCT_LEARNED_LIFE_S * SECOND),
+		SECOND);
 }
 
 Test(conduct, a_connection_is_kept_for_some_multiples_of_the_gap)
 {
 	struct conduct conduct = { 0 };
 	uint64_t now_ns = NOW;
-	check_number(conduct_idle_ns(&conduct, 0, now_ns), CONDUCT_IDLE_MOST_MS * MS);
+	calm(&conduct);
+	check_number(conduct_idle_ns(&conduct, TOLD_BY_PROTOCOL, 0, now_ns), CONDUCT_IDLE_MOST_MS * MS);
 	for (unsigned i = 0; i < 3; i++)
 		conduct_connects(&conduct, now_ns += MS);
-	check_number(conduct_idle_ns(&conduct, 0, now_ns), CONDUCT_IDLE_GAPS * MS);
-	check_number(conduct_idle_ns(&conduct, SECOND, now_ns), SECOND);
+	check_number(conduct_idle_ns(&conduct, TOLD_BY_PROTOCOL, 0, now_ns), CONDUCT_IDLE_GAPS * MS);
+	check_number(conduct_idle_ns(&conduct, TOLD_BY_PROTOCOL, SECOND, now_ns), SECOND);
 	check(conduct_is_worth_it(&conduct));
 	for (unsigned i = 0; i < 100; i++)
 		conduct_connects(&conduct, now_ns += 1000);
-	check_number(conduct_idle_ns(&conduct, 0, now_ns), CONDUCT_IDLE_LEAST_MS * MS);
+	check_number(conduct_idle_ns(&conduct, TOLD_BY_PROTOCOL, 0, now_ns), CONDUCT_IDLE_LEAST_MS * MS);
 	for (unsigned i = 0; i < 100; i++)
 		conduct_connects(&conduct, now_ns += 200 * MS);
-	check_number(conduct_idle_ns(&conduct, 0, now_ns), CONDUCT_IDLE_MOST_MS * MS);
+	check_number(conduct_idle_ns(&conduct, TOLD_BY_PROTOCOL, 0, now_ns), CONDUCT_IDLE_MOST_MS * MS);
 	check(!conduct_is_worth_it(&conduct));
 }
 

@@ -34,7 +34,7 @@ Test(parked, a_closed_connection_serves_the_next_connect)
 	check_number(fake_fd(again)->cookie, cookie);
 	check_number(fake_fd(again)->local.port, port);
 	check_number(fake.program_connects, 1);
-	check_number(fake_open_fds(), 1 + BLANK);
+	check_number(reusing_open_fds(), 1 + BLANK);
 	check_number(reusing_counts(TO)->hits, 1);
 	check_number(reusing_counts(TO)->misses, 1);
 	check_number(program_space("10.0.0.1", TO)->open, 1);
@@ -49,7 +49,7 @@ Test(parked, again_and_again)
 	for (unsigned i = 0; i < 100; i++)
 		check_number(reusing_parked(TO), cookie);
 	check_number(fake.program_connects, 1);
-	check_number(fake_open_fds(), 1 + BLANK);
+	check_number(reusing_open_fds(), 1 + BLANK);
 	check_number(reusing_counts(TO)->hits, 100);
 }
 
@@ -59,7 +59,7 @@ Test(parked, without_a_rule_nothing_is)
 	int fd = reusing_socket(AF_INET);
 	check_number(reusing_connect(fd, TO), 0);
 	check(!reusing_close(fd));
-	check_number(fake_open_fds(), 0);
+	check_number(reusing_open_fds(), 0);
 }
 
 Test(parked, its_fd_is_ours_numbered_high_and_closed_at_exec)
@@ -130,7 +130,7 @@ ParameterizedTestParameters(parked, it_rests_until_the_server_would_have_shown_w
 {
 	static struct quiet_case cases[] = {
 		{ "redis", 80000, 1000000 }, { "memcached", 80000, 1000000 }, { "http", 100, 1000000 },
-		{ "http", 80000, 1000000 }, { "http+bodies", 100, 1000000 }, { "raw", 80000, 160000000 },
+		{ "http", 80000, 1000000 },  { "http+bodies", 100, 1000000 }, { "raw", 80000, 160000000 },
 	};
 	return cr_make_param_array(struct quiet_case, cases, sizeof(cases) / sizeof(cases[0]));
 }
@@ -179,7 +179,7 @@ Test(parked, a_blocking_connect_waits_for_the_rest)
 	exchange_by("http", fd);
 	check(reusing_close(fd));
 	check_number(reusing_serves(TO), cookie);
-	check_number(fake.now_ns - began_ns, 1000000);
+	check_number(fake.now_ns - began_ns, CONDUCT_FLOOR_IN_DOUBT_MS * 1000000);
 }
 
 struct death {
@@ -212,7 +212,7 @@ ParameterizedTest(struct death *c, parked, one_that_died_is_not_handed_out)
 	check_retired(TO, c->why);
 	check_number(reusing_counts(TO)->hits, 1);
 	check_number(fake.resets, 0);
-	check_number(fake_open_fds(), 2);
+	check_number(reusing_open_fds(), 2);
 	check_number(program_space("10.0.0.1", TO)->open, 2);
 	check_number(program_space("10.0.0.1", TO)->time_wait, 0);
 }
@@ -229,7 +229,7 @@ Test(parked, the_next_one_is_tried_when_one_has_died)
 	fake_fd(reusing_number(newer))->to_recv = -ECONNRESET;
 	check_number(reusing_serves(TO), older);
 	check_retired(TO, RETIRED_RESET);
-	check_number(fake_open_fds(), 1 + BLANK);
+	check_number(reusing_open_fds(), 1 + BLANK);
 }
 
 Test(parked, many_dead_ones_are_all_cleared_away)
@@ -281,7 +281,7 @@ Test(parked, what_is_let_go_is_closed_as_the_program_would_have)
 	check(!parking_give_up(RETIRED_EXIT));
 	check_retired(TO, RETIRED_EXIT);
 	check_number(fake.resets, 0);
-	check_number(fake_open_fds(), 0);
+	check_number(reusing_open_fds(), 0);
 	check_number(program_space("10.0.0.1", TO)->open, 0);
 	check_number(program_space("10.0.0.1", TO)->time_wait, 1);
 	check_number(program_space("10.0.0.1", TO)->use->reuse_parked, 0);
@@ -297,7 +297,7 @@ Test(parked, all_are_given_up_for_want_of_fds)
 	errno = EMFILE;
 	check(parking_made_room(-1));
 	check_number(errno, EMFILE);
-	check_number(fake_open_fds(), 0);
+	check_number(reusing_open_fds(), 0);
 	check_number(reusing_counts(TO)->retired[RETIRED_ROOM], 20);
 	check(!parking_made_room(-1));
 	reusing_parked(TO);
@@ -314,7 +314,7 @@ Test(parked, one_gives_way_for_the_program_to_have_its_number)
 	check_number(shim.reusing.parked_count, 1);
 	parking_give_way(own);
 	check_number(shim.reusing.parked_count, 0);
-	check_number(fake_open_fds(), 0);
+	check_number(reusing_open_fds(), 0);
 	check_retired(TO, RETIRED_ROOM);
 }
 
@@ -330,7 +330,7 @@ Test(parked, a_dead_one_is_replaced_at_the_first_send)
 	check(reusing_of(fd)->tried);
 	check_number(reusing_counts(TO)->replaced, 1);
 	check_number(reusing_counts(TO)->first_use_failures, 0);
-	check_number(fake_open_fds(), 1 + BLANK);
+	check_number(reusing_open_fds(), 1 + BLANK);
 	check_number(program_space("10.0.0.1", TO)->open, 1);
 	check(reusing_close(fd));
 }
@@ -382,7 +382,7 @@ Test(parked, a_dead_one_is_connected_itself_where_no_other_can_be_had)
 		check_number(fake_fd(fd)->cookie, cookie);
 		check(fake_fd(fd)->connected);
 		check_number(fake_fd(fd)->to_recv, -EAGAIN);
-		check_number(fake_open_fds(), 1 + BLANK);
+		check_number(reusing_open_fds(), 1 + BLANK);
 		check_number(reusing_counts(TO)->replaced, 1);
 		check_number(program_space("10.0.0.1", TO)->open, 1);
 		fake_recover();
@@ -430,7 +430,7 @@ Test(parked, a_dead_one_whose_server_refuses_another_stays)
 	fake_fail_some(CALL_CONNECT, ECONNREFUSED, 0, 1);
 	reusing_send(fd, "*1\r\n$4\r\nPING\r\n");
 	check_number(fake_fd(fd)->to_recv, 0);
-	check_number(fake_open_fds(), 1 + BLANK);
+	check_number(reusing_open_fds(), 1 + BLANK);
 	check_number(reusing_counts(TO)->replaced, 0);
 }
 
@@ -443,7 +443,8 @@ Test(parked, what_reports_that_it_cannot_be_closed_is_not_closed_again)
 		uint64_t cookie = reusing_parked(TO);
 		unsigned closed = fake.calls[CALL_CLOSE];
 		fake_fail(CALL_CLOSE, errors[i]);
-		/* Handed out: our own fd of it goes. */
+		/* Handed out, and no room to keep our own fd of it: it goes. */
+		shim.reusing.parked_most = 1;
 		int fd = reusing_opened(TO);
 		check_number(fake_fd(fd)->cookie, cookie);
 		check_number(fake.calls[CALL_CLOSE], ++closed);
@@ -453,9 +454,9 @@ Test(parked, what_reports_that_it_cannot_be_closed_is_not_closed_again)
 		closed = fake.calls[CALL_CLOSE];
 		fake_fail(CALL_CLOSE, errors[i]);
 		check(parking_give_up(RETIRED_EXIT));
-		check_number(fake.calls[CALL_CLOSE], closed + 1 + BLANK);
+		check_number(fake.calls[CALL_CLOSE], closed + 1);
 		check_number(fake.resets, 0);
-		check_number(fake_open_fds(), 0);
+		check_number(reusing_open_fds(), 0);
 	}
 }
 
@@ -463,7 +464,7 @@ Test(parked, in_a_forked_child_it_is_closed_not_reset)
 {
 	reusing_parked(TO);
 	parking_in_child();
-	check_number(fake_open_fds(), 0);
+	check_number(reusing_open_fds(), 0);
 	check_number(fake.resets, 0);
 }
 
@@ -471,7 +472,7 @@ Test(parked, off_is_off)
 {
 	reusing_parked(TO);
 	parking_off("a reason", RETIRED_EXIT);
-	check_number(fake_open_fds(), 0);
+	check_number(reusing_open_fds(), 0);
 	check_contains(fake.output, "a reason");
 	int fd = reusing_opened(TO);
 	reusing_exchange(fd);

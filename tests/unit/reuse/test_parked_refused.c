@@ -122,12 +122,7 @@ static void unknown_epoll_set(int fd)
 
 static void owned(int fd)
 {
-	fake_fd(fd)->owner = 4711;
-}
-
-static void owned_by_group(int fd)
-{
-	fake_fd(fd)->owner = -4711;
+	parking_signals(fd);
 }
 
 static void asynchronous(int fd)
@@ -194,12 +189,6 @@ static void no_status(int fd)
 	fake_fail_option(CALL_FCNTL, F_GETFL, EPERM);
 }
 
-static void no_owner(int fd)
-{
-	(void)fd;
-	fake_fail_option(CALL_FCNTL, F_GETOWN, EPERM);
-}
-
 static void no_fd_left(int fd)
 {
 	(void)fd;
@@ -244,7 +233,6 @@ static const struct {
 	{ unknown_option, REFUSED_OPTION },
 	{ unknown_epoll_set, REFUSED_OPTION },
 	{ owned, REFUSED_OPTION },
-	{ owned_by_group, REFUSED_OPTION },
 	{ asynchronous, REFUSED_OPTION },
 	{ bound_port, REFUSED_OPTION },
 	{ own_range, REFUSED_OPTION },
@@ -253,7 +241,6 @@ static const struct {
 	{ reuses_port, REFUSED_OPTION },
 	{ aborts, REFUSED_OPTION },
 	{ no_status, REFUSED_OPTION },
-	{ no_owner, REFUSED_OPTION },
 	{ no_fd_left, REFUSED_FDS },
 	{ number_too_high, REFUSED_FDS },
 	{ beyond_the_table, REFUSED_FDS },
@@ -278,7 +265,7 @@ ParameterizedTest(size_t *number, parked_refused, each_reason)
 	check(!reusing_close(fd));
 	check_refused(TO, reasons[*number].why);
 	check_number(shim.reusing.parked_count, 0);
-	check_number(fake_open_fds(), 0);
+	check_number(reusing_open_fds(), 0);
 	check_number(program_space("10.0.0.1", TO)->open, 0);
 	check_number(fake.resets, 0);
 }
@@ -337,7 +324,7 @@ Test(parked_refused, nothing_where_the_ledger_has_no_pool)
 	reusing_exchange(fd);
 	fdtable_look(fd)->space->destination->parked = NULL;
 	check(!reusing_close(fd));
-	check_number(fake_open_fds(), 0);
+	check_number(reusing_open_fds(), 0);
 }
 
 Test(parked_refused, a_fresh_socket_that_is_unlike)
@@ -362,7 +349,7 @@ Test(parked_refused, a_fresh_socket_that_is_unlike)
 	check(fake_fd(forked_one)->cookie != cookie);
 	cookie = reusing_parked(TO);
 	int owned_one = reusing_socket(AF_INET);
-	fake_fd(owned_one)->owner = 1;
+	parking_signals(owned_one);
 	check_number(reusing_connect(owned_one, TO), 0);
 	check(fake_fd(owned_one)->cookie != cookie);
 }

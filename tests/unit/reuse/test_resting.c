@@ -37,13 +37,13 @@ Test(parked_resting, the_pool_is_given_up_and_nothing_is_parked)
 	int open = reusing_opened(TO);
 	reusing_exchange(open);
 	reusing_parked(TO);
-	check_number(fake_open_fds(), 2);
+	check_number(reusing_open_fds(), 2);
 	disable(true);
 	parking_tidy();
 	check(!shim.reusing.parked_newest);
-	check_number(fake_open_fds(), 1);
+	check_number(reusing_open_fds(), 1);
 	check(!reusing_close(open));
-	check_number(fake_open_fds(), 0);
+	check_number(reusing_open_fds(), 0);
 	check_number(program_space("10.0.0.1", TO)->open, 0);
 }
 
@@ -53,7 +53,7 @@ Test(parked_resting, a_close_that_is_the_first_to_see_it_parks_nothing)
 	reusing_exchange(open);
 	disable(true);
 	check(!reusing_close(open));
-	check_number(fake_open_fds(), 0);
+	check_number(reusing_open_fds(), 0);
 }
 
 Test(parked_resting, the_thread_that_keeps_time_gives_it_up_too)
@@ -65,7 +65,7 @@ Test(parked_resting, the_thread_that_keeps_time_gives_it_up_too)
 	check(shim_enter(&shim));
 	fake_keeper.tend(fake.now_ns);
 	check(!shim.reusing.parked_newest);
-	check_number(fake_open_fds(), 0);
+	check_number(reusing_open_fds(), 0);
 }
 
 Test(parked_resting, when_the_file_has_gone_connections_are_parked_again)
