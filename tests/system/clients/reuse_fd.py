@@ -580,6 +580,9 @@ CASES = {
         lambda s: s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))),
     "unknown option": lambda: not_parked(lambda s: s.setsockopt(socket.SOL_SOCKET, 29, 1)),
     "owner": lambda: not_parked(lambda s: fcntl.fcntl(s, fcntl.F_SETOWN, os.getpid())),
+    "owner by ioctl()": lambda: not_parked(lambda s: fcntl.ioctl(s, 0x8902, struct.pack("i", os.getpid()))),  # SIOCSPGRP
+    "owner by syscall()": lambda: not_parked(lambda s: ctypes.CDLL(None).syscall(  # SYS_fcntl
+        72 if os.uname().machine == "x86_64" else 25, s.fileno(), fcntl.F_SETOWN, os.getpid())),
     "in recv()": lambda: not_parked(in_recv),
     "late reply": lambda: spoilt("late"),
     "closed while parked": lambda: spoilt("held"),
