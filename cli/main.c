@@ -50,11 +50,12 @@ static int find_verb(const char *name)
 
 static int complain_unknown(const char *name)
 {
-	const char *names[VERBS + 1];
+	const char *names[VERBS + 2];
 
 	for (int i = 0; i < VERBS; i++)
 		names[i] = verbs[i].name;
-	names[VERBS] = NULL;
+	names[VERBS] = "help";
+	names[VERBS + 1] = NULL;
 	const char *meant = nearest_word(name, names);
 	if (meant)
 		return complain(NULL, "`%s` is not a verb; did you mean `%s`?", name, meant);

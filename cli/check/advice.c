@@ -243,24 +243,25 @@ static void on_sources(struct advisor *a)
 	} else {
 		snprintf(sources, sizeof(sources), "auto");
 	}
+	const char *at_most = port_space_doubt(&a->check->ports) ? "at most " : "";
 	snprintf(options, sizeof(options), "--sources %s ", sources);
 	if (!run_command(a, first_holder(a), options, command, sizeof(command), &identity, &why)) {
 		/* It may choose its sources itself; the shim cannot. */
 	} else if (!rc && count > 1) {
 		advisor_add(a, command,
-			    "Use more sources: each gives %u %s more to this destination. This host has "
+			    "Use more sources: each gives %s%u %s more to this destination. This host has "
 			    "%u that "
 			    "lead "
 			    "there:",
-			    a->space->count.capacity, one_or_many(a->space->count.capacity, "port", "ports"),
-			    count);
+			    at_most, a->space->count.capacity,
+			    one_or_many(a->space->count.capacity, "port", "ports"), count);
 	} else if (interface_of(&key->source, name, sizeof(name), &prefix)) {
 		advisor_add(
 			a, command,
-			"Add a source: each gives %u %s more to this destination. After `%sip address add "
+			"Add a source: each gives %s%u %s more to this destination. After `%sip address add "
 			"ADDRESS/%u dev %s`, with an address that is free in that network:",
-			a->space->count.capacity, one_or_many(a->space->count.capacity, "port", "ports"),
-			a->prefix, prefix, name);
+			at_most, a->space->count.capacity,
+			one_or_many(a->space->count.capacity, "port", "ports"), a->prefix, prefix, name);
 	}
 	arena_release(&arena);
 }

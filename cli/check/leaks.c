@@ -311,9 +311,9 @@ static void put_culprit(const struct leak *l)
 	if (l->process.pid)
 		printf("%s[%d]%s", l->process.name, l->process.pid, identity_mark(l->process.pid, mark));
 	else if (user)
-		printf("a process of %s that does not show", user->pw_name);
+		printf("a process of %s, which does not show,", user->pw_name);
 	else
-		printf("a process of user %u that does not show", l->uid);
+		printf("a process of user %u, which does not show,", l->uid);
 }
 
 static void put_rows(const struct leaks *leaks, double sample_s)

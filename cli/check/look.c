@@ -261,11 +261,13 @@ static void count_all(struct check *check)
 		tuple_space_count(&check->spaces[i].now, &check->ports, &check->spaces[i].count);
 }
 
-static bool in_doubt(const struct check *check)
+/* Where the verdict is not known; and where the news is bad, as then it matters whether programs have bound
+ * the ports explicitly: more sources are no help then. */
+static bool is_worth_asking(const struct check *check)
 {
 	for (unsigned i = 0; i < check->space_count; i++)
-		if (check->spaces[i].asked_for && check_verdict(check, &check->spaces[i]) == VERDICT_UNKNOWN)
-			return true;
+		if (check->spaces[i].asked_for && check_verdict(check, &check->spaces[i]) != VERDICT_FINE)
+			return port_space_doubt(&check->ports);
 	return false;
 }
 
@@ -291,7 +293,7 @@ int check_look(struct check *check)
 	if (check->options.probe)
 		check->asked = port_space_ask(&check->ports, NULL);
 	count_all(check);
-	if (in_doubt(check) && !check->options.probe) {
+	if (!check->options.probe && is_worth_asking(check)) {
 		check->asked = port_space_ask(&check->ports, &asking);
 		count_all(check);
 	}

@@ -64,8 +64,8 @@ static void put_headroom(const struct check *check, const struct checked *space,
 	terminal_style(out, style_of(check_verdict(check, space)));
 	fprintf(out, "%s%u", check_exact(space) ? "" : "at most ", room.left);
 	terminal_style(out, STYLE_NONE);
-	fprintf(out, " of %u %s, %u %% in use", count->range, one_or_many(count->range, "port", "ports"),
-		room_percent(&room) - lost);
+	fprintf(out, " of %u %s, %u %% in use", room.range - room.reserved,
+		one_or_many(room.range - room.reserved, "port", "ports"), room_percent(&room) - lost);
 	fprintf(out, lost ? ", %u %% lost to blockers\n" : "\n", lost);
 	if (!check_exact(space))
 		fprintf(out, "             at least %u: of %u %s the kernel does not list who bound %s%s\n",

@@ -16,7 +16,8 @@ enum { HOST_MAX = 256 };
 static bool split(const char *text, char *host, unsigned *port)
 {
 	const char *colon = strrchr(text, ':');
-	bool half_bracketed = *text == '[' && !strchr(text, ']');
+	const char *bracket = strchr(text, ']');
+	bool half_bracketed = *text == '[' && (!bracket || bracket + 1 != colon);
 	char *end;
 
 	if (!colon || colon == text || !colon[1] || half_bracketed)

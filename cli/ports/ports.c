@@ -37,8 +37,6 @@ static const char usage[] =
 	"Exit status: 0 fine; 1 no port is left for connect(), or 80 % are lost; 2 usage\n"
 	"or environment error; 3 the kernel does not tell.\n";
 
-enum { LOST_PERCENT = 80 };
-
 struct asked {
 	struct ports *ports;
 	struct netns_asked netns;

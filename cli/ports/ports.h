@@ -8,6 +8,8 @@
 #include "pool/ports/process_table.h"
 #include "pool/ports/space.h"
 
+enum { LOST_PERCENT = 80 }; /* lost to blockers, or held by UDP: bad news from here on */
+
 /* Who has a blocked port. */
 struct port_owner {
 	struct process process; /* pid 0: not known */

@@ -20,7 +20,7 @@ static const char *const names[BLOCKED_WAYS] = { "", "listener", "bound", "conne
 
 static void put_verdict(const struct ports *ports)
 {
-	enum verdict verdict = ports_verdict(ports);
+	enum verdict verdict = ports_verdict(ports), udp = udp_view_verdict(&ports->udp, LOST_PERCENT);
 
 	printf("verdict    ");
 	terminal_style(stdout, verdict_is_bad(verdict)      ? STYLE_RED
@@ -28,6 +28,10 @@ static void put_verdict(const struct ports *ports)
 							    : STYLE_GREEN);
 	fputs(verdict_name(verdict), stdout);
 	terminal_style(stdout, STYLE_NONE);
+	if (verdict == VERDICT_FINE && verdict_is_bad(udp)) {
+		puts(" for TCP; UDP is not");
+		return;
+	}
 	puts(verdict == VERDICT_EXHAUSTED ? ": every connect() fails with EADDRNOTAVAIL"
 	     : verdict == VERDICT_TIGHT   ? ": most ports are lost to every destination"
 	     : verdict == VERDICT_UNKNOWN ? ": how many ports are blocked is not known"

@@ -67,21 +67,26 @@ static void put_bar(const struct report_row *row, FILE *out)
 	char to[ENDPOINT_TEXT_MAX], source[ADDRESS_TEXT_MAX];
 	double scale = (double)BAR_WIDTH / (double)(f->capacity ? f->capacity : 1);
 	double peak = row->entry->peak < f->capacity ? row->entry->peak : f->capacity;
-	const char *style = f->headroom == 0 ? "gone" : f->in_use > f->capacity / 2 ? "late" : "used";
+	uint32_t taken = f->capacity - (f->headroom < f->capacity ? f->headroom : f->capacity);
+	uint32_t others = f->in_use < taken ? taken - f->in_use : 0;
+	const char *style = f->headroom == 0 ? "gone" : taken > f->capacity / 2 ? "late" : "used";
 
 	report_destination(&row->entry->to, to);
 	report_source(&row->entry->source, source);
 	fprintf(out,
-		"<figure><figcaption>%s from %s: %u of %u in use, headroom %u, peak %u</figcaption>\n"
+		"<figure><figcaption>%s from %s: %u of %u in use, %u by others, headroom %u, peak "
+		"%u</figcaption>\n"
 		"<svg viewBox=\"0 0 %d %d\" role=\"img\" aria-label=\"%u of %u %s in use\">"
 		"<rect class=\"free\" width=\"%d\" height=\"%d\" rx=\"2\"/>"
+		"<rect class=\"rest\" width=\"%.2f\" height=\"%d\" rx=\"2\"/>"
 		"<rect class=\"%s\" width=\"%.2f\" height=\"%d\" rx=\"2\"/>"
 		"<line class=\"knee\" x1=\"%d\" x2=\"%d\" y1=\"0\" y2=\"%d\"/>"
 		"<rect class=\"gone\" x=\"%.2f\" width=\"1.5\" height=\"%d\"/></svg></figure>\n",
-		to, source, f->in_use, f->capacity, f->headroom, row->entry->peak, BAR_WIDTH, BAR_HEIGHT,
-		f->in_use, f->capacity, one_or_many(f->capacity, "port", "ports"), BAR_WIDTH, BAR_HEIGHT,
-		style, f->in_use * scale, BAR_HEIGHT, BAR_WIDTH / 2, BAR_WIDTH / 2, BAR_HEIGHT,
-		peak * scale > 1.5 ? peak * scale - 1.5 : 0.0, BAR_HEIGHT);
+		to, source, f->in_use, f->capacity, others, f->headroom, row->entry->peak, BAR_WIDTH,
+		BAR_HEIGHT, f->in_use, f->capacity, one_or_many(f->capacity, "port", "ports"), BAR_WIDTH,
+		BAR_HEIGHT, (f->in_use + others) * scale, BAR_HEIGHT, style, f->in_use * scale, BAR_HEIGHT,
+		BAR_WIDTH / 2, BAR_WIDTH / 2, BAR_HEIGHT, peak * scale > 1.5 ? peak * scale - 1.5 : 0.0,
+		BAR_HEIGHT);
 }
 
 static void put_bars(const struct report_process *process, FILE *out)

@@ -413,7 +413,7 @@ static int take_options(struct asked *asked, int argc, char **argv)
 		return status;
 	if (asked->grouped && (asked->html || asked->when.since_ns))
 		return complain("--by", "is for tables and --json of what is in use now");
-	if (asked->report.all_netns && (asked->netns.what || asked->when.since_ns))
+	if (asked->report.all_netns && (asked->netns.what || (asked->when.since_ns && !asked->html)))
 		return complain("--all-netns", "is for all namespaces as they are now: not with %s",
 				asked->netns.what ? asked->netns.option : "--since");
 	for (int i = optind; i < argc; i++)

@@ -156,6 +156,8 @@ int process_table_find(struct wanted_socket *wanted, size_t count, struct proces
 				result->refused++;
 	}
 	closedir(proc);
-	result->missing = search.left;
+	for (size_t i = 0; i < search.count; i++)
+		result->missing += !search.wanted[i].found &&
+				   (!i || search.wanted[i - 1].inode != search.wanted[i].inode);
 	return 0;
 }

@@ -8,6 +8,15 @@ OTHER = f"{FAR}:5001"
 BINDS = f"for i in range(int(sys.argv[1])): connect('{FAR}', 5000, '{NEAR}', explicit=True)"
 BINDS_TWENTY = f"for i in range(int(sys.argv[1])): connect('{FAR}', 5100 + i % 20, '{NEAR}', explicit=True)"
 
+ANY = f"""
+for i in range(120):
+    s = socket.socket()
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    s.bind(("0.0.0.0", 0))
+    s.connect(("{FAR}", 5000))
+    kept.append(s)
+"""
+
 
 def every_verb(culprit, left, status):
     """check, check --all, ports, top and export beside the truth of a destination that nobody uses."""
@@ -78,6 +87,30 @@ def innocent():
         lab.equal("truth", (incident.truth(OTHER), incident.truth(TO)), (200, 0))
 
 
+def towards_one():
+    """All towards the destination that is asked about: another source would give it one port more, so that is no advice."""
+    with incident.network(), incident.program(f"for i in range(199): connect('{FAR}', 5000, '{NEAR}', explicit=True)") as culprit:
+        space, text = incident.check(status=BAD)
+        lab.equal("check", (space["headroom"], space["exact"], space["blocked"]["all"]),
+                  (1, True, 199))
+        incident.has("who", text, f"{incident.who(culprit)} 199")
+        incident.has("first advice", incident.advice(text), f"{incident.who(culprit)} has bound 199 of the ports explicitly")
+        incident.lacks("advice", text, "Add a source", "Use more sources")
+        lab.equal("truth", incident.truth(), 1)
+
+
+def of_any_address():
+    """SO_REUSEADDR, and bound to all addresses: as lost as the others. The news is not bad yet; what sources give is not overstated."""
+    with incident.network(), incident.program(ANY):
+        space, text = incident.check()
+        lab.equal("check", (space["verdict"], space["headroom"]), ("fine", 80))
+        incident.has("advice", incident.advice(text), "each gives at most 200 ports more")
+        space, text = incident.check("--probe")
+        lab.equal("probed", space["headroom"], 80)
+        incident.has("first advice", incident.advice(text), "has bound 120 of the ports explicitly")
+        lab.equal("truth", incident.truth(), 80)
+
+
 def cannot_be_asked():
     """Where the kernel does not tell and cannot be asked, that is the verdict, with an exit status of its own."""
     with incident.network(servers=(5000, 5001)), incident.program(BINDS, 200):
@@ -112,5 +145,7 @@ lab.main([
     ("some of them", some_of_them),
     ("towards many destinations", of_many_destinations),
     ("as many that connect() picked", innocent),
+    ("towards one destination", towards_one),
+    ("of any address", of_any_address),
     ("a kernel that cannot be asked", cannot_be_asked),
 ])

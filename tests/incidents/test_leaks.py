@@ -5,7 +5,7 @@ import os
 import pwd
 
 import incident
-from incident import BAD, FAR, TO, lab
+from incident import BAD, FAR, NEAR, TO, lab
 
 FORGETS = f"for i in range(int(sys.argv[1])): connect('{FAR}', 5000)"
 GROWS = f"""
@@ -52,6 +52,15 @@ def growing():
         incident.has("--leaks", done.stdout, f"{incident.who(culprit)} to {TO}", "only growing")
 
 
+def said_once():
+    """A socket that is looked at twice is one that is not shown."""
+    incident.needs_users()
+    with incident.network(closes=True), incident.program(f"for i in range(150): connect('{FAR}', 5000)"):
+        lab.reaches(5000, {NEAR: 150}, states=["CLOSE-WAIT"])
+        done = lab.run(["setpriv", "--reuid", "65534", "--clear-groups", str(lab.HEADROOM), "check", "--leaks"])
+        incident.has("not shown", done.stderr, "the processes of 150 sockets are not shown")
+
+
 def of_another_user():
     """Who may not look into other users' processes sees that there is a leak all the same, and whose."""
     incident.needs_users()
@@ -59,7 +68,7 @@ def of_another_user():
     with incident.network(closes=True), incident.program(FORGETS, 120):
         lab.reaches(5000, {"10.9.0.1": 120}, states=["CLOSE-WAIT"])
         done = leaks("setpriv", f"--reuid={OTHER_USER}", f"--regid={OTHER_USER}", "--clear-groups")
-        incident.has("--leaks", done.stdout, f"a process of {name} that does not show to {TO}", "120 in CLOSE_WAIT", "as root")
+        incident.has("--leaks", done.stdout, f"a process of {name}, which does not show, to {TO}", "120 in CLOSE_WAIT", "as root")
 
 
 def without_proc():
@@ -69,7 +78,7 @@ def without_proc():
     with incident.network(closes=True), incident.program(FORGETS, 120):
         lab.reaches(5000, {"10.9.0.1": 120}, states=["CLOSE-WAIT"])
         done = leaks("unshare", "-m", "sh", "-c", 'mount -t tmpfs none /proc && exec "$@"', "sh")
-        incident.has("--leaks", done.stdout, f"that does not show to {TO}", "120 in CLOSE_WAIT")
+        incident.has("--leaks", done.stdout, f"which does not show, to {TO}", "120 in CLOSE_WAIT")
 
 
 def innocent():
@@ -89,6 +98,7 @@ lab.main([
     ("CLOSE_WAIT", close_wait),
     ("only growing", growing),
     ("a process of another user", of_another_user),
+    ("each is said once", said_once),
     ("no /proc", without_proc),
     ("nobody leaks", innocent),
     ("a pool that is renewed", renewing),
