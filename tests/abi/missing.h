@@ -28,6 +28,15 @@ static inline int close_range(unsigned first, unsigned last, int flags)
 	return (int)syscall(SYS_close_range, first, last, flags);
 }
 
+#if !defined(__GLIBC__)
+static inline const char *sigabbrev_np(int number)
+{
+	static const char *const names[] = { "0",   "HUP",  "INT",  "QUIT", "ILL",  "TRAP", "ABRT", "BUS",
+					     "FPE", "KILL", "USR1", "SEGV", "USR2", "PIPE", "ALRM", "TERM" };
+	return number >= 0 && (unsigned)number < sizeof(names) / sizeof(names[0]) ? names[number] : "another";
+}
+#endif
+
 #if defined(__GLIBC__)
 #if !__GLIBC_PREREQ(2, 34)
 static inline pid_t _Fork(void)

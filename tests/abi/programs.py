@@ -13,6 +13,12 @@ SYSTEM = {
     **{name: (name,) for name in ("endure", "exchange", "faults", "fill", "hold", "restraint", "rewrite", "short", "shown",
                                   "stack", "stress")},
 }
+TWIN = {
+    "twin-actor": ("actor", "ops_connect", "ops_data", "ops_fd", "ops_loop", "ops_option", "ops_process", "ops_sandbox", "ops_signal",
+                   "ops_socket", "ops_thread", "ops_wait", "parse", "parse_address", "trace"),
+    "twin-peer": ("peer", "parse_address"), "twin-stage": ("stage",), "twin-guest": ("guest", "guest_exchange", "guest_reply"),
+    "twin-host": ("host", "host_answer"),
+}
 LIBRARIES_OF_LIBC = ("-Wl,--as-needed", "-lpthread", "-ldl")
 LIBRARIES = ("early", "beside", "plugin")
 OWN = ("found", "jumps", "messages", "sums")
@@ -79,6 +85,14 @@ def make(compiler, build, names=None):
         if names is None or name in names:
             run([*compiler, *flags, "-shared", "-fPIC", "-o", build / "tests/system" / f"lib{name}.so",
                  f"tests/system/{name}.c"])
+
+
+def make_twin(compiler, build):
+    """The programs of tests/twin. musl's <netinet/in.h> has to come before the kernel's headers."""
+    (build / "tests/twin").mkdir(parents=True, exist_ok=True)
+    for name, parts in TWIN.items():
+        run([*compiler, "-include", "netinet/in.h", "-O1", "-g", "-w", "-std=gnu17", "-D_GNU_SOURCE", "-I.", "-o", build / "tests/twin" / name,
+             *(f"tests/twin/{part}.c" for part in parts), "-Wl,--as-needed", "-lpthread"])
 
 
 def put_product(product, build):

@@ -18,7 +18,7 @@ extern char **environ;
 /* What programs linked before glibc 2.15 call: it runs a file without #! by the shell. */
 int spawn_of_old(pid_t *pid, const char *path, const posix_spawn_file_actions_t *actions,
 		 const posix_spawnattr_t *how, char *const arguments[], char *const environment[]);
-#ifdef __x86_64__
+#if defined(__x86_64__) && defined(__GLIBC__)
 __asm__(".symver spawn_of_old,posix_spawn@GLIBC_2.2.5");
 #else
 #define spawn_of_old posix_spawn
