@@ -56,18 +56,30 @@ struct attach_config {
 	__u64 cgroup_id;
 	__u32 range_reserved; /* of low to high, and below how TIME_WAITs go: see struct port_range */
 	__u32 time_wait_reuse, reuse_delay_ms, waits_bound;
+	__u32 by_process; /* some rule is for one program only */
+	__u32 reserved_zero;
 	char target[ATTACH_TARGET_MAX];
 };
 
 /* The walks over the sockets of the cgroup (programs/walk.h). What the command does with it, it does while it
  * has the lock of the pins. */
+enum attach_walk_mode {
+	ATTACH_WALK_FIRST,  /* the first has not ended: a socket without a storage was there before, uncounted
+			     */
+	ATTACH_WALK_NONE,   /* between walks: sockets need no storage */
+	ATTACH_WALK_MOVING, /* a later one: a socket without a storage is counted, and was not visited so far
+			     */
+};
+
 struct attach_walk {
+	__u32 mode;
 	__u32 epoch;     /* of the last one, begun or ended */
 	__u16 low, high; /* the ephemeral range of the network that is walked */
-	__u64 found;     /* sockets that no program had seen, by all walks */
-	__u64 ended_ns;  /* CLOCK_MONOTONIC; 0: none has */
-	__u64 gone;      /* connections that had ended unseen, by all walks */
-	__u64 misses; /* calls of the tracepoint program that the kernel had left out before the last one */
+	__u32 reserved_zero;
+	__u64 found;    /* sockets that no program had seen, by all walks */
+	__u64 ended_ns; /* CLOCK_MONOTONIC; 0: none has */
+	__u64 gone;     /* connections that had ended unseen, by all walks */
+	__u64 misses;   /* calls of the tracepoint program that the kernel had left out before the last one */
 };
 
 /* A source and a destination in a network namespace. Hashed as bytes: no padding. */
@@ -105,7 +117,8 @@ struct attach_counts {
 	__u64 made_ns;             /* when the entry was made */
 	__u16 freed[ATTACH_FREED]; /* 0: none; see own_port.h */
 	__u32 freed_count;
-	__u32 settled;   /* of sockets of an epoch before this none is in open and under_way any more */
+	__u32 settled;   /* of sockets of an epoch before this none is in open and under_way any more; those
+			  * without a storage are counted as of this one */
 	__u32 time_wait; /* sum of the buckets that count, as of `second` */
 	__u32 second;
 	__u32 buckets[ATTACH_BUCKETS];
@@ -114,7 +127,8 @@ struct attach_counts {
 
 enum attach_kind { ATTACH_LEFT_ALONE, ATTACH_BOUND, ATTACH_OWN_PORT };
 
-/* What is known of one socket; in the socket's own storage. */
+/* What is known of one socket that has to be remembered (programs/ends.h); in the socket's own storage.
+ * pair.protocol 0: it is not counted. */
 struct attach_socket {
 	struct attach_pair pair;
 	__u64 began_ns;

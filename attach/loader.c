@@ -176,6 +176,7 @@ static int load_and_attach(struct attach_bpf *programs, const struct attach_plan
 
 	bpf_map__set_max_entries(programs->maps.sources, plan->source_count ? plan->source_count : 1);
 	programs->rodata->with_own_ports = plan->config.own_low != 0;
+	programs->rodata->with_spill = plan->spills;
 	bpf_program__set_autoload(programs->progs.sockets_walked, attach_walks());
 	int rc = attach_bpf__load(programs);
 	if (rc)

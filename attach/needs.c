@@ -5,6 +5,7 @@
 #include "attach/target.h"
 
 #include <linux/capability.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/utsname.h>
@@ -18,6 +19,20 @@ enum { VERSION_CHOICE = 5 << 8 | 12, VERSION_WALKS = 5 << 8 | 16, VERSION_OWN_PO
 static bool has(unsigned long long have, int capability)
 {
 	return have >> capability & 1 || have >> CAP_SYS_ADMIN & 1;
+}
+
+/* bpf() asks for rights of the machine (capable(), kernel/bpf/syscall.c): those of a user namespace of one's
+ * own are none. */
+static bool is_in_user_namespace(void)
+{
+	unsigned long inside = 0, outside = 0, count = 0;
+	FILE *map = fopen("/proc/self/uid_map", "re");
+	bool is = map && fscanf(map, "%lu %lu %lu", &inside, &outside, &count) == 3 &&
+		  (inside || outside || count != UINT32_MAX);
+
+	if (map)
+		fclose(map);
+	return is;
 }
 
 bool attach_lacks_rights(char *reason)
@@ -38,7 +53,10 @@ bool attach_lacks_rights(char *reason)
 	if (lacks)
 		snprintf(reason, ATTACH_REASON_MAX,
 			 "needs root, or CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON: %s is missing", lacks);
-	return lacks;
+	else if (is_in_user_namespace())
+		snprintf(reason, ATTACH_REASON_MAX,
+			 "needs root of the machine: in a user namespace its rights do not count");
+	return lacks || is_in_user_namespace();
 }
 
 static bool is_at_least(unsigned wanted, struct utsname *kernel)

@@ -67,8 +67,10 @@ static bool add_rule(struct attach_plan *plan, const struct rule *rule, struct c
 	out->port = rule->to.port;
 	snprintf(out->process, sizeof(out->process), "%.*s", ATTACH_PROCESS_MAX - 1, rule->to.process);
 	out->spread = rule->leave_alone ? ATTACH_OFF : (__u8)rule->spread;
+	plan->config.by_process |= *out->process != '\0';
 	if (out->spread == ATTACH_OFF)
 		return true;
+	plan->spills |= out->spread == ATTACH_SPILL;
 	if (rule->sources.automatic)
 		return complain_of(complaint, "sources",
 				   "`auto` is for programs under the shim: attach needs addresses");

@@ -11,6 +11,7 @@ struct attach_plan {
 	struct attach_rule rules[ATTACH_RULES_MAX];
 	struct attach_address *sources;
 	unsigned source_count, source_room;
+	__u32 spills;               /* some rule spills */
 	__u64 reserved[65536 / 64]; /* ip_local_reserved_ports, a bit for each port */
 };
 

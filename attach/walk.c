@@ -124,6 +124,18 @@ static int walk_all(const char *target, struct walking *walking)
 	return rc;
 }
 
+/* The program has written into it meanwhile. */
+static void end_walk(int map)
+{
+	const __u32 first = 0;
+	struct attach_walk walk;
+
+	if (bpf_map_lookup_elem(map, &first, &walk))
+		return;
+	walk.mode = ATTACH_WALK_NONE;
+	bpf_map_update_elem(map, &first, &walk, BPF_ANY);
+}
+
 int attach_walk_sockets(const char *folder)
 {
 	const __u32 first = 0;
@@ -138,9 +150,14 @@ int attach_walk_sockets(const char *folder)
 	else {
 		walk.epoch++;
 		walk.misses = count_misses(folder);
+		if (walk.mode == ATTACH_WALK_NONE)
+			walk.mode = ATTACH_WALK_MOVING;
 		rc = bpf_map_update_elem(fd, &first, &walk, BPF_ANY)
 			     ? -errno
 			     : walk_all(config.target, &(struct walking){ .link = link, .map = fd });
+		/* What the first has not visited is not counted, so the next command tries again. */
+		if (!rc || walk.mode == ATTACH_WALK_MOVING)
+			end_walk(fd);
 	}
 	if (fd >= 0)
 		close(fd);
@@ -156,6 +173,7 @@ void attach_walk_if_due(const char *folder)
 
 	if (attach_walk_read(folder, &walk, &misses))
 		return;
-	if (!walk.ended_ns || (misses && now_ns() - walk.ended_ns > WALK_EVERY_NS))
+	if (!walk.ended_ns || walk.mode != ATTACH_WALK_NONE ||
+	    (misses && now_ns() - walk.ended_ns > WALK_EVERY_NS))
 		attach_walk_sockets(folder);
 }

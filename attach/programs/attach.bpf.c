@@ -5,7 +5,6 @@
  * in net/ipv4/af_inet.c): the port comes with connect(), for the four values. Whatever fails here, the socket
  * is left as it was and connect() goes on: both always return 1. */
 #include "attach/programs/ends.h"
-#include "attach/programs/find_rule.h"
 #include "attach/programs/own_port.h"
 #include "attach/programs/walk.h"
 
@@ -109,13 +108,20 @@ static __always_inline void count_udp(struct attach_socket *known, const struct 
 	__sync_fetch_and_add(&counts->opened, 1);
 }
 
-static __always_inline void remember(struct bpf_sock_addr *ctx, struct ask *ask, int kind, __u16 own_port)
+/* The others need no storage, but that there are counts for the pair (ends.h); where the kernel chooses the
+ * source they are made when it has. */
+static __always_inline void remember(struct bpf_sock_addr *ctx, struct ask *ask, struct attach_socket *before,
+				     int kind, __u16 own_port)
 {
-	struct attach_socket *known;
+	struct attach_socket *known = before;
 
 	if (kind == ATTACH_LEFT_ALONE)
 		__builtin_memset(&ask->pair.source, 0, sizeof(ask->pair.source));
-	known = bpf_sk_storage_get(&sockets, ctx->sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
+	else if (ask->some_new)
+		counts_of(&ask->pair);
+	if (!known &&
+	    (own_port || ask->pair.protocol == PROTOCOL_UDP || (kind == ATTACH_LEFT_ALONE && !with_spill)))
+		known = bpf_sk_storage_get(&sockets, ctx->sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
 	if (!known)
 		return;
 	if (ask->pair.protocol == PROTOCOL_UDP)
@@ -123,6 +129,21 @@ static __always_inline void remember(struct bpf_sock_addr *ctx, struct ask *ask,
 	known->pair = ask->pair;
 	known->kind = (__u8)kind;
 	known->own_port = own_port;
+}
+
+/* Its connection is not told from ours by its source and destination: a storage without a protocol says so.
+ */
+static __always_inline int pass_uncounted(struct bpf_sock *sk, struct attach_socket *before)
+{
+	struct attach_socket *known = before;
+
+	if (!known)
+		known = bpf_sk_storage_get(&sockets, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
+	else if (known->pair.protocol == PROTOCOL_TCP)
+		known->pair.protocol = 0;
+	if (known && known->kind == ATTACH_BOUND)
+		known->kind = ATTACH_LEFT_ALONE;
+	return LET_PASS;
 }
 
 static __always_inline int connecting(struct bpf_sock_addr *ctx, struct ask *ask)
@@ -140,13 +161,15 @@ static __always_inline int connecting(struct bpf_sock_addr *ctx, struct ask *ask
 	number = find_rule(&ask->pair, all->rules, 1);
 	rule = bpf_map_lookup_elem(&rules, &number);
 	before = bpf_sk_storage_get(&sockets, sk, 0, 0);
-	if (!rule || has_own_source(sk, before))
+	if (!rule)
 		return LET_PASS;
+	if (has_own_source(sk, before))
+		return pass_uncounted(sk, before);
 	take_rule(ask, rule);
 	if (rule->spread == ATTACH_OFF || !ask->count) {
 		if (before && before->kind == ATTACH_BOUND)
-			before->kind = leave_alone(ctx, 1);
-		return LET_PASS;
+			leave_alone(ctx, 1);
+		return before || all->by_process ? pass_uncounted(sk, before) : LET_PASS;
 	}
 	if (ask->pair.protocol == PROTOCOL_UDP && ask->spread == ATTACH_EVEN) {
 		__builtin_memset(&ask->pair.to, 0, sizeof(ask->pair.to));
@@ -161,7 +184,7 @@ static __always_inline int connecting(struct bpf_sock_addr *ctx, struct ask *ask
 	if (with_own_ports && ask->spread != ATTACH_SPILL && ask->pair.protocol == PROTOCOL_TCP)
 		own_port = take_own_port(ctx, ask, all);
 	kind = own_port ? ATTACH_OWN_PORT : bind_to_one(ctx, ask, before && before->kind == ATTACH_BOUND);
-	remember(ctx, ask, kind, own_port);
+	remember(ctx, ask, before, kind, own_port);
 	return LET_PASS;
 }
 
@@ -170,7 +193,7 @@ int connect4(struct bpf_sock_addr *ctx)
 {
 	struct ask ask = { .v4 = 1 };
 
-	/* connect() of an IPv6 UDP socket is left alone: bound, it would be for IPv6 only. */
+	/* An IPv6 UDP socket, to an IPv4-mapped address, is left alone: see is_ipv6_only(). */
 	if (ctx->protocol != PROTOCOL_TCP && (ctx->protocol != PROTOCOL_UDP || ctx->family != FAMILY_INET))
 		return LET_PASS;
 	ask.pair.to.words_be[2] = bpf_htonl(0xffff);
@@ -195,12 +218,23 @@ int released(struct bpf_sock *ctx)
 	return LET_PASS;
 }
 
+/* bind() to an IPv6 address makes a socket one for IPv6 only (__inet6_bind(), net/ipv6/af_inet6.c), and
+ * nothing undoes that. Of UDP, getaddrinfo() uses the same socket for IPv4 next; so only those that are so
+ * already are bound. */
+static __always_inline int is_ipv6_only(struct bpf_sock_addr *ctx)
+{
+	struct bpf_sock *any = ctx->sk;
+	struct sock *sk = any ? (struct sock *)bpf_skc_to_udp6_sock(any) : 0;
+
+	return sk && BPF_CORE_READ_BITFIELD(sk, __sk_common.skc_ipv6only);
+}
+
 SEC("cgroup/connect6")
 int connect6(struct bpf_sock_addr *ctx)
 {
 	struct ask ask = {};
 
-	if (ctx->protocol != PROTOCOL_TCP)
+	if (ctx->protocol != PROTOCOL_TCP && (ctx->protocol != PROTOCOL_UDP || !is_ipv6_only(ctx)))
 		return LET_PASS;
 	ask.pair.to.words_be[0] = ctx->user_ip6[0];
 	ask.pair.to.words_be[1] = ctx->user_ip6[1];
@@ -208,6 +242,6 @@ int connect6(struct bpf_sock_addr *ctx)
 	ask.pair.to.words_be[3] = ctx->user_ip6[3];
 	ask.v4 = is_mapped(&ask.pair.to);
 	ask.pair.port = bpf_ntohs((__u16)ctx->user_port);
-	ask.pair.protocol = PROTOCOL_TCP;
+	ask.pair.protocol = (__u16)ctx->protocol;
 	return connecting(ctx, &ask);
 }

@@ -31,6 +31,7 @@ struct ask {
 	__u8 spread, strict;
 	__u8 v4;
 	__u8 some_aside;
+	__u8 some_new; /* a source that was looked at has no counts so far */
 };
 
 static __always_inline int put_source(struct ask *ask, __u32 number)
@@ -46,39 +47,42 @@ static __always_inline int put_source(struct ask *ask, __u32 number)
 
 /* Is a port taken from the source in `ask` to its destination? As the kernel asks for a packet that comes in:
  * the remote end is the source. Finds TIME_WAITs and listeners too. */
-static __always_inline int port_taken(struct bpf_sock_addr *ctx, const struct ask *ask, __u16 port)
+__noinline int port_taken(struct bpf_sock_addr *ctx, const struct ask *ask, __u32 port)
 {
 	struct bpf_sock_tuple tuple = {};
 	struct bpf_sock *found;
 
+	if (!ask)
+		return 0;
 	if (ask->v4) {
 		tuple.ipv4.saddr = ask->pair.to.words_be[3];
 		tuple.ipv4.daddr = ask->pair.source.words_be[3];
 		tuple.ipv4.sport = bpf_htons(ask->pair.port);
-		tuple.ipv4.dport = bpf_htons(port);
+		tuple.ipv4.dport = bpf_htons((__u16)port);
 		found = bpf_skc_lookup_tcp(ctx, &tuple, sizeof(tuple.ipv4), BPF_F_CURRENT_NETNS, 0);
 	} else {
 		__builtin_memcpy(tuple.ipv6.saddr, &ask->pair.to, sizeof(tuple.ipv6.saddr));
 		__builtin_memcpy(tuple.ipv6.daddr, &ask->pair.source, sizeof(tuple.ipv6.daddr));
 		tuple.ipv6.sport = bpf_htons(ask->pair.port);
-		tuple.ipv6.dport = bpf_htons(port);
+		tuple.ipv6.dport = bpf_htons((__u16)port);
 		found = bpf_skc_lookup_tcp(ctx, &tuple, sizeof(tuple.ipv6), BPF_F_CURRENT_NETNS, 0);
 	}
-	if (!found)
-		return 0;
-	bpf_sk_release(found);
-	return 1;
+	if (found)
+		bpf_sk_release(found);
+	return found != 0;
 }
 
 __noinline int ports_taken(struct bpf_sock_addr *ctx, struct ask *ask, __u32 looks)
 {
 	int taken = 0;
+	__u32 n = 0;
 
-	if (!ask || ask->pair.protocol != PROTOCOL_TCP)
+	if (!ask || !looks || ask->pair.protocol != PROTOCOL_TCP)
 		return 0;
 	__u32 size = (__u32)ask->high - ask->low + 1;
-	for (__u32 n = 0; n < MORE_LOOKS && n < looks; n++)
-		taken += port_taken(ctx, ask, (__u16)(ask->low + bpf_get_prandom_u32() % (size ? size : 1)));
+	do
+		taken += port_taken(ctx, ask, ask->low + bpf_get_prandom_u32() % (size ? size : 1));
+	while (++n < MORE_LOOKS && n < looks);
 	return taken;
 }
 
@@ -114,8 +118,11 @@ __noinline __u32 counted_load(struct ask *ask, __u32 number)
 
 	if (!ask || !put_source(ask, number) || (ask->some_aside && is_aside(ask)))
 		return NOT_NOW;
-	counts = bpf_map_lookup_elem(&pairs, &ask->pair);
-	return counts ? load_of(ask, counts) : 0;
+	counts = find_counts(&ask->pair);
+	if (counts)
+		return load_of(ask, counts);
+	ask->some_new = 1;
+	return 0;
 }
 
 /* Return: the load of a source, with some ports looked up; not again while that is new and was far from full.
@@ -127,8 +134,10 @@ __noinline __u32 looked_load(struct bpf_sock_addr *ctx, struct ask *ask, __u32 n
 
 	if (!ask || !looks || !put_source(ask, number) || (ask->some_aside && is_aside(ask)))
 		return NOT_NOW;
-	counts = bpf_map_lookup_elem(&pairs, &ask->pair);
+	counts = find_counts(&ask->pair);
 	load = counts ? load_of(ask, counts) : 0;
+	if (!counts)
+		ask->some_new = 1;
 	if (load == NOT_NOW)
 		return load;
 	if (looks == FIRST_LOOKS && counts && ask->now_ns - counts->looked_ns < LOOK_EVERY_NS &&
@@ -142,18 +151,34 @@ __noinline __u32 looked_load(struct bpf_sock_addr *ctx, struct ask *ask, __u32 n
 	return taken > load ? taken : load;
 }
 
-static __always_inline int all_open(const struct ask *ask)
-{
-	struct attach_counts *counts = bpf_map_lookup_elem(&pairs, &ask->pair);
+struct emptiest {
+	__u32 load;
+	int number;
+};
 
-	return counts && open_of(counts) >= ask->capacity;
+__noinline int take_if_emptier(struct bpf_sock_addr *ctx, struct ask *ask, __u32 number,
+			       struct emptiest *best)
+{
+	__u32 load;
+
+	if (!ask || !best)
+		return 0;
+	load = counted_load(ask, number);
+	/* What is counted is exact but for other cgroups: these decide only where all looks found one. */
+	if (load != NOT_NOW && ports_taken(ctx, ask, 4) == 4)
+		load += ask->capacity / 16;
+	if (load < best->load) {
+		best->load = load;
+		best->number = (int)number;
+	}
+	return 0;
 }
 
 /* Of all, or of as many as are looked at, the emptiest. */
 __noinline int choose_emptiest(struct bpf_sock_addr *ctx, struct ask *ask)
 {
-	__u32 start, least = NOT_NOW;
-	int best = NO_SOURCE;
+	struct emptiest best = { .load = NOT_NOW, .number = NO_SOURCE };
+	__u32 start;
 
 	if (!ask || !ask->count)
 		return NO_SOURCE;
@@ -162,17 +187,9 @@ __noinline int choose_emptiest(struct bpf_sock_addr *ctx, struct ask *ask)
 		if (n >= ask->count)
 			break;
 		__u32 number = start + n < ask->count ? start + n : start + n - ask->count;
-		__u32 load = counted_load(ask, number);
-		/* What is counted is exact but for other cgroups: these decide only where all looks found
-		 * one. */
-		if (load != NOT_NOW && ports_taken(ctx, ask, 4) == 4)
-			load += ask->capacity / 16;
-		if (load < least) {
-			least = load;
-			best = (int)number;
-		}
+		take_if_emptier(ctx, ask, number, &best);
 	}
-	return best;
+	return best.number;
 }
 
 __noinline int choose_even(struct bpf_sock_addr *ctx, struct ask *ask)
@@ -234,7 +251,7 @@ __noinline int choose_spill(struct bpf_sock_addr *ctx, struct ask *ask)
 		return NO_SOURCE;
 	natural = *known;
 	ask->pair.source = natural;
-	struct attach_counts *counts = bpf_map_lookup_elem(&pairs, &ask->pair);
+	struct attach_counts *counts = find_counts(&ask->pair);
 	load = natural_load(ctx, ask, counts);
 	/* Eight looks at a fifth in use find four in one case of a hundred: ask three times as many. */
 	if (load >= ask->capacity / 2) {
@@ -288,26 +305,41 @@ __noinline __u64 affinity(__u64 hash, const struct attach_address *source)
 	return hash ^ hash >> 31;
 }
 
+struct nearest {
+	__u64 begun, hash;
+	int number;
+	__u32 reserved_zero;
+};
+
+/* A function of its own, as are those of other loops: the verifier of Linux before 6.6 goes through all ways
+ * from the first round to the last. */
+__noinline int take_if_nearer(struct ask *ask, __u32 number, struct nearest *best)
+{
+	__u64 hash;
+
+	if (!ask || !best || counted_load(ask, number) == NOT_NOW)
+		return 0;
+	hash = affinity(best->begun, &ask->pair.source);
+	if (hash >= best->hash) {
+		best->hash = hash;
+		best->number = (int)number;
+	}
+	return 0;
+}
+
 __noinline int choose_sticky(struct ask *ask)
 {
-	__u64 begun, best_hash = 0;
-	int best = NO_SOURCE;
+	struct nearest best = { .number = NO_SOURCE };
 
 	if (!ask)
 		return NO_SOURCE;
-	begun = fnv(0xcbf29ce484222325ull, &ask->pair.to);
+	best.begun = fnv(0xcbf29ce484222325ull, &ask->pair.to);
 	for (__u32 n = 0; n < STICKY_MAX; n++) {
 		if (n >= ask->count)
 			break;
-		if (counted_load(ask, n) == NOT_NOW)
-			continue;
-		__u64 hash = affinity(begun, &ask->pair.source);
-		if (hash >= best_hash) {
-			best_hash = hash;
-			best = (int)n;
-		}
+		take_if_nearer(ask, n, &best);
 	}
-	return best;
+	return best.number;
 }
 
 /* The address is not one of this namespace, or cannot be bound to: others are tried for some seconds. */
@@ -347,8 +379,10 @@ static __always_inline int choose(struct bpf_sock_addr *ctx, struct ask *ask)
 	else
 		number = choose_even(ctx, ask);
 	if (number == NO_SOURCE && ask->strict && !ask->pair.own_ports && ask->count &&
-	    ask->spread != ATTACH_SPILL)
+	    ask->spread != ATTACH_SPILL) {
 		number = (int)(bpf_get_prandom_u32() % ask->count);
+		ask->some_new = 1;
+	}
 	if (number == NO_SOURCE || !put_source(ask, (__u32)number))
 		return NO_SOURCE;
 	return number;

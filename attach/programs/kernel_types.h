@@ -38,6 +38,7 @@ struct sock_common {
 	__u16 skc_num;
 	unsigned short skc_family;
 	volatile unsigned char skc_state;
+	unsigned char skc_ipv6only : 1;
 	int skc_bound_dev_if;
 	possible_net_t skc_net;
 	struct in6_addr___kernel skc_v6_daddr;
@@ -70,12 +71,20 @@ struct sock {
 	__u32 sk_mark;
 	__u32 sk_max_ack_backlog;
 	unsigned char sk_userlocks : 4;
+	unsigned char sk_shutdown;
 	struct sock_cgroup_data sk_cgrp_data;
+	void *sk_bpf_storage;
 };
 
 struct inet_sock {
 	struct sock sk;
 	__u16 inet_sport;
+};
+
+struct tcp_sock {
+	__u32 srtt_us;
+	__u32 retrans_stamp;
+	unsigned char tcp_usec_ts : 1;
 };
 
 struct nsproxy {
@@ -113,15 +122,17 @@ enum {
 enum {
 	STATE_ESTABLISHED = 1,
 	STATE_SYN_SENT = 2,
+	STATE_FIN_WAIT1 = 4,
 	STATE_FIN_WAIT2 = 5,
 	STATE_TIME_WAIT = 6,
 	STATE_CLOSE = 7,
+	STATE_CLOSE_WAIT = 8,
 	STATE_LAST_ACK = 9,
 	STATE_LISTEN = 10,
 	STATE_CLOSING = 11,
 	STATE_NEW_SYN_RECV = 12
 };
 /* include/net/sock.h */
-enum { ADDRESS_LOCK = 4, PORT_LOCK = 8 };
+enum { ADDRESS_LOCK = 4, PORT_LOCK = 8, SHUT_DOWN_BOTH = 3 };
 
 #endif

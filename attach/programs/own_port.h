@@ -42,27 +42,28 @@ static __always_inline int is_reserved(__u32 port)
 static __always_inline int reserve(const struct ask *ask, __u32 port)
 {
 	struct attach_reservation key = { .port = port };
-	__u64 *made;
+	__u64 *made, now_ns = ask->now_ns;
 
 	__builtin_memcpy(&key.pair, &ask->pair, sizeof(key.pair));
-	if (!bpf_map_update_elem(&reservations, &key, &ask->now_ns, BPF_NOEXIST))
+	if (!bpf_map_update_elem(&reservations, &key, &now_ns, BPF_NOEXIST))
 		return 1;
 	/* Of a connect() that ended before it began, for want of a route say. */
 	made = bpf_map_lookup_elem(&reservations, &key);
-	if (!made || ask->now_ns - *made < RESERVED_NS || *made > ask->now_ns)
+	if (!made || now_ns - *made < RESERVED_NS || *made > now_ns)
 		return 0;
 	bpf_map_delete_elem(&reservations, &key);
-	return !bpf_map_update_elem(&reservations, &key, &ask->now_ns, BPF_NOEXIST);
+	return !bpf_map_update_elem(&reservations, &key, &now_ns, BPF_NOEXIST);
 }
 
 /* Return: 1 if the socket is bound to it, 0 if it cannot be, or an error of bind() that is of the source and
  * not of the port. */
-static __always_inline int own_port_try(struct bpf_sock_addr *ctx, struct ask *ask, struct walk *walk,
-					__u32 port)
+__noinline int own_port_try(struct bpf_sock_addr *ctx, struct ask *ask, struct walk *walk, __u32 port)
 {
 	int error;
 
-	if (is_reserved(port) || port_taken(ctx, ask, (__u16)port) || !reserve(ask, port))
+	if (!ask || !walk)
+		return 0;
+	if (is_reserved(port) || port_taken(ctx, ask, port) || !reserve(ask, port))
 		return 0;
 	error = bind_source(ctx, &ask->pair.source, (__u16)port);
 	if (!error) {
@@ -99,7 +100,7 @@ __noinline int own_ports_freed(struct bpf_sock_addr *ctx, struct ask *ask, struc
 
 	if (!ask || !walk)
 		return 0;
-	counts = bpf_map_lookup_elem(&pairs, &ask->pair);
+	counts = find_counts(&ask->pair);
 	if (!counts || open_of(counts) + counts->time_wait < ask->capacity - ask->capacity / 8)
 		return 0;
 	for (__u32 n = 0; n < ATTACH_FREED; n++) {

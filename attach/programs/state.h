@@ -72,16 +72,30 @@ struct {
 	__type(value, __u64);
 } reservations SEC(".maps");
 
+/* Does some rule spill? */
+const volatile __u32 with_spill = 0;
+
 /* Read at every state change: a variable takes no look-up. */
 struct attach_walk walk SEC(".data.walk") = {};
 
-static const struct attach_counts no_counts;
+/* The counts of a pair at its beginning: its sockets are of the last walk. */
+struct attach_counts blank SEC(".data.blank") = {};
 
 static __always_inline struct attach_config *the_config(void)
 {
 	__u32 first = 0;
 
 	return bpf_map_lookup_elem(&config, &first);
+}
+
+/* Its counts. NULL: there are none. Linux before 6.5 takes no key that a function has by a pointer from its
+ * caller. */
+static __always_inline struct attach_counts *find_counts(const struct attach_pair *pair)
+{
+	struct attach_pair key;
+
+	__builtin_memcpy(&key, pair, sizeof(key));
+	return bpf_map_lookup_elem(&pairs, &key);
 }
 
 /* Its counts, made when there are none. NULL: no room, which is counted too. */
@@ -92,7 +106,7 @@ static __always_inline struct attach_counts *counts_of(const struct attach_pair 
 	if (counts)
 		return counts;
 	/* Another processor may be first: then its entry is found. */
-	bpf_map_update_elem(&pairs, pair, &no_counts, BPF_NOEXIST);
+	bpf_map_update_elem(&pairs, pair, &blank, BPF_NOEXIST);
 	counts = bpf_map_lookup_elem(&pairs, pair);
 	if (!counts) {
 		struct attach_config *all = the_config();
@@ -130,6 +144,20 @@ static __always_inline void gauge_take(__u64 gauge[2], const struct attach_socke
 	__u64 *one = &gauge[known->side & 1];
 
 	if ((__s32)(known->epoch - counts->settled) >= 0 && *one)
+		__sync_fetch_and_add(one, -1);
+}
+
+/* The same of sockets without a storage. */
+static __always_inline void gauge_add_plain(__u64 gauge[2], const struct attach_counts *counts)
+{
+	__sync_fetch_and_add(&gauge[counts->settled & 1], 1);
+}
+
+static __always_inline void gauge_take_plain(__u64 gauge[2], const struct attach_counts *counts)
+{
+	__u64 *one = &gauge[counts->settled & 1];
+
+	if (*one)
 		__sync_fetch_and_add(one, -1);
 }
 

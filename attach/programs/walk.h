@@ -8,34 +8,20 @@
  * it was made, and is counted on that one's side of its pair. The walk moves sockets from the other side to
  * its own; what is left there at its end is of no socket. Meanwhile the sum of both is right all the time.
  *
+ * Sockets without a storage (ends.h) belong to the last walk of their pair. While a walk is on the way, each
+ * that it visits and each that begins to connect is given one, so that those which it has not seen are known.
+ *
  * The kernel locks a socket while it shows it (bpf_iter_tcp_seq_show(), net/ipv4/tcp_ipv4.c), so its state
  * does not change. */
 #ifndef HEADROOM_ATTACH_PROGRAMS_WALK_H
 #define HEADROOM_ATTACH_PROGRAMS_WALK_H
 
 #include "attach/programs/ends.h"
-#include "attach/programs/find_rule.h"
-
-enum { CGROUP_DEPTH_MAX = 32 };
-
-static __always_inline int is_in_cgroup(struct sock *sk, __u64 wanted)
-{
-	struct cgroup *cgroup = BPF_CORE_READ(sk, sk_cgrp_data.cgroup);
-
-	for (int depth = 0; cgroup && depth < CGROUP_DEPTH_MAX; depth++) {
-		struct cgroup_subsys_state *above;
-		if (BPF_CORE_READ(cgroup, kn, id) == wanted)
-			return 1;
-		above = BPF_CORE_READ(cgroup, self.parent);
-		cgroup = above ? BPF_CORE_READ(above, cgroup) : 0;
-	}
-	return 0;
-}
 
 /* One that connect() gave source and port to. What a server accepted has a copy of the listener's backlog,
  * or, if that is 0, most likely a port out of the range; what its program bound is left alone by the connect
  * programs too. */
-static __always_inline int is_plain(struct sock *sk)
+static __always_inline int is_chosen_by_connect(struct sock *sk)
 {
 	__u16 port = BPF_CORE_READ(sk, __sk_common.skc_num);
 
@@ -44,43 +30,49 @@ static __always_inline int is_plain(struct sock *sk)
 	       !(BPF_CORE_READ_BITFIELD_PROBED(sk, sk_userlocks) & (ADDRESS_LOCK | PORT_LOCK));
 }
 
-static __always_inline void put_remote(struct attach_pair *pair, struct sock *sk)
+/* A socket of before the attachment. What the connect programs would not have taken is remembered as such:
+ * its end is not counted. */
+static __always_inline struct attach_socket *take_unseen(struct sock *sk, const struct attach_pair *pair,
+							 const struct attach_config *all)
 {
-	pair->protocol = PROTOCOL_TCP;
-	pair->port = bpf_ntohs(BPF_CORE_READ(sk, __sk_common.skc_dport));
-	pair->netns_cookie = BPF_CORE_READ(sk, __sk_common.skc_net.net, net_cookie);
-	if (BPF_CORE_READ(sk, __sk_common.skc_family) == FAMILY_INET) {
-		pair->to.words_be[2] = bpf_htonl(0xffff);
-		pair->to.words_be[3] = BPF_CORE_READ(sk, __sk_common.skc_daddr);
-	} else {
-		BPF_CORE_READ_INTO(&pair->to.words_be, sk, __sk_common.skc_v6_daddr.in6_u.u6_addr32);
-	}
-}
-
-/* A socket that no program has seen: is it one that the connect programs would have taken? */
-static __always_inline struct attach_socket *take_unseen(struct sock *sk, struct attach_config *all)
-{
-	struct attach_pair pair = {};
-	struct attach_rule *rule;
 	struct attach_socket *known;
-	__u32 number;
 
-	if (!is_plain(sk) || !is_in_cgroup(sk, all->cgroup_id))
-		return 0;
-	put_remote(&pair, sk);
-	if (!is_for_us(&pair.to))
-		return 0;
-	number = find_rule(&pair, all->rules, 0);
-	rule = bpf_map_lookup_elem(&rules, &number);
-	if (!rule || rule->spread == ATTACH_OFF)
+	if (!is_spread(pair, all, 0))
 		return 0;
 	known = bpf_sk_storage_get(&sockets, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
+	if (!known || !is_chosen_by_connect(sk))
+		return 0;
+	known->pair = *pair;
+	known->kind = ATTACH_LEFT_ALONE;
+	learn_natural(pair);
+	return known;
+}
+
+/* A socket that is counted, and has no storage: from now on it has. */
+static __always_inline struct attach_socket *take_plain(struct sock *sk, const struct attach_pair *pair,
+							int state)
+{
+	struct attach_counts *counts = bpf_map_lookup_elem(&pairs, pair);
+	struct attach_socket *known = counts ? remember_plain(sk, pair) : 0;
+
 	if (!known)
 		return 0;
-	known->pair = pair;
-	known->kind = ATTACH_LEFT_ALONE;
-	learn_source(known, sk);
+	known->under_way = state == STATE_SYN_SENT;
+	known->open = !known->under_way;
+	known->epoch = counts->settled;
+	known->side = known->epoch & 1;
 	return known;
+}
+
+static __always_inline struct attach_socket *take(struct sock *sk, const struct attach_config *all, int state)
+{
+	struct attach_pair pair = {};
+
+	if (sk->sk_max_ack_backlog || !is_in_cgroup(sk, all->cgroup_id))
+		return 0;
+	put_remote(&pair, sk);
+	put_local(&pair, sk);
+	return walk.mode == ATTACH_WALK_FIRST ? take_unseen(sk, &pair, all) : take_plain(sk, &pair, state);
 }
 
 /* What the tracepoint program should have entered and has not. */
@@ -112,7 +104,7 @@ static __always_inline void visit(struct sock *sk, int state, struct attach_conf
 	struct attach_counts *counts;
 
 	if (!known)
-		known = take_unseen(sk, all);
+		known = take(sk, all, state);
 	if (!known || known->pair.protocol != PROTOCOL_TCP)
 		return;
 	if (known->kind == ATTACH_LEFT_ALONE && !known->under_way && !known->open)
@@ -159,6 +151,7 @@ static __always_inline void settle(void)
 
 	now.netns_cookie = BPF_CORE_READ(task, nsproxy, net_ns, net_cookie);
 	bpf_for_each_map_elem(&pairs, settle_one, &now, 0);
+	blank.settled = walk.epoch;
 	walk.gone += now.gone;
 	walk.ended_ns = bpf_ktime_get_ns();
 }

@@ -269,6 +269,7 @@ int list_attached(bool as_json)
 		return complain("attach", "%s", reason);
 	if (as_json) {
 		json_open(&json, NULL, '{');
+		json_number(&json, "schema", 1);
 		json_open(&json, "attached", '[');
 	}
 	if (pins >= 0) {

@@ -23,6 +23,7 @@ struct share {
 	uint32_t in_use, capacity, headroom;
 	double fills; /* ports a second, net */
 	bool from_kernel;
+	bool of_process; /* and not only of attached cgroups */
 	UT_hash_handle hh;
 };
 
@@ -77,6 +78,7 @@ void shares_add(struct shares *shares, const struct usage *usage, uint64_t now_n
 			share->key = key;
 			HASH_ADD(hh, shares->table, key, sizeof(share->key), share);
 		}
+		share->of_process |= !usage->attached;
 		usage_figures(usage, entry, now_ns, &figures);
 		share->in_use += figures.in_use;
 		/* Of processes that disagree on the range the one with the least is believed. */
@@ -114,7 +116,7 @@ void shares_ask_kernel(struct shares *shares, struct shares_host *host, bool alw
 	bool any = always;
 
 	for (const struct share *s = shares->table; s; s = s->hh.next)
-		any |= s->key.network == network;
+		any |= s->key.network == network && s->of_process;
 	if (view && any && !host_view_read(view)) {
 		if (view->doubtful)
 			host_view_ask(view, NULL, ASK_NS);

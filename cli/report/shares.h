@@ -3,7 +3,8 @@
  *
  * Four workers with 25 of 100 ports each are full, though none of them is. So the headroom of a row is that
  * of its tuple space, after all processes that have a segment; and in the caller's network namespace after
- * all processes, by the kernel's own list. */
+ * all processes, by the kernel's own list. That list is as long as there are sockets: where all rows of the
+ * namespace are of attached cgroups, of which the kernel side counts, it is not asked for. */
 #ifndef HEADROOM_CLI_REPORT_SHARES_H
 #define HEADROOM_CLI_REPORT_SHARES_H
 
@@ -32,8 +33,8 @@ struct shares_host {
  * shares_ask_kernel() - put the kernel's numbers in place of the sums, in the network namespace that the
  * caller is in now
  *
- * Where ports may be blocked the kernel is asked about them, for a second; those still in doubt count as
- * blocked.
+ * Nothing is asked where all rows of that namespace are of attached cgroups. Where ports may be blocked the
+ * kernel is asked about them, for a second; those still in doubt count as blocked.
  * @host:	out, where it was asked for anybody
  * @always:	ask for @host, even if no process is of that namespace
  */

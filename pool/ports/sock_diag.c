@@ -185,7 +185,9 @@ static int read_family(struct pass *pass, int family, const struct kernel_filter
 		return (int)fd;
 	long result = send_request((int)fd, family, filter);
 	for (result = result < 0 ? result : 1; result > 0;) {
-		long got = kernel.recv((int)fd, reply, sizeof(reply), 0);
+		/* What comes is queued before the call that asks for it returns (netlink_dump(),
+		 * net/netlink/af_netlink.c): where nothing is, nothing will come. */
+		long got = kernel.recv((int)fd, reply, sizeof(reply), MSG_DONTWAIT);
 		if (got == -EINTR && interrupted++ < KERNEL_EINTR_MAX)
 			continue;
 		result = got > 0 ? take_reply(pass, reply, (size_t)got) : got ? got : -EPROTO;

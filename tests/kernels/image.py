@@ -119,7 +119,7 @@ def _add_product(image, build, names):
             if file.is_file() and file.read_bytes()[:4] == b"\x7fELF":
                 image.program(file, INSIDE / "build" / folder / file.name)
     system = TESTS / "system"
-    for file in [*system.glob("*.*"), *system.glob("clients/*.py"), HERE / "knee.py", TESTS / "platform/README.md"]:
+    for file in [*system.glob("*.*"), *system.glob("lab/*.py"), *system.glob("clients/*.py"), HERE / "knee.py", TESTS / "platform/README.md"]:
         image.file(file, INSIDE / file.relative_to(TESTS.parent))
 
 

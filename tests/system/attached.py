@@ -97,7 +97,9 @@ def listed(folder):
     """What `attach --list --json` has of a cgroup; None if it is not attached."""
     done = headroom("attach", "--list", "--json")
     lab.equal("attach --list", (done.status, done.stderr), (0, ""))
-    for one in json.loads(done.stdout)["attached"]:
+    found = json.loads(done.stdout)
+    lab.equal("schema", found["schema"], 1)
+    for one in found["attached"]:
         if one["cgroup"] == str(folder):
             return one
     return None

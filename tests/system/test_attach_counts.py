@@ -168,7 +168,7 @@ def change_pair(folder, change):
             "value", "hex", *(f"{byte:02x}" for byte in value))
     walk = bpftool("dump", "pinned", str(pins / "walk"))[0]
     value = bytearray(int(byte, 16) for byte in walk["value"])
-    struct.pack_into("=Q", value, 16, 0)  # ended_ns
+    struct.pack_into("=Q", value, 24, 0)  # ended_ns
     bpftool("update", "pinned", str(pins / "walk"), "key", "hex", "00", "00", "00", "00",
             "value", "hex", *(f"{byte:02x}" for byte in value))
 
