@@ -609,6 +609,7 @@ def mapped():
     return fills(lambda folder: client(folder, "attach_client", "::ffff:127.0.0.1"))
 
 
+lab.CASE_LIMIT_S = 900  # "killed half way" attaches a hundred times
 lab.main([
     ("a program of glibc", functools.partial(fills, lambda folder: client(folder))),
     ("a static program without libc", raw),
