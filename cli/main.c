@@ -1,5 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-/* main - the headroom command: find the verb. */
+/* main - the headroom command: find the verb.
+ *
+ * A verb (check/check.c) is on top and calls its parts (look.c, report.c), and these stand on what they
+ * share (found.h). No part calls its verb back. What several verbs need is in shared/: complain.c for
+ * every line on standard error, view_complaints.c for what the kernel did not tell, json.c, terminal.c,
+ * verb_options.c, option_number.c. */
 #include "cli/shared/nearest_word.h"
 #include "cli/shared/verbs.h"
 

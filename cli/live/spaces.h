@@ -1,5 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-/* spaces - find the tuple spaces in use now, each with the processes under the shim that share it. */
+/* spaces - find the tuple spaces in use now, each with the processes under the shim that share it.
+ *
+ * A tuple space belongs to a network namespace, so what all processes have in use is taken from its
+ * capacity. spaces_host.c replaces the sums of the segments by the kernel's numbers. export_count.c counts
+ * up from look to look. */
 #ifndef HEADROOM_CLI_LIVE_SPACES_H
 #define HEADROOM_CLI_LIVE_SPACES_H
 

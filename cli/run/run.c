@@ -1,5 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-/* run - `headroom run`: set the environment up for the shim and become the program. */
+/* run - `headroom run`: set the environment up for the shim and become the program.
+ *
+ * Options, variables and rule file are checked with the code that the shim uses (pool/rules/), the program
+ * is looked at (program.c: ELF type, loader, rights, #!), the environment set, and the program executed.
+ * After that it is gone; the shim reads the environment. */
 #include "cli/run/variables.h"
 #include "cli/shared/program.h"
 #include "cli/shared/shim_path.h"

@@ -1,5 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-/* arena - memory of our own: the shim allocates nothing from the program's heap. */
+/* arena - memory of our own: the shim allocates nothing from the program's heap.
+ *
+ * Theory of operation
+ *
+ * Chunks of 64 KiB by raw mmap(), cut into blocks of 32 bytes to 32 KiB, four sizes to each doubling;
+ * larger blocks are mappings of their own. The list of chunks is whole at any moment: it is all that a
+ * forked child needs of its parent's state. uthash takes its memory here, by its macros. inih calls
+ * malloc(): the build renames that in a copy of libinih.a (objcopy --redefine-sym, pool/CMakeLists.txt) to
+ * functions of rules/file.c that hand out one static buffer. inih also cuts section names at `]`, so
+ * take_section() reads those lines. */
 #ifndef HEADROOM_POOL_BASE_ARENA_H
 #define HEADROOM_POOL_BASE_ARENA_H
 

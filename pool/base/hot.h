@@ -1,5 +1,33 @@
 // SPDX-License-Identifier: Apache-2.0
-/* hot - keep what every connect() and close() runs in a few neighbouring pages. */
+/* hot - keep what every connect() and close() runs in a few neighbouring pages.
+ *
+ * Theory of operation
+ *
+ * With nothing but the system calls, made by a program without the shim, connect() + close() is 1.00 to
+ * 1.02 x without sources and 1.05 to 1.08 x with 8; with the shim 1.02 to 1.05 and 1.08 to 1.11. So what
+ * is ours to save is 2 to 4 %. It is cold code more than instructions: a connect() and close() run some
+ * 1,000; 20 % fewer in as many lines changed nothing measurable. The kernel's part leaves the caches cold,
+ * so each page and line that a hook touches is a miss. Link-time optimisation is on, and a hook that is
+ * called for every fd has no stack frame on the way to the real call (hook_close()).
+ *
+ * The usage segment adds -14 ns to a connect() + close() by RST (95 %: -101 to +81, 20 pairs), +65 ns by
+ * TIME_WAIT (-121 to +302): less than these runs differ. What costs more, and why:
+ *
+ *  - Refused at once (nobody listens, on loopback: 4.6 us without the shim): 1.08 x without sources,
+ *    1.45 x with eight, of which the four system calls made by hand are 1.22 (tests/bench/overhead 1000
+ *    refused bind). A source takes setsockopt() and bind(), and after the failure both are taken back,
+ *    before the program sees the socket again. To put that off until the program looks would save half,
+ *    and show a source of ours to who looks by a call that no hook sees.
+ *  - A child forked for one connection: 119 us of processor time from fork() to its end, 178 with the
+ *    shim. Half of that is 21 page faults (2 us for a page that is copied, 1 for an empty one, 1.8 for
+ *    64 KiB of code), a fifth the file of its counts.
+ *  - A program that is started for one: 925 and 1,130 us. A library that is empty, preloaded, takes 45
+ *    of that, the shim switched off 90. The look for a seccomp filter in /proc/self/status is 15, and
+ *    must be: prctl() is what a filter may kill for.
+ *  - A server that ends each connection at once, without a byte, while the program ends it too: as each
+ *    source is turned away now and then, each is in doubt, and a connection with eight sources runs
+ *    3,300 instructions where it runs 1,200 else.
+ *  - The first connect() with sources, beside 250 processes that spread: 1.7 ms, some 6 us for each. */
 #ifndef HEADROOM_POOL_BASE_HOT_H
 #define HEADROOM_POOL_BASE_HOT_H
 

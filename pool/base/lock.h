@@ -19,7 +19,15 @@
  * Memory order, which x86-64 gives for nothing and aarch64 does not: the word is taken with acquire and let
  * go with release, so what was written under the lock is seen under it. `passive` and `turns` stand alone,
  * and no other memory is read because of them: relaxed. `generation` changes in a child that has one thread.
- */
+ *
+ * connect() is a cancellation point: call_cancellable() (connect/attempt.c) gives the record back if the
+ * thread ends in it. With one thread it is left out (__libc_single_threaded).
+ *
+ * A record (socket/tracked.h) has references: one for each fd number and each hook at work. A hook that
+ * lets the lock go keeps a struct held: record and generation. lock_enter_held() refuses if the generation
+ * changed, for then a signal handler has forked, this is the child, and the record is gone. How long
+ * others wait for a lock whose owner is gone: until nobody had it for a second, not counting what the
+ * process was stopped for. */
 #ifndef HEADROOM_POOL_BASE_LOCK_H
 #define HEADROOM_POOL_BASE_LOCK_H
 

@@ -1,5 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-/* candidates - look up what has to be known before a source can be chosen, when it is not known or old. */
+/* candidates - look up what has to be known before a source can be chosen, when it is not known or old.
+ *
+ * The port range (30 s), what `auto` stands for (30 s), for `spill` the natural source (5 s), for named
+ * sources the prefixes on this machine's links (30 s). A source of another link than the destination's
+ * (links_part(), from memory) is asked about once (candidates_parted()): behind a gateway, or by its own
+ * interface, it is used; else it is aside for this destination. */
 #ifndef HEADROOM_POOL_CONNECT_CANDIDATES_H
 #define HEADROOM_POOL_CONNECT_CANDIDATES_H
 
@@ -25,8 +30,8 @@ struct candidates_age {
  * @spreading:	its source is ours to choose
  * Return: false if nothing has to be
  */
-bool candidates_age(struct connecting *connecting, const struct destination *destination,
-		    bool spreading, uint64_t now_ns, struct candidates_age *age);
+bool candidates_age(struct connecting *connecting, const struct destination *destination, bool spreading,
+		    uint64_t now_ns, struct candidates_age *age);
 
 /**
  * candidates_refresh() - look it up: a few system calls each; call without the lock

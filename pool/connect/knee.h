@@ -12,7 +12,21 @@
  *
  * A connection to an address of this host may meet itself: the kernel picks the port that it is to connect
  * to, and where nobody listens the two ends are one (RFC 9293, 3.5). Of a port of the other parity that
- * cannot be while half of the range is free, so with the option that port is left for the last. */
+ * cannot be while half of the range is free, so with the option that port is left for the last.
+ *
+ * By the kernel's release:
+ *
+ *   6.8 and later     IP_LOCAL_PORT_RANGE = 1..65535: the namespace's range, and the parity scan is off
+ *   before 6.8        the option keeps the parity: one of up to 32 windows of at least 64 ports, from a
+ *                     random one on; EADDRNOTAVAIL moves to the next
+ *   before 6.3, but   ENOPROTOOPT at the first try, then never again. `even` and `spill` keep each source
+ *     not 6.1.37 on   below half while they can
+ *
+ * What a vendor has put into an older release the number does not say; a window is right with either scan,
+ * so it is tried. A refusal by an MPTCP socket says nothing: MPTCP got the option later than TCP. Not set
+ * on a socket with a port or a range of the program's. The option costs 0.4 us. EADDRNOTAVAIL without it
+ * leaves a port of an odd range untried: then connect() is made again with it. tests/kernels runs it on
+ * other kernels. */
 #ifndef HEADROOM_POOL_CONNECT_KNEE_H
 #define HEADROOM_POOL_CONNECT_KNEE_H
 

@@ -17,7 +17,11 @@
  * While it is past, half of its ports count as in use by others: `even` turns away from it, `spill` goes on
  * to the next source. At the end of that time it is tried again.
  *
- * What one process finds out it tells others of the same user: see board.h. */
+ * What one process finds out it tells others of the same user: see board.h.
+ *
+ * Also helped is a tuple space that another process of the user has found so, if this one meets the
+ * destination for the first time, or has read the board 250 ms ago or earlier. In a range of some hundred
+ * ports no walk is long enough to tell. */
 #ifndef HEADROOM_POOL_CONNECT_SLOWNESS_H
 #define HEADROOM_POOL_CONNECT_SLOWNESS_H
 

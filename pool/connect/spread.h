@@ -1,5 +1,28 @@
 // SPDX-License-Identifier: Apache-2.0
-/* spread - which source the next connection to a destination leaves from. */
+/* spread - which source the next connection to a destination leaves from.
+ *
+ * Theory of operation
+ *
+ * `even` takes the source with the fewest ports in use by this process, from a random start, so that
+ * processes differ. While no source is full, aside or in doubt it compares numbers that lie side by side
+ * (search_load()), renewed every tick of 4.3 s; else the slower search runs (search_even()). `sticky`
+ * takes the highest of a hash of source and remote address.
+ *
+ * A source found *full* for a destination is not asked again for 16 times what the asking cost, times the
+ * number of sources, at least 0.1 ms and at most 0.5 s (spread_full()): so the kernel's 2 to 6 ms of
+ * scanning cost some percent of the time at most, and a port that another process frees is found soon. An
+ * end that frees a port of this process ends the pause. While all sources are full, connect() may get
+ * EADDRNOTAVAIL without the kernel, but only on the ground of real attempts (spread_full_surely()): this
+ * process holds all ports itself, or eight attempts in a row were refused; then one call is refused
+ * unasked, after the next attempt two, and so on up to 128. Else one source is asked (last_try()). Before
+ * that the natural source gets a try, unless the rule is strict, and a deferred bind() is taken back
+ * (take_port() in attempt.c). Within one attempt a full source is not tried twice. How long such a refusal
+ * takes: pace.h.
+ *
+ * A source is set *aside* for 30 s if bind() refuses it (for all destinations, 64 at most) or no route
+ * leads from it (for one). A route is to blame only if the kernel refuses this source and not the natural
+ * one: route_source() asks by RTM_GETROUTE, with the port and the user of the connection: that takes no
+ * port. Sources of the other family, and loopback sources for other destinations, are passed over. */
 #ifndef HEADROOM_POOL_CONNECT_SPREAD_H
 #define HEADROOM_POOL_CONNECT_SPREAD_H
 

@@ -26,7 +26,18 @@
  * such a source is in test no longer.
  *
  * A source that nobody doubts has no struct trust, and costs a connect() the count of those without an
- * answer, `doubt` of its tuple space. */
+ * answer, `doubt` of its tuple space.
+ *
+ * Where outcomes are learned:
+ *
+ *   connect() came through, or failed at once           settle_call() in settle.c
+ *   connect() again, SO_ERROR                           pending.c
+ *   close() while under way, an error nobody read       ending.c, by socket_ending()
+ *   the peer's end at once, without a byte              ending.c; closing.c has it asked (one TCP_INFO)
+ *                                                       until the source has served, while any is in doubt,
+ *                                                       and for one end in 16
+ *   a connection under way of which nobody tells        trust_look() before the next choice: TCP_INFO of
+ *                                                       one connection for each source in doubt */
 #ifndef HEADROOM_POOL_CONNECT_TRUST_H
 #define HEADROOM_POOL_CONNECT_TRUST_H
 

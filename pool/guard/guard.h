@@ -1,5 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-/* guard - is the exchange on a connection complete, so that another may follow on it? */
+/* guard - is the exchange on a connection complete, so that another may follow on it?
+ *
+ * Theory of operation
+ *
+ * A guard is fed what the program sent and received, makes no system call, takes no memory, and keeps
+ * counts, sizes and the first letters of words: 368 bytes. How the bytes are cut into calls makes no
+ * difference, and a refusal lasts. What is not known to be safe is refused. guard.c hands the bytes to the
+ * guard of the kind; what each keeps is in state.h, why it refuses in reason.h. */
 #ifndef HEADROOM_POOL_GUARD_GUARD_H
 #define HEADROOM_POOL_GUARD_GUARD_H
 

@@ -1,5 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-/* http - the guard of HTTP/1.1 connections. */
+/* http - the guard of HTTP/1.1 connections.
+ *
+ * Theory of operation
+ *
+ * http-parser reads the heads. It is lenient (bare LF, folded lines, a space before a colon, any two bytes
+ * after a chunk), so lines and chunks are followed here, strictly (http_headers.c), and the two must end a
+ * head at the same byte. */
 #ifndef HEADROOM_POOL_GUARD_HTTP_H
 #define HEADROOM_POOL_GUARD_HTTP_H
 

@@ -1,5 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-/* memcached - the guard of memcached connections (text protocol). */
+/* memcached - the guard of memcached connections (text protocol).
+ *
+ * Theory of operation
+ *
+ * Replies go to the oldest command that can have them. After noreply or a quiet meta command another reply
+ * must have come. A `set` may be a login, unless a command went before it that a server with a password
+ * file refuses. */
 #ifndef HEADROOM_POOL_GUARD_MEMCACHED_H
 #define HEADROOM_POOL_GUARD_MEMCACHED_H
 

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /* raw - the guard of connections whose protocol the rule's owner vouches for.
  *
- * It refuses what begins like a protocol that is bound to its connection, and holds HTTP to HTTP's rules. */
+ * It refuses what begins like a protocol that is bound to its connection, and holds HTTP to HTTP's rules.
+ *
+ * Clean once the program has sent and received last. */
 #ifndef HEADROOM_POOL_GUARD_RAW_H
 #define HEADROOM_POOL_GUARD_RAW_H
 

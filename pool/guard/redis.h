@@ -1,5 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-/* redis - the guard of Redis connections. */
+/* redis - the guard of Redis connections.
+ *
+ * Theory of operation
+ *
+ * The framing of RESP2 and RESP3, and a list of commands known to leave nothing on the connection
+ * (redis_command.c). Also refused: CLIENT SETINFO, which redis-py 5 sends first. */
 #ifndef HEADROOM_POOL_GUARD_REDIS_H
 #define HEADROOM_POOL_GUARD_REDIS_H
 

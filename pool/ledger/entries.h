@@ -4,7 +4,9 @@
  * A tuple space counts in its entry of the segment directly, so that a connect() touches no memory besides.
  * While there is no segment (none made yet, none to be had, switched off) it counts in memory of its own. So
  * it does when no entry is free; then all it counts is entered in the segment's first entry too, the sum of
- * those. So the sum over the segment is what the process counted, whoever has an entry. */
+ * those. So the sum over the segment is what the process counted, whoever has an entry.
+ *
+ * No counter ever falls. A busier space takes the entry of one less busy (usage_promote()). */
 #ifndef HEADROOM_POOL_LEDGER_ENTRIES_H
 #define HEADROOM_POOL_LEDGER_ENTRIES_H
 
@@ -31,8 +33,7 @@ void usage_take_back(struct usage_writer *writer, struct arena *arena, struct tu
  * usage_unfold() - a tuple space that was folded is made again
  * @was:	what it had counted, which is in the sum; aged on the way
  */
-void usage_unfold(struct usage_writer *writer, struct tuple_space *space,
-		  struct usage_entry *was);
+void usage_unfold(struct usage_writer *writer, struct tuple_space *space, struct usage_entry *was);
 
 /**
  * usage_promote() - a tuple space that counts apart is used: should it have an entry instead of another?

@@ -5,7 +5,15 @@
  * where the usage segment has no entry for it. A program with many of them uses each now and then. So past
  * LEDGER_UNFOLDED_MAX those with nothing open are folded: of each tuple space 80 bytes stay, with its
  * TIME_WAITs by the tick they began in. When the program comes back to one, all its tuple spaces are made
- * anew as they were. What they counted is in the sum of the usage segment, whether folded or not. */
+ * anew as they were. What they counted is in the sum of the usage segment, whether folded or not.
+ *
+ * Theory of operation
+ *
+ * What has an entry in the usage segment is not folded. From 64 destinations on, one that refuses the
+ * first connect() gets no entry: it is folded at once, and the second connect() finds it
+ * (ledger_may_wait()). There is room for 16,384 folded tuple spaces; then those without a TIME_WAIT are
+ * forgotten. With 16,384 destinations that cannot be folded idle ones are dropped, and if there are none
+ * the connection is not counted. */
 #ifndef HEADROOM_POOL_LEDGER_FOLDING_H
 #define HEADROOM_POOL_LEDGER_FOLDING_H
 

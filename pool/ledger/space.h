@@ -1,6 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 /* space - the ports from one source to one destination, as this process uses them: what is counted of them.
- */
+ *
+ * Theory of operation
+ *
+ * TIME_WAITs are counted in 16 buckets of 2^32 ns, and drop out after 14 (TCP_TIMEWAIT_LEN is 60 s). Those
+ * that tcp_tw_reuse lets connect() take over count as in use for a tick only. `use` is where all of it
+ * counts: in the mapping of the usage segment, or in memory of the arena (entries.h). What others have in
+ * use is added when a source is chosen: `others`. */
 #ifndef HEADROOM_POOL_LEDGER_SPACE_H
 #define HEADROOM_POOL_LEDGER_SPACE_H
 

@@ -5,7 +5,11 @@
  * /proc/net/tcp and /proc/net/tcp6, which lack bound-only sockets and interfaces. The namespace is that of
  * the calling thread. A pass is not one moment: a socket that changes its state meanwhile may be seen twice,
  * or not.
- */
+ *
+ * Each socket is visited once. ports/space.h holds what is known of the 65,536 ports, tuple_space.h what
+ * holds each port from one source to one destination, process_table.h finds processes by inode. Where all
+ * sockets are wanted (cli/ports/host_view.c), socket_list.c prefers a BPF program that reads the kernel's
+ * tables, which also say which ports are blocked: attach/programs/sockets.bpf.c. */
 #ifndef HEADROOM_POOL_PORTS_KERNEL_VIEW_H
 #define HEADROOM_POOL_PORTS_KERNEL_VIEW_H
 

@@ -1,6 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 /* keep - may a connection that the program closes be parked? The program, the guard and the kernel are asked.
- */
+ *
+ * Bytes that no hook sees (stdio in libc, io_uring, raw system calls) make the kernel's counts differ from
+ * the guard's: closed for real. sendfile() and splice() are seen, and refused. fclose() never parks: stdio
+ * may still write. Others who may hold the connection, by dup(), SCM_RIGHTS or a fork since its socket()
+ * (`forks`), rule parking out. Ours is an fd by F_DUPFD_CLOEXEC, from half of RLIMIT_NOFILE or 8,192 on,
+ * in the fd table as SOCKET_PARKED. */
 #ifndef HEADROOM_POOL_REUSE_KEEP_H
 #define HEADROOM_POOL_REUSE_KEEP_H
 

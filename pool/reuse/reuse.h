@@ -20,7 +20,27 @@
  * The server never has more connections of the program than it would have without us, but for those that
  * linger: a connect() that cannot be served from the pool takes one out of it first. Those that have been
  * idle for too long are closed on time by a thread of ours (keeper.h), as the program would have closed them.
- * What the server does with them decides for how long (conduct.h). */
+ * What the server does with them decides for how long (conduct.h).
+ *
+ * Who does what:
+ *
+ *   pool/guard/             is the exchange complete? Fed with the bytes, makes no system call
+ *   reuse.c                 what is known of one connection besides its record
+ *   keep.c, serve.c         may it be parked; which one is handed out
+ *   parked.c, list.c        when is one let go; who is in
+ *   blank.c                 the program's socket that is left over
+ *   second.c, retired.c     our number beside the program's, for a while; our numbers that are to be closed
+ *   option_log.c, swap.c    make a parked connection like the program's socket, and put it under its number
+ *   conduct.c               what the server was seen to do, and what follows: quiet time, idle time, pauses
+ *   leaving.c               the end of a connection: a FIN, and no TIME_WAIT
+ *   preload/parking/        the fd numbers of all that; the thread that ends what is parked on time
+ *   preload/fds/renew.c     another connection in the place of one that ended
+ *   preload/hooks/          io.c shows the bytes to the guard, epoll.c remembers epoll_ctl(), files.c gives
+ *                           fds back on EMFILE
+ *
+ * A fork, spawn, exec, unshare(), setns(), a change of rights give the pool up first
+ * (parking_stand_back()), also by syscall() (`syscall_seen`, a bit for each number). A forked child closes
+ * what is parked, without a reset, which would end its parent's. */
 #ifndef HEADROOM_POOL_REUSE_REUSE_H
 #define HEADROOM_POOL_REUSE_REUSE_H
 

@@ -1,6 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 /* serve - a connect() that the pool may serve: which connection, made like the program's socket, and put
- * under its number. */
+ * under its number.
+ *
+ * The youngest that fits is looked at (SO_COOKIE, a peek), gets what differs of options and status flags,
+ * is put under the program's number by dup3() and into the fresh socket's epoll sets. A blocking connect()
+ * then returns 0; a non-blocking one EINPROGRESS, and one more connect() on it 0.
+ *
+ * Reuse is never load for the server: a connect() that the pool cannot serve waits for the rest of a quiet
+ * time (2.5 ms at most, 1 ms if it is non-blocking and the server is known), or one that is parked goes
+ * before it connects. */
 #ifndef HEADROOM_POOL_REUSE_SERVE_H
 #define HEADROOM_POOL_REUSE_SERVE_H
 

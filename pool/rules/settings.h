@@ -1,5 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-/* settings - what the user asked for: the environment and the rule file, read once at start. */
+/* settings - what the user asked for: the environment and the rule file, read once at start.
+ *
+ * To add a setting:
+ *
+ *  - A field in struct settings or struct rule, its default in settings_default().
+ *  - Its name in settings_set() for [headroom], or in set_of_rule() (file.c) for [to ...]. Inheritance is
+ *    in settings_finish().
+ *  - If it has a variable: the table in settings_read_environment(). If it has an option: values[],
+ *    options[] and usage in cli/run/run.c. If it is a rule's: print_rule() in cli/run/config.c.
+ *  - docs/man/headroom.1, completions/ if it has an option, and a unit test. */
 #ifndef HEADROOM_POOL_RULES_SETTINGS_H
 #define HEADROOM_POOL_RULES_SETTINGS_H
 

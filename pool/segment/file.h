@@ -1,5 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-/* file - make, map and extend the file of a usage segment; remove old ones. */
+/* file - make, map and extend the file of a usage segment; remove old ones.
+ *
+ * Theory of operation
+ *
+ * Against SIGBUS: tmpfs only; every page is asked for before a store (fallocate(), then
+ * MADV_POPULATE_WRITE); mode 0400. Against SIGXFSZ: RLIMIT_FSIZE is looked at first. After a fork the
+ * child unmaps its parent's segment; a hook of the parent that a signal handler interrupted by forking
+ * gets private memory in its place (usage_file_replace()). */
 #ifndef HEADROOM_POOL_SEGMENT_FILE_H
 #define HEADROOM_POOL_SEGMENT_FILE_H
 

@@ -4,7 +4,13 @@
  * bind(ip, 0) takes a port away from connect() on every source to every destination of the namespace. With
  * IP_BIND_ADDRESS_NO_PORT it takes none; connect() then picks one for this destination. Whoever looks before
  * that would see port 0, so the port is made real first: at getsockname(), listen(), before the socket is
- * shared with another process, and before an option is set that the choice of the port depends on. */
+ * shared with another process, and before an option is set that the choice of the port depends on.
+ *
+ * Also before fork and exec, fd passing (SCM_RIGHTS), a second bind(); which options matter
+ * bears_on_port() says. Not deferred: SO_REUSEPORT, a link-local source, a socket for which the program
+ * set the option itself. getsockopt() hides our two options. After getsockname() alone the port is given
+ * back at connect(): shown_port.h; hooks/option.c and hooks/epoll.c note what speaks against that
+ * (UNUSUAL). */
 #ifndef HEADROOM_POOL_SOCKET_DEFERRAL_H
 #define HEADROOM_POOL_SOCKET_DEFERRAL_H
 

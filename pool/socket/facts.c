@@ -1,5 +1,35 @@
 // SPDX-License-Identifier: Apache-2.0
-/* facts - what the kernel says of a socket. */
+/* facts - what the kernel says of a socket.
+ *
+ * Theory of operation
+ *
+ * How a connection ends
+ *
+ * recv() and SO_ERROR take away the error that others who hold the socket are to be told. So where a
+ * thread, a child made since the start or whoever got it by SCM_RIGHTS may hold it, socket_ending() makes
+ * one ppoll(), and asks TCP_INFO and SIOCINQ if that is not silent (ending_among_others()). Where nobody
+ * can, it makes one recv(MSG_PEEK | MSG_DONTWAIT), which takes 0.14 us less, for a connection that was not
+ * shut down:
+ *
+ *   before the close                                  the end                          port
+ *
+ *   SO_LINGER {1, 0}, open (nothing is asked)         reset                            free
+ *   recv() > 0: unread data, close() sends RST        reset                            free
+ *     (tcp_close(), net/ipv4/tcp.c; RFC 2525, 2.17)
+ *   recv() = 0: the peer closed first                 by the peer                      free
+ *   EAGAIN, open both ways: we close first            TIME_WAIT                        taken for 60 s
+ *   ECONNRESET, EPIPE                                 reset                            free
+ *   another error                                     the attempt failed, or reset     free
+ *                                                     if it was open
+ *   EBADF, ENOTSOCK: the number is something else     unseen                           free
+ *   after shutdown(), or still connecting, TCP_INFO decides:
+ *     SYN_SENT, SYN_RECV                              given up                         free
+ *     CLOSE_WAIT, LAST_ACK                            by the peer                      free
+ *     CLOSE                                           TIME_WAIT if our FIN went first, else reset
+ *     any other                                       TIME_WAIT, unless SO_LINGER {1, 0}
+ *
+ * Whose FIN was first hook_shutdown() remembers (RFC 9293, 3.6), as TCP_INFO says CLOSE afterwards
+ * although there is a TIME_WAIT (tests/platform/tcp_info_state.c). */
 #include "pool/socket/facts.h"
 
 #include "pool/base/hot.h"

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-/* undo - take back what an attempt bound. */
+/* undo - take back what an attempt bound.
+ *
+ * Once a socket was bound to an address the kernel no longer forgets its own choice when connect() fails
+ * (SOCK_BINDADDR_LOCK, net/ipv4/af_inet.c; tests/platform/rebind.c). */
 #ifndef HEADROOM_POOL_SOCKET_UNDO_H
 #define HEADROOM_POOL_SOCKET_UNDO_H
 

@@ -5,7 +5,23 @@
  * a close inside libc or by a raw system call is not seen. It is forgotten when its number comes back from
  * socket() or dup(). Where being wrong would change another socket - giving a deferred port - its SO_COOKIE
  * is compared first. At close() it is not: the connection that was entered is over either way, and only how
- * it ended may be counted wrong. */
+ * it ended may be counted wrong.
+ *
+ * When is what trusted?
+ *
+ *  - socket() on a number that has an entry: the old one is ended as unseen, a new record is made.
+ *  - close(): recv() tells a number that is no socket now. If it is another TCP socket, from accept() say,
+ *    its end is entered as that of the lost connection: a count of one, once.
+ *  - accept(), pipe(), open(), recvmsg() and their kin on a number that has an entry: that was closed
+ *    unseen, and is ended. An fd from accept() or recvmsg() has no record until it is connected.
+ *  - A call that was to close a number and failed, or was cancelled (closing_undo()): the entry comes
+ *    back.
+ *  - dup(), F_DUPFD and so on enter the record under the new number too. Another record there is ended
+ *    first.
+ *  - A thread with fd numbers of its own (fds/numbers.c): which thread has which table nobody tells, so
+ *    the shim is passive then.
+ *  - A deferred port is made real only if SO_COOKIE is that of the socket that was bound
+ *    (socket/deferral.c): binding a stranger would do harm. */
 #ifndef HEADROOM_PRELOAD_BASE_FDTABLE_H
 #define HEADROOM_PRELOAD_BASE_FDTABLE_H
 

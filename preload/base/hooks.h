@@ -3,7 +3,13 @@
  *
  * From it come the prototypes of the hooks, the table of the real calls and its resolver. To add a hook, add
  * a line here and write hook_NAME() in the file of its family. The hook's symbol is NAME; in C it is called
- * hook_NAME, so that libc's own declarations, with their transparent unions, do not stand in the way. */
+ * hook_NAME, so that libc's own declarations, with their transparent unions, do not stand in the way.
+ *
+ *  - KERNEL_HOOKS if the kernel has a call of that name and arguments, else LIBC_HOOKS.
+ *  - First the cheapest way out: fdtable_look(fd). Save errno around what is ours.
+ *  - Names that libc has besides (__close): TWIN. Variadic calls are written by hand (hooks/process.c).
+ *  - A case in tests/system/calls_*.c. tests/system/test_exports.py compares the list with what the
+ *    library exports. */
 #ifndef HEADROOM_PRELOAD_BASE_HOOKS_H
 #define HEADROOM_PRELOAD_BASE_HOOKS_H
 

@@ -1,5 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
-/* process - whose memory is this? The shim of this process, and its children in the same memory. */
+/* process - whose memory is this? The shim of this process, and its children in the same memory.
+ *
+ * Theory of operation
+ *
+ *  - fork(): start.c makes deferred ports real before; the child forgets the ledger and the fd table.
+ *  - _Fork(), raw fork: pthread_atfork() handlers do not run. A page with MADV_WIPEONFORK holds a word
+ *    that is 1. A forked child reads 0 and starts anew at its first hook (process_is_ours_surely()). The
+ *    word costs no system call. Where the kernel refuses it (before 4.14) only fork() of libc is seen.
+ *  - vfork(): the child runs in our memory, and what it closes it would take out of the parent's table.
+ *    The word stays 1 there (tests/platform/wipe_on_fork.c). So vfork() marks its thread, and hooks on it
+ *    compare the raw pid with the stored one until the parent is back. vfork() returns twice, so its hook
+ *    is assembler that jumps (trampoline_x86_64.S).
+ *  - clone() with CLONE_VM and without CLONE_THREAD: from then on every hook of the process compares the
+ *    pid.
+ *  - exec, posix_spawn(), system(), popen(): deferred ports are made real first. The new program loads the
+ *    shim anew, by LD_PRELOAD, and finds inherited sockets by socket_inquire().
+ *
+ * A child made by a raw vfork system call cannot be told from its parent: its hooks can put the counts
+ * out. */
 #include "preload/base/process.h"
 
 #include "pool/base/clock.h"

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-/* readable - may we follow a pointer of the program's? */
+/* readable - may we follow a pointer of the program's?
+ *
+ * The kernel would answer EFAULT: setsockopt() of an option that does not exist reads its value. Once for
+ * a page; 64 pages are remembered. */
 #ifndef HEADROOM_PRELOAD_BASE_READABLE_H
 #define HEADROOM_PRELOAD_BASE_READABLE_H
 

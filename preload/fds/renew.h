@@ -9,7 +9,10 @@
  * for that, REUSE_REQUEST_MAX bytes at most. Nothing else is ever repeated, and nothing twice.
  *
  * A blocking send() or recv() waits for the new connection, for CONNECT_MOST_MS or what SO_SNDTIMEO says. For
- * a non-blocking one the request can be repeated if the connection is there after REPEAT_MOST_MS. */
+ * a non-blocking one the request can be repeated if the connection is there after REPEAT_MOST_MS.
+ *
+ * The new connection is a socket of its own; where none can be had (EMFILE) and nothing was sent, the dead
+ * one's own, taken apart by connect() to AF_UNSPEC. */
 #ifndef HEADROOM_PRELOAD_FDS_RENEW_H
 #define HEADROOM_PRELOAD_FDS_RENEW_H
 
