@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """test_reuse_fd - a program cannot tell a connection that was handed out from a new one; and which are never parked.
 
-Each case of clients/reuse_fd.py must print the same with reuse and without. The server says which exchanges shared a
+Each case of clients/reuse_fd/case.py must print the same with reuse and without. The server says which exchanges shared a
 connection.
 """
 import functools
@@ -27,7 +27,7 @@ def listed(text):
 
 def same(name, address, expected):
     """expected: True if the connection is to be handed out again, False if not, None if either will do."""
-    command = [lab.PYTHON, str(lab.HERE / "clients/reuse_fd.py"), name, address, str(PORT)]
+    command = [lab.PYTHON, str(lab.HERE / "clients/reuse_fd/case.py"), name, address, str(PORT)]
     lab.ports(10000, 59999)
     with lab.Process([lab.client("tag"), str(PORT)]) as server:
         lab.wait_for(lambda: "ready" in server.stdout(), "the server", server)
