@@ -7,9 +7,10 @@
 #include "cli/check/leaks.h"
 
 #include "cli/ports/holders.h"
+#include "cli/ports/identity_json.h"
 #include "cli/shared/complain.h"
+#include "cli/shared/hash_free.h"
 #include "cli/shared/identity.h"
-#include "cli/shared/identity_json.h"
 #include "cli/shared/json.h"
 #include "cli/shared/sleep.h"
 #include "cli/shared/terminal.h"
@@ -402,24 +403,11 @@ static void put_json(const struct leaks *leaks, double sample_s)
 
 static void end(struct leaks *leaks)
 {
-	struct place *place, *next_place;
-	struct leak *leak, *next_leak;
-	struct named *named, *next_named;
-
-	HASH_ITER (hh, leaks->leaks, leak, next_leak) {
-		HASH_DEL(leaks->leaks, leak);
-		free(leak);
-	}
-	HASH_ITER (hh, leaks->places, place, next_place) {
-		HASH_DEL(leaks->places, place);
-		free(place);
-	}
+	HASH_FREE(struct leak, leaks->leaks);
+	HASH_FREE(struct place, leaks->places);
 	for (unsigned i = 0; i < LOOKS; i++)
 		free(leaks->looks[i].sockets);
-	HASH_ITER (hh, leaks->named, named, next_named) {
-		HASH_DEL(leaks->named, named);
-		free(named);
-	}
+	HASH_FREE(struct named, leaks->named);
 	free(leaks->listening);
 	free(leaks);
 }

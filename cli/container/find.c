@@ -3,10 +3,10 @@
 #include "cli/container/find.h"
 
 #include "cli/container/name.h"
+#include "cli/container/text_file.h"
 
 #include <ctype.h>
 #include <dirent.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -22,18 +22,6 @@ struct search {
 	char name[CONTAINER_NAME_MAX], other[CONTAINER_NAME_MAX]; /* other: one that fits as well */
 	int pid;
 };
-
-static size_t read_text(const char *path, char *text, size_t size)
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	ssize_t got = fd < 0 ? 0 : read(fd, text, size - 1);
-
-	if (fd >= 0)
-		close(fd);
-	got = got > 0 ? got : 0;
-	text[got] = '\0';
-	return (size_t)got;
-}
 
 /* @name:	an ID or a name; of an ID what is behind it is of no interest */
 static void take(struct search *search, const char *name, int pid)
@@ -57,7 +45,7 @@ static bool has_hostname(int pid, const char *what)
 	char path[64], name[256];
 
 	snprintf(path, sizeof(path), "/proc/%d/root/etc/hostname", pid);
-	read_text(path, name, sizeof(name));
+	text_file_read(path, name, sizeof(name));
 	name[strcspn(name, "\n")] = '\0';
 	return *name && !strcmp(name, what);
 }
@@ -69,7 +57,7 @@ static void look_at_process(struct search *search, int pid, const char *prefix)
 	char path[64], cgroups[TEXT_MAX], name[CONTAINER_NAME_MAX], innermost[CONTAINER_NAME_MAX] = "";
 
 	snprintf(path, sizeof(path), "/proc/%d/cgroup", pid);
-	read_text(path, cgroups, sizeof(cgroups));
+	text_file_read(path, cgroups, sizeof(cgroups));
 	for (const char *line = cgroups, *end; line; line = end ? end + 1 : NULL) {
 		const char *at = strchr(line, '/');
 		end = strchr(line, '\n');
@@ -109,7 +97,7 @@ static void walk_docker(struct search *search)
 		if (!container_id_in(entry->d_name, strlen(entry->d_name)))
 			continue;
 		snprintf(path, sizeof(path), "/var/lib/docker/containers/%s/config.v2.json", entry->d_name);
-		read_text(path, text, sizeof(text));
+		text_file_read(path, text, sizeof(text));
 		if (strstr(text, wanted))
 			take(search, entry->d_name, 0);
 	}
@@ -125,7 +113,7 @@ static void walk_podman(struct search *search)
 	char wanted[300];
 
 	snprintf(wanted, sizeof(wanted), "\"%.256s\"", search->what);
-	read_text(list, text, sizeof(text));
+	text_file_read(list, text, sizeof(text));
 	for (const char *at = text; (at = strstr(at, "\"id\":\""));) {
 		const char *id = at + 6, *names = strstr(id, "\"names\":["), *end;
 		at = id;

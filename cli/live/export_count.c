@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* export_count - from the rows of one look to label sets, a bounded number, whose counters never fall. */
 #include "cli/live/export_count.h"
+#include "cli/shared/hash_free.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -310,12 +311,7 @@ static void drop_old_series(struct export *export)
 
 static void drop_groups(struct export *export)
 {
-	struct group *group, *next;
-
-	HASH_ITER (hh, export->groups, group, next) {
-		HASH_DEL(export->groups, group);
-		free(group);
-	}
+	HASH_FREE(struct group, export->groups);
 }
 
 /* A segment keeps what its process counted after its end; with a label for each process that would be a
@@ -328,7 +324,6 @@ static bool is_counted(const struct counting *counting, const struct space_row *
 bool export_count(struct export *export, const struct spaces *spaces)
 {
 	struct counting counting = { .export = export, .spaces = spaces };
-	struct candidate *candidate, *next;
 
 	export->look++;
 	drop_groups(export);
@@ -343,27 +338,15 @@ bool export_count(struct export *export, const struct spaces *spaces)
 	for (unsigned i = 0; i < spaces->row_count && !counting.no_memory; i++)
 		if (is_counted(&counting, &spaces->rows[i]))
 			count_row(&counting, &spaces->rows[i]);
-	HASH_ITER (hh, counting.candidates, candidate, next) {
-		HASH_DEL(counting.candidates, candidate);
-		free(candidate);
-	}
+	HASH_FREE(struct candidate, counting.candidates);
 	drop_old_series(export);
 	return !counting.no_memory;
 }
 
 void export_end(struct export *export)
 {
-	struct export_seen *seen, *next_seen;
-	struct series *series, *next;
-
-	HASH_ITER (hh, export->seen, seen, next_seen) {
-		HASH_DEL(export->seen, seen);
-		free(seen);
-	}
-	HASH_ITER (hh, export->series, series, next) {
-		HASH_DEL(export->series, series);
-		free(series);
-	}
+	HASH_FREE(struct export_seen, export->seen);
+	HASH_FREE(struct series, export->series);
 	drop_groups(export);
 	free(export->shown);
 	free(export->hosts);

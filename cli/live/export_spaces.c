@@ -4,6 +4,7 @@
 
 #include "cli/ports/host_view.h"
 #include "cli/shared/complain.h"
+#include "cli/shared/hash_free.h"
 #include "pool/base/clock.h"
 
 #include <stdio.h>
@@ -45,12 +46,7 @@ static bool is_marked(struct mark *marks, const struct space_key *key)
 
 static void drop_marks(struct mark *marks)
 {
-	struct mark *mark, *next;
-
-	HASH_ITER (hh, marks, mark, next) {
-		HASH_DEL(marks, mark);
-		free(mark);
-	}
+	HASH_FREE(struct mark, marks);
 }
 
 static int least_headroom_first(const void *a, const void *b)

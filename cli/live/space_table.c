@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* space_table - the tuple spaces in use, and the processes of each. */
 #include "cli/live/space_table.h"
+#include "cli/shared/hash_free.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -66,12 +67,7 @@ const char *space_source_text(const struct space_key *key, char *out)
 
 void spaces_end(struct spaces *spaces)
 {
-	struct space *space, *next;
-
-	HASH_ITER (hh, spaces->table, space, next) {
-		HASH_DEL(spaces->table, space);
-		free(space);
-	}
+	HASH_FREE(struct space, spaces->table);
 	for (unsigned i = 0; i < spaces->process_count; i++)
 		free(spaces->processes[i].path);
 	free(spaces->processes);

@@ -3,6 +3,7 @@
 #include "cli/live/top_groups.h"
 
 #include "cli/shared/complain.h"
+#include "cli/shared/hash_free.h"
 #include "cli/shared/identity.h"
 
 #include <math.h>
@@ -53,12 +54,7 @@ void top_name_group(struct top *top, struct top_row *row)
 
 void top_groups_end(struct top *top)
 {
-	struct top_named *named, *next;
-
-	HASH_ITER (hh, top->named, named, next) {
-		HASH_DEL(top->named, named);
-		free(named);
-	}
+	HASH_FREE(struct top_named, top->named);
 }
 
 int top_group_by(struct top *top, enum group_by by)
@@ -140,7 +136,7 @@ int top_fold(struct top *top)
 {
 	const bool folds_any = top->by != GROUP_BY_PROCESS && !top->only.pid && !*top->opened;
 	struct top_row *rows = calloc(top->all_count + 1u, sizeof(*rows));
-	struct fold *folds = NULL, *fold, *next;
+	struct fold *folds = NULL, *fold;
 
 	if (!rows)
 		return complain("top", "no memory");
@@ -152,10 +148,7 @@ int top_fold(struct top *top)
 			fold->count++;
 	for (unsigned i = 0; i < top->all_count; i++)
 		put(top, &top->all[i], folds);
-	HASH_ITER (hh, folds, fold, next) {
-		HASH_DEL(folds, fold);
-		free(fold);
-	}
+	HASH_FREE(struct fold, folds);
 	top_sort(top);
 	return STATUS_FINE;
 }

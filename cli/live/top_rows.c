@@ -6,6 +6,7 @@
 
 #include "cli/ports/host_view.h"
 #include "cli/shared/complain.h"
+#include "cli/shared/hash_free.h"
 #include "cli/shared/terminal.h"
 #include "pool/base/clock.h"
 #include "pool/base/printable.h"
@@ -184,12 +185,7 @@ static void take_rate(struct top *top, struct top_row *row, uint64_t now_ns, str
 
 static void drop_before(struct top *top)
 {
-	struct top_before *before, *next;
-
-	HASH_ITER (hh, top->before, before, next) {
-		HASH_DEL(top->before, before);
-		free(before);
-	}
+	HASH_FREE(struct top_before, top->before);
 }
 
 /* What was opened in the last half minute fills a tuple space no more once nobody opens anything. */

@@ -2,9 +2,9 @@
 /* holders - how many sockets each process holds. */
 #include "cli/ports/holders.h"
 
+#include "cli/ports/identity_json.h"
 #include "cli/shared/complain.h"
 #include "cli/shared/identity.h"
-#include "cli/shared/identity_json.h"
 #include "pool/base/printable.h"
 
 #include <stdio.h>

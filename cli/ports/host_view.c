@@ -4,6 +4,7 @@
 
 #include "cli/ports/socket_list.h"
 #include "cli/shared/complain.h"
+#include "cli/shared/hash_free.h"
 #include "cli/shared/view_complaints.h"
 #include "pool/base/clock.h"
 
@@ -320,12 +321,7 @@ const char *host_source_text(const struct tuple_key *key, char *out)
 
 void host_view_end(struct host_view *view)
 {
-	struct host_tuple *tuple, *next;
-
-	HASH_ITER (hh, view->table, tuple, next) {
-		HASH_DEL(view->table, tuple);
-		free(tuple);
-	}
+	HASH_FREE(struct host_tuple, view->table);
 	free(view->by_index);
 	free(view->sockets);
 	*view = (struct host_view){ 0 };

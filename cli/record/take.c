@@ -7,6 +7,7 @@
 #include "cli/ports/udp_view.h"
 #include "cli/shared/complain.h"
 #include "cli/shared/groups.h"
+#include "cli/shared/hash_free.h"
 #include "pool/segment/identity.h"
 
 #include <stdlib.h>
@@ -200,17 +201,8 @@ static bool begin(struct taking *taking)
 
 static void end(struct taking *taking)
 {
-	struct member *member, *next_member;
-	struct tally *tally, *next_tally;
-
-	HASH_ITER (hh, taking->members, member, next_member) {
-		HASH_DEL(taking->members, member);
-		free(member);
-	}
-	HASH_ITER (hh, taking->tallies, tally, next_tally) {
-		HASH_DEL(taking->tallies, tally);
-		free(tally);
-	}
+	HASH_FREE(struct member, taking->members);
+	HASH_FREE(struct tally, taking->tallies);
 	free(taking->wanted);
 	free(taking->kept);
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* grouped - `headroom report --by`: sixty workers are one row. */
 #include "cli/report/report.h"
+#include "cli/shared/hash_free.h"
 
 #include "cli/shared/json.h"
 #include "cli/shared/terminal.h"
@@ -95,12 +96,7 @@ static struct group *make(const struct report *report, enum group_by by)
 
 static void drop(struct group *groups)
 {
-	struct group *group, *next;
-
-	HASH_ITER (hh, groups, group, next) {
-		HASH_DEL(groups, group);
-		free(group);
-	}
+	HASH_FREE(struct group, groups);
 }
 
 void grouped_text(const struct report *report, enum group_by by, FILE *out)

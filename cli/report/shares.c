@@ -3,6 +3,7 @@
 #include "cli/report/shares.h"
 
 #include "cli/ports/host_view.h"
+#include "cli/shared/hash_free.h"
 #include "pool/segment/identity.h"
 
 #include <math.h>
@@ -166,13 +167,8 @@ void shares_apply(const struct shares *shares, const struct usage *usage, const 
 
 void shares_end(struct shares *shares)
 {
-	struct share *share, *next;
-
 	if (!shares)
 		return;
-	HASH_ITER (hh, shares->table, share, next) {
-		HASH_DEL(shares->table, share);
-		free(share);
-	}
+	HASH_FREE(struct share, shares->table);
 	free(shares);
 }

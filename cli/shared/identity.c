@@ -3,15 +3,14 @@
 #include "cli/shared/identity.h"
 
 #include "cli/container/name.h"
+#include "cli/container/text_file.h"
 #include "pool/base/printable.h"
 
 #include <dirent.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 enum { ID_SHOWN = 12, TEXT_MAX = 4096 };
 
@@ -21,13 +20,7 @@ static size_t read_text(int pid, const char *name, char *text, size_t size)
 	char path[64];
 
 	snprintf(path, sizeof(path), "/proc/%d/%s", pid, name);
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	ssize_t got = fd < 0 ? 0 : read(fd, text, size - 1);
-	if (fd >= 0)
-		close(fd);
-	got = got > 0 ? got : 0;
-	text[got] = '\0';
-	return (size_t)got;
+	return text_file_read(path, text, size);
 }
 
 static void take_command(int pid, struct identity *out)

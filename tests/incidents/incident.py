@@ -153,6 +153,14 @@ def has(what, text, *wanted):
             raise lab.Failed(f"{what}: no {part!r} in\n{text}")
 
 
+def mistakes(*cases):
+    """Each is the words of a command, and what its one line of complaint says."""
+    for words, wanted in cases:
+        done = headroom(*words, status=USAGE)
+        has(" ".join(words), done.stderr, wanted)
+        lab.equal(f"lines of {words}", (done.stderr.count("\n"), done.stdout), (1, ""))
+
+
 def lacks(what, text, *unwanted):
     for part in unwanted:
         if part in text:

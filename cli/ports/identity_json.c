@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* identity_json - who a process is, for programs. */
-#include "cli/shared/identity_json.h"
+#include "cli/ports/identity_json.h"
 
 #include "cli/shared/identity.h"
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* identity_json - who a process is, for programs. */
-#ifndef HEADROOM_CLI_SHARED_IDENTITY_JSON_H
-#define HEADROOM_CLI_SHARED_IDENTITY_JSON_H
+#ifndef HEADROOM_CLI_PORTS_IDENTITY_JSON_H
+#define HEADROOM_CLI_PORTS_IDENTITY_JSON_H
 
 #include "cli/shared/json.h"
 
