@@ -58,7 +58,7 @@ def summary(done, label):
 
 
 def hits(done):
-    return summary(done, r"reuse: (\d+) connect\(\) calls served by a parked")
+    return summary(done, r"reuse: (\d+) connect\(\) calls? served by a parked")
 
 
 def exchanges(protocol, modes, shim, threads=THREADS, forks=0, styles="bne", address="127.0.0.1", count=None):

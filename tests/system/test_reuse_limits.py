@@ -83,7 +83,7 @@ def said(done, expected):
         return sum(int(n) for n in re.findall(pattern, done.stderr))
 
     lab.equal("exit status", done.status, 0)
-    found = {"hits": number(r"(\d+) connect\(\) calls served by a parked"),
+    found = {"hits": number(r"(\d+) connect\(\) calls? served by a parked"),
              "misses": number(r"connection, (\d+) by a new")}
     reasons = {name: int(n) for name, n in re.findall(
         r"(\w+) (\d+)", " ".join(re.findall(r"^reuse, (?:closed for real|retired): (.*)$", done.stderr, re.M)))}
