@@ -252,6 +252,32 @@ def exporter():
         fail(f"FAILED: the exporter runs as {user}")
 
 
+def record():
+    """The unit of the documentation: it keeps what happens, of root's sight, comes back after SIGKILL and ends as asked."""
+    [example] = glob.glob("/usr/share/doc/*/examples/systemd/headroom-record.service")
+    unit("headroom-record", pathlib.Path(example).read_text().replace("headroom record", "headroom record --interval 1"))
+    run("systemctl", "enable", "--now", "headroom-record")
+    unit("holder", "[Service]\nUser=nobody\nExecStart=/usr/bin/python3 -c \"import socket, time; "
+         "kept = [socket.create_connection(('127.0.0.1', 7000)) for _ in range(40)]; time.sleep(1000)\"\n")
+    run("systemctl", "start", "holder")
+    wait_for(lambda: "holder.service" in run("headroom", "top", "--at", "0s", status=None), "the holder in the history")
+    says(run("headroom", "report", "--since", "1h", status=None), "127.0.0.1:7000", "holder.service")
+    if property_of("headroom-record", "ActiveState") != "active":
+        fail("FAILED: " + run("systemctl", "status", "headroom-record", status=None))
+    mode = os.stat("/var/lib/headroom/history").st_mode & 0o777
+    if mode != 0o640:
+        fail(f"FAILED: the history has mode {mode:o}")
+    before_kill = property_of("headroom-record", "MainPID")
+    run("systemctl", "kill", "-s", "KILL", "headroom-record")
+    run("systemctl", "stop", "holder")
+    wait_for(lambda: property_of("headroom-record", "MainPID") not in ("0", before_kill), "the restart")
+    wait_for(lambda: "holder.service" not in run("headroom", "top", "--at", "0s", status=None), "a look without the holder")
+    says(run("headroom", "report", "--since", "1h", status=None), "holder.service", "not recorded 1 time,")
+    run("systemctl", "disable", "--now", "headroom-record")
+    if property_of("headroom-record", "Result") != "success":
+        fail("FAILED: it did not end as asked: " + property_of("headroom-record", "Result"))
+
+
 def listed():
     text = run("headroom", "service", "list")
     for name in ("nginx", "redis-server", f"php{PHP}-fpm", "worker"):
@@ -286,7 +312,7 @@ def removed():
 
 print("booted", run("systemctl", "--version").splitlines()[0], flush=True)
 before = []
-for step in (backend, nginx, redis, php, python, go, sandboxes, more_rights, failing, exporter, attached, host, listed, disabled, removed):
+for step in (backend, nginx, redis, php, python, go, sandboxes, more_rights, failing, exporter, record, attached, host, listed, disabled, removed):
     if sys.argv[1:] and step.__name__ not in ("backend", *sys.argv[1:]):
         continue
     before = drop_ins()
