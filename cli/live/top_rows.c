@@ -198,7 +198,7 @@ static void drop_ends(struct top *top, const struct spaces *spaces)
 		if (!is_of_interest(spaces, &spaces->rows[i]))
 			continue;
 		struct top_row *row = &top->all[at++];
-		if (space && !space->opened_per_s && row->rate >= 0)
+		if (space && space->opened_per_s <= 0 && row->rate >= 0)
 			row->exhausted_in_s = INFINITY;
 	}
 }

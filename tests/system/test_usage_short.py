@@ -103,7 +103,8 @@ def few_calls():
         if call:
             of.setdefault(int(call[1]), []).append(call[2])
     parent, *children = of
-    last = of[children[-1]]
+    # The one in the middle: where the machine is busy a connect() is slow now and then, which its child tells the others.
+    last = sorted((of[child] for child in children[-30:]), key=len)[15]
     for name, most in (("openat", 1), ("socket", 1), ("fcntl", 0), ("newfstatat", 0), ("prlimit64", 0), ("mmap", 2),
                        ("uname", 0)):
         if last.count(name) > most:

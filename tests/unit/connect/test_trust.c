@@ -131,7 +131,7 @@ static void start(const char *sources, const char *spread)
 
 struct bar_case {
 	char spread[8];
-	int how;
+	enum how_it_fails how;
 	bool nonblocking, keep;
 	unsigned together;
 };
@@ -141,7 +141,7 @@ ParameterizedTestParameters(trust, one_bad_source_of_four_costs_little)
 	static struct bar_case cases[2 * HOWS * 2 * 2 * 3];
 	unsigned count = 0;
 	for (int even = 0; even < 2; even++)
-		for (int how = 0; how < HOWS; how++)
+		for (enum how_it_fails how = GIVEN_UP; how < HOWS; how++)
 			for (int nonblocking = 0; nonblocking < 2; nonblocking++)
 				for (int keep = 0; keep < 2; keep++)
 					for (unsigned together = 1; together <= 20;
@@ -195,7 +195,7 @@ Test(trust, it_is_logged_once)
 
 Test(trust, a_source_that_works_again_is_used_again)
 {
-	for (int how = 0; how < HOWS; how++) {
+	for (enum how_it_fails how = GIVEN_UP; how < HOWS; how++) {
 		struct world w = { .bad = { "10.0.0.3" }, .how = how, .nonblocking = how < REFUSED_AT_ONCE };
 		start("10.0.0.1-10.0.0.4", "even");
 		run(&w, 1000, 1);
@@ -243,7 +243,7 @@ Test(trust, the_time_grows_between_tries)
 
 Test(trust, a_server_that_is_down_sets_nothing_aside)
 {
-	for (int how = 0; how < HOWS; how++) {
+	for (enum how_it_fails how = GIVEN_UP; how < HOWS; how++) {
 		struct world w = { .bad = { "10.0.0.1", "10.0.0.2", "10.0.0.3", "10.0.0.4" },
 				   .how = how,
 				   .nonblocking = how < REFUSED_AT_ONCE };

@@ -59,17 +59,8 @@ Test(moment, local_time_but_with_a_z)
 
 Test(moment, what_is_none)
 {
-	static const char *const words[] = { "",
-					     "x",
-					     "5",
-					     "5x",
-					     "-5min",
-					     "25:00",
-					     "14:05x",
-					     "2026-13-01",
-					     "2027-01-01",
-					     "nan"
-					     "h" };
+	static const char *const words[] = { "",      "x",      "5",          "5x",         "-5min",
+					     "25:00", "14:05x", "2026-13-01", "2027-01-01", "nanh" };
 
 	for (unsigned i = 0; i < sizeof(words) / sizeof(words[0]); i++)
 		if (at_s(words[i]) != -1)
