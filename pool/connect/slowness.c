@@ -127,12 +127,13 @@ static uint64_t walk_ns(const struct port_range *range)
 	return ports * KNEE_PORT_LEAST_NS > KNEE_SLOW_NS ? ports * KNEE_PORT_LEAST_NS : KNEE_SLOW_NS;
 }
 
-/* Is a walk so short that something else may have taken as long? */
+/* Is a walk so short that something else may have taken as long? Interrupts and a handshake over loopback
+ * take up to 200 us. */
 static bool says_little(const struct port_range *range)
 {
 	uint32_t capacity = port_range_capacity(range);
 
-	return capacity && capacity / 2 * (uint64_t)KNEE_PORT_LEAST_NS < KNEE_SLOW_NS;
+	return capacity && capacity / 2 * (uint64_t)KNEE_PORT_LEAST_NS < 2 * KNEE_SLOW_NS;
 }
 
 COLD uint64_t slowness_enter(struct tuple_space *space, const struct port_range *range, uint64_t spent_ns,

@@ -121,7 +121,7 @@ Test(attempt_knee, where_the_range_is_not_known_many_are_enough)
 
 Test(attempt_knee, it_is_the_same_for_ipv6_and_without_blocking)
 {
-	start_with("", 10000);
+	start_with("", 20000);
 	fake.connect_result = -EINPROGRESS;
 	for (unsigned i = 0; i < 13; i++) {
 		struct program_socket s = program_socket(AF_INET6);

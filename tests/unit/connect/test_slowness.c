@@ -10,7 +10,7 @@
 #define TO   "10.0.0.9:80"
 #define FOUR "[headroom]\nsources = 10.0.0.1-10.0.0.4\n"
 
-enum { CAPACITY = 10000, FAST = 20000, SLOW = 500000 };
+enum { CAPACITY = 20000, FAST = 20000, SLOW = 500000 };
 
 /* Takes SLOW there. */
 static const char *slow_source;
