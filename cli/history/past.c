@@ -212,7 +212,7 @@ static void find_gaps(struct past *past)
 				  ? past->times_ns[i + 1] - past->times_ns[i]
 				  : 0;
 	qsort(gaps, count, sizeof(*gaps), by_size);
-	past->typical_gap_ns = gaps[count / 2];
+	past->typical_gap_ns = gaps[(count - 1) / 2];
 	past->longest_gap_ns = gaps[count - 1];
 	for (unsigned i = 0; i < count; i++)
 		past->gaps += gaps[i] >= 4 * past->typical_gap_ns && past->typical_gap_ns;

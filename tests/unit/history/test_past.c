@@ -164,6 +164,17 @@ Test(past, a_gap_is_seen)
 	check_number(past->longest_gap_ns, UINT64_C(110000000000));
 }
 
+Test(past, a_gap_is_seen_among_three_looks)
+{
+	keep_space(1, 1, 0);
+	keep_space(1, 1, 0);
+	now_ns += UINT64_C(100000000000);
+	keep_space(1, 1, 0);
+	const struct past *past = read_past(0, now_ns);
+	check_number(past->gaps, 1);
+	check_number(past->typical_gap_ns, UINT64_C(10000000000));
+}
+
 Test(past, the_last_look_until_a_moment)
 {
 	static struct look found;
