@@ -219,6 +219,8 @@ def asked_again(address, *meanwhile):
         client.do("open 1", "ask ok", "close", "rest", "open 1")
         if meanwhile:
             client.do(*meanwhile)
+        if "exit" in meanwhile:
+            lab.wait_for(lambda: client.stdout().endswith("joined\n"), "the parent", client)
         lab.equal("the answer", client.do("ask ok"), "ok")
         lab.equal("requests by connection", seen, [1, 1, 2])
         done = client.wait()
