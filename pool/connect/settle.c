@@ -229,13 +229,17 @@ void settle_let_go(struct attempt *a, long rc)
 	tracked_put(a->connecting->sockets, tracked);
 }
 
-/* A source bound by us that no packet can leave from towards this destination is not the program's error. */
+/* A source bound by us that no packet can leave from towards this destination is not the program's error.
+ * Where the routes cannot be asked, as under a filter without netlink, the kernel's own choice is to say so.
+ */
 static bool source_to_blame(struct attempt *a, long rc)
 {
 	struct address ignored;
 
-	return a->flags & SOURCE_BY_US && may_be_routing(rc) &&
-	       route_source(a->to, &a->source, &ignored) != 0 && route_source(a->to, NULL, &ignored) == 0;
+	if (!(a->flags & SOURCE_BY_US) || !may_be_routing(rc) || !route_source(a->to, &a->source, &ignored))
+		return false;
+	int own = route_source(a->to, NULL, &ignored);
+	return !own || !may_be_routing(own);
 }
 
 /* A bind(ip, 0) that was deferred would have found a port that connect() cannot take by itself: one that a

@@ -154,6 +154,17 @@ Test(attempt_settled, a_source_without_a_route_is_set_aside_for_the_destination)
 	check_contains(fake.output, "event=source_aside destination=10.0.0.9:80 source=10.0.0.2");
 }
 
+Test(attempt_settled, where_routes_cannot_be_asked_the_kernels_own_choice_is_tried)
+{
+	program_start(SOURCES);
+	fake_fail(CALL_SOCKET, EPERM);
+	fake.unroutable[fake.unroutable_count++] = ip("10.0.0.2");
+	fake.unroutable[fake.unroutable_count++] = ip("10.0.0.3");
+	struct program_socket s = program_socket(AF_INET);
+	check_number(program_connect(&s, TO), 0);
+	check_address(&fake_fd(s.fd)->local.ip, "10.0.0.1");
+}
+
 Test(attempt_settled, a_destination_without_a_route_is_not_blamed_on_the_source)
 {
 	program_start(SOURCES);
