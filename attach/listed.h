@@ -8,8 +8,7 @@
 /* An IPv4 socket takes one place in the list; another one two, of which the second is its addresses. */
 union listed {
 	struct {
-		__u32 inode, uid; /* 0 if a socket with its port came before; of listeners and bound-only ones
-				     always */
+		__u32 inode, uid; /* 0: nobody has asked who holds it, see `holders` */
 		__u32 interface;
 		__u16 port, remote_port_be;
 		__u8 state, family, retransmits, reserved_zero;
@@ -36,6 +35,9 @@ struct listing_progress {
 			    expected */
 	__u32 changed;   /* buckets that changed again and again while they were read */
 	__u32 pending;   /* connections that listeners have not answered yet: those are not listed */
+	__u32 holders; /* in: 1: inode and uid of each socket that has them; 0: of listeners, of sockets that
+			  are only bound, and of the first one of each port that is blocked, or may be */
+	__u32 reserved_zero;
 };
 
 #endif

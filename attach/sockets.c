@@ -21,9 +21,9 @@ enum { FEW = 10000, MANY = 4000000 };
 struct listing {
 	struct sockets_bpf *programs;
 	const union listed *list;
-	const struct listing_progress *progress;
+	struct listing_progress *progress;
 	const struct listed_ports *ports;
-	uint32_t room;
+	uint32_t room, holders;
 	struct kernel_view *view;
 	socket_visitor *visit;
 	void *context;
@@ -76,17 +76,19 @@ static int call(int program)
 static int run(const struct listing *listing)
 {
 	const struct listing_progress *progress = listing->progress;
+	/* First, as the other program goes by it. */
+	int rc = call(listing->programs->progs.ports_blocked.prog_fd);
 
+	if (rc)
+		return rc;
 	do {
-		int rc = call(listing->programs->progs.sockets.prog_fd);
+		rc = call(listing->programs->progs.sockets.prog_fd);
 		if (rc)
 			return rc;
 		if (!progress->end)
 			return -EPROTO;
 	} while (progress->next < progress->end);
-	if (progress->count > listing->room)
-		return -ENOBUFS;
-	return call(listing->programs->progs.ports_blocked.prog_fd);
+	return progress->count > listing->room ? -ENOBUFS : 0;
 }
 
 static void visit_all(const struct listing *listing)
@@ -105,9 +107,9 @@ static void visit_all(const struct listing *listing)
 	listing->view->sockets += more.sockets;
 }
 
-static const void *map(int fd, size_t size)
+static void *map(int fd, size_t size, int protection)
 {
-	const void *at = mmap(NULL, size, PROT_READ, MAP_SHARED, fd, 0);
+	void *at = mmap(NULL, size, protection, MAP_SHARED, fd, 0);
 
 	return at == MAP_FAILED ? NULL : at;
 }
@@ -123,10 +125,15 @@ static int map_and_list(struct listing *listing, struct attach_ports *ports)
 	const struct sockets_bpf *programs = listing->programs;
 	size_t size = listing->room * sizeof(*listing->list);
 
-	listing->list = map(programs->maps.list.map_fd, size);
-	listing->progress = map(programs->maps.progress.map_fd, sizeof(*listing->progress));
-	listing->ports = map(programs->maps.ports.map_fd, sizeof(*listing->ports));
-	int rc = listing->list && listing->progress && listing->ports ? run(listing) : -ENOMEM;
+	listing->list = map(programs->maps.list.map_fd, size, PROT_READ);
+	listing->progress =
+		map(programs->maps.progress.map_fd, sizeof(*listing->progress), PROT_READ | PROT_WRITE);
+	listing->ports = map(programs->maps.ports.map_fd, sizeof(*listing->ports), PROT_READ);
+	int rc = -ENOMEM;
+	if (listing->list && listing->progress && listing->ports) {
+		listing->progress->holders = listing->holders;
+		rc = run(listing);
+	}
 	if (!rc) {
 		visit_all(listing);
 		ports->known = listing->ports->whole;
@@ -174,15 +181,17 @@ static unsigned long count_sockets(void)
 	return sum;
 }
 
-int attach_list_sockets(struct kernel_view *view, bool always, struct attach_ports *ports,
+int attach_list_sockets(struct kernel_view *view, unsigned flags, struct attach_ports *ports,
 			socket_visitor *visit, void *context)
 {
-	struct listing listing = { .view = view, .visit = visit, .context = context };
+	struct listing listing = {
+		.view = view, .visit = visit, .context = context, .holders = !!(flags & LIST_HOLDERS)
+	};
 	unsigned long count = count_sockets();
 
 	if (!kernel_at_least(6, 8))
 		return -ENOSYS;
-	if ((count < FEW && !always) || count > MANY)
+	if ((count < FEW && !(flags & LIST_ALWAYS)) || count > MANY)
 		return -ERANGE;
 	*view = (struct kernel_view){ .way = VIEW_BPF };
 	listing.room = (uint32_t)(count + count / 4 + 4096);

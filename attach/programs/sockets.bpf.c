@@ -2,7 +2,7 @@
 /* sockets - list the TCP sockets of the caller's network namespace, faster than the kernel does.
  *
  * sock_diag and iter/tcp take a lock and a reference for each socket, and read some lines of it; that is most
- * of their time. This program reads one line, and takes neither. It goes over the table of ports, bhash2
+ * of their time. This program reads one line, the next sockets' ahead, and takes neither. It goes over the table of ports, bhash2
  * (struct inet_hashinfo, include/net/inet_hashtables.h): a bucket has a chain of pairs of port and address,
  * each of these a chain of its sockets. Since Linux 6.8 all sockets with a port are there, those in TIME_WAIT
  * and those that are only bound too; but not what a listener has not answered yet, of which it counts them.
@@ -28,6 +28,7 @@ enum {
 	CHAIN_MAX = 1 << 16,
 	OWNERS_MAX = 1 << 22,
 	TRIES = 4,
+	AHEAD = 4, /* of a chain */
 	FAMILY_INET = 2,
 	TCP_SYN_SENT = 2,
 	TCP_TIME_WAIT = 6,
@@ -65,6 +66,9 @@ struct work {
 	__u64 net, table;
 	__u64 seen[65536 / 64];         /* ports of which a socket came */
 	__u64 heads[HEADS_AT_ONCE * 2]; /* lock, first */
+	__u64 ahead[HEADS_AT_ONCE];     /* of each head the next in its chain that nobody has read yet */
+	__u64 owners[HEADS_AT_ONCE];    /* of the one before that the first socket */
+	__u64 touched;                  /* of no meaning: so that the compiler lets us read */
 };
 
 struct {
@@ -108,6 +112,23 @@ static __always_inline int is_first_of_port(struct work *work, __u16 port)
 		return 0;
 	*word |= bit;
 	return 1;
+}
+
+/* It takes three more lines of memory, so it is found out only where a command asks for it. */
+static __always_inline int holder_wanted(struct listing_progress *to, struct work *work, __u16 port,
+					 __u32 state)
+{
+	struct listed_ports *known;
+	__u32 zero = 0;
+
+	if (to->holders || state == TCP_LISTEN || state == TCP_CLOSE)
+		return state != TCP_TIME_WAIT;
+	if (state == TCP_TIME_WAIT)
+		return 0;
+	known = bpf_map_lookup_elem(&ports, &zero);
+	if (known && known->whole && !(known->blocked[port / 64] >> (port % 64) & 1))
+		return 0;
+	return is_first_of_port(work, port);
 }
 
 static __always_inline void put_holder(union listed *out, __u64 at)
@@ -157,8 +178,7 @@ static __always_inline int put_socket(__u64 sk)
 	out->state = (__u8)state_shown(to, out, sk, state);
 	out->local_be = from->skc_rcv_saddr;
 	out->remote_be = from->skc_daddr;
-	if (state != TCP_TIME_WAIT &&
-	    (is_first_of_port(work, out->port) || state == TCP_LISTEN || state == TCP_CLOSE))
+	if (holder_wanted(to, work, out->port, state))
 		put_holder(out, sk);
 	if (out->family == FAMILY_INET)
 		return 0;
@@ -240,6 +260,69 @@ __noinline int read_bucket(__u64 node, __u64 head)
 	return 0;
 }
 
+/* A chain is read one line of memory after the other, each where the one before it says, and most of the time
+ * goes by waiting for them. What is read ahead, of many chains in turn, the processor fetches at once. */
+static long touch_port(__u32 index, struct work **at)
+{
+	struct work *work = *at;
+	struct inet_bind2_bucket *port;
+	__u64 *node = &work->ahead[index & (HEADS_AT_ONCE - 1)],
+	      *owner = &work->owners[index & (HEADS_AT_ONCE - 1)];
+
+	*owner = 0;
+	if (!*node)
+		return 0;
+	port = AT(*node - bpf_core_field_offset(struct inet_bind2_bucket, node), inet_bind2_bucket);
+	*owner = (__u64)port->owners.first;
+	*node = (__u64)port->node.next;
+	return 0;
+}
+
+static long touch_socket(__u32 index, struct work **at)
+{
+	struct work *work = *at;
+	__u64 node = work->owners[index & (HEADS_AT_ONCE - 1)];
+
+	if (node)
+		work->touched +=
+			AT(node - bpf_core_field_offset(struct sock_common, skc_bind_node), sock_common)
+				->skc_num;
+	return 0;
+}
+
+static long touch_use(__u32 index, struct work **at)
+{
+	struct work *work = *at;
+	__u64 *node = &work->ahead[index & (HEADS_AT_ONCE - 1)];
+
+	if (*node)
+		*node = (__u64)AT(*node - bpf_core_field_offset(struct inet_bind_bucket, node),
+				  inet_bind_bucket)
+				->node.next;
+	return 0;
+}
+
+static long set_out(__u32 index, struct work **at)
+{
+	struct work *work = *at;
+
+	work->ahead[index & (HEADS_AT_ONCE - 1)] = work->heads[(2 * index + 1) & (2 * HEADS_AT_ONCE - 1)];
+	return 0;
+}
+
+static long read_sockets_ahead(__u32 index, struct work **at)
+{
+	bpf_loop(HEADS_AT_ONCE, touch_port, at, 0);
+	bpf_loop(HEADS_AT_ONCE, touch_socket, at, 0);
+	return 0;
+}
+
+static long read_uses_ahead(__u32 index, struct work **at)
+{
+	bpf_loop(HEADS_AT_ONCE, touch_use, at, 0);
+	return 0;
+}
+
 static long read_head(__u32 index, __u32 *first)
 {
 	struct work *work = the_work();
@@ -265,9 +348,10 @@ static long read_block(__u32 index, __u32 *before)
 	to->next = first + HEADS_AT_ONCE;
 	if (bpf_probe_read_kernel(work->heads, sizeof(work->heads),
 				  (void *)(work->table + (__u64)first * HEAD_BYTES)))
-		to->changed++;
-	else
-		bpf_loop(HEADS_AT_ONCE, read_head, &first, 0);
+		return to->changed++, 0;
+	bpf_loop(HEADS_AT_ONCE, set_out, &work, 0);
+	bpf_loop(AHEAD, read_sockets_ahead, &work, 0);
+	bpf_loop(HEADS_AT_ONCE, read_head, &first, 0);
 	return 0;
 }
 
@@ -380,9 +464,10 @@ static long read_uses_of_block(__u32 index, __u32 *end)
 		return 1;
 	if (bpf_probe_read_kernel(work->heads, sizeof(work->heads),
 				  (void *)(work->table + (__u64)first * HEAD_BYTES)))
-		to->whole = 0;
-	else
-		bpf_loop(HEADS_AT_ONCE, read_uses_of_head, &first, 0);
+		return to->whole = 0, 0;
+	bpf_loop(HEADS_AT_ONCE, set_out, &work, 0);
+	bpf_loop(AHEAD, read_uses_ahead, &work, 0);
+	bpf_loop(HEADS_AT_ONCE, read_uses_of_head, &first, 0);
 	return 0;
 }
 

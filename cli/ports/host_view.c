@@ -71,7 +71,7 @@ static void see(const struct socket_seen *seen, void *context)
 
 	port_space_see(&view->ports, seen);
 	view->states[seen->state % SOCKET_STATES]++;
-	if (!tuple_key_of(seen, &key) || seen->source.port < range->low || seen->source.port > range->high)
+	if (seen->source.port < range->low || seen->source.port > range->high || !tuple_key_of(seen, &key))
 		return;
 	const struct host_tuple *tuple = make_room(view) ? tuple_of(view, &key) : NULL;
 	if (!tuple) {
@@ -101,7 +101,7 @@ int host_view_read(struct host_view *view)
 
 	if (!port_space_start(&view->ports))
 		return range_complain();
-	int status = socket_list_read(&view->view, &ports, see, view);
+	int status = socket_list_read(&view->view, &ports, view->holders, see, view);
 	if (status)
 		return status;
 	view->ports.bound_only_hidden = view->view.no_bound_only;

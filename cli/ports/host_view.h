@@ -28,7 +28,7 @@ struct host_tuple {
 };
 
 struct host_socket {
-	uint32_t tuple, inode, uid;
+	uint32_t tuple, inode, uid; /* the last two: with `holders` */
 	uint16_t port;
 	uint8_t state;
 	bool unanswered;
@@ -44,6 +44,7 @@ struct port_answers {
 };
 
 struct host_view {
+	bool holders; /* in: who holds each socket is wanted, not only who blocks a port */
 	struct port_space ports;
 	struct kernel_view view;
 	struct host_tuple *table, **by_index;
@@ -60,7 +61,7 @@ struct host_view {
 
 /**
  * host_view_read() - of the caller's network namespace; no port is asked about yet
- * @view:	all zero
+ * @view:	all zero, but for `holders`
  * Return: STATUS_FINE, or STATUS_USAGE after a complaint
  */
 int host_view_read(struct host_view *view);

@@ -10,18 +10,18 @@
 #include <string.h>
 
 #ifdef HEADROOM_ATTACH_LACKS
-static int list_by_bpf(struct kernel_view *view, bool always, struct attach_ports *ports,
+static int list_by_bpf(struct kernel_view *view, unsigned flags, struct attach_ports *ports,
 		       socket_visitor *visit, void *context)
 {
-	(void)view, (void)always, (void)ports, (void)visit, (void)context;
+	(void)view, (void)flags, (void)ports, (void)visit, (void)context;
 	return -ENOSYS;
 }
 #else
 #define list_by_bpf attach_list_sockets
 #endif
 
-int socket_list_read(struct kernel_view *view, struct attach_ports *ports, socket_visitor *visit,
-		     void *context)
+int socket_list_read(struct kernel_view *view, struct attach_ports *ports, bool holders,
+		     socket_visitor *visit, void *context)
 {
 	const char *way = getenv("HEADROOM_LIST");
 	bool bpf = way && !strcmp(way, "bpf"), sock_diag = way && !strcmp(way, "sock_diag");
@@ -29,7 +29,8 @@ int socket_list_read(struct kernel_view *view, struct attach_ports *ports, socke
 	if (way && *way && !bpf && !sock_diag)
 		return complain("HEADROOM_LIST", "`%s` is none of bpf, sock_diag", way);
 	ports->known = false;
-	int rc = sock_diag ? -ENOSYS : list_by_bpf(view, bpf, ports, visit, context);
+	unsigned flags = (bpf ? LIST_ALWAYS : 0) | (holders ? LIST_HOLDERS : 0);
+	int rc = sock_diag ? -ENOSYS : list_by_bpf(view, flags, ports, visit, context);
 	if (rc && bpf)
 		return complain("HEADROOM_LIST", "no BPF program lists sockets here: %s", strerror(-rc));
 	if (rc)

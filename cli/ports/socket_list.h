@@ -11,11 +11,12 @@
  * else as kernel_view_read(); HEADROOM_LIST=bpf or sock_diag makes it one of them
  * @view:	out
  * @ports:	out: which are blocked; not known but in the first case
+ * @holders:	inode and uid of each socket are wanted, not only of those that block a port
  *
  * What is not filled in the first case: attach_list_sockets().
  * Return: STATUS_FINE, or STATUS_USAGE after a complaint
  */
-int socket_list_read(struct kernel_view *view, struct attach_ports *ports, socket_visitor *visit,
-		     void *context);
+int socket_list_read(struct kernel_view *view, struct attach_ports *ports, bool holders,
+		     socket_visitor *visit, void *context);
 
 #endif

@@ -242,6 +242,8 @@ int take_look(struct port_answers *answers, unsigned threshold, struct look *loo
 	unsigned tuples = 0;
 
 	*look = (struct look){ 0 };
+	if (view)
+		view->holders = true;
 	int status = view ? host_view_read(view) : complain(NULL, "no memory");
 	if (!status) {
 		if (view->doubtful)

@@ -9,7 +9,7 @@ import crowd
 import lab
 
 SMALL = 10000
-SIZES = bench.pick([1000, 10000], [1000, 10000, 180000, 1000000])
+SIZES = bench.pick([1000, 10000], [1000, 10000, 72000, 180000, 1000000])
 PER_SOURCE = 9000
 COMMANDS = {
     "ss -tan": ["ss", "-tan"],

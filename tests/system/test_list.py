@@ -169,6 +169,43 @@ def elsewhere():
     return "--pid"
 
 
+HOLDER = """
+import socket, struct, sys
+held = []
+for port in range(40000, 40040):
+    s = socket.socket()
+    s.setsockopt(socket.IPPROTO_IP, 24, 1)  # IP_BIND_ADDRESS_NO_PORT
+    s.setsockopt(socket.IPPROTO_IP, 51, struct.pack("I", port | port << 16))  # IP_LOCAL_PORT_RANGE
+    s.bind((sys.argv[1], 0))
+    s.connect(("127.0.0.1", 5000))
+    held.append(s)
+print("up", flush=True)
+sys.stdin.read()
+"""
+
+
+def owners():
+    """`record` names the holder of each connection, also where another process has one on the same port."""
+    lab.ports(40000, 40049)
+    if socket.socket().getsockopt(socket.IPPROTO_IP, 51, 4) == b"":
+        raise lab.Skipped("no IP_LOCAL_PORT_RANGE here: Linux 6.3")
+    with contextlib.ExitStack() as held:
+        held.enter_context(lab.Hold(5000))
+        for source in ("127.0.0.2", "127.0.0.3"):
+            holder = held.enter_context(lab.Process([lab.PYTHON, "-c", HOLDER, source], stdin=True))
+            lab.wait_for(lambda p=holder: "up" in p.stdout(), "a holder", holder)
+        told = []
+        for way in WAYS:
+            history = lab.scratch() / f"history-{way}"
+            headroom(way, "record", "--once", "--history", str(history), status=0)
+            done = lab.run([str(lab.HEADROOM), "report", "--since", "1h", "--history", str(history), "--json"])
+            told.append([(series["source"], owner["group"], owner["processes"], owner["ports"])
+                         for series in json.loads(done.stdout)["series"] for owner in series["owners"]])
+    lab.equal("owners", told[1], told[0])
+    lab.equal("ports of each", [one[2:] for one in told[1]], [(1, [40])] * 2)
+    return "2 processes on the same ports"
+
+
 def without_rights():
     """Whoever may not load programs has sock_diag, unasked; who asks for more is told."""
     headroom("bpf", "check", "--all", "--sample", "0")
@@ -184,5 +221,6 @@ lab.main([
     ("unanswered", unanswered),
     ("random ports", random_ports),
     ("another network", elsewhere),
+    ("owners", owners),
     ("without rights", without_rights),
 ])
