@@ -21,7 +21,7 @@
 struct slot slots[SLOTS];
 struct shared *shared;
 const char *actor_path, *trace_path, *program_path;
-int range_low, range_high, connections_made;
+int range_low, range_high;
 bool parity_is_known;
 static const char *range_text;
 

@@ -65,6 +65,7 @@ struct page {
 struct shared {
 	uint32_t turn; /* of the operations turn and next */
 	uint32_t pages;
+	uint32_t connections; /* made by the program, its children and what they run */
 	struct page page[STRANDS_MAX];
 };
 
@@ -84,16 +85,28 @@ struct slot {
 extern struct slot slots[SLOTS];
 extern struct shared *shared;
 extern const char *actor_path, *trace_path, *program_path;
-/* The ephemeral range; how many connections this process has made. */
-extern int range_low, range_high, connections_made;
+/* The ephemeral range. */
+extern int range_low, range_high;
 /* Is it determined whether connect() takes an even port? Not where others hold much of the range, nor near
  * the limit of fds or in another root, where the shim does not open the file that tells the range. */
 extern bool parity_is_known;
 
+static inline void connection_made(void)
+{
+	__atomic_fetch_add(&shared->connections, 1, __ATOMIC_RELAXED);
+}
+
+/* Far from the knee, below which connect() takes ports of one parity. */
+static inline bool knee_is_far(void)
+{
+	return __atomic_load_n(&shared->connections, __ATOMIC_RELAXED) * 8 <
+	       (uint32_t)(range_high - range_low);
+}
+
 /* The tables, each ended by a line without a name. */
 extern const struct operation socket_operations[], connect_operations[], option_operations[],
 	data_operations[], fd_operations[], wait_operations[], process_operations[], thread_operations[],
-	signal_operations[], sandbox_operations[], loop_operations[], crowd_operations[];
+	signal_operations[], sandbox_operations[], loop_operations[], crowd_operations[], visit_operations[];
 
 /* trace.c: what is said goes to the strand's page. None uses more than some 100 bytes of stack, as small
  * stacks are among what is tested. errno is left as it is. */

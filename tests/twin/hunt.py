@@ -2,8 +2,8 @@
 """hunt - plays programs in a world in each mode, and says which differences repeat.
 
 A difference counts if it is there six times of six, between traces that were made in turns, at a line that is the same in
-every plain run. What comes and goes is the machine's load, or the kernel's own choice. A crash counts if it is there once, and
-in none of six plain runs.
+every plain run. What comes and goes is the machine's load, or the kernel's own choice. A crash, or an address that was
+taken out of the list, counts if it is there once, and in none of six plain runs.
 """
 import collections
 import re
@@ -23,9 +23,9 @@ def look(theatre, world, program, mode, plains, repeats=REPEATS, known=()):
     found = compare.differences(rules, plains, shims[0])
     if found and (mode, sign(found)) in known:
         return found
-    if compare.crashes(plains, shims[0]):
+    if compare.never(rules, plains, shims[0]):
         plains += [theatre.run(program) for _ in range(len(plains), repeats)]
-        return compare.crashes(plains, shims[0])
+        return compare.never(rules, plains, shims[0])
     while found and len(shims) < repeats:
         plains.append(theatre.run(program))
         shims.append(theatre.run(program, mode))

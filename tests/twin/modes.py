@@ -16,6 +16,22 @@ def _list(world):
     return worlds.value(world, "sources") or "127.0.0.1"
 
 
+def excluded(world):
+    """Addresses that are taken out in mode except: those with which there is trouble, else the last of the list, of each
+    family, that is not the kernel's own choice. None where nothing would be left."""
+    natural = {words.split()[1] for words in worlds.values(world, "natural")}
+    listed = [address for address in _list(world).split(",") if address not in natural]
+    bad = worlds.values(world, "bad") + worlds.values(world, "foreign")
+    last = {":" in address: address for address in listed}
+    out = [address for address in bad if address in listed] or list(last.values())
+    return out if set(_list(world).split(",")) - set(out) else []
+
+
+def _list_without(world):
+    # Where `auto` finds addresses it is to stay with what is left, too.
+    return ",".join(["auto" if worlds.values(world, "veth") else _list(world), *("!" + address for address in excluded(world))])
+
+
 MODES = {mode.name: mode for mode in (
     # Plain Linux once more: what differs here is a fault of the tester.
     Mode("none", lambda world: {}, False, None, False),
@@ -28,12 +44,14 @@ MODES = {mode.name: mode for mode in (
     # Sockets that the program bound to a source, without a port, are spread too.
     Mode("own", lambda world: {}, True,
          lambda world: ["[to *]", f"sources = {_list(world)}", "spread = even", "explicit_source = spread"]),
+    # The list without one of its addresses, which is not used then: not even if it is one that gets no answer.
+    Mode("except", lambda world: {"HEADROOM_SOURCES": _list_without(world), "HEADROOM_SPREAD": "even"}, True, None),
     # Connections are used again for whoever connects next; the servers answer what they get, as raw wants it.
     Mode("raw", lambda world: {}, False, lambda world: ["[to *]", "reuse = raw"], True, True),
     Mode("disabled", lambda world: {"HEADROOM_SOURCES": _list(world), "HEADROOM_DISABLE": "1"}, False, None, False),
 )}
 # What is run unless --mode says otherwise, for each program: all would be slow, and disabled says little.
-USUAL = ("count", "even", "spill", "sticky", "auto", "own", "raw")
+USUAL = ("count", "even", "spill", "sticky", "auto", "own", "except", "raw")
 
 
 def known(headroom, folder):

@@ -12,7 +12,7 @@
 static void outcome(struct slot *slot, long result)
 {
 	if (result >= 0 || errno == EINPROGRESS) {
-		connections_made++;
+		connection_made();
 		slot->connected = true;
 		slot->failed = false;
 	} else if (errno != EISCONN && errno != EALREADY && errno != EBADF) {

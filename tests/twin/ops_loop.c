@@ -55,8 +55,7 @@ static void look_at_port(struct tally *tally, int fd, bool was_bound)
 {
 	struct sockaddr_storage name;
 	socklen_t length = sizeof name;
-	if (getsockname(fd, (void *)&name, &length) == 0 && parity_is_known && !was_bound &&
-	    connections_made * 8 < range_high - range_low)
+	if (getsockname(fd, (void *)&name, &length) == 0 && parity_is_known && !was_bound && knee_is_far())
 		tally->odd += (ntohs(((struct sockaddr_in *)&name)->sin_port) - range_low) & 1;
 }
 
@@ -102,7 +101,7 @@ static void one(struct tally *tally, const struct argument *dest, const struct a
 		return;
 	}
 	tally->good++;
-	connections_made++;
+	connection_made();
 	look_at_port(tally, fd, local);
 	if (strchr(how, 'k'))
 		return;
@@ -166,7 +165,7 @@ static void run_marked_loop(struct strand *strand, const struct step *step)
 			close(fd);
 		} else {
 			tally.good++;
-			connections_made++;
+			connection_made();
 			if (step->arguments[2].word[0] != 'k')
 				close(fd);
 		}

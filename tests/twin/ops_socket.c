@@ -93,6 +93,22 @@ static void run_accept(struct strand *strand, const struct step *step)
 		say_address(strand, slot_of(step, 0), &from, false);
 }
 
+/* Everybody who waits is let in, and stays or is let go. */
+static void run_accept_all(struct strand *strand, const struct step *step)
+{
+	struct pollfd ready = { fd_of(step, 0), POLLIN, 0 };
+	int count = 0, fd;
+	bool stays = step->arguments[1].word[0] == 's';
+	while (poll(&ready, 1, 0) == 1 && ready.revents == POLLIN &&
+	       (fd = accept(ready.fd, NULL, NULL)) >= 0) {
+		count++;
+		if (!stays)
+			close(fd);
+	}
+	say(strand, " count=");
+	say_number(strand, count);
+}
+
 static void run_name(struct strand *strand, const struct step *step)
 {
 	struct sockaddr_storage address = { 0 };
@@ -150,6 +166,7 @@ const struct operation socket_operations[] = {
 	{ "bind", 10, "fd local", run_bind },
 	{ "listen", 4, "fd int:1-8", run_listen },
 	{ "accept", 3, "new fd", run_accept },
+	{ "accept-all", 1, "fd one:stay|go", run_accept_all },
 	{ "name", 14, "fd", run_name },
 	{ "peer", 8, "fd", run_peer },
 	{ "shutdown", 4, "fd one:r|w|rw", run_shutdown },

@@ -21,6 +21,8 @@ import worlds
 LIMIT_MS = 12000
 STRANDS_MAX, STRAND_NAME, STRAND_TEXT = 64, 60, 8000
 PAGE = STRAND_NAME + 4 + STRAND_TEXT
+# What stands before the pages: struct shared of actor.h.
+HEAD = 12
 ARGUMENTS = ("stdio", "log")
 
 
@@ -77,7 +79,7 @@ class Player:
         self._program.write_text("\n".join(blocks) + "\n")
         (folder / "cwd").mkdir()
         with open(self._trace, "wb") as file:
-            file.truncate(8 + STRANDS_MAX * PAGE)
+            file.truncate(HEAD + STRANDS_MAX * PAGE)
         stage, peer = self._place.stage, self._place.peer
         stage.send(self._command(mode, header))
         ended = stage.line()
@@ -105,7 +107,7 @@ class Player:
         found = {}
         with open(self._trace, "rb") as file, mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ) as memory:
             for index in range(min(struct.unpack_from("=I", memory, 4)[0], STRANDS_MAX)):
-                start = 8 + index * PAGE
+                start = HEAD + index * PAGE
                 name = memory[start:start + STRAND_NAME].split(b"\0")[0].decode()
                 length = struct.unpack_from("=I", memory, start + STRAND_NAME)[0]
                 text = memory[start + STRAND_NAME + 4:start + STRAND_NAME + 4 + length].decode(errors="replace")

@@ -227,9 +227,22 @@ def small_stack(d):
 
 
 def networks(d):
-    """Threads in two networks, one of them used up."""
+    """Two networks, one of them used up: in two threads, or with sockets that one thread gets there, as HAProxy does."""
     dest = "127.0.0.1:7001"
     first = [f"loop {d.size + 5} {dest} k 0"] if d.size <= 60 else [f"loop 10 {dest} k 0"]
+    if "other" in d.world and d.random.random() < 0.6:
+        if d.size <= 60 and d.random.random() < 0.5:
+            # A server of its own at a port that no other has, in both networks.
+            return [f"visit {d.random.choice((3, 10))} 127.0.0.1:6900", *dial(d)]
+        if d.random.random() < 0.3:
+            return [*first, "setns other", f"loop 20 {dest} c 0"]
+        there = [d.slot() for _ in range(d.random.choice((3, 6)))]
+        made = [f"socket {s} tcp4 -" for s in there]
+        used = [line for s in there for line in (f"connect {s} {dest}", f"name {s}", f"close {s}")]
+        if d.random.random() < 0.5:
+            return ["setns other", *made, "setns near", *first, *used, f"loop 3 {dest} c 0"]
+        return [f"loop 2 {dest} c 0", "setns other", f"loop {d.random.choice((5, 20))} {dest} {d.random.choice('cck')} 0", *made,
+                *used, "setns near", *first]
     if "other" in d.world:
         lines = ["setns other", "next", "turn 2", f"loop {min(d.size, 60) + 10} {dest} {d.random.choice('kc')} 0", "next"]
     else:
@@ -319,8 +332,15 @@ def scripts(d):
 def ports(d):
     """Ports that connect() takes: of one parity far from the knee, never that of its own destination."""
     lines = []
-    if any(name == "odd-port" for name, _ in d.dests) and d.size <= 60:
-        lines.append(f"loop 60 {d.dest('odd-port')} c 0")
+    if any(name == "odd-port" for name, _ in d.dests):
+        odd = d.dest("odd-port")
+        if d.size > 60:
+            # Many go there, and then nobody listens any more: none is to meet itself.
+            s = d.slot()
+            lines += [f"socket {s} tcp4 -", f"bind {s} {odd}", f"listen {s} {d.size}", f"loop {d.size * 9 // 25} {odd} c 0",
+                      f"accept-all {s} go", f"close {s}", f"loop {d.size * 10} {odd} c 0"]
+        else:
+            lines.append(f"loop 60 {odd} c 0")
         if d.random.random() < 0.7:
             return lines
     for _ in range(d.random.randint(1, 3)):

@@ -65,7 +65,7 @@ static void say_port(struct strand *strand, const struct slot *slot, int port, b
 	} else if (is_local && slot->was_bound && ntohs(own->sin_port) == port) {
 		say(strand, "own");
 	} else if (is_local && slot->is_stream && !slot->was_bound && slot->connected && parity_is_known &&
-		   connections_made * 8 < range_high - range_low) {
+		   knee_is_far()) {
 		/* Far from the knee connect() takes ports of the range's first parity
 		 * (__inet_hash_connect()). */
 		say(strand, (port - range_low) & 1 ? "odd" : "even");
