@@ -57,13 +57,25 @@ int hook_dup(int fd)
 	return copy;
 }
 
+/* Are flags refused that do not exist? The kernel does so before it looks at the numbers (ksys_dup3(),
+ * fs/file.c), and musl up to 1.2.4 goes on as dup2() without a look at them (src/unistd/dup3.c): no fd is -1.
+ */
+static bool refuses(int (*make)(int fd, int target, int flags), int flags)
+{
+	int saved = errno;
+	bool refused = make(-1, 0, flags) < 0 && errno == EINVAL;
+
+	errno = saved;
+	return refused;
+}
+
 /* Will the kernel close @target? It does nothing if the call fails (do_dup2(), ksys_dup3(), fs/file.c). What
  * is taken out of the table can be put back; what is parked can not, so more is asked then. */
-static bool will_replace(int fd, int target, int flags)
+static bool will_replace(int fd, int target, int flags, int (*make)(int fd, int target, int flags))
 {
 	struct rlimit files;
 
-	if (fd == target || flags & ~O_CLOEXEC || kernel.fcntl(fd, F_GETFD, 0) < 0)
+	if (fd == target || kernel.fcntl(fd, F_GETFD, 0) < 0 || (flags & ~O_CLOEXEC && refuses(make, flags)))
 		return false;
 	return !shim.settings.reuses ||
 	       kernel_syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, 0, (long)&files, 0, 0) ||
@@ -74,8 +86,8 @@ static bool will_replace(int fd, int target, int flags)
 static int dup_onto(int fd, int target, int flags, int (*make)(int fd, int target, int flags))
 {
 	struct closing closing;
-	bool closes =
-		fdtable_look(target) && will_replace(fd, target, flags) && closing_begin(target, &closing);
+	bool closes = fdtable_look(target) && will_replace(fd, target, flags, make) &&
+		      closing_begin(target, &closing);
 	if (closes && closing.ours)
 		parking_give_way(target);
 	int copy = make(fd, target, flags);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* process_number - fd numbers that are closed, or are not, in uncommon ways: what is counted afterwards is what is open */
+/* process_number - fd numbers that are closed, or are not, in uncommon ways: what is counted afterwards is
+ * what is open */
 #include "process.h"
 
 #include <arpa/inet.h>
@@ -25,7 +26,8 @@ static void not_replacing(char **arguments)
 	open_some(fds, 5, MAIN_PORT);
 	int high = dup2(fds[4], 50);
 	close(fds[4]);
-	say("dup3 %d", dup3(0, fds[0], 0x7ff));
+	/* Without O_CLOEXEC musl 1.2.3 makes it a dup2(). */
+	say("dup3 %d", dup3(0, fds[0], 0x7ff | O_CLOEXEC));
 	say("dup2 %d", dup2(99, fds[1]));
 	say("close_range %d", close_range((unsigned)fds[2], (unsigned)fds[2], 8));
 	getrlimit(RLIMIT_NOFILE, &files);
@@ -34,6 +36,19 @@ static void not_replacing(char **arguments)
 	setrlimit(RLIMIT_NOFILE, &files);
 	say("beyond the limit %d", refused);
 	close(fds[3]);
+}
+
+/* Flags that do not exist: libc decides whether the number is replaced. */
+static void replacing_perhaps(char **arguments)
+{
+	int fds[3];
+
+	(void)arguments;
+	open_some(fds, 3, MAIN_PORT);
+	say("dup3 %d", dup3(0, fds[0], 0x700));
+	int made = dup3(99, fds[1], 0x700);
+	say("dup3 of nothing %d, errno %d", made, errno);
+	say("dup3 by number %ld", syscall(SYS_dup3, 0, fds[1], 0x700));
 }
 
 static void reopening(char **arguments)
@@ -127,6 +142,7 @@ static void taking_over(char **arguments)
 
 const struct process_case number_cases[] = {
 	{ "not-replacing", not_replacing },
+	{ "replacing-perhaps", replacing_perhaps },
 	{ "reopening", reopening },
 	{ "cancelling", cancelling },
 	{ "opening-fast", opening_fast },

@@ -336,6 +336,7 @@ lab.main([
     *((f"daemon closes all: {how}", of(f"close-all {how}", {MAIN: (8, 3, 5)}))
       for how in ("loop", "closefrom", "close_range", "syscall")),
     ("a number that is not replaced after all", of("not-replacing", {MAIN: (5, 4, 1)})),
+    ("flags of dup3() that do not exist", of("replacing-perhaps", {MAIN: None})),
     ("freopen", of("reopening", {MAIN: (3, 1, 2)})),
     ("pthread_cancel in close", of("cancelling", {MAIN: (4, 3, 1)})),
     ("Fast Open", of("opening-fast", {MAIN: (6, 2, 4)})),
