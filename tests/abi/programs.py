@@ -1,24 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """programs - the programs of tests/system once more, made by another compiler: for another C library, another machine."""
 import pathlib
+import re
 import shutil
 import subprocess
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
-SYSTEM = {
-    "calls": ("calls", "calls_bind", "calls_connect", "calls_fd", "calls_held", "calls_number"),
-    "process": ("process", "process_files", "process_fork", "process_number", "process_sandbox", "process_signal"),
-    "tag": ("tag", "tag_replies"),
-    **{name: (name,) for name in ("endure", "exchange", "faults", "fill", "hold", "restraint", "rewrite", "short", "shown",
-                                  "stack", "stress")},
-}
-TWIN = {
-    "twin-actor": ("actor", "ops_connect", "ops_data", "ops_fd", "ops_loop", "ops_option", "ops_process", "ops_sandbox", "ops_signal",
-                   "ops_socket", "ops_thread", "ops_wait", "parse", "parse_address", "trace"),
-    "twin-peer": ("peer", "parse_address"), "twin-stage": ("stage",), "twin-guest": ("guest", "guest_exchange", "guest_reply"),
-    "twin-host": ("host", "host_answer"),
-}
+SYSTEM = ("calls", "endure", "exchange", "faults", "fill", "hold", "process", "restraint", "rewrite", "short", "shown", "stack",
+          "stress", "tag")
+TWIN = ("twin-actor", "twin-peer", "twin-stage", "twin-guest", "twin-host")
 LIBRARIES_OF_LIBC = ("-Wl,--as-needed", "-lpthread", "-ldl")
 LIBRARIES = ("early", "beside", "plugin")
 OWN = ("found", "jumps", "messages", "sums")
@@ -66,6 +57,15 @@ def musl_cross_compiler(build, root):
     return ["aarch64-linux-gnu-gcc", "-mno-outline-atomics", f"-specs={specs}", f"-L{root}/lib/aarch64-linux-musl", "-idirafter", headers, "-include", HERE / "missing.h"]
 
 
+def sources(folder, name):
+    """The files that a program of tests/FOLDER is made of, as its CMakeLists.txt says."""
+    text = (ROOT / "tests" / folder / "CMakeLists.txt").read_text()
+    said = re.search(rf"add_executable\({re.escape(name)} ([^)]*)\)", text)
+    lists = dict(re.findall(r"^set\((\w+) ([^)]*)\)", text, re.M))
+    files = re.sub(r"\$\{(\w+)\}", lambda word: lists[word[1]], said[1]) if said else f"{name}.c"
+    return [f"tests/{folder}/{file}" for file in files.split()]
+
+
 def make(compiler, build, names=None):
     """Makes a build folder for the system tests.
 
@@ -74,13 +74,12 @@ def make(compiler, build, names=None):
     """
     flags = ["-O1", "-g", "-w", "-std=gnu17", "-D_GNU_SOURCE", "-I."]
     (build / "tests/system").mkdir(parents=True, exist_ok=True)
-    for name, parts in SYSTEM.items():
+    for name in SYSTEM:
         if names is None or name in names:
-            run([*compiler, *flags, "-o", build / "tests/system" / name,
-                 *(f"tests/system/{part}.c" for part in parts), "-Wl,--as-needed", "-lpthread", "-ldl"])
+            run([*compiler, *flags, "-o", build / "tests/system" / name, *sources("system", name), *LIBRARIES_OF_LIBC])
     for name in OWN:
         if names is None or name in names:
-            run([*compiler, *flags, "-o", build / "tests/system" / name, f"tests/abi/{name}.c", "-Wl,--as-needed", "-lpthread", "-ldl"])
+            run([*compiler, *flags, "-o", build / "tests/system" / name, f"tests/abi/{name}.c", *LIBRARIES_OF_LIBC])
     for name in LIBRARIES:
         if names is None or name in names:
             run([*compiler, *flags, "-shared", "-fPIC", "-o", build / "tests/system" / f"lib{name}.so",
@@ -90,9 +89,9 @@ def make(compiler, build, names=None):
 def make_twin(compiler, build):
     """The programs of tests/twin. musl's <netinet/in.h> has to come before the kernel's headers."""
     (build / "tests/twin").mkdir(parents=True, exist_ok=True)
-    for name, parts in TWIN.items():
-        run([*compiler, "-include", "netinet/in.h", "-O1", "-g", "-w", "-std=gnu17", "-D_GNU_SOURCE", "-I.", "-o", build / "tests/twin" / name,
-             *(f"tests/twin/{part}.c" for part in parts), "-Wl,--as-needed", "-lpthread"])
+    for name in TWIN:
+        run([*compiler, "-include", "netinet/in.h", "-O1", "-g", "-w", "-std=gnu17", "-D_GNU_SOURCE", "-I.",
+             "-o", build / "tests/twin" / name, *sources("twin", name), *LIBRARIES_OF_LIBC])
 
 
 def put_product(product, build):

@@ -3,7 +3,9 @@
 """test_run - `headroom run`: same pid, same exit status, one clear line when it cannot work."""
 import os
 import re
+import shutil
 import signal
+import struct
 
 import lab
 from sock_diag import tuples
@@ -192,6 +194,56 @@ def static_program():
     return f"exit status {done.status}: {done.stderr.strip().rpartition('/')[2]}"
 
 
+def i386_program():
+    """A real one, of each kind; it runs by itself, and what is put before it is one line."""
+    lab.needs("cc")
+    if os.uname().machine != "x86_64":
+        raise lab.Skipped("no i386 programs here")
+    source, program = lab.scratch() / "i386.c", lab.scratch() / "i386"
+    source.write_text('void _start(void) { __asm__ volatile("movl $1, %eax; movl $7, %ebx; int $0x80"); }\n')
+    for flags in (["-static", "-no-pie", "-fno-pie"], ["-pie", "-fPIE", "-Wl,--dynamic-linker=/lib/ld-linux.so.2"]):
+        made = lab.run(["cc", "-m32", "-nostdlib", "-O1", *flags, "-o", str(program), str(source)])
+        if made.status:
+            raise lab.Skipped("this compiler makes no i386 programs")
+        done = headroom("run", "--sources", "127.0.0.1-127.0.0.4", "--", str(program))
+        one_line(done, 2, str(program), "is a 32-bit i386 program", "64-bit x86-64 and aarch64")
+    return done.stderr.strip().rpartition("/")[2]
+
+
+EM = {"x86_64": 62, "aarch64": 183}
+
+
+def elf_for(machine, loader):
+    """The least that `headroom run` takes for a program of that machine: a head, and who is to load it."""
+    interpreter = loader.encode() + b"\0"
+    head = b"\x7fELF\2\1\1" + bytes(9) + struct.pack("<HHIQQQIHHHHHH", 3, EM[machine], 1, 0, 64, 0, 0, 64, 56, 1, 0, 0, 0)
+    return head + struct.pack("<IIQQQQQQ", 3, 4, 120, 0, 0, len(interpreter), len(interpreter), 1) + interpreter
+
+
+def other_machine():
+    """Where the other machine's library is not installed that is said, and where it is, that one is taken."""
+    lab.needs("strace")
+    own = os.uname().machine
+    other = next(machine for machine in EM if machine != own)
+    here, there = (lab.scratch() / f"{machine}-linux-gnu" for machine in (own, other))
+    program, trace = lab.scratch() / "program", lab.scratch() / "trace"
+    program.write_bytes(elf_for(other, f"/lib/ld-linux-{other.replace('_', '-')}.so.1"))
+    program.chmod(0o755)
+    for folder in (here, there):
+        folder.mkdir()
+    for name in ("headroom", "libheadroom.so"):
+        shutil.copy2(lab.BUILD / name, here / name)
+    command = [str(here / "headroom"), "run", "--", str(program)]
+    one_line(lab.run(command), 2, f"no libheadroom.so for {other.replace('86_', '86-')}")
+    (there / "libheadroom.so").write_bytes(elf_for(own, "/lib/ld.so"))
+    one_line(lab.run(command), 2, f"no libheadroom.so for {other.replace('86_', '86-')}")
+    (there / "libheadroom.so").write_bytes(elf_for(other, "/lib/ld.so"))
+    lab.run(["strace", "-v", "-s", "4096", "-e", "trace=execve", "-o", str(trace), *command])
+    preloads = re.findall(rf'execve\("{re.escape(str(program))}".*"LD_PRELOAD=([^"]*)"', trace.read_text())
+    lab.equal("LD_PRELOAD of the program", preloads[:1], [str(there / "libheadroom.so")])
+    return f"{other}: not there: said; there: taken"
+
+
 def set_user_id():
     """The loader ignores LD_PRELOAD when a program is run with rights its caller lacks."""
     program = lab.scratch() / "true"
@@ -268,6 +320,8 @@ lab.main([
     ("rule file", rule_file),
     ("programs that cannot be run", not_runnable),
     ("a static program", static_program),
+    ("an i386 program", i386_program),
+    ("a program of another machine", other_machine),
     ("a set-user-ID program", set_user_id),
     ("a script", script),
     ("a script without its interpreter", no_interpreter),
