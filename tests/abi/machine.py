@@ -16,27 +16,38 @@ QEMU = ("qemu-system-aarch64", "-M", "virt", "-accel", "tcg,thread=single", "-ic
         "none", "-no-reboot")
 
 
-def play(kernel, product, root, system_tests, limit_s, log):
-    """Boots, runs unit tests, platform programs and system tests, and ends.
+def parts(unit=False, platform=False, system=(), cpython=()):
+    """What is to be run, in pieces for one machine each. Return: names as in the results, with words for the kernel"""
+    yield from (("unit", "HEADROOM_PARTS=unit"),) * unit
+    yield from (("platform", "HEADROOM_PARTS=platform"),) * platform
+    yield from ((f"system/{name}", f"HEADROOM_PARTS=none HEADROOM_SYSTEM_TESTS={name}") for name in system)
+    yield from ((f"cpython/{name}", f"HEADROOM_PARTS=none HEADROOM_CPYTHON={name}") for name in cpython)
 
-    kernel, root: folders of packages (sysroot.make()); product: a build folder; limit_s: for all of it;
+
+def play(kernel, product, root, words, limit_s, log):
+    """Boots, runs what the words say, and ends.
+
+    kernel, root: folders of packages (sysroot.make()); product: a build folder; words: see parts(); limit_s: for all of it;
     log: a file that gets what the machine says
     Return: the kernel's release, and a list of results for each test
     """
     initramfs = log.with_suffix(".initramfs")
-    image.make(initramfs, product, kernel / "lib/modules", root, ("unit-tests",))
-    words = f"console=ttyAMA0 quiet loglevel=3 panic=-1 HEADROOM_SYSTEM_TESTS={','.join(system_tests)} HEADROOM_PARTS=unit,platform"
+    more = ("unit-tests",) if "unit" in words else ()
+    image.make(initramfs, product, kernel, root, more, suites="HEADROOM_CPYTHON" in words)
+    words = f"console=ttyAMA0 quiet loglevel=3 panic=-1 {words}"
     command = ["timeout", str(limit_s), *QEMU, "-kernel", str(next(kernel.glob("boot/vmlinuz-*"))), "-initrd", str(initramfs),
                "-append", words]
     found = {}
-    with (subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                           errors="replace") as running, open(log, "w", encoding="utf-8") as said):
-        for line in running.stdout:
-            said.write(line)
-            said.flush()
-            result = re.search(r"@@(\{.*\})", line)
-            if result:
-                result = json.loads(result[1])
-                found.setdefault(result["test"], []).append(result)
-    os.unlink(initramfs)
+    try:
+        with (subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                               errors="replace") as running, open(log, "w", encoding="utf-8") as said):
+            for line in running.stdout:
+                said.write(line)
+                said.flush()
+                result = re.search(r"@@(\{.*\})", line)
+                if result:
+                    result = json.loads(result[1])
+                    found.setdefault(result["test"], []).append(result)
+    finally:
+        os.unlink(initramfs)
     return found.get("kernel", [{"name": "a machine that did not start"}])[0]["name"], found

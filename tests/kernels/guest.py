@@ -23,7 +23,8 @@ BUILD = pathlib.Path("/headroom/build" if IS_INIT else sys.argv[1])
 SYSTEM = pathlib.Path("/headroom/tests/system") if IS_INIT else \
     pathlib.Path(__file__).resolve().parent.parent / "system"
 # The kernel hands what it does not know of its command line to init, as environment.
-SYSTEM_TESTS = os.environ.get("HEADROOM_SYSTEM_TESTS", "").split(",")
+SYSTEM_TESTS = [name for name in os.environ.get("HEADROOM_SYSTEM_TESTS", "").split(",") if name]
+CPYTHON = [name for name in os.environ.get("HEADROOM_CPYTHON", "").split(",") if name]
 PARTS = set(os.environ.get("HEADROOM_PARTS", "platform,knee").split(","))
 WITHOUT_OPTION = "HEADROOM_WITHOUT_OPTION" in os.environ
 # An emulated processor is slow: what a test waits for may take this many times as long.
@@ -89,6 +90,21 @@ def system_tests():
         emit(test=f"system/{name}", name="all", status=running.returncode, text="")
 
 
+def cpython():
+    """Modules of CPython's own tests, without the shim and with it, compared case by case (tests/suites)."""
+    for name in CPYTHON:
+        done = subprocess.run([sys.executable, SYSTEM.parent / "suites/run", "--no-install", "--suite", "cpython", "--unit", f"{name}$",
+                               "--mode", "spill", "--jobs", "1", "--work", "/tmp/suites", "--result", "/tmp/result"],
+                              env={**os.environ, "HEADROOM_BUILD": str(BUILD)}, capture_output=True, text=True, errors="replace")
+        print(done.stdout, done.stderr, flush=True)
+        text = "did not run"
+        with contextlib.suppress(FileNotFoundError):
+            result = json.loads(pathlib.Path("/tmp/result").read_text())
+            text = "; ".join(f"{mode}: " + ", ".join(f"{count} {what}" for what, count in counts.items())
+                             for mode, counts in result["suites"][0]["modes"].items())
+        emit(test=f"cpython/{name}", name="all", status=done.returncode, text=text)
+
+
 def knee():
     """What knee.py prints is results already."""
     env = {**os.environ, "HEADROOM_BUILD": str(BUILD), "PYTHONPATH": str(SYSTEM)}
@@ -107,6 +123,7 @@ def main():
         if PARTS & {"knee"}:
             knee()
         system_tests()
+        cpython()
         emit(test="kernel", name="done")
 
 

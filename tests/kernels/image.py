@@ -67,7 +67,8 @@ class Image:
             shown = subprocess.run(["readelf", "-ld", str(left.pop())], capture_output=True, text=True).stdout
             for name in re.findall(r"NEEDED.*\[(.+)\]|interpreter: (?:/\S*/)?(\S+)\]", shown):
                 name = name[0] or name[1]
-                if name not in found:
+                # musl is its own loader.
+                if name not in (*found, "libc.so"):
                     found[name] = next(folder / name for folder in (self.root / "lib", *self.root.glob("lib/*-linux-gnu"),
                                        *self.root.glob("usr/lib/*-linux-gnu")) if (folder / name).exists())
                     left.append(found[name])
@@ -97,13 +98,15 @@ def _which(root, command):
     raise FileNotFoundError(f"{command} is not installed")
 
 
-def _add_python(image):
+def _add_python(image, whole):
     program = image.root / PYTHON[1:]
     image.program(program)
-    library = image.root / "usr/lib" / program.resolve().name
+    name = program.resolve().name
+    image.link(f"usr/bin/{name}", "python3")
+    library = image.root / "usr/lib" / name
     for file in library.rglob("*"):
         part = file.relative_to(library).parts[0]
-        if part in LEFT_OUT or part.startswith("config-") or not file.is_file():
+        if part in LEFT_OUT and not whole or part.startswith("config-") or not file.is_file():
             continue
         if file.suffix == ".so":
             image.program(file)
@@ -115,11 +118,12 @@ def _add_product(image, build, names):
     for name in ("headroom", "libheadroom.so", *names):
         image.program(build / name, INSIDE / "build" / name)
     for folder in ("tests/system", "tests/platform", "tests/kernels"):
-        for file in (build / folder).iterdir():
+        for file in (build / folder).glob("*"):
             if file.is_file() and file.read_bytes()[:4] == b"\x7fELF":
                 image.program(file, INSIDE / "build" / folder / file.name)
     system = TESTS / "system"
-    for file in [*system.glob("*.*"), *system.glob("lab/*.py"), *system.glob("clients/*.py"), HERE / "knee.py", TESTS / "platform/README.md"]:
+    for file in [*system.glob("*.*"), *system.glob("lab/*.py"), *system.glob("clients/*.py"), *(file for file in TESTS.glob("suites/*") if file.is_file()),
+                 HERE / "knee.py", TESTS / "platform/README.md"]:
         image.file(file, INSIDE / file.relative_to(TESTS.parent))
 
 
@@ -133,11 +137,11 @@ def _add_modules(image, modules):
             image.data(INSIDE / "modules" / f"{name}.ko", data)
 
 
-def make(path, build, modules, root=pathlib.Path("/"), names=()):
+def make(path, build, modules, root=pathlib.Path("/"), names=(), suites=False):
     """Writes the initramfs.
 
-    path: the file to write; build: the build folder; modules: the kernel's folder of modules, or None;
-    root: where programs come from; names: more programs of the build folder
+    path: the file to write; build: the build folder; modules: a folder that has the kernel's modules, or None;
+    root: where programs come from; names: more programs of the build folder; suites: what tests/suites wants of CPython's, too
     """
     image = Image(root)
     for name in ("bin", "sbin", "lib", "lib64"):
@@ -147,7 +151,9 @@ def make(path, build, modules, root=pathlib.Path("/"), names=()):
         image.folder(name)
     for command in COMMANDS:
         image.program(_which(root, command))
-    _add_python(image)
+    _add_python(image, suites)
+    if suites:
+        image.program(_which(root, "openssl"))
     _add_product(image, build, names)
     _add_modules(image, modules)
     image.data("etc/passwd", b"root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/sh\n")

@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: Apache-2.0
+"""aarch64 - the product built for it, its programs under qemu-user, and in a virtual machine with a kernel of its own."""
+import os
+import pathlib
+import re
+import subprocess
+
+import machine
+import page64
+import programs
+import sysroot
+from table import cases
+
+HERE = pathlib.Path(__file__).resolve().parent
+ROOT = HERE.parent.parent
+SYSTEM = ("deferral", "fill", "transparency", "reuse_limits", "reuse_fd", "process", "shown_port", "stress", "stack")
+WITH_LARGE_PAGES = ("fill", "deferral", "process", "reuse_limits", "stack")
+WITH_MUSL = ("fill", "deferral", "process", "stack")
+# Those of CPython's own tests that are about sockets and do not take an emulated processor a day.
+CPYTHON = ("test_socket", "test_selectors", "test_httplib", "test_urllib2_localnet", "test_poplib")
+PACKAGES = ("libc6-dev", "libinih-dev", "libhttp-parser-dev", "libmicrohttpd-dev", "libncurses-dev", "uthash-dev",
+            "libcriterion-dev", "libbpf-dev", "musl-dev", "musl", "python3", "iproute2", "util-linux", "mount", "bash", "dash",
+            "coreutils", "findutils", "libc-bin", "libgcc-s1")
+FOR_CPYTHON = ("libpython3.11-testsuite", "openssl")
+# binfmt_misc is of a user namespace from Linux 6.7 on: the machine's own table stays as it is.
+WITH_EMULATOR = r"""mount -t binfmt_misc none /proc/sys/fs/binfmt_misc || exit 77
+printf %s ':aarch64:M::\x7fELF\x02\x01\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x02\x00\xb7\x00:'\
+'\xff\xff\xff\xff\xff\xff\xff\x00\xff\xff\xff\xff\xff\xff\xff\xff\xfe\xff\xff\xff:/usr/bin/qemu-aarch64:F' \
+    >/proc/sys/fs/binfmt_misc/register || exit 77
+exec "$@" """
+
+
+def product(work):
+    """The product for aarch64. Return: its build folder, the folder of packages"""
+    root = sysroot.make(work / "aarch64-root", "arm64", PACKAGES)
+    build = work / "aarch64"
+    libraries = root / "usr/lib/aarch64-linux-gnu"
+    environment = {**os.environ, "PKG_CONFIG_LIBDIR": f"{libraries}/pkgconfig:{root}/usr/share/pkgconfig",
+                   "PKG_CONFIG_SYSROOT_DIR": str(root)}
+    options = {"SYSTEM_NAME": "Linux", "SYSTEM_PROCESSOR": "aarch64", "C_COMPILER": "aarch64-linux-gnu-gcc",
+               "FIND_ROOT_PATH": root, "SYSROOT": root, "FIND_ROOT_PATH_MODE_PROGRAM": "NEVER",
+               "FIND_ROOT_PATH_MODE_LIBRARY": "ONLY", "FIND_ROOT_PATH_MODE_INCLUDE": "ONLY",
+               "LIBRARY_ARCHITECTURE": "aarch64-linux-gnu", "C_FLAGS": f"-B{libraries}",
+               "EXE_LINKER_FLAGS": f"-L{libraries} -Wl,-rpath-link,{libraries} -Wl,-rpath-link,{root}/lib/aarch64-linux-gnu"}
+    configure = ["cmake", "-S", str(ROOT), "-B", str(build), *(f"-DCMAKE_{name}={value}" for name, value in options.items())]
+    for command in configure, ["cmake", "--build", str(build), "--parallel", str(os.cpu_count())]:
+        done = subprocess.run(command, env=environment, capture_output=True, text=True)
+        if done.returncode:
+            raise programs.Failed(f"{command[0]}: {done.stdout[-2000:]}{done.stderr[-2000:]}")
+    return build, root
+
+
+def _unit_tests(table, target, build, root, page_kib):
+    """Criterion starts itself again for each test, so the kernel must know how to run it."""
+    what = f"unit tests, under qemu-user, pages of {page_kib} KiB"
+    done = subprocess.run(["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", WITH_EMULATOR, "sh", build / "unit-tests", "-j1"],
+                          env={**os.environ, "QEMU_LD_PREFIX": str(root), "QEMU_PAGESIZE": str(page_kib * 1024)},
+                          capture_output=True, text=True, errors="replace")
+    counts = re.search(r"Tested: .*", re.sub("\x1b\\[[^m]*m", "", done.stderr + done.stdout))
+    if done.returncode == 77 and not counts:
+        table.add(target, what, "not run: binfmt_misc is of the whole machine before Linux 6.7")
+        return
+    failed = re.findall(r"\[FAIL\] (\S+?):", re.sub("\x1b\\[[^m]*m", "", done.stderr + done.stdout))
+    table.add(target, what, (counts[0].replace("|", "·") if counts else f"ended with {done.returncode}")
+              + ("; FAILED: " + ", ".join(failed) if failed else ""), done.returncode == 0)
+
+
+def _emulated(table, target, compiler, built, root, build):
+    programs.make(compiler, build)
+    programs.put_product(built, build)
+    for page_kib in 4, 16, 64:
+        if table.wants("emulated"):
+            table.enter(target, f"tests/abi/test_emulated.py, under qemu-user, pages of {page_kib} KiB", *cases(
+                ["/usr/bin/python3", HERE / "test_emulated.py", build, root], HEADROOM_BUILD=str(table.build),
+                QEMU_PAGESIZE=str(page_kib * 1024)))
+
+
+def _in_machine(table, target, kernel, build, root, **what):
+    """One boot for each part, so that one that hangs takes nothing along."""
+    for part, wanted in machine.parts(**what):
+        if not table.wants(part):
+            continue
+        release, found = machine.play(kernel, build, root, wanted, table.limit_s, table.work / f"{target}.{part.replace('/', '-')}.machine")
+        results = found.get(part, [])
+        cases = [r for r in results if r["name"] != "all"]
+        text = next((r["text"] for r in results if r["name"] == "all"), "")
+        failed = [r["name"] for r in cases if r["status"] not in (0, 77)]
+        if not results:
+            failed.append("did not run")
+        elif len(cases) == len(results):
+            failed.append(f"was ended after {table.limit_s} s")
+        elif not cases and next(r["status"] for r in results):
+            failed.append("see above")
+        if text and not cases:
+            table.add(target, part, f"{text}, on {release}", not failed)
+        else:
+            table.enter(target, part, [r for r in cases if r["status"] == 0], [r for r in cases if r["status"] == 77], failed,
+                        f", on {release}")
+
+
+def glibc(table):
+    build, root = product(table.work)
+    for page_kib in 4, 16, 64:
+        if table.wants("unit"):
+            _unit_tests(table, "aarch64-glibc", build, root, page_kib)
+    _emulated(table, "aarch64-glibc", ["aarch64-linux-gnu-gcc"], build, root, table.work / "aarch64-glibc")
+    _in_machine(table, "aarch64-glibc", sysroot.make(table.work / "aarch64-kernel", "arm64", ("linux-image-arm64",)), build, root,
+                unit=True, platform=True, system=SYSTEM)
+
+
+def cpython(table):
+    build, _ = product(table.work)
+    root = sysroot.make(table.work / "aarch64-python-root", "arm64", PACKAGES + FOR_CPYTHON)
+    _in_machine(table, "aarch64-cpython", sysroot.make(table.work / "aarch64-kernel", "arm64", ("linux-image-arm64",)), build, root,
+                cpython=CPYTHON)
+
+
+def musl(table):
+    built, root = product(table.work)
+    build = table.work / "aarch64-musl"
+    _emulated(table, "aarch64-musl", programs.musl_cross_compiler(build, root), built, root, build)
+    _in_machine(table, "aarch64-musl", sysroot.make(table.work / "aarch64-kernel", "arm64", ("linux-image-arm64",)), build, root,
+                system=WITH_MUSL)
+
+
+def pages_of_16k(table):
+    """Debian has such a kernel from 13 on; the programs are the same."""
+    build, root = product(table.work)
+    kernel = sysroot.make(table.work / "aarch64-16k-kernel", "arm64", ("linux-image-arm64-16k",), "trixie")
+    _in_machine(table, "aarch64-16k", kernel, build, root, platform=True, system=WITH_LARGE_PAGES)
+
+
+def pages_of_64k(table):
+    """No package has such a kernel: it is made of Debian's source of Linux."""
+    build, root = product(table.work)
+    _in_machine(table, "aarch64-64k", page64.kernel(table.work / "aarch64-64k-kernel"), build, root, platform=True,
+                system=WITH_LARGE_PAGES)
