@@ -13,10 +13,17 @@ HERE = pathlib.Path(__file__).resolve().parent
 SUITES = HERE.parent / "suites/run"
 UNITS = ("test_socket", "test_asyncio", "test_selectors", "test_httplib", "test_urllib2_localnet", "test_ftplib", "test_smtplib",
          "test_imaplib", "test_poplib", "test_xmlrpc", "test_subprocess", "test_signal", "test_threading")
-# configure takes the name of glibc's libraries for an answer, and then wonders.
+# Both configure and setup.py lead to the headers and libraries of glibc, by the name of their folders and by their paths.
 COMPILER = """#!/bin/sh
-case " $* " in *"-print-multiarch "*) exit 0 ;; esac
-exec {} "$@"
+for word; do
+	shift
+	case $word in
+	-print-multiarch | --print-multiarch) exit 0 ;;
+	-I/usr/* | -L/usr/* | -L/lib*) ;;
+	*) set -- "$@" "$word" ;;
+	esac
+done
+exec musl-gcc -w -idirafter {} "$@"
 """
 
 
@@ -30,7 +37,7 @@ def _python(folder):
     if problem:
         raise sysroot.Missing(problem)
     compiler = folder / "compiler"
-    compiler.write_text(COMPILER.format(f"musl-gcc -idirafter {programs.kernel_headers(folder / 'kernel-headers', 'x86_64')}"))
+    compiler.write_text(COMPILER.format(programs.kernel_headers(folder / "kernel-headers", "x86_64")))
     compiler.chmod(0o755)
     python.parent.mkdir(exist_ok=True)
     for command in ([folder / "python3.11/configure", "--without-ensurepip", f"CC={compiler}"], ["make", "-s", f"-j{os.cpu_count()}"]):
