@@ -27,6 +27,7 @@ void conduct_connects(struct conduct *conduct, uint64_t now_ns)
 		conduct->gap_ns = mean(conduct->gap_ns,
 				       gap_ns < GAP_MOST_S * SECOND_NS ? gap_ns : GAP_MOST_S * SECOND_NS);
 	conduct->connected_ns = now_ns;
+	conduct->connects++;
 }
 
 bool conduct_may_risk(const struct conduct *conduct, uint64_t now_ns)
@@ -51,6 +52,37 @@ void conduct_risked(struct conduct *conduct)
 		conduct->at_risk--;
 }
 
+bool conduct_goes_deep(const struct conduct *conduct, uint32_t depth, uint64_t now_ns)
+{
+	return !conduct->ended_depth || conduct->ended_until_ns <= now_ns || depth < conduct->ended_depth;
+}
+
+bool conduct_may_stake(const struct conduct *conduct, bool vouched, uint32_t depth, uint64_t idle_ns,
+		       uint64_t now_ns)
+{
+	if (conduct->paused_until_ns > now_ns || conduct_owes(conduct) ||
+	    !conduct_goes_deep(conduct, depth, now_ns) || !conduct_may_risk(conduct, now_ns))
+		return false;
+	return vouched ? !conduct_is_new_depth(conduct, depth) ||
+				 idle_ns >= CONDUCT_FLOOR_IN_DOUBT_MS * CONDUCT_MS_NS
+		       : conduct->proven >= CONDUCT_ONE_LOST_IN && depth <= conduct->depth;
+}
+
+void conduct_went_deep(struct conduct *conduct, uint32_t depth)
+{
+	if (depth > conduct->depth)
+		conduct->depth = depth;
+}
+
+void conduct_ended_deep(struct conduct *conduct, uint32_t depth, uint64_t now_ns)
+{
+	if (!conduct->ended_depth || conduct->ended_until_ns <= now_ns || depth < conduct->ended_depth)
+		conduct->ended_depth = depth;
+	if (conduct->depth >= depth)
+		conduct->depth = depth ? depth - 1 : 0;
+	conduct->ended_until_ns = now_ns + CONDUCT_LEARNED_LIFE_S * SECOND_NS;
+}
+
 void conduct_hit(struct conduct *conduct)
 {
 	if (conduct->hits_since_loss < UINT32_MAX)
@@ -59,7 +91,7 @@ void conduct_hit(struct conduct *conduct)
 }
 
 uint64_t conduct_quiet_ns(const struct conduct *conduct, enum ending_told told, uint64_t round_trip_ns,
-			  uint64_t now_ns)
+			  uint32_t depth, uint64_t now_ns)
 {
 	uint64_t quiet_ns = told == TOLD_BY_SILENCE ? round_trip_ns * 2 : 0;
 
@@ -67,7 +99,9 @@ uint64_t conduct_quiet_ns(const struct conduct *conduct, enum ending_told told, 
 		quiet_ns = conduct->late_ns;
 	uint64_t floor_ns =
 		(told == TOLD_BY_PROTOCOL ? CONDUCT_FLOOR_MS : CONDUCT_FLOOR_IN_DOUBT_MS) * CONDUCT_MS_NS;
-	return conduct_is_learning(conduct, told) && quiet_ns < floor_ns ? floor_ns : quiet_ns;
+	bool unknown = conduct_is_learning(conduct, told) ||
+		       (told != TOLD_BY_LENGTH && conduct_is_new_depth(conduct, depth));
+	return unknown && quiet_ns < floor_ns ? floor_ns : quiet_ns;
 }
 
 uint64_t conduct_idle_ns(const struct conduct *conduct, enum ending_told told, uint64_t said_ns,
@@ -123,9 +157,12 @@ enum evidence conduct_closed(struct conduct *conduct, uint64_t idle_ns, uint64_t
 	return ++conduct->late_ones >= CONDUCT_LATE_ONES ? EVIDENCE_CLOSES : EVIDENCE_NONE;
 }
 
-enum evidence conduct_lost(struct conduct *conduct)
+enum evidence conduct_lost(struct conduct *conduct, bool again)
 {
 	bool rare = conduct->hits_since_loss >= CONDUCT_ONE_LOST_IN;
+
+	if (!again)
+		conduct->lost++;
 
 	conduct->hits_since_loss = conduct->proven = 0;
 	return rare ? EVIDENCE_NONE : EVIDENCE_LOST;

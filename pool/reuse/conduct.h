@@ -10,7 +10,14 @@
  * two at least while nothing is known.
  *  - Trust grows with what went well: of connections that are handed out and not answered yet there is one at
  *    first, and twice as many after each CONDUCT_PROOFS answers. If all of them die at once, no more are lost
- * than that. What may be asked again (renew.h) is not at risk.
+ *    than that. What may be asked again (renew.h) is not at risk.
+ *  - A server may close after so many answers. How many a connection has lived through is its depth: the
+ * first one that goes deeper than any before it is given the whole quiet time (CONDUCT_DEPTHS of them), and
+ * none goes as deep as where one ended.
+ *  - Where a protocol has requests that may be asked again, those go first. What may not be goes out on a
+ *    connection that was used only after CONDUCT_ONE_LOST_IN answers, unless the rule vouches for it.
+ *  - A request that was lost is paid for: nothing is at risk until CONDUCT_ONE_LOST_IN connections were made
+ *    for each.
  *  - Evidence that it does not keep to what the guard believes counts at once: reuse pauses for the
  *    destination, each time for twice as long. A lost request is such evidence, unless ten thousand went
  *    well since the last one.
@@ -32,6 +39,7 @@ enum {
 	CONDUCT_FLOOR_IN_DOUBT_MS = 2,
 	CONDUCT_CALM_IN_DOUBT = 16,
 	CONDUCT_PROOFS = 8,
+	CONDUCT_DEPTHS = 16,
 	CONDUCT_LATE_MOST_MS = 20, /* what it does later has to do with idleness, and not with the answer */
 	CONDUCT_LEARNED_LIFE_S = 60,
 	CONDUCT_LATE_ONES = 4, /* so many closed after their answers with no hit between: not worth trying */
@@ -72,7 +80,12 @@ struct conduct {
 	uint32_t answered_meanwhile;   /* connections handed out that got theirs since asked_new_ns */
 	uint32_t answers;              /* all of them */
 	uint32_t hits_since_loss;
-	uint32_t proven;        /* answers on connections handed out, since something spoke against it */
+	uint32_t proven;      /* answers on connections handed out, since something spoke against it */
+	uint32_t lost;        /* requests that were lost, and could not be asked again */
+	uint64_t connects;    /* connect() calls, from the pool or not */
+	uint32_t depth;       /* so many answers a connection has lived through, and answered again */
+	uint32_t ended_depth; /* after so many one ended; 0: none did */
+	uint64_t ended_until_ns;
 	uint32_t at_risk;       /* handed out, and not answered yet */
 	uint64_t at_risk_ns;    /* since the last of them was */
 	uint64_t open_until_ns; /* memcached: its commands are answered without a login */
@@ -88,6 +101,48 @@ void conduct_connects(struct conduct *conduct, uint64_t now_ns);
  * conduct_may_risk() - may another connection be handed out, beside those that are not answered yet?
  */
 bool conduct_may_risk(const struct conduct *conduct, uint64_t now_ns);
+
+/**
+ * conduct_owes() - was more lost than one request for each CONDUCT_ONE_LOST_IN connections?
+ */
+static inline bool conduct_owes(const struct conduct *conduct)
+{
+	return conduct->lost && conduct->connects < (uint64_t)conduct->lost * CONDUCT_ONE_LOST_IN;
+}
+
+/**
+ * conduct_goes_deep() - may what cannot be asked again go out on a connection after so many answers?
+ *
+ * No if one ended there, or before.
+ */
+bool conduct_goes_deep(const struct conduct *conduct, uint32_t depth, uint64_t now_ns);
+
+/**
+ * conduct_is_new_depth() - was none seen to go on after so many answers?
+ */
+static inline bool conduct_is_new_depth(const struct conduct *conduct, uint32_t depth)
+{
+	return depth > conduct->depth && conduct->depth < CONDUCT_DEPTHS;
+}
+
+/**
+ * conduct_may_stake() - may what cannot be asked again go out on a connection that was handed out?
+ * @vouched:	the rule says that it may, or the protocol has nothing else
+ * @depth:	so many answers the connection has given
+ * @idle_ns:	so long it had been idle then
+ */
+bool conduct_may_stake(const struct conduct *conduct, bool vouched, uint32_t depth, uint64_t idle_ns,
+		       uint64_t now_ns);
+
+/**
+ * conduct_went_deep() - one that had given so many answers has given another
+ */
+void conduct_went_deep(struct conduct *conduct, uint32_t depth);
+
+/**
+ * conduct_ended_deep() - the server ended one after so many answers, and soon after the last
+ */
+void conduct_ended_deep(struct conduct *conduct, uint32_t depth, uint64_t now_ns);
 
 /**
  * conduct_hit() - a connection is handed out
@@ -111,9 +166,10 @@ enum ending_told {
 /**
  * conduct_quiet_ns() - how long a connection must have been idle to be handed out
  * @round_trip_ns:	of the connection
+ * @depth:	so many answers it has given
  */
 uint64_t conduct_quiet_ns(const struct conduct *conduct, enum ending_told told, uint64_t round_trip_ns,
-			  uint64_t now_ns);
+			  uint32_t depth, uint64_t now_ns);
 
 /**
  * conduct_is_learning() - would it help to know what the server does in the first milliseconds?
@@ -151,9 +207,10 @@ enum evidence conduct_closed(struct conduct *conduct, uint64_t idle_ns, uint64_t
 
 /**
  * conduct_lost() - a connection that was handed out ended without an answer
+ * @again:	what it was asked is asked once more, unseen
  * Return: EVIDENCE_LOST, if that was more than one in CONDUCT_ONE_LOST_IN, or EVIDENCE_NONE
  */
-enum evidence conduct_lost(struct conduct *conduct);
+enum evidence conduct_lost(struct conduct *conduct, bool again);
 
 /**
  * conduct_pause() - after evidence: no reuse for a while

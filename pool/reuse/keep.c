@@ -7,6 +7,7 @@
 #include "pool/base/restraint.h"
 #include "pool/reuse/parked.h"
 #include "pool/reuse/second.h"
+#include "pool/reuse/stake.h"
 #include "pool/reuse/swap.h"
 #include "pool/socket/facts.h"
 
@@ -64,6 +65,9 @@ static int first_refusal(struct reusing *reusing, const struct reuse *reuse, con
 		return REFUSED_PAUSED;
 	if (!reuse_idle_said_ns(reuse) && !conduct_is_worth_it(&pool->conduct))
 		return REFUSED_ROOM;
+	if (!stake_by_request(reuse) &&
+	    (conduct_owes(&pool->conduct) || !conduct_goes_deep(&pool->conduct, reuse->depth, now_ns)))
+		return REFUSED_PAUSED;
 	if (reuse->uses >= reuse->limits->max_uses || now_ns - reuse->opened_ns >= reuse->limits->max_age_ns)
 		return REFUSED_USED_UP;
 	return -1;
@@ -168,6 +172,9 @@ int keep_connection(struct reusing *reusing, struct tracked *tracked, int fd, ui
 	int own = kept ? second_take(reusing, reuse)
 		       : (int)kernel.fcntl(fd, F_DUPFD_CLOEXEC, reusing->parked_from);
 	int refusal = own < 0 ? REFUSED_FDS : look_at(reusing, reuse, fd, own, kept, rtt_us);
+	/* The server was the first to close it. */
+	if (refusal == REFUSED_STATE)
+		conduct_ended_deep(&reuse_pool(reuse)->conduct, reuse->depth, now_ns);
 	if (refusal < 0) {
 		settle_connect(own, tracked);
 		return own;

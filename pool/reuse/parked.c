@@ -9,6 +9,7 @@
 #include "pool/reuse/leaving.h"
 #include "pool/reuse/list.h"
 #include "pool/reuse/second.h"
+#include "pool/reuse/stake.h"
 #include "pool/socket/facts.h"
 
 #include <errno.h>
@@ -97,8 +98,8 @@ void parked_enter(struct reusing *reusing, struct reuse *reuse, int fd, uint32_t
 	reuse->handed_out = reuse->connect_to_come = false;
 	reuse->fd = fd;
 	reuse->parked_ns = now_ns;
-	reuse->ready_ns =
-		now_ns + conduct_quiet_ns(&pool->conduct, told_by(&reuse->guard), rtt_us * 1000ull, now_ns);
+	reuse->ready_ns = now_ns + conduct_quiet_ns(&pool->conduct, told_by(&reuse->guard), rtt_us * 1000ull,
+						    stake_depth(reuse), now_ns);
 	reuse->tracked->state = SOCKET_PARKED;
 	reuse->newer = NULL;
 	reuse->older = pool->newest;
@@ -114,9 +115,10 @@ void parked_enter(struct reusing *reusing, struct reuse *reuse, int fd, uint32_t
 }
 
 /* What is learned from how a connection was found. Return: evidence against the server, or none. */
-static enum evidence learn(struct tuple_space *space, enum reuse_retirement why, uint64_t idle_ns,
+static enum evidence learn(const struct reuse *reuse, enum reuse_retirement why, uint64_t idle_ns,
 			   uint64_t now_ns)
 {
+	struct tuple_space *space = reuse->tracked->space;
 	struct conduct *conduct = &space->destination->parked->conduct;
 
 	if (why == RETIRED_DATA)
@@ -125,6 +127,8 @@ static enum evidence learn(struct tuple_space *space, enum reuse_retirement why,
 		conduct_stayed(conduct, idle_ns);
 	if (why != RETIRED_FIN && why != RETIRED_RESET)
 		return EVIDENCE_NONE;
+	if (idle_ns <= CONDUCT_LATE_MOST_MS * CONDUCT_MS_NS)
+		conduct_ended_deep(conduct, reuse->depth, now_ns);
 	enum evidence evidence = conduct_closed(conduct, idle_ns, now_ns);
 	USAGE_PUT(space->use->reuse_idle_limit_ms, (uint32_t)(conduct->idle_limit_ns / CONDUCT_MS_NS));
 	return evidence;
@@ -154,7 +158,7 @@ static void count_retired(struct reusing *reusing, const struct reuse *reuse, en
 	space->destination->parked->counts.retired[why]++;
 	SPACE_REUSE_ADD(space, reuse_retired[why], 1);
 	pool_distrust(reusing, space->destination,
-		      learn(space, why, clock_since(reuse->parked_ns, now_ns), now_ns), now_ns);
+		      learn(reuse, why, clock_since(reuse->parked_ns, now_ns), now_ns), now_ns);
 }
 
 void parked_let_go(struct reusing *reusing, struct reuse *reuse, enum reuse_retirement why, uint64_t now_ns,

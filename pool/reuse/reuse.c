@@ -80,6 +80,8 @@ APART void reuse_begin(struct reusing *reusing, struct tracked *tracked, const s
 	reuse->limits = &rule->reuse;
 	reuse->opened_ns = now_ns;
 	reuse->uses = 1;
+	reuse->depth = 0;
+	reuse->idle_ns = 0;
 	reuse->handed_out = reuse->connect_to_come = reuse->at_risk = false;
 	reuse->received_since = reuse->answered = reuse->repeated = reuse->cut = false;
 	reuse->request.size = reuse->request.sent = 0;
@@ -181,16 +183,20 @@ APART static void note_asked(struct reusing *reusing, const struct held *held, b
 	lock_leave(reusing->lock);
 }
 
-/* Once for each use, too, and once more if what came speaks against the server. */
-APART static void note_answer(struct reusing *reusing, const struct held *held, uint64_t now_ns)
+/* Once for each use, too, and once more when the answer is whole, or if what came speaks against the server.
+ */
+APART static void note_answer(struct reusing *reusing, const struct held *held, bool whole, uint64_t now_ns)
 {
 	if (!lock_enter_held(reusing->lock, held))
 		return;
 	struct reuse *reuse = held->tracked->reuse;
 	struct parked_pool *pool = pool_of(held);
-	if (pool && !reuse->answered && reuse->asked_ns)
+	if (pool && !reuse->answered && reuse->asked_ns) {
 		conduct_answered(&pool->conduct, reuse->handed_out, reuse->asked_ns, now_ns);
-	if (pool)
+		conduct_went_deep(&pool->conduct, reuse->depth);
+	}
+	/* Of several commands the first may be answered, and the rest be lost. */
+	if (pool && whole)
 		reuse_risked(pool, reuse);
 	reuse->answered = true;
 	reuse->parked_ns = now_ns; /* the last that is known of it */
@@ -250,11 +256,10 @@ void reuse_next(struct reusing *reusing, const struct held *held)
 	end_feeding(reuse);
 	if (!clean || !lock_enter_held(reusing->lock, held))
 		return;
-	struct parked_pool *pool = pool_of(held);
 	reuse->answered = false;
 	reuse->asked_ns = 0;
-	if (pool)
-		reuse_risks(pool, reuse, clock_ns());
+	/* The program would have asked on this one in any case. */
+	reuse->idle_ns = UINT64_MAX;
 	tracked->watched = WATCHED | FIRST_SEND;
 	lock_leave(reusing->lock);
 }
@@ -266,12 +271,14 @@ void reuse_received(struct reusing *reusing, const struct held *held, const stru
 	if (!begin_feeding(reuse))
 		return;
 	reuse->received_since = true;
-	bool against = speaks_against(reuse);
+	bool against = speaks_against(reuse), open = guard_verdict(&reuse->guard) == GUARD_OPEN;
 	feed(&reuse->guard, guard_received, pieces, size);
 	against = !against && speaks_against(reuse);
+	bool whole = guard_verdict(&reuse->guard) != GUARD_OPEN;
 	end_feeding(reuse);
-	if (!reuse->answered || against)
-		note_answer(reusing, held, clock_ns());
+	if (!reuse->answered || against || (whole && reuse->at_risk))
+		note_answer(reusing, held, whole, clock_ns());
+	reuse->depth += open && whole;
 }
 
 void reuse_unseen(const struct held *held)
@@ -296,6 +303,18 @@ static bool was_cut(struct reuse *reuse)
 	return reuse->cut;
 }
 
+/* A request that another connection would have answered was lost. The lock is held. */
+static void note_loss(struct reusing *reusing, struct tracked *tracked, uint64_t now_ns)
+{
+	struct destination *destination = tracked->space->destination;
+	struct parked_pool *pool = destination->parked;
+
+	pool->counts.first_use_failures++;
+	SPACE_REUSE_ADD(tracked->space, reuse_first_use_failures, 1);
+	conduct_ended_deep(&pool->conduct, tracked->reuse->depth, now_ns);
+	pool_distrust(reusing, destination, conduct_lost(&pool->conduct, false), now_ns);
+}
+
 void reuse_ended(struct reusing *reusing, const struct held *held, uint64_t now_ns)
 {
 	if (!lock_enter_held(reusing->lock, held))
@@ -306,19 +325,13 @@ void reuse_ended(struct reusing *reusing, const struct held *held, uint64_t now_
 		reuse->received_since = true; /* count it once */
 		reuse_risked(pool, reuse);
 		if (reuse->handed_out) {
-			pool->counts.first_use_failures++;
-			SPACE_REUSE_ADD(held->tracked->space, reuse_first_use_failures, 1);
-			pool_distrust(reusing, held->tracked->space->destination,
-				      conduct_lost(&pool->conduct), now_ns);
+			note_loss(reusing, held->tracked, now_ns);
 		} else if (reuse->asked_ns && !reuse->answered) {
 			conduct_gave_up(&pool->conduct);
 		}
 		reuse->answered = true;
 	} else if (pool && was_cut(reuse)) {
-		pool->counts.first_use_failures++;
-		SPACE_REUSE_ADD(held->tracked->space, reuse_first_use_failures, 1);
-		pool_distrust(reusing, held->tracked->space->destination, conduct_lost(&pool->conduct),
-			      now_ns);
+		note_loss(reusing, held->tracked, now_ns);
 	}
 	lock_leave(reusing->lock);
 }

@@ -27,6 +27,7 @@
  *   pool/guard/             is the exchange complete? Fed with the bytes, makes no system call
  *   reuse.c                 what is known of one connection besides its record
  *   keep.c, serve.c         may it be parked; which one is handed out
+ *   stake.c                 may what the program is about to ask go out on it
  *   parked.c, list.c        when is one let go; who is in
  *   blank.c                 the program's socket that is left over
  *   second.c, retired.c     our number beside the program's, for a while; our numbers that are to be closed
@@ -84,6 +85,8 @@ struct reuse {
 	uint64_t opened_ns, parked_ns, ready_ns;
 	uint64_t asked_ns; /* the first request of this use was sent; 0: not yet */
 	uint32_t uses;
+	uint32_t depth;       /* so many answers it has given */
+	uint64_t idle_ns;     /* so long it had been idle when it was handed out */
 	bool shared;          /* was duplicated or passed */
 	bool tried;           /* a connect() was made, whatever came of it */
 	bool handed_out;      /* in use a second time or later */

@@ -6,6 +6,7 @@
 #include "pool/base/clock.h"
 #include "pool/base/kernel.h"
 #include "pool/reuse/blank.h"
+#include "pool/reuse/stake.h"
 #include "pool/reuse/swap.h"
 
 #include <fcntl.h>
@@ -55,7 +56,9 @@ static void begin_use(struct reusing *reusing, struct reuse *reuse, const struct
 	reuse->connect_to_come = fresh->status & O_NONBLOCK;
 	pool->counts.hits++;
 	conduct_hit(&pool->conduct);
-	reuse_risks(pool, reuse, now_ns);
+	if (!stake_by_request(reuse))
+		reuse_risks(pool, reuse, now_ns);
+	reuse->idle_ns = clock_since(reuse->parked_ns, now_ns);
 	conduct_stayed(&pool->conduct, clock_since(reuse->parked_ns, now_ns));
 	SPACE_REUSE_ADD(reuse->tracked->space, reuse_hits, 1);
 	reuse->tracked->state = SOCKET_OPEN;
@@ -89,8 +92,8 @@ bool serve_connect(struct reusing *reusing, struct parked_pool *pool, struct tra
 
 	*served = (struct served){ .own = -1, .blank = -1 };
 	if (!pool->count || pool->conduct.paused_until_ns > now_ns || reusing->no_parking ||
-	    !conduct_may_risk(&pool->conduct, now_ns) || !may_be_swapped(reusing, fresh) ||
-	    !swap_look(fd, fresh->reuse, &like))
+	    (!stake_by_request(pool->newest) && !conduct_may_risk(&pool->conduct, now_ns)) ||
+	    !may_be_swapped(reusing, fresh) || !swap_look(fd, fresh->reuse, &like))
 		return false;
 	while (retired_has_room(retired) && (reuse = parked_take(reusing, pool, fresh, now_ns, retired))) {
 		int own = reuse->fd, dead = put_in(reusing, reuse, fresh, &like, served);

@@ -10,6 +10,7 @@
 #include "pool/reuse/parked.h"
 #include "pool/reuse/reuse.h"
 #include "pool/reuse/serve.h"
+#include "pool/reuse/stake.h"
 #include "pool/reuse/swap.h"
 #include "pool/socket/binding.h"
 #include "pool/socket/facts.h"
@@ -21,9 +22,18 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/time.h>
 
 enum { CONNECT_MOST_MS = 1000, REPEAT_MOST_MS = 2 };
+
+/* Why another connection is to take the place of this one. */
+enum why {
+	IT_IS_DEAD,
+	IT_IS_DEAD_REPEAT, /* and what it was asked is to be repeated */
+	IT_WAS_USED,       /* and is not to be asked what the program is about to ask */
+};
 
 struct anew {
 	int fd;
@@ -38,6 +48,9 @@ struct scratch {
 	struct fresh fresh;  /* the program's socket */
 	struct tracked like; /* the dead connection */
 	struct endpoint to;
+	enum why why;
+	int used;   /* the program's number, where IT_WAS_USED */
+	long error; /* what came of connect() then */
 	struct anew anew;
 };
 
@@ -77,13 +90,16 @@ static long call_connect(void *argument)
 }
 
 /* What the program allowed its own calls to take. */
-static unsigned patience_ms(int fd, int status, bool repeats)
+static unsigned patience_ms(int fd, int status, enum why why)
 {
 	struct timeval limit = { 0 };
 	socklen_t length = sizeof(limit);
 
+	/* The send() that is to come waits (sk_stream_wait_connect(), net/core/stream.c). */
+	if (why == IT_WAS_USED)
+		return 0;
 	if (status & O_NONBLOCK)
-		return repeats ? REPEAT_MOST_MS : 0;
+		return why == IT_IS_DEAD_REPEAT ? REPEAT_MOST_MS : 0;
 	if (kernel.getsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, &length) ||
 	    (!limit.tv_sec && !limit.tv_usec) || limit.tv_sec >= CONNECT_MOST_MS / 1000)
 		return CONNECT_MOST_MS;
@@ -122,6 +138,8 @@ APART static long connect_anew(struct scratch *scratch, unsigned most_ms, bool *
 				reuse->options = fresh->options;
 			reuse_begin(&shim.reusing, tracked, to, rule);
 			*asked = true;
+			if (scratch->why == IT_WAS_USED)
+				kernel_syscall(SYS_shutdown, scratch->used, SHUT_WR, 0, 0, 0, 0);
 			rc = attempt_run(&shim.connecting, tracked, a->fd, to, rule, call_connect, a);
 		}
 	}
@@ -146,10 +164,33 @@ static void take_over(struct reuse *reuse, struct reuse *old, uint64_t now_ns)
 	guard_sent(&reuse->guard, sent.iov_base, sent.iov_len);
 }
 
+/* What the end of the old one tells of the server. The lock is held. */
+static void note_replaced(const struct tracked *old, enum why why, uint64_t now_ns)
+{
+	struct parked_pool *pool = old->space->destination->parked;
+	enum evidence evidence = EVIDENCE_NONE;
+
+	reuse_risked(pool, old->reuse);
+	if (why == IT_WAS_USED) {
+		pool->counts.retired[RETIRED_ROOM]++;
+		SPACE_REUSE_ADD(old->space, reuse_retired[RETIRED_ROOM], 1);
+		return;
+	}
+	pool->counts.replaced++;
+	uint64_t idle_ns = clock_since(old->reuse->parked_ns, now_ns);
+	if (why == IT_IS_DEAD_REPEAT || idle_ns <= CONDUCT_LATE_MOST_MS * CONDUCT_MS_NS)
+		conduct_ended_deep(&pool->conduct, old->reuse->depth, now_ns);
+	if (why == IT_IS_DEAD_REPEAT)
+		evidence = conduct_lost(&pool->conduct, true);
+	else
+		evidence = conduct_closed(&pool->conduct, idle_ns, now_ns);
+	pool_distrust(&shim.reusing, old->space->destination, evidence, now_ns);
+}
+
 /* Puts a new connection under the program's number, if that is still the dead one's. The lock is held. A
  * child may have the dead one, too: for it nothing changes. */
 static bool put_in_place(int fd, int anew, const struct tracked *dead, const struct fresh *fresh,
-			 bool repeats)
+			 enum why why)
 {
 	struct tracked *tracked = fdtable_look(anew), *old = fdtable_look(fd);
 
@@ -159,18 +200,11 @@ static bool put_in_place(int fd, int anew, const struct tracked *dead, const str
 	uint64_t now_ns = clock_ns();
 	fdtable_take(anew);
 	if (old->space) {
-		struct parked_pool *pool = old->space->destination->parked;
-		pool->counts.replaced++;
-		reuse_risked(pool, old->reuse);
-		pool_distrust(&shim.reusing, old->space->destination,
-			      repeats ? conduct_lost(&pool->conduct)
-				      : conduct_closed(&pool->conduct,
-						       clock_since(old->reuse->parked_ns, now_ns), now_ns),
-			      now_ns);
-		space_ended(old->space, ENDED_BY_PEER, now_ns);
+		note_replaced(old, why, now_ns);
+		space_ended(old->space, why == IT_WAS_USED ? ENDED_TIME_WAIT : ENDED_BY_PEER, now_ns);
 		old->space = NULL;
 	}
-	if (repeats && tracked->reuse)
+	if (why == IT_IS_DEAD_REPEAT && tracked->reuse)
 		take_over(tracked->reuse, old->reuse, now_ns);
 	old->state = SOCKET_FRESH;
 	if (tracked->reuse)
@@ -212,7 +246,7 @@ APART static bool connect_itself(int fd, const struct held *dead, struct scratch
 	struct anew *a = &scratch->anew;
 	const struct rule *rule = settings_rule_for(&shim.settings, to, shim.process);
 
-	*a = (struct anew){ .fd = fd, .most_ms = patience_ms(fd, status, false) };
+	*a = (struct anew){ .fd = fd, .most_ms = patience_ms(fd, status, IT_IS_DEAD) };
 	a->length = endpoint_to_sockaddr(to, scratch->like.family, &a->sa);
 	if (!disconnect(fd, dead) || !shim_enter_held(&shim, dead))
 		return false;
@@ -245,19 +279,22 @@ static bool repeat(int fd, const struct request *request)
 }
 
 /* Makes a new connection in the place of a dead one. Return: did it work? */
-static bool connect_another(int fd, struct held *dead, struct scratch *scratch, bool repeats)
+static bool connect_another(int fd, struct held *dead, struct scratch *scratch)
 {
 	const struct fresh *fresh = &scratch->fresh;
+	bool repeats = scratch->why == IT_IS_DEAD_REPEAT, may_itself = scratch->why == IT_IS_DEAD;
 	struct closing closing;
 	bool asked = false, placed = false;
 
-	int anew = (int)connect_anew(scratch, patience_ms(fd, fresh->status, repeats), &asked);
-	if (anew < 0)
-		return !asked && !repeats && connect_itself(fd, dead, scratch, fresh->status);
+	int anew = (int)connect_anew(scratch, patience_ms(fd, fresh->status, scratch->why), &asked);
+	if (anew < 0) {
+		scratch->error = asked ? anew : 0;
+		return !asked && may_itself && connect_itself(fd, dead, scratch, fresh->status);
+	}
 	/* Nobody else sends on it: this thread is in the call. */
 	bool ready = !repeats || repeat(anew, &scratch->like.reuse->request);
 	if (ready && shim_enter_held(&shim, dead)) {
-		placed = put_in_place(fd, anew, dead->tracked, fresh, repeats);
+		placed = put_in_place(fd, anew, dead->tracked, fresh, scratch->why);
 		shim_leave(&shim);
 	}
 	if (placed)
@@ -266,12 +303,14 @@ static bool connect_another(int fd, struct held *dead, struct scratch *scratch, 
 	kernel.close(anew);
 	if (known)
 		closing_end(&closing);
-	return !repeats && connect_itself(fd, dead, scratch, fresh->status);
+	/* Ended already. */
+	if (scratch->why == IT_WAS_USED)
+		scratch->error = -ECONNRESET;
+	return may_itself && connect_itself(fd, dead, scratch, fresh->status);
 }
 
 /* Has this thread the connection for itself, and did it end before an answer? Then: what it was like. */
-static bool may_be_renewed(int fd, const struct held *dead, struct scratch *scratch, bool *known,
-			   bool *repeats)
+static bool may_be_renewed(int fd, const struct held *dead, struct scratch *scratch, bool *known)
 {
 	if (!shim_enter_held(&shim, dead))
 		return false;
@@ -281,9 +320,10 @@ static bool may_be_renewed(int fd, const struct held *dead, struct scratch *scra
 	bool good = reuse && !(tracked->flags & WAS_SHUT) && tracked->space && fdtable_look(fd) == tracked &&
 		    tracked->fds == 1 && reuse->handed_out && !reuse->received_since && !reuse->repeated &&
 		    !reuse->shared;
-	*repeats = good && reuse->guard.asked;
-	if (*repeats)
+	if (good && reuse->guard.asked) {
+		scratch->why = IT_IS_DEAD_REPEAT;
 		good = reuse->request.size == reuse->request.sent && guard_may_repeat(&reuse->guard);
+	}
 	if (good) {
 		scratch->like = *tracked;
 		scratch->to = tracked->space->destination->to;
@@ -296,15 +336,35 @@ static bool may_be_renewed(int fd, const struct held *dead, struct scratch *scra
 static bool renew(int fd, struct held *dead)
 {
 	struct scratch *scratch = scratch_make();
-	bool known, repeats, renewed = false;
+	bool known, renewed = false;
 
 	if (!scratch)
 		return false;
-	if (may_be_renewed(fd, dead, scratch, &known, &repeats))
-		renewed = known ? connect_another(fd, dead, scratch, repeats)
-				: !repeats && connect_itself(fd, dead, scratch, 0);
+	if (may_be_renewed(fd, dead, scratch, &known))
+		renewed = known ? connect_another(fd, dead, scratch)
+				: scratch->why == IT_IS_DEAD && connect_itself(fd, dead, scratch, 0);
 	scratch_release(scratch);
 	return renewed;
+}
+
+/* The same for one that was used, before anything is sent on it. Return: as of renew_before_send(). */
+APART static int make_new(int fd, struct held *used)
+{
+	struct scratch *scratch = scratch_make();
+	bool known;
+
+	if (!scratch)
+		return 0;
+	/* One that somebody else may have is not ours to end. */
+	if (may_be_renewed(fd, used, scratch, &known) && known && scratch->why == IT_IS_DEAD &&
+	    used->tracked->reuse->forks == shim.sockets.forks) {
+		scratch->why = IT_WAS_USED;
+		scratch->used = fd;
+		connect_another(fd, used, scratch);
+	}
+	int error = (int)scratch->error;
+	scratch_release(scratch);
+	return error;
 }
 
 static bool renew_and_hold(int fd, struct held *held)
@@ -315,27 +375,32 @@ static bool renew_and_hold(int fd, struct held *held)
 	return fdtable_hold(fd, held);
 }
 
-APART void renew_before_send(int fd)
+APART int renew_before_send(int fd, const struct iovec *pieces, size_t count)
 {
 	struct held held;
 	char byte;
-	int saved = errno;
+	int saved = errno, error = 0;
 
 	if (!fdtable_hold(fd, &held))
-		return;
+		return 0;
 	if (held.tracked->watched & LATER_SEND)
 		reuse_next(&shim.reusing, &held);
 	const struct reuse *reuse = held.tracked->reuse;
 	if (reuse && !reuse->received_since) {
 		/* An answer to a request that is not whole is the guard's to judge. */
-		if (!socket_is_quiet(fd) &&
-		    (!reuse->guard.asked || kernel.recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) <= 0))
-			renew(fd, &held);
+		if (!socket_is_quiet(fd)) {
+			if (!reuse->guard.asked || kernel.recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) <= 0)
+				renew(fd, &held);
+		} else if (count && !reuse->guard.asked && reuse->handed_out &&
+			   !stake_allows(&shim.reusing, &held, pieces, count)) {
+			error = make_new(fd, &held);
+		}
 	} else {
 		held.tracked->watched &= (uint8_t)~FIRST_SEND;
 	}
 	fdtable_release(&held);
 	errno = saved;
+	return error;
 }
 
 /* A call for no bytes gives 0, too. */

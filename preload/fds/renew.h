@@ -11,6 +11,9 @@
  * A blocking send() or recv() waits for the new connection, for CONNECT_MOST_MS or what SO_SNDTIMEO says. For
  * a non-blocking one the request can be repeated if the connection is there after REPEAT_MOST_MS.
  *
+ * What is not to go out on a connection that was used gets a new one before. The old one is ended first, as
+ * the server never has both, and the program's own send() waits for the new one, as its connect() would have.
+ *
  * The new connection is a socket of its own; where none can be had (EMFILE) and nothing was sent, the dead
  * one's own, taken apart by connect() to AF_UNSPEC. */
 #ifndef HEADROOM_PRELOAD_FDS_RENEW_H
@@ -20,12 +23,16 @@
 
 #include <stdbool.h>
 #include <sys/types.h>
+#include <sys/uio.h>
 
 /**
  * renew_before_send() - something is about to be sent on a connection that was handed out, and was not
- * answered yet: is there still somebody to send to?
+ * answered yet: is there still somebody to send to, and may it be asked that (stake.h)?
+ * @pieces:	what the program is about to send, or the begin of it; readable
+ * @count:	0: it is not known
+ * Return: 0, or a negative errno: a new connection had to be made, and there is none
  */
-void renew_before_send(int fd);
+int renew_before_send(int fd, const struct iovec *pieces, size_t count);
 
 /**
  * renew_after_end() - a call on a watched fd found the end of the connection, or an error

@@ -228,10 +228,9 @@ ssize_t hook_sendto(int fd, const void *data, size_t size, int flags, const stru
 	};
 	struct held held;
 	if (!(flags & MSG_FASTOPEN) || !address || !process_is_ours()) {
-		if (!watched(fd) || !sending_begins(fd, &held))
-			return real.sendto(fd, data, size, flags, address, length);
-		return sent(&held, &(struct iovec){ (void *)data, size }, flags,
-			    AGAIN(real.sendto(fd, data, size, flags, address, length)));
+		const struct iovec piece = { (void *)data, size };
+		UNLESS_SEEN(fd, &piece, 1, &held, real.sendto(fd, data, size, flags, address, length));
+		return sent(&held, &piece, flags, AGAIN(real.sendto(fd, data, size, flags, address, length)));
 	}
 	return outgoing(fd, address, length, call_send, &call);
 }
@@ -240,8 +239,9 @@ static ssize_t send_message(int fd, const struct msghdr *message, int flags)
 {
 	struct held held;
 
-	if (!watched(fd) || !message || !sending_begins(fd, &held))
-		return real.sendmsg(fd, message, flags);
+	bool good = watched(fd) && message && readable_bytes(fd, message, sizeof(*message));
+	UNLESS_SEEN(fd, good ? message->msg_iov : NULL, good ? message_pieces(message) : 0, &held,
+		    real.sendmsg(fd, message, flags));
 	ssize_t rc = AGAIN(real.sendmsg(fd, message, flags));
 	return sent(&held, rc >= 0 && message_pieces(message) ? message->msg_iov : NULL, flags, rc);
 }

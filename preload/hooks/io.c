@@ -7,10 +7,12 @@
 #include "pool/reuse/reuse.h"
 #include "preload/base/hooks.h"
 #include "preload/base/message.h"
+#include "preload/base/readable.h"
 #include "preload/fds/deferred.h"
 #include "preload/fds/renew.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <netinet/in.h>
 
 /* Extra bytes, or none of the stream's: what recv(2) and send(2) do then no guard can follow. */
@@ -21,13 +23,32 @@ APART bool io_begins(int fd, struct held *held)
 	return fdtable_hold(fd, held);
 }
 
-APART bool sending_begins(int fd, struct held *held)
+/* How many of the pieces, or how much of the first one, can be looked at? */
+static size_t readable_pieces(int fd, const struct iovec *pieces, size_t count)
+{
+	enum { PIECES_MOST = 16 };
+	size_t n = 0;
+
+	if (!pieces || !count || count > IOV_MAX || !readable_bytes(fd, pieces, count * sizeof(*pieces)))
+		return 0;
+	while (n < count && n < PIECES_MOST &&
+	       (!pieces[n].iov_len || readable_bytes(fd, pieces[n].iov_base, pieces[n].iov_len)))
+		n++;
+	return n;
+}
+
+APART enum sending sending_begins(int fd, const struct iovec *pieces, size_t count, struct held *held)
 {
 	const struct tracked *tracked = fdtable_look(fd);
 
-	if (tracked && __atomic_load_n(&tracked->watched, __ATOMIC_RELAXED) & (FIRST_SEND | LATER_SEND))
-		renew_before_send(fd);
-	return fdtable_hold(fd, held);
+	if (tracked && __atomic_load_n(&tracked->watched, __ATOMIC_RELAXED) & (FIRST_SEND | LATER_SEND)) {
+		int error = renew_before_send(fd, pieces, readable_pieces(fd, pieces, count));
+		if (unlikely(error)) {
+			errno = -error;
+			return SENDING_FAILED;
+		}
+	}
+	return fdtable_hold(fd, held) ? SENDING_SEEN : SENDING_UNSEEN;
 }
 
 /* The other end has gone, or so it looks. */
@@ -213,8 +234,11 @@ int send_messages(int fd, struct mmsghdr *messages, unsigned count, int flags)
 {
 	struct held held;
 
-	if (!watched(fd) || !sending_begins(fd, &held))
-		return real.sendmmsg(fd, messages, count, flags);
+	const struct msghdr *first = messages && count && readable_bytes(fd, messages, sizeof(*messages))
+					     ? &messages->msg_hdr
+					     : NULL;
+	UNLESS_SEEN(fd, first ? first->msg_iov : NULL, first ? message_pieces(first) : 0, &held,
+		    real.sendmmsg(fd, messages, count, flags));
 	int rc = real.sendmmsg(fd, messages, count, flags);
 	int saved = errno;
 	for (int i = 0; i < rc; i++)
@@ -230,8 +254,7 @@ __attribute__((noinline)) static ssize_t write_watched(int fd, const void *data,
 {
 	struct held held;
 
-	if (!watched(fd) || !sending_begins(fd, &held))
-		return real.write(fd, data, size);
+	UNLESS_SEEN(fd, ONE(data, size), 1, &held, real.write(fd, data, size));
 	return sent(&held, ONE(data, size), 0, AGAIN(real.write(fd, data, size)));
 }
 
@@ -246,8 +269,7 @@ ssize_t hook_writev(int fd, const struct iovec *pieces, int count)
 {
 	struct held held;
 
-	if (!watched(fd) || !sending_begins(fd, &held))
-		return real.writev(fd, pieces, count);
+	UNLESS_SEEN(fd, pieces, count > 0 ? (size_t)count : 0, &held, real.writev(fd, pieces, count));
 	return sent(&held, pieces, 0, AGAIN(real.writev(fd, pieces, count)));
 }
 
@@ -255,8 +277,7 @@ __attribute__((noinline)) static ssize_t send_watched(int fd, const void *data, 
 {
 	struct held held;
 
-	if (!watched(fd) || !sending_begins(fd, &held))
-		return real.send(fd, data, size, flags);
+	UNLESS_SEEN(fd, ONE(data, size), 1, &held, real.send(fd, data, size, flags));
 	return sent(&held, ONE(data, size), flags, AGAIN(real.send(fd, data, size, flags)));
 }
 
@@ -272,8 +293,7 @@ ssize_t hook_sendfile(int to, int from, off_t *offset, size_t size)
 {
 	struct held held;
 
-	if (!watched(to) || !sending_begins(to, &held))
-		return real.sendfile(to, from, offset, size);
+	UNLESS_SEEN(to, NULL, 0, &held, real.sendfile(to, from, offset, size));
 	return sent(&held, NULL, 0, real.sendfile(to, from, offset, size));
 }
 
@@ -281,8 +301,7 @@ ssize_t hook_sendfile64(int to, int from, off_t *offset, size_t size)
 {
 	struct held held;
 
-	if (!watched(to) || !sending_begins(to, &held))
-		return real.sendfile64(to, from, offset, size);
+	UNLESS_SEEN(to, NULL, 0, &held, real.sendfile64(to, from, offset, size));
 	return sent(&held, NULL, 0, real.sendfile64(to, from, offset, size));
 }
 
@@ -290,7 +309,7 @@ ssize_t hook_splice(int from, off_t *from_at, int to, off_t *to_at, size_t size,
 {
 	struct held source, target;
 	bool takes = watched(from) && io_begins(from, &source),
-	     sends = watched(to) && sending_begins(to, &target);
+	     sends = watched(to) && sending_begins(to, NULL, 0, &target) == SENDING_SEEN;
 	ssize_t rc = real.splice(from, from_at, to, to_at, size, flags);
 
 	if (takes)

@@ -79,8 +79,10 @@ static void feed(int fd, const char *bytes,
 
 void reusing_send(int fd, const char *bytes)
 {
+	struct iovec piece = { .iov_base = (void *)(uintptr_t)bytes, .iov_len = strlen(bytes) };
+
 	if (fdtable_look(fd)->watched & (FIRST_SEND | LATER_SEND))
-		renew_before_send(fd);
+		check_number(renew_before_send(fd, &piece, 1), 0);
 	fake_fd(fd)->sent += strlen(bytes);
 	feed(fd, bytes, reuse_sent);
 }
@@ -117,8 +119,11 @@ bool reusing_close(int fd)
 	struct closing closing;
 
 	const struct tracked *tracked = fdtable_look(fd);
-	if (tracked && tracked->space && tracked->space->destination->parked)
-		tracked->space->destination->parked->conduct.proven = REUSING_PROVEN;
+	if (tracked && tracked->space && tracked->space->destination->parked) {
+		struct conduct *conduct = &tracked->space->destination->parked->conduct;
+		conduct->proven = REUSING_PROVEN;
+		conduct->depth = CONDUCT_DEPTHS;
+	}
 	parking_tidy();
 	show_by_all(fd);
 	bool known = closing_begin(fd, &closing);

@@ -8,7 +8,7 @@
 #include "tests/unit/program.h"
 
 /* So many answers on connections that were handed out. */
-enum { REUSING_PROVEN = 4096 };
+enum { REUSING_PROVEN = 16384 };
 
 /* What reuse.h calls the blank is an open fd. */
 enum { BLANK = 1 };
@@ -52,7 +52,7 @@ void reusing_send(int fd, const char *bytes);
 void reusing_receive(int fd, const char *bytes);
 
 /**
- * reusing_close() - close(), towards a server that has shown that it can be trusted (CONDUCT_PROOFS)
+ * reusing_close() - close(), towards a server that has shown that it can be trusted (CONDUCT_PROOFS, _DEPTHS)
  * Return: was it parked?
  */
 bool reusing_close(int fd);

@@ -19,17 +19,17 @@ static void calm(struct conduct *conduct)
 Test(conduct, a_millisecond_of_quiet_until_something_is_known)
 {
 	struct conduct conduct = { 0 };
-	check_number(conduct_quiet_ns(&conduct, TOLD_BY_SILENCE, 20000, NOW), 2 * MS);
-	check_number(conduct_quiet_ns(&conduct, TOLD_BY_LENGTH, 20000, NOW), 2 * MS);
-	check_number(conduct_quiet_ns(&conduct, TOLD_BY_SILENCE, 2 * MS, NOW), 4 * MS);
-	check_number(conduct_quiet_ns(&conduct, TOLD_BY_PROTOCOL, 2 * MS, NOW), MS);
+	check_number(conduct_quiet_ns(&conduct, TOLD_BY_SILENCE, 20000, 0, NOW), 2 * MS);
+	check_number(conduct_quiet_ns(&conduct, TOLD_BY_LENGTH, 20000, 0, NOW), 2 * MS);
+	check_number(conduct_quiet_ns(&conduct, TOLD_BY_SILENCE, 2 * MS, 0, NOW), 4 * MS);
+	check_number(conduct_quiet_ns(&conduct, TOLD_BY_PROTOCOL, 2 * MS, 0, NOW), MS);
 	for (unsigned i = 0; i < CONDUCT_CALM_ONES - 1; i++)
 		conduct_stayed(&conduct, MS);
 	conduct_stayed(&conduct, MS - 1);
 	check(conduct_is_learning(&conduct, TOLD_BY_PROTOCOL));
 	conduct_stayed(&conduct, MS);
 	check(!conduct_is_learning(&conduct, TOLD_BY_PROTOCOL));
-	check_number(conduct_quiet_ns(&conduct, TOLD_BY_PROTOCOL, 20000, NOW), 0);
+	check_number(conduct_quiet_ns(&conduct, TOLD_BY_PROTOCOL, 20000, 0, NOW), 0);
 	check(conduct_is_learning(&conduct, TOLD_BY_LENGTH));
 	/* Not gone as soon as it is fit. */
 	conduct.gap_ns = 20000;
@@ -39,8 +39,8 @@ Test(conduct, a_millisecond_of_quiet_until_something_is_known)
 	for (unsigned i = CONDUCT_CALM_ONES; i < CONDUCT_CALM_IN_DOUBT; i++)
 		conduct_stayed(&conduct, MS);
 	check(!conduct_is_learning(&conduct, TOLD_BY_LENGTH));
-	check_number(conduct_quiet_ns(&conduct, TOLD_BY_SILENCE, 20000, NOW), 40000);
-	check_number(conduct_quiet_ns(&conduct, TOLD_BY_LENGTH, 20000, NOW), 0);
+	check_number(conduct_quiet_ns(&conduct, TOLD_BY_SILENCE, 20000, 0, NOW), 40000);
+	check_number(conduct_quiet_ns(&conduct, TOLD_BY_LENGTH, 20000, 0, NOW), 0);
 }
 
 Test(conduct, what_it_does_after_its_answer_is_waited_for)
@@ -48,14 +48,14 @@ Test(conduct, what_it_does_after_its_answer_is_waited_for)
 	struct conduct conduct = { 0 };
 	calm(&conduct);
 	check_number(conduct_closed(&conduct, 4 * MS, NOW), EVIDENCE_NONE);
-	check_number(conduct_quiet_ns(&conduct, TOLD_BY_SILENCE, 20000, NOW), 5 * MS);
-	check_number(conduct_quiet_ns(&conduct, TOLD_BY_PROTOCOL, 20000, NOW), 5 * MS);
+	check_number(conduct_quiet_ns(&conduct, TOLD_BY_SILENCE, 20000, 0, NOW), 5 * MS);
+	check_number(conduct_quiet_ns(&conduct, TOLD_BY_PROTOCOL, 20000, 0, NOW), 5 * MS);
 	conduct_hit(&conduct);
 	check_number(conduct_closed(&conduct, 2 * MS, NOW), EVIDENCE_NONE);
-	check_number(conduct_quiet_ns(&conduct, TOLD_BY_SILENCE, 20000, NOW), 5 * MS);
+	check_number(conduct_quiet_ns(&conduct, TOLD_BY_SILENCE, 20000, 0, NOW), 5 * MS);
 	calm(&conduct);
 	check_number(
-		conduct_quiet_ns(&conduct, TOLD_BY_SILENCE, 20000, NOW + CONDUCT_LEARNED_LIFE_S * SECOND),
+		conduct_quiet_ns(&conduct, TOLD_BY_SILENCE, 20000, 0, NOW + CONDUCT_LEARNED_LIFE_S * SECOND),
 		40000);
 }
 
@@ -78,7 +78,7 @@ Test(conduct, what_it_does_when_idle_bounds_the_idleness)
 	check_number(conduct_idle_ns(&conduct, TOLD_BY_PROTOCOL, SECOND, NOW), 40 * MS);
 	check_number(conduct_closed(&conduct, 90 * MS, NOW), EVIDENCE_NONE);
 	check_number(conduct_idle_ns(&conduct, TOLD_BY_PROTOCOL, SECOND, NOW), 40 * MS);
-	check_number(conduct_quiet_ns(&conduct, TOLD_BY_PROTOCOL, 0, NOW), 0);
+	check_number(conduct_quiet_ns(&conduct, TOLD_BY_PROTOCOL, 0, 0, NOW), 0);
 	check_number(
 		conduct_idle_ns(&conduct, TOLD_BY_PROTOCOL, SECOND, NOW + CONDUCT_LEARNED_LIFE_S * SECOND),
 		SECOND);
@@ -107,11 +107,11 @@ Test(conduct, a_connection_is_kept_for_some_multiples_of_the_gap)
 Test(conduct, one_lost_request_in_ten_thousand)
 {
 	struct conduct conduct = { 0 };
-	check_number(conduct_lost(&conduct), EVIDENCE_LOST);
+	check_number(conduct_lost(&conduct, true), EVIDENCE_LOST);
 	for (unsigned i = 0; i < CONDUCT_ONE_LOST_IN; i++)
 		conduct_hit(&conduct);
-	check_number(conduct_lost(&conduct), EVIDENCE_NONE);
-	check_number(conduct_lost(&conduct), EVIDENCE_LOST);
+	check_number(conduct_lost(&conduct, true), EVIDENCE_NONE);
+	check_number(conduct_lost(&conduct, true), EVIDENCE_LOST);
 }
 
 Test(conduct, each_pause_is_twice_as_long_up_to_an_hour)
@@ -199,7 +199,7 @@ Test(conduct, what_speaks_against_a_server_takes_back_trust)
 	check(!conduct_may_risk(&conduct, NOW));
 	conduct_closed(&conduct, MS, NOW);
 	check_number(conduct.proven, 2 * CONDUCT_PROOFS);
-	conduct_lost(&conduct);
+	conduct_lost(&conduct, true);
 	check_number(conduct.proven, 0);
 	conduct.proven = 4 * CONDUCT_PROOFS;
 	conduct_pause(&conduct, NOW);

@@ -54,6 +54,9 @@ static bool paused(const char *to)
 /* Until connects follow one another fast enough again, after a long time without one. */
 static void warm_up(const char *to)
 {
+	struct conduct *conduct = &program_destination(to)->parked->conduct;
+	conduct->connects += CONDUCT_ONE_LOST_IN;
+	conduct->ended_depth = 0;
 	for (unsigned i = 0; i < 40; i++)
 		reusing_close(reusing_opened(to));
 }
@@ -95,9 +98,65 @@ Test(reuse, one_lost_in_ten_thousand_is_no_reason)
 	program_destination(TO)->parked->conduct.hits_since_loss = CONDUCT_ONE_LOST_IN;
 	check(cookie);
 	fails_at_first_use(TO);
+	check_number(program_destination(TO)->parked->conduct.paused_until_ns, 0);
+	warm_up(TO);
 	check(!paused(TO));
 	fails_at_first_use(TO);
 	check(paused(TO));
+}
+
+/* However long ago: a slow program loses no more of its requests. */
+Test(reuse, a_lost_request_is_paid_for_by_ten_thousand_connections)
+{
+	fails_at_first_use(TO);
+	struct conduct *conduct = &program_destination(TO)->parked->conduct;
+	reusing_wait(CONDUCT_LEARNED_LIFE_S * SECOND);
+	check(paused(TO));
+	conduct->connects = CONDUCT_ONE_LOST_IN - 2;
+	check(paused(TO));
+	check_number(conduct->connects, CONDUCT_ONE_LOST_IN - 1);
+	check(!paused(TO));
+}
+
+/* A server that closes after so many answers. */
+Test(reuse, none_goes_as_deep_as_where_one_ended)
+{
+	reusing_parked(TO);
+	reusing_parked(TO);
+	struct conduct *conduct = &program_destination(TO)->parked->conduct;
+	conduct_ended_deep(conduct, 3, fake.now_ns);
+	int fd = reusing_opened(TO);
+	check_number(reusing_of(fd)->depth, 2);
+	reusing_exchange(fd);
+	check(!reusing_close(fd));
+	check_number(reusing_counts(TO)->refused[REFUSED_PAUSED], 1);
+	reusing_parked(TO);
+	reusing_wait(CONDUCT_LEARNED_LIFE_S * SECOND);
+	conduct->depth = 0;
+	reusing_parked(TO);
+}
+
+/* It closes by the time that the program does. */
+Test(reuse, where_the_server_closes_first_is_learned)
+{
+	int fd = reusing_opened(TO);
+	reusing_exchange(fd);
+	fake_fd(fd)->tcp_state = 8; /* CLOSE_WAIT */
+	check(!reusing_close(fd));
+	check_number(program_destination(TO)->parked->conduct.ended_depth, 1);
+}
+
+/* The first to go deeper than any before it is quiet for as long as the very first was. */
+Test(reuse, the_first_at_a_depth_is_looked_at_for_longer)
+{
+	reusing_parked(TO);
+	struct conduct *conduct = &program_destination(TO)->parked->conduct;
+	conduct->calm = CONDUCT_CALM_ONES;
+	conduct->depth = 2;
+	check_number(conduct_quiet_ns(conduct, TOLD_BY_PROTOCOL, 0, 2, fake.now_ns), 0);
+	check_number(conduct_quiet_ns(conduct, TOLD_BY_PROTOCOL, 0, 3, fake.now_ns), REUSING_QUIET_NS);
+	conduct->depth = CONDUCT_DEPTHS;
+	check_number(conduct_quiet_ns(conduct, TOLD_BY_PROTOCOL, 0, 100, fake.now_ns), 0);
 }
 
 Test(reuse, silence_until_the_program_gives_up_is_a_reason)

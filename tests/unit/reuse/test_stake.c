@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: Apache-2.0
+/* test_stake - what may not be asked again, or leaves state, does not go out on a connection that was used.
+ */
+#include "pool/reuse/stake.h"
+#include "preload/base/fdtable.h"
+#include "preload/fds/renew.h"
+#include "tests/unit/check.h"
+#include "tests/unit/reusing.h"
+
+#include <errno.h>
+#include <sys/uio.h>
+
+#define TO     "10.0.0.9:80"
+#define HTTP   "[headroom]\nreuse = http\nidle_timeout = 1s\n"
+#define BODIES "[headroom]\nreuse = http+bodies\nidle_timeout = 1s\n"
+#define REDIS  "[headroom]\nreuse = redis\nidle_timeout = 1s\n"
+#define GET    "GET / HTTP/1.1\r\nHost: a\r\n\r\n"
+#define DELETE "DELETE / HTTP/1.1\r\nHost: a\r\n\r\n"
+#define HEAD   "HEAD / HTTP/1.1\r\nHost: a\r\n\r\n"
+#define CLOSE  "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
+#define POST   "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nhi"
+#define ANSWER "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"
+
+enum { FILES = 2048 };
+
+TestSuite(stake, .init = limit_time, .fini = fake_stop);
+
+static struct conduct *conduct(void)
+{
+	return &program_destination(TO)->parked->conduct;
+}
+
+/* A connection that was used @uses times, quiet for long enough, and handed out. Return: fd */
+static int handed_out(const char *rules, unsigned uses, const char *request, const char *answer)
+{
+	reusing_start(rules, FILES);
+	for (unsigned i = 0; i < uses; i++) {
+		int fd = reusing_opened(TO);
+		reusing_send(fd, request);
+		reusing_receive(fd, answer);
+		cr_assert(reusing_close(fd));
+		reusing_wait(2 * REUSING_QUIET_NS);
+	}
+	int fd = reusing_opened(TO);
+	cr_assert(reusing_of(fd)->handed_out);
+	return fd;
+}
+
+/* Does this go out on the connection that was handed out? */
+static bool stays(int fd, const char *request)
+{
+	uint64_t cookie = fake_fd(fd)->cookie;
+
+	reusing_send(fd, request);
+	return fake_fd(fd)->cookie == cookie;
+}
+
+Test(stake, a_get_goes_out_on_it)
+{
+	int fd = handed_out(HTTP, 1, GET, ANSWER);
+	conduct()->proven = 0;
+	check(stays(fd, GET));
+	check_number(conduct()->at_risk, 0);
+	reusing_receive(fd, ANSWER);
+	check(reusing_close(fd));
+}
+
+Test(stake, what_may_not_be_asked_again_gets_a_new_one_until_the_server_has_proven_itself)
+{
+	int fd = handed_out(HTTP, 1, GET, ANSWER);
+	conduct()->proven = CONDUCT_ONE_LOST_IN - 1;
+	check(!stays(fd, DELETE));
+	check_number(conduct()->at_risk, 0);
+	check_number(program_space("10.0.0.1", TO)->open, 1);
+	check_number(reusing_open_fds(), 1 + BLANK);
+	check(!reusing_of(fd)->handed_out);
+	check_number(reusing_of(fd)->depth, 0);
+	check_retired(TO, RETIRED_ROOM);
+	reusing_receive(fd, ANSWER);
+	check(reusing_close(fd));
+
+	fd = handed_out(HTTP, 1, GET, ANSWER);
+	conduct()->proven = CONDUCT_ONE_LOST_IN;
+	check(stays(fd, DELETE));
+	check_number(conduct()->at_risk, 1);
+	reusing_receive(fd, ANSWER);
+	check_number(conduct()->at_risk, 0);
+}
+
+/* And not deeper than any before it. */
+Test(stake, what_may_not_be_asked_again_is_not_the_first_at_a_depth)
+{
+	int fd = handed_out(HTTP, 3, GET, ANSWER);
+	conduct()->depth = 2;
+	check(!stays(fd, DELETE));
+	fd = handed_out(HTTP, 3, GET, ANSWER);
+	conduct()->depth = 3;
+	check(stays(fd, DELETE));
+	fd = handed_out(HTTP, 3, GET, ANSWER);
+	conduct_ended_deep(conduct(), 3, fake.now_ns);
+	conduct()->depth = CONDUCT_DEPTHS;
+	check(!stays(fd, DELETE));
+}
+
+Test(stake, after_a_lost_request_nothing_is_at_risk)
+{
+	int fd = handed_out(HTTP, 1, GET, ANSWER);
+	conduct()->lost = 1;
+	check(!stays(fd, DELETE));
+	fd = handed_out(HTTP, 1, GET, ANSWER);
+	conduct()->lost = 1;
+	check(stays(fd, GET));
+}
+
+/* The guard could not tell afterwards whether the answer is whole. */
+Test(stake, what_the_guard_does_not_follow_gets_a_new_one)
+{
+	static const char *const requests[] = { HEAD, POST, CLOSE,
+						"CONNECT a:1 HTTP/1.1\r\nHost: a\r\n\r\n" };
+
+	for (size_t i = 0; i < sizeof(requests) / sizeof(*requests); i++)
+		check(!stays(handed_out(HTTP, 1, GET, ANSWER), requests[i]));
+	check(!stays(handed_out(REDIS, 1, "PING\r\n", "+PONG\r\n"), "MULTI\r\nPING\r\n"));
+	check(stays(handed_out(REDIS, 1, "PING\r\n", "+PONG\r\n"), "PING\r\nPING\r\n"));
+}
+
+/* The rule's owner says that this server reads bodies, and a program may have nothing else to ask. */
+Test(stake, with_bodies_the_first_at_a_depth_has_been_quiet)
+{
+	int fd = handed_out(BODIES, 1, POST, ANSWER);
+	conduct()->proven = conduct()->depth = 0;
+	check(stays(fd, POST));
+	reusing_receive(fd, ANSWER);
+	check_number(conduct()->depth, 1);
+	check(stays(fd, POST));
+	reusing_receive(fd, ANSWER);
+	check(reusing_close(fd));
+	/* It has been quiet for no time. */
+	conduct()->calm = CONDUCT_CALM_IN_DOUBT;
+	conduct()->depth = 2;
+	shim.reusing.parked_newest->ready_ns = fake.now_ns;
+	fd = reusing_opened(TO);
+	check(reusing_of(fd)->handed_out);
+	check(!stays(fd, POST));
+}
+
+Test(stake, a_later_request_is_looked_at_as_the_first_one)
+{
+	int fd = handed_out(HTTP, 1, GET, ANSWER);
+	conduct()->proven = 0;
+	check(stays(fd, GET));
+	reusing_receive(fd, ANSWER);
+	check(!stays(fd, DELETE));
+}
+
+/* The server never has both. */
+Test(stake, the_used_one_is_ended_first_and_where_there_is_no_other_the_send_fails)
+{
+	const struct iovec piece = { .iov_base = (char[]){ DELETE }, .iov_len = sizeof(DELETE) - 1 };
+	int fd = handed_out(HTTP, 1, GET, ANSWER);
+
+	conduct()->proven = 0;
+	fake.connect_result = -ECONNREFUSED;
+	check_number(renew_before_send(fd, &piece, 1), -ECONNREFUSED);
+	check_number(reusing_open_fds(), 1 + BLANK);
+}
+
+/* No fd, no memory: the one that was handed out will do. */
+Test(stake, where_no_other_can_be_made_it_goes_out_all_the_same)
+{
+	int fd = handed_out(HTTP, 1, GET, ANSWER);
+	conduct()->proven = 0;
+	fake_fail(CALL_SOCKET, EMFILE);
+	check(stays(fd, DELETE));
+	fake_recover();
+	reusing_receive(fd, ANSWER);
+	check(reusing_close(fd));
+}
+
+Test(stake, one_that_others_have_is_not_ended)
+{
+	int fd = handed_out(HTTP, 1, GET, ANSWER);
+	conduct()->proven = 0;
+	shim.sockets.forks++;
+	check(stays(fd, DELETE));
+}
