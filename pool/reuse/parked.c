@@ -244,32 +244,27 @@ static bool fits(const struct reuse *reuse, const struct tracked *fresh)
 }
 
 struct reuse *parked_take(struct reusing *reusing, struct parked_pool *pool, struct tracked *fresh,
-			  uint64_t now_ns, struct retired *retired)
+			  uint64_t now_ns, struct retired *retired, uint64_t *ready_ns)
 {
 	struct reuse *next;
 
+	*ready_ns = UINT64_MAX;
 	for (struct reuse *reuse = pool->newest; reuse; reuse = next) {
 		next = reuse->older;
 		bool idle = now_ns - reuse->parked_ns >= idle_most(reuse, pool, now_ns);
 		bool old = now_ns - reuse->opened_ns >= reuse->limits->max_age_ns;
 		if ((idle || old) && retired->count + 1 < RETIRED_AT_ONCE) {
 			let_leave(reusing, reuse, idle ? RETIRED_IDLE : RETIRED_AGE, now_ns, retired);
-		} else if (!idle && !old && reuse->ready_ns <= now_ns && fits(reuse, fresh)) {
-			list_leave(reusing, reuse, pool);
-			return reuse;
+		} else if (reuse->ready_ns < *ready_ns && fits(reuse, fresh)) {
+			if (!idle && !old && reuse->ready_ns <= now_ns) {
+				list_leave(reusing, reuse, pool);
+				return reuse;
+			}
+			if (reuse->ready_ns > now_ns)
+				*ready_ns = reuse->ready_ns;
 		}
 	}
 	return NULL;
-}
-
-uint64_t parked_ready_in_ns(const struct parked_pool *pool, const struct tracked *fresh, uint64_t now_ns)
-{
-	uint64_t least_ns = UINT64_MAX;
-
-	for (const struct reuse *reuse = pool->newest; reuse; reuse = reuse->older)
-		if (reuse->ready_ns > now_ns && reuse->ready_ns - now_ns < least_ns && fits(reuse, fresh))
-			least_ns = reuse->ready_ns - now_ns;
-	return least_ns;
 }
 
 void parked_make_way(struct reusing *reusing, struct parked_pool *pool, uint64_t now_ns,

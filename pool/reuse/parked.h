@@ -25,13 +25,14 @@ void parked_enter(struct reusing *reusing, struct reuse *reuse, int fd, uint32_t
  * parked_take() - the youngest connection that can stand for a fresh socket; the lock is held
  * @fresh:	the program's socket
  * @retired:	filled with those that were too old; has room, and is left with room for one
+ * @ready_ns:	out, if there is none: when the first that can stand for it will be ready; UINT64_MAX: never
  *
  * It is out of the pool then, with `fd` still set: to be looked at, and handed out or given to
  * parked_let_go().
  * Return: NULL if there is none
  */
 struct reuse *parked_take(struct reusing *reusing, struct parked_pool *pool, struct tracked *fresh,
-			  uint64_t now_ns, struct retired *retired);
+			  uint64_t now_ns, struct retired *retired, uint64_t *ready_ns);
 
 /**
  * parked_alive() - is a connection that was taken from the pool still as it was?
@@ -56,12 +57,6 @@ void parked_let_go(struct reusing *reusing, struct reuse *reuse, enum reuse_reti
  */
 void parked_retire(struct reusing *reusing, struct reuse *reuse, enum reuse_retirement why, uint64_t now_ns,
 		   struct retired *retired);
-
-/**
- * parked_ready_in_ns() - when does the first connection that can stand for a fresh socket become ready?
- * Return: in so many ns; UINT64_MAX: never
- */
-uint64_t parked_ready_in_ns(const struct parked_pool *pool, const struct tracked *fresh, uint64_t now_ns);
 
 /**
  * parked_make_way() - a new connection is about to be made though some are parked: one of them goes first, so

@@ -88,6 +88,7 @@ bool serve_connect(struct reusing *reusing, struct parked_pool *pool, struct tra
 		   uint64_t waited_ns, uint64_t now_ns, struct served *served, struct retired *retired)
 {
 	static struct fresh like; /* by the lock: too large for the stack of a small thread */
+	uint64_t ready_ns = UINT64_MAX;
 	struct reuse *reuse;
 
 	*served = (struct served){ .own = -1, .blank = -1 };
@@ -95,7 +96,8 @@ bool serve_connect(struct reusing *reusing, struct parked_pool *pool, struct tra
 	    (!stake_by_request(pool->newest) && !conduct_may_risk(&pool->conduct, now_ns)) ||
 	    !may_be_swapped(reusing, fresh) || !swap_look(fd, fresh->reuse, &like))
 		return false;
-	while (retired_has_room(retired) && (reuse = parked_take(reusing, pool, fresh, now_ns, retired))) {
+	while (retired_has_room(retired) &&
+	       (reuse = parked_take(reusing, pool, fresh, now_ns, retired, &ready_ns))) {
 		int own = reuse->fd, dead = put_in(reusing, reuse, fresh, &like, served);
 		if (dead >= 0) {
 			parked_let_go(reusing, reuse, (enum reuse_retirement)dead, now_ns, retired);
@@ -107,8 +109,8 @@ bool serve_connect(struct reusing *reusing, struct parked_pool *pool, struct tra
 		served->status = like.status;
 		return true;
 	}
-	uint64_t ready_ns = parked_ready_in_ns(pool, fresh, now_ns);
-	if (ready_ns != UINT64_MAX && waited_ns + ready_ns <= most_to_wait_ns(like.status, &pool->conduct))
-		served->wait_ns = ready_ns;
+	if (ready_ns != UINT64_MAX &&
+	    waited_ns + (ready_ns - now_ns) <= most_to_wait_ns(like.status, &pool->conduct))
+		served->wait_ns = ready_ns - now_ns;
 	return false;
 }
