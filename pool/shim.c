@@ -6,11 +6,11 @@
 #include "pool/base/hot.h"
 #include "pool/base/own_stack.h"
 #include "pool/connect/ending.h"
-#include "pool/connect/trust.h"
 #include "pool/ledger/own_segment.h"
 #include "pool/reuse/parked.h"
 #include "pool/reuse/second.h"
 #include "pool/routes/network.h"
+#include "pool/spread/trust.h"
 
 #include <stddef.h>
 #include <string.h>
@@ -80,17 +80,17 @@ static void start_sockets(struct shim *shim)
 
 static void start_connecting(struct shim *shim)
 {
-	struct connecting *connecting = &shim->connecting;
+	struct spreading *spreading = &shim->spreading;
 
-	connecting->lock = &shim->lock;
-	connecting->ledger = &shim->ledger;
-	connecting->sockets = &shim->sockets;
-	connecting->board = &shim->board;
-	connecting->journal.lock = &shim->lock;
-	connecting->journal.ledger = &shim->ledger;
-	connecting->journal.settings = &shim->settings;
-	connecting->journal.log = &shim->log;
-	connecting_start(connecting);
+	spreading->lock = &shim->lock;
+	spreading->ledger = &shim->ledger;
+	spreading->sockets = &shim->sockets;
+	spreading->board = &shim->board;
+	spreading->journal.lock = &shim->lock;
+	spreading->journal.ledger = &shim->ledger;
+	spreading->journal.settings = &shim->settings;
+	spreading->journal.log = &shim->log;
+	spreading_start(spreading);
 }
 
 static void start_reusing(struct shim *shim)
@@ -120,7 +120,7 @@ void shim_start(struct shim *shim, const char *process)
 	shim->lock.on_passive = tell_passive;
 	settings_default(&shim->settings);
 	strncpy(shim->process, process, sizeof(shim->process) - 1);
-	knee_start(&shim->connecting.knee);
+	knee_start(&shim->spreading.knee);
 	start_states(shim);
 }
 

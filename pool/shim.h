@@ -10,7 +10,6 @@
 
 #include "pool/base/arena.h"
 #include "pool/base/lock.h"
-#include "pool/connect/connecting.h"
 #include "pool/ledger/board.h"
 #include "pool/ledger/heritage.h"
 #include "pool/ledger/ledger.h"
@@ -20,12 +19,13 @@
 #include "pool/rules/settings.h"
 #include "pool/segment/writer.h"
 #include "pool/socket/tracked.h"
+#include "pool/spread/spreading.h"
 
 /* What every connect() touches stands first. */
 struct shim {
 	struct lock lock;
 	struct sockets sockets;
-	struct connecting connecting;
+	struct spreading spreading;
 	struct ledger ledger;
 	struct usage_writer writer;
 	struct siblings siblings;

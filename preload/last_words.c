@@ -42,7 +42,7 @@ static void end(int fd)
 	}
 	if (counted) {
 		struct ending_facts facts = socket_ending(fd, state, flags, false);
-		ending_with_process(&shim.connecting, &held, &facts);
+		ending_with_process(&shim.spreading, &held, &facts);
 	}
 	fdtable_release(&held);
 }

@@ -293,7 +293,7 @@ static __always_inline __u64 fnv(__u64 hash, const struct attach_address *addres
 	return hash;
 }
 
-/* affinity() of pool/connect/spread.c, of which the remote address is in @hash: the same source as under the
+/* affinity() of pool/spread/spread.c, of which the remote address is in @hash: the same source as under the
  * shim. */
 __noinline __u64 affinity(__u64 hash, const struct attach_address *source)
 {

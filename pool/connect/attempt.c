@@ -18,20 +18,20 @@
 #include "pool/base/hot.h"
 #include "pool/base/resting.h"
 #include "pool/connect/attempting.h"
-#include "pool/connect/candidates.h"
 #include "pool/connect/choice.h"
-#include "pool/connect/events.h"
-#include "pool/connect/knee.h"
 #include "pool/connect/pace.h"
 #include "pool/connect/pending.h"
 #include "pool/connect/settle.h"
-#include "pool/connect/spread.h"
 #include "pool/ledger/freed.h"
 #include "pool/libc/threads.h"
 #include "pool/socket/binding.h"
 #include "pool/socket/deferral.h"
 #include "pool/socket/facts.h"
 #include "pool/socket/shown_port.h"
+#include "pool/spread/candidates.h"
+#include "pool/spread/events.h"
+#include "pool/spread/knee.h"
+#include "pool/spread/spread.h"
 
 #include <errno.h>
 #include <netinet/in.h>
@@ -68,7 +68,7 @@ static void on_cancel(void *argument)
 
 	if (!asked) {
 		settle_unbind(a);
-		shown_port_restore(a->connecting->sockets, &a->held, a->fd, &a->shown);
+		shown_port_restore(a->spreading->sockets, &a->held, a->fd, &a->shown);
 	}
 	if (!attempt_enter(a))
 		return;
@@ -77,7 +77,7 @@ static void on_cancel(void *argument)
 		a->tracked->space = NULL;
 	}
 	settle_let_go(a, asked ? -EINPROGRESS : -ECANCELED);
-	lock_leave(a->connecting->lock);
+	lock_leave(a->spreading->lock);
 }
 
 COLD static long call_cancellable(struct attempt *a)
@@ -89,12 +89,12 @@ COLD static long call_cancellable(struct attempt *a)
 COLD static void set_range(struct attempt *a)
 {
 	if ((a->flags & (RANGE_BY_US | PART_BY_US)) == RANGE_BY_US &&
-	    knee_is_whole(&a->connecting->knee, &a->aid))
+	    knee_is_whole(&a->spreading->knee, &a->aid))
 		return;
-	if (!knee_remove(&a->connecting->knee, a->fd, &a->aid))
+	if (!knee_remove(&a->spreading->knee, a->fd, &a->aid))
 		return;
 	a->flags = (a->flags & ~(uint32_t)PART_BY_US) | RANGE_BY_US;
-	if (!knee_is_whole(&a->connecting->knee, &a->aid))
+	if (!knee_is_whole(&a->spreading->knee, &a->aid))
 		a->flags |= PART_BY_US;
 }
 
@@ -103,7 +103,7 @@ COLD static bool has_more(struct attempt *a)
 {
 	if (!a->aid.on)
 		a->aid.last = knee_keeps_for_last(a->to, a->space ? &a->source : NULL, &a->aid.range);
-	return knee_has_more(&a->connecting->knee, &a->aid);
+	return knee_has_more(&a->spreading->knee, &a->aid);
 }
 
 /* Makes the program's call; on a kernel that needs it, once for each window of the range. */
@@ -114,7 +114,7 @@ HOT static long ask_kernel(struct attempt *a)
 	/* The first round's setting up counts as part of connect(): a look at the clock less. */
 	a->asked_ns = unlikely(a->answered_ns) ? clock_ns() : a->began_ns;
 	if (unlikely(a->shown.stage == SHOWN_MAY))
-		shown_port_release(a->connecting->sockets, &a->held, a->fd, &a->shown);
+		shown_port_release(a->spreading->sockets, &a->held, a->fd, &a->shown);
 	do {
 		if (unlikely(a->aid.on))
 			set_range(a);
@@ -125,7 +125,7 @@ HOT static long ask_kernel(struct attempt *a)
 		if (unlikely(a->slowness.measures))
 			a->walked_ns = clock_thread_ns() - a->walked_ns;
 	} while (unlikely(rc == -EADDRNOTAVAIL) &&
-		 (has_more(a) || shown_port_again(a->connecting->sockets, &a->held, a->fd, &a->shown)));
+		 (has_more(a) || shown_port_again(a->spreading->sockets, &a->held, a->fd, &a->shown)));
 	if (unlikely(a->shown.stage))
 		shown_port_end(a->fd, &a->shown);
 	return rc;
@@ -140,14 +140,14 @@ COLD static bool set_aside(struct attempt *a, long rc)
 	a->tracked->space = NULL;
 	/* The socket has a port that we did not see it get, or no port can be left to connect() with it. */
 	if (rc == -EINVAL || rc == -ENOPROTOOPT) {
-		a->spreading = false;
+		a->spreads = false;
 		return true;
 	}
 	a->destination->load_valid = false;
 	space_aside(a->space);
 	a->space->aside_until_ns = attempt_time(a) + SPREAD_ASIDE_S * SECOND_NS;
-	spread_aside(a->connecting, &a->source, attempt_time(a));
-	events_aside(&a->connecting->journal, a->events, &a->source, NULL, (int)-rc, attempt_time(a));
+	spread_aside(a->spreading, &a->source, attempt_time(a));
+	events_aside(&a->spreading->journal, a->events, &a->source, NULL, (int)-rc, attempt_time(a));
 	return true;
 }
 
@@ -162,7 +162,7 @@ COLD static bool is_not_parted(struct attempt *a, bool *lost)
 		return false;
 	if (!parted) {
 		a->space->doubtful = false;
-		lock_leave(a->connecting->lock);
+		lock_leave(a->spreading->lock);
 		return true;
 	}
 	space_released(a->space);
@@ -171,7 +171,7 @@ COLD static bool is_not_parted(struct attempt *a, bool *lost)
 	a->space->aside_until_ns = attempt_time(a) + SPREAD_ASIDE_S * SECOND_NS;
 	/* Of a long list all may be: this one goes without. */
 	if (++a->parted == PARTED_MAX)
-		a->spreading = false;
+		a->spreads = false;
 	return false;
 }
 
@@ -180,11 +180,11 @@ COLD static long refuse(struct attempt *a)
 {
 	if (likely(a->destination))
 		settle_exhausted(a);
-	lock_leave(a->connecting->lock);
+	lock_leave(a->spreading->lock);
 	settle_unbind(a);
 	if (attempt_enter(a)) {
 		settle_let_go(a, -EADDRNOTAVAIL);
-		lock_leave(a->connecting->lock);
+		lock_leave(a->spreading->lock);
 	}
 	/* connect() is a cancellation point, and the program's own call was not made. */
 	threads_test_cancel();
@@ -197,8 +197,8 @@ COLD static long take_port(struct attempt *a)
 {
 	a->port = PORT_TAKEN;
 	a->full = NULL;
-	lock_leave(a->connecting->lock);
-	long rc = deferral_make_real(a->connecting->sockets, &a->held, a->fd);
+	lock_leave(a->spreading->lock);
+	long rc = deferral_make_real(a->spreading->sockets, &a->held, a->fd);
 	if (!rc)
 		a->flags &= ~(uint32_t)(SOURCE_BY_US | NO_PORT_BY_US);
 	if (!attempt_enter(a))
@@ -206,7 +206,7 @@ COLD static long take_port(struct attempt *a)
 	if (rc)
 		return refuse(a);
 	a->flags = a->tracked->flags;
-	a->spreading = a->aid.possible = a->aid.on = false;
+	a->spreads = a->aid.possible = a->aid.on = false;
 	return 0;
 }
 
@@ -219,7 +219,7 @@ COLD static int wait_for_one(struct attempt *a)
 	if (a->paced || !cost_ns)
 		return 0;
 	a->paced = true;
-	lock_leave(a->connecting->lock);
+	lock_leave(a->spreading->lock);
 	pace_refusal(a->fd, a->turn, cost_ns, a->began_ns);
 	return !attempt_enter(a) ? -1 : freed_turn() != a->turn;
 }
@@ -241,7 +241,7 @@ HOT static long go_round(struct attempt *a)
 				return waited ? -EADDRNOTAVAIL : refuse(a);
 			continue;
 		}
-		lock_leave(a->connecting->lock);
+		lock_leave(a->spreading->lock);
 		if (verdict == CHOSEN_SOURCE) {
 			bool lost;
 			if (unlikely(a->doubtful) && !is_not_parted(a, &lost)) {
@@ -267,18 +267,18 @@ HOT static long go_round(struct attempt *a)
 COLD static long leave_alone(struct attempt *a)
 {
 	a->flags = a->tracked->flags;
-	lock_leave(a->connecting->lock);
+	lock_leave(a->spreading->lock);
 	long rc = a->call(a->argument);
 	if (rc == -EADDRNOTAVAIL && a->flags & DEFERRED &&
-	    !deferral_make_real(a->connecting->sockets, &a->held, a->fd)) {
+	    !deferral_make_real(a->spreading->sockets, &a->held, a->fd)) {
 		a->flags &= ~(uint32_t)NO_PORT_BY_US;
 		rc = a->call(a->argument);
 	}
 	if (attempt_enter(a)) {
 		if (a->tracked->flags & DEFERRED && attempt_under_way(rc))
 			settle_deferral(a);
-		tracked_put(a->connecting->sockets, a->tracked);
-		lock_leave(a->connecting->lock);
+		tracked_put(a->spreading->sockets, a->tracked);
+		lock_leave(a->spreading->lock);
 	}
 	return rc;
 }
@@ -291,22 +291,22 @@ COLD static bool is_left_alone(struct attempt *a, bool *lost)
 	if (a->rule->leave_alone)
 		return true;
 	a->flags = a->tracked->flags;
-	lock_leave(a->connecting->lock);
+	lock_leave(a->spreading->lock);
 	bool rests = resting_look(a->began_ns);
 	*lost = !attempt_enter(a);
 	return *lost || rests || !a->tracked->fds || a->tracked->state != SOCKET_FRESH ||
 	       a->tracked->flags & IN_CALL;
 }
 
-HOT long attempt_run(struct connecting *connecting, struct tracked *tracked, int fd,
-		     const struct endpoint *to, const struct rule *rule, real_call *call, void *argument)
+HOT long attempt_run(struct spreading *spreading, struct tracked *tracked, int fd, const struct endpoint *to,
+		     const struct rule *rule, real_call *call, void *argument)
 {
 	struct events events;
 	struct attempt a; /* what is not set here is set before it is read: to clear all takes long */
 
 	if (unlikely(tracked->state != SOCKET_FRESH || tracked->flags & IN_CALL))
-		return pending_again(connecting, tracked, fd, call, argument);
-	a.connecting = connecting;
+		return pending_again(spreading, tracked, fd, call, argument);
+	a.spreading = spreading;
 	a.tracked = tracked;
 	a.fd = fd;
 	a.to = to;
@@ -325,7 +325,7 @@ HOT long attempt_run(struct connecting *connecting, struct tracked *tracked, int
 	events.count = 0;
 	a.events = &events;
 	a.candidates = a.parted = 0;
-	a.spreading = a.doubtful = a.waits = false;
+	a.spreads = a.doubtful = a.waits = false;
 	a.port = PORT_AS_IT_IS;
 	a.shown = (struct shown_port){ 0 };
 	a.answered_ns = a.walked_ns = a.past_until_ns = 0;
@@ -337,10 +337,10 @@ HOT long attempt_run(struct connecting *connecting, struct tracked *tracked, int
 		return call(argument);
 	long rc = go_round(&a);
 	if (unlikely(a.past_until_ns))
-		board_put(connecting->board, &a.held, to, &a.source, a.past_until_ns, a.answered_ns);
-	board_tell(connecting->board, a.answered_ns);
+		board_put(spreading->board, &a.held, to, &a.source, a.past_until_ns, a.answered_ns);
+	board_tell(spreading->board, a.answered_ns);
 	if (unlikely(a.shown.stage == SHOWN_KEPT))
-		shown_port_say_kept(connecting->sockets);
-	events_write(&connecting->journal, &events);
+		shown_port_say_kept(spreading->sockets);
+	events_write(&spreading->journal, &events);
 	return rc;
 }

@@ -21,7 +21,7 @@
 #define HEADROOM_POOL_CONNECT_ATTEMPT_H
 
 #include "pool/connect/call.h"
-#include "pool/connect/connecting.h"
+#include "pool/spread/spreading.h"
 
 /**
  * attempt_run() - make the program's call, from the best source
@@ -36,7 +36,7 @@
  * Return: what the program is to get: the call's result or a negative errno. EADDRNOTAVAIL means that every
  *	source is full, and may come without the kernel having been asked.
  */
-long attempt_run(struct connecting *connecting, struct tracked *tracked, int fd, const struct endpoint *to,
+long attempt_run(struct spreading *spreading, struct tracked *tracked, int fd, const struct endpoint *to,
 		 const struct rule *rule, real_call *call, void *argument);
 
 #endif

@@ -6,19 +6,19 @@
 #include "pool/base/hot.h"
 #include "pool/base/lock.h"
 #include "pool/connect/call.h"
-#include "pool/connect/connecting.h"
-#include "pool/connect/knee.h"
-#include "pool/connect/slowness.h"
 #include "pool/ledger/ledger.h"
 #include "pool/socket/shown_port.h"
 #include "pool/socket/tracked.h"
+#include "pool/spread/knee.h"
+#include "pool/spread/slowness.h"
+#include "pool/spread/spreading.h"
 
 /* Sockets whose EADDRNOTAVAIL says nothing of others: they ask for one port, a range or a device of their
  * own. */
 enum { ITS_OWN_SPACE = HAS_PORT | OWN_RANGE | PINNED };
 
 struct attempt {
-	struct connecting *connecting;
+	struct spreading *spreading;
 	struct held held;
 	struct tracked *tracked; /* held.tracked; touched only under the lock, see above */
 	int fd;
@@ -33,7 +33,7 @@ struct attempt {
 	struct tuple_space *full;        /* the space found full in the round before */
 	unsigned candidates;
 	unsigned parted;         /* sources found to be on another link */
-	bool spreading;          /* the source is ours to choose */
+	bool spreads;            /* the source is ours to choose */
 	bool doubtful;           /* the chosen one may be on another link than the destination */
 	bool many;               /* this program has many destinations */
 	bool waits;              /* of them this one has no entry yet: ledger_may_wait() */
@@ -61,7 +61,7 @@ enum { FLAGS_OF_ATTEMPT = SOURCE_BY_US | RANGE_BY_US | PART_BY_US | NO_PORT_BY_U
 
 static inline bool attempt_enter(struct attempt *a)
 {
-	if (unlikely(!lock_enter_held(a->connecting->lock, &a->held)))
+	if (unlikely(!lock_enter_held(a->spreading->lock, &a->held)))
 		return false;
 	a->tracked->flags =
 		((a->tracked->flags & ~(uint32_t)FLAGS_OF_ATTEMPT) | (a->flags & FLAGS_OF_ATTEMPT));
@@ -72,7 +72,7 @@ static inline bool attempt_enter(struct attempt *a)
 static inline void attempt_hold(struct attempt *a)
 {
 	a->tracked->references++;
-	a->held = (struct held){ .tracked = a->tracked, .generation = a->connecting->lock->generation };
+	a->held = (struct held){ .tracked = a->tracked, .generation = a->spreading->lock->generation };
 }
 
 #endif

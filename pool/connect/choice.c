@@ -4,16 +4,16 @@
 
 #include "pool/base/clock.h"
 #include "pool/base/hot.h"
-#include "pool/connect/candidates.h"
-#include "pool/connect/events.h"
-#include "pool/connect/knee.h"
 #include "pool/connect/pace.h"
-#include "pool/connect/slowness.h"
-#include "pool/connect/spread.h"
-#include "pool/connect/trust.h"
 #include "pool/ledger/freed.h"
 #include "pool/routes/traffic_classes.h"
 #include "pool/socket/shown_port.h"
+#include "pool/spread/candidates.h"
+#include "pool/spread/events.h"
+#include "pool/spread/knee.h"
+#include "pool/spread/slowness.h"
+#include "pool/spread/spread.h"
+#include "pool/spread/trust.h"
 
 /* The socket as others see it while an attempt is under way. */
 static void mark_under_way(struct attempt *a)
@@ -32,10 +32,10 @@ static bool look_up(struct attempt *a)
 {
 	struct candidates_age age;
 
-	if (likely(!candidates_age(a->connecting, a->destination, a->spreading, a->began_ns, &age)))
+	if (likely(!candidates_age(a->spreading, a->destination, a->spreads, a->began_ns, &age)))
 		return true;
-	lock_leave(a->connecting->lock);
-	candidates_refresh(a->connecting, &a->held, a->destination, &age, a->events, a->began_ns);
+	lock_leave(a->spreading->lock);
+	candidates_refresh(a->spreading, &a->held, a->destination, &age, a->events, a->began_ns);
 	return attempt_enter(a);
 }
 
@@ -50,13 +50,13 @@ COLD static bool look_at_class(struct attempt *a)
 	if (!d->far || a->flags & PINNED)
 		return true;
 	if (!d->classes || !traffic_classes_know(d->classes, class, a->began_ns, &ordinary)) {
-		lock_leave(a->connecting->lock);
+		lock_leave(a->spreading->lock);
 		ordinary = candidates_class_is_ordinary(a->to, class);
 		if (!attempt_enter(a))
 			return false;
 		/* Without memory for it the kernel is asked each time. */
 		if (!d->classes)
-			d->classes = arena_alloc(a->connecting->ledger->arena, sizeof(*d->classes));
+			d->classes = arena_alloc(a->spreading->ledger->arena, sizeof(*d->classes));
 		if (d->classes)
 			traffic_classes_enter(d->classes, class, a->began_ns, ordinary);
 	}
@@ -70,48 +70,48 @@ COLD static bool may_wait(struct attempt *a)
 {
 	static const uint32_t particular =
 		ITS_OWN_SPACE | HAS_SOURCE | HAS_CLASS | DEFERRED | FLAGS_OF_ATTEMPT;
-	struct connecting *connecting = a->connecting;
+	struct spreading *spreading = a->spreading;
 
 	a->waits = !(a->flags & particular) && !a->tracked->watched && a->rule->spread == SPREAD_OFF &&
-		   connecting->knee.way != KNEE_WINDOW && connecting->ledger->writer->state > USAGE_WAITING &&
-		   ledger_may_wait(connecting->ledger, a->to);
+		   spreading->knee.way != KNEE_WINDOW && spreading->ledger->writer->state > USAGE_WAITING &&
+		   ledger_may_wait(spreading->ledger, a->to);
 	return a->waits;
 }
 
 /* With the lock held. Return: false when it could not be had again after looking something up. */
 HOT bool choice_begin(struct attempt *a)
 {
-	struct connecting *connecting = a->connecting;
+	struct spreading *spreading = a->spreading;
 
 	if (unlikely(a->tracked->flags & PORT_SHOWN))
-		a->shown.stage = shown_port_may(connecting->sockets, a->tracked) ? SHOWN_MAY : SHOWN_KEPT;
+		a->shown.stage = shown_port_may(spreading->sockets, a->tracked) ? SHOWN_MAY : SHOWN_KEPT;
 	mark_under_way(a);
 	a->aid.possible = !(a->flags & (HAS_PORT | OWN_RANGE));
-	a->many = connecting->ledger->count >= LEDGER_MANY;
+	a->many = spreading->ledger->count >= LEDGER_MANY;
 	if (unlikely(a->many) && may_wait(a))
 		return true;
-	a->destination = ledger_find(connecting->ledger, a->to, a->rule, a->began_ns);
+	a->destination = ledger_find(spreading->ledger, a->to, a->rule, a->began_ns);
 	if (unlikely(!a->destination)) {
-		connecting->ledger->untracked++;
-		if (connecting->ledger->writer->segment)
-			USAGE_PUT(connecting->ledger->writer->segment->header.untracked,
-				  connecting->ledger->untracked);
+		spreading->ledger->untracked++;
+		if (spreading->ledger->writer->segment)
+			USAGE_PUT(spreading->ledger->writer->segment->header.untracked,
+				  spreading->ledger->untracked);
 		return true;
 	}
 	a->destination->users++;
 	if (unlikely(a->flags & HAS_CLASS) && !look_at_class(a))
 		return false;
-	a->spreading = a->rule->spread != SPREAD_OFF && !(a->flags & (HAS_PORT | PINNED)) &&
-		       likely(!a->destination->kernels_choice) &&
-		       (!(a->flags & HAS_SOURCE) || a->rule->override_bound_source);
-	if (a->spreading && likely(!a->rule->sources.automatic) &&
+	a->spreads = a->rule->spread != SPREAD_OFF && !(a->flags & (HAS_PORT | PINNED)) &&
+		     likely(!a->destination->kernels_choice) &&
+		     (!(a->flags & HAS_SOURCE) || a->rule->override_bound_source);
+	if (a->spreads && likely(!a->rule->sources.automatic) &&
 	    unlikely(a->destination->sources != &a->rule->sources))
-		a->spreading = spread_prepare(connecting, a->destination, &a->rule->sources);
+		a->spreads = spread_prepare(spreading, a->destination, &a->rule->sources);
 	if (!look_up(a))
 		return false;
 	/* Which of the sources is on a link that does not lead there nobody knows. */
-	if (unlikely(connecting->links_unseen) && a->destination->far && !a->rule->strict)
-		a->spreading = false;
+	if (unlikely(spreading->links_unseen) && a->destination->far && !a->rule->strict)
+		a->spreads = false;
 	return true;
 }
 
@@ -122,11 +122,11 @@ HOT static enum verdict choose_fixed(struct attempt *a)
 
 	a->candidates = 1;
 	if (a->flags & HAS_SOURCE)
-		a->space = ledger_space(a->connecting->ledger, d, &a->tracked->bound);
+		a->space = ledger_space(a->spreading->ledger, d, &a->tracked->bound);
 	else if (!(a->flags & PINNED) && d->natural_until_ns > a->began_ns)
 		a->space = d->natural;
 	if (a->space && unlikely(a->space->full_until_ns > a->began_ns) && !(a->flags & ITS_OWN_SPACE) &&
-	    spread_full_surely(a->space, &a->connecting->ledger->range, a->began_ns))
+	    spread_full_surely(a->space, &a->spreading->ledger->range, a->began_ns))
 		return NONE_LEFT;
 	return CHOSEN_NATURAL;
 }
@@ -136,17 +136,17 @@ static inline void help(struct attempt *a, uint32_t in_use, uint64_t now_ns)
 {
 	struct destination *d = a->destination;
 	struct tuple_space *space = a->space;
-	const struct port_range *range = &a->connecting->ledger->range;
+	const struct port_range *range = &a->spreading->ledger->range;
 
 	a->slowness = (struct slowness){ 0 };
 	a->aid.on = false;
 	if (unlikely(!a->aid.possible))
 		return;
 	if (unlikely(!space || space->knee || d->knee_past))
-		slowness_look(a->connecting, d, space, in_use, now_ns, &a->slowness);
+		slowness_look(a->spreading, d, space, in_use, now_ns, &a->slowness);
 	a->aid.on = a->slowness.helps || a->flags & RANGE_BY_US ||
 		    (space && d->busy && knee_is_near(in_use, range) &&
-		     ledger_looked_for_range(a->connecting->ledger, now_ns));
+		     ledger_looked_for_range(a->spreading->ledger, now_ns));
 	/* How long a refusal takes without help is what it costs others, and no port is left out. */
 	if (unlikely(space && space->full_until_ns) && range->high && (range->high - range->low) % 2)
 		a->aid.on = a->flags & RANGE_BY_US;
@@ -166,10 +166,10 @@ HOT static inline void enter_taken(struct attempt *a, uint64_t now_ns)
 		help(a, 0, now_ns);
 		return;
 	}
-	uint32_t in_use = space_taken(a->space, &a->connecting->ledger->range, now_ns);
+	uint32_t in_use = space_taken(a->space, &a->spreading->ledger->range, now_ns);
 	help(a, in_use, now_ns);
-	if (a->spreading && unlikely((++a->space->doubt & ~TRUST_UNSERVED) > TRUST_LOOK_AFTER))
-		trust_begins_slowly(a->connecting->ledger, a->space, a->fd, now_ns);
+	if (a->spreads && unlikely((++a->space->doubt & ~TRUST_UNSERVED) > TRUST_LOOK_AFTER))
+		trust_begins_slowly(a->spreading->ledger, a->space, a->fd, now_ns);
 	a->tracked->space = a->space;
 	a->source = a->space->source;
 	a->doubtful = a->space->doubtful;
@@ -182,36 +182,36 @@ HOT enum verdict choice_make(struct attempt *a)
 	enum verdict verdict;
 
 	a->space = NULL;
-	a->aid.range = a->connecting->ledger->range;
+	a->aid.range = a->spreading->ledger->range;
 	a->aid.tried = 0;
 	a->aid.last = 0;
 	a->aid.on = a->aid.possible && a->flags & RANGE_BY_US;
-	if (unlikely(a->connecting->knee.way == KNEE_WINDOW))
-		a->aid.random = connecting_random(a->connecting);
+	if (unlikely(a->spreading->knee.way == KNEE_WINDOW))
+		a->aid.random = spreading_random(a->spreading);
 	if (unlikely(!a->destination))
 		return CHOSEN_NATURAL;
 	uint64_t now_ns = attempt_time(a);
-	if (a->spreading) {
+	if (a->spreads) {
 		struct tuple_space *own = NULL;
 		if (unlikely(a->flags & HAS_SOURCE))
-			own = ledger_space(a->connecting->ledger, a->destination, &a->tracked->bound);
-		verdict = spread_choose(a->connecting, a->destination, own, a->began_ns, now_ns, &choice);
+			own = ledger_space(a->spreading->ledger, a->destination, &a->tracked->bound);
+		verdict = spread_choose(a->spreading, a->destination, own, a->began_ns, now_ns, &choice);
 		a->space = choice.space;
 		a->candidates = choice.candidates;
 		if (unlikely(!choice.fits) && !a->destination->no_source_said) {
 			a->destination->no_source_said = true;
-			events_no_source(&a->connecting->journal, a->events, a->to, now_ns);
+			events_no_source(&a->spreading->journal, a->events, a->to, now_ns);
 		}
 	} else {
 		verdict = choose_fixed(a);
 	}
 	if (unlikely(a->full) && verdict != NONE_LEFT) {
 		space_failed_over(a->full);
-		events_failover(&a->connecting->journal, a->events, a->full, now_ns);
+		events_failover(&a->spreading->journal, a->events, a->full, now_ns);
 	}
 	a->full = NULL;
 	if (unlikely(a->destination->doubted))
-		trust_say(&a->connecting->journal, a->events, a->destination, now_ns);
+		trust_say(&a->spreading->journal, a->events, a->destination, now_ns);
 	if (unlikely(verdict == NONE_LEFT))
 		a->turn = freed_turn();
 	else

@@ -4,12 +4,13 @@
 #define HEADROOM_POOL_CONNECT_CHOICE_H
 
 #include "pool/connect/attempting.h"
-#include "pool/connect/spread.h"
+#include "pool/spread/spread.h"
 
 /**
  * choice_begin() - find the destination, and whether the source is ours to choose; look up what is old
  *
- * The lock is held, and a reference to the record. Return: false when it could not be had again after looking something up
+ * The lock is held, and a reference to the record. Return: false when it could not be had again after looking
+ * something up
  */
 bool choice_begin(struct attempt *a);
 

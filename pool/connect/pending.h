@@ -4,7 +4,7 @@
 #define HEADROOM_POOL_CONNECT_PENDING_H
 
 #include "pool/connect/call.h"
-#include "pool/connect/connecting.h"
+#include "pool/spread/spreading.h"
 
 /**
  * pending_again() - connect() on a socket whose attempt the kernel was left with, or that is open
@@ -14,13 +14,13 @@
  * @tracked:	the socket, SOCKET_CONNECTING, _OPEN or _BROKEN, or in the attempt of another thread
  * Return: as attempt_run()
  */
-long pending_again(struct connecting *connecting, struct tracked *tracked, int fd, real_call *call,
+long pending_again(struct spreading *spreading, struct tracked *tracked, int fd, real_call *call,
 		   void *argument);
 
 /**
  * pending_error_read() - the program read SO_ERROR of a socket whose attempt is under way
  * @error:	what it got, not 0
  */
-void pending_error_read(struct connecting *connecting, const struct held *held, int error);
+void pending_error_read(struct spreading *spreading, const struct held *held, int error);
 
 #endif

@@ -4,19 +4,19 @@
 
 #include "pool/base/hot.h"
 #include "pool/base/kernel.h"
-#include "pool/connect/candidates.h"
-#include "pool/connect/events.h"
-#include "pool/connect/knee.h"
 #include "pool/connect/pace.h"
-#include "pool/connect/slowness.h"
-#include "pool/connect/spread.h"
-#include "pool/connect/trust.h"
 #include "pool/ledger/entries.h"
 #include "pool/ledger/named.h"
 #include "pool/routes/route.h"
 #include "pool/socket/facts.h"
 #include "pool/socket/shown_port.h"
 #include "pool/socket/undo.h"
+#include "pool/spread/candidates.h"
+#include "pool/spread/events.h"
+#include "pool/spread/knee.h"
+#include "pool/spread/slowness.h"
+#include "pool/spread/spread.h"
+#include "pool/spread/trust.h"
 
 #include <errno.h>
 #include <sys/socket.h>
@@ -26,7 +26,7 @@
 /* It has not failed. The lock is held. */
 COLD static void make_entry(struct attempt *a)
 {
-	struct ledger *ledger = a->connecting->ledger;
+	struct ledger *ledger = a->spreading->ledger;
 
 	a->waits = false;
 	a->destination = ledger_find(ledger, a->to, a->rule, a->began_ns);
@@ -43,8 +43,8 @@ COLD void settle_unbind(struct attempt *a)
 		return;
 	if (!attempt_enter(a))
 		return;
-	lock_leave(a->connecting->lock);
-	undo_binding(a->connecting->lock, &a->held, a->fd);
+	lock_leave(a->spreading->lock);
+	undo_binding(a->spreading->lock, &a->held, a->fd);
 	a->flags &= ~(uint32_t)SOURCE_BY_US;
 	if (!(a->flags & DEFERRED))
 		a->flags &= ~(uint32_t)NO_PORT_BY_US;
@@ -79,14 +79,14 @@ COLD static void enter_learned(struct attempt *a, const struct address *source, 
 	struct destination *d = a->destination;
 	static const struct address unknown;
 
-	a->space = ledger_space(a->connecting->ledger, d, known ? source : &unknown);
+	a->space = ledger_space(a->spreading->ledger, d, known ? source : &unknown);
 	if (!a->space)
 		return;
 	if (known && !(a->flags & (HAS_SOURCE | PINNED))) {
 		d->natural = a->space;
 		d->natural_until_ns = a->answered_ns + CANDIDATES_NATURAL_LIFE_S * SECOND_NS;
 	}
-	space_taken(a->space, &a->connecting->ledger->range, a->answered_ns);
+	space_taken(a->space, &a->spreading->ledger->range, a->answered_ns);
 	a->tracked->space = a->space;
 	a->source = a->space->source;
 }
@@ -99,7 +99,7 @@ static inline void trust_enter(struct attempt *a)
 	if (likely((space->doubt & ~TRUST_UNSERVED) <= 1 && !a->destination->doubted))
 		space->doubt &= TRUST_UNSERVED;
 	else
-		trust_connected(a->connecting->ledger, space, a->fd, a->answered_ns);
+		trust_connected(a->spreading->ledger, space, a->fd, a->answered_ns);
 }
 
 /* The call held the socket, which goes now that it has returned (fput(), fs/file_table.c). */
@@ -124,20 +124,20 @@ HOT static void settle_under_way(struct attempt *a, long rc, uint16_t named)
 	uint64_t spent_ns = a->answered_ns - a->asked_ns;
 	space_opened(a->space, spent_ns);
 	if (unlikely(named))
-		named_taken(a->connecting->ledger, a->space, named, a->answered_ns);
+		named_taken(a->spreading->ledger, a->space, named, a->answered_ns);
 	if (unlikely(a->space->full_until_ns))
 		spread_not_full(a->space);
-	if (a->spreading && rc >= 0)
+	if (a->spreads && rc >= 0)
 		trust_enter(a);
 	if (unlikely(spent_ns > KNEE_SLOW_NS || a->slowness.measures || a->space->knee) && a->aid.possible &&
 	    !a->aid.on)
-		a->past_until_ns = slowness_enter(a->space, &a->connecting->ledger->range, spent_ns,
+		a->past_until_ns = slowness_enter(a->space, &a->spreading->ledger->range, spent_ns,
 						  a->walked_ns, &a->slowness, a->answered_ns);
 	if (unlikely(tracked->watched))
 		SPACE_REUSE_ADD(a->space, reuse_misses, 1);
 	if (unlikely(a->space->apart))
-		usage_promote(a->connecting->ledger->writer, a->connecting->ledger->arena, a->space);
-	events_use_changed(&a->connecting->journal, a->events, a->space, a->answered_ns);
+		usage_promote(a->spreading->ledger->writer, a->spreading->ledger->arena, a->space);
+	events_use_changed(&a->spreading->journal, a->events, a->space, a->answered_ns);
 	if (unlikely(tracked->flags & CLOSED_IN_CALL))
 		end_closed_in_call(a, rc);
 }
@@ -157,8 +157,8 @@ COLD static void settle_failed(struct attempt *a, long rc)
 		space_released(a->space);
 	else if (a->space) {
 		space_failed(a->space, (int)-rc);
-		if (a->spreading)
-			connecting_failed(a->connecting, a->space, (int)-rc, attempt_time(a));
+		if (a->spreads)
+			spreading_failed(a->spreading, a->space, (int)-rc, attempt_time(a));
 	}
 }
 
@@ -180,9 +180,9 @@ COLD static void settle_full(struct attempt *a)
 COLD void settle_deferral(struct attempt *a)
 {
 	if (a->tracked->flags & DEFERRED)
-		a->connecting->sockets->deferred_count--;
+		a->spreading->sockets->deferred_count--;
 	a->tracked->flags &= ~(uint32_t)DEFERRED;
-	a->connecting->sockets->deferrals++;
+	a->spreading->sockets->deferrals++;
 	if (a->space)
 		space_deferred(a->space);
 }
@@ -193,7 +193,7 @@ COLD static void enter_exhausted(struct attempt *a, struct tuple_space *space)
 	a->destination->exhausted++;
 	if (space)
 		space_exhausted(space);
-	events_exhausted(&a->connecting->journal, a->events, a->destination, a->candidates, attempt_time(a));
+	events_exhausted(&a->spreading->journal, a->events, a->destination, a->candidates, attempt_time(a));
 }
 
 /* The same, for an attempt that took no port. The lock is held. */
@@ -226,7 +226,7 @@ void settle_let_go(struct attempt *a, long rc)
 		settle_deferral(a);
 	if (likely(a->destination))
 		a->destination->users--;
-	tracked_put(a->connecting->sockets, tracked);
+	tracked_put(a->spreading->sockets, tracked);
 }
 
 /* A source bound by us that no packet can leave from towards this destination is not the program's error.
@@ -247,7 +247,7 @@ static bool source_to_blame(struct attempt *a, long rc)
  * the program gets EADDRNOTAVAIL the port is taken as it asked. */
 static bool may_take_port(const struct attempt *a)
 {
-	return a->tracked->flags & DEFERRED && a->port == PORT_AS_IT_IS && !(a->spreading && a->rule->strict);
+	return a->tracked->flags & DEFERRED && a->port == PORT_AS_IT_IS && !(a->spreads && a->rule->strict);
 }
 
 bool settle_wants_port(struct attempt *a)
@@ -263,7 +263,7 @@ COLD static bool settle_refused(struct attempt *a, long rc, bool full, bool blam
 {
 	if (a->space && full) {
 		settle_full(a);
-		if (a->spreading || settle_wants_port(a))
+		if (a->spreads || settle_wants_port(a))
 			return true;
 		settle_exhausted(a);
 		return false;
@@ -273,7 +273,7 @@ COLD static bool settle_refused(struct attempt *a, long rc, bool full, bool blam
 		a->destination->load_valid = false;
 		space_aside(a->space);
 		a->space->aside_until_ns = a->answered_ns + SPREAD_ASIDE_S * SECOND_NS;
-		events_aside(&a->connecting->journal, a->events, &a->source, a->to, (int)-rc, a->answered_ns);
+		events_aside(&a->spreading->journal, a->events, &a->source, a->to, (int)-rc, a->answered_ns);
 		return true;
 	}
 	settle_failed(a, rc);
@@ -286,7 +286,7 @@ COLD static bool settle_refused(struct attempt *a, long rc, bool full, bool blam
 COLD static bool settle_uncounted(struct attempt *a, long rc)
 {
 	if (a->waits && !attempt_under_way(rc) && !is_no_attempt(rc))
-		ledger_failed(a->connecting->ledger, a->to, (int)-rc, a->answered_ns);
+		ledger_failed(a->spreading->ledger, a->to, (int)-rc, a->answered_ns);
 	return rc == -EADDRNOTAVAIL && settle_wants_port(a);
 }
 
@@ -299,10 +299,10 @@ COLD static void drop_deferral(struct attempt *a)
 		return;
 	if (a->tracked->flags & DEFERRED) {
 		a->tracked->flags &= ~(uint32_t)DEFERRED;
-		a->connecting->sockets->deferred_count--;
+		a->spreading->sockets->deferred_count--;
 	}
 	a->flags &= ~(uint32_t)DEFERRED;
-	lock_leave(a->connecting->lock);
+	lock_leave(a->spreading->lock);
 }
 
 COLD static void take_back(struct attempt *a, long rc)
@@ -316,18 +316,18 @@ COLD static void take_back(struct attempt *a, long rc)
 HOT bool settle_call(struct attempt *a, long rc)
 {
 	bool to_blame = a->destination && source_to_blame(a, rc);
-	bool full = rc == -EADDRNOTAVAIL && (a->spreading || !(a->flags & ITS_OWN_SPACE));
+	bool full = rc == -EADDRNOTAVAIL && (a->spreads || !(a->flags & ITS_OWN_SPACE));
 	bool may_try_next = full;
 	bool learned = false, again = false;
 	struct address source;
 	uint16_t named = 0;
 
-	if (unlikely(a->flags & HAS_PORT) && named_is_any(a->connecting->ledger) && attempt_under_way(rc))
+	if (unlikely(a->flags & HAS_PORT) && named_is_any(a->spreading->ledger) && attempt_under_way(rc))
 		named = socket_port(a->fd);
 	if (unlikely((a->destination || a->waits) && !a->space))
 		learned = learn_source(a, rc, &source);
-	if (unlikely(full) && a->connecting->ledger->range_until_ns <= a->answered_ns)
-		ledger_refresh_range(a->connecting->ledger, a->answered_ns);
+	if (unlikely(full) && a->spreading->ledger->range_until_ns <= a->answered_ns)
+		ledger_refresh_range(a->spreading->ledger, a->answered_ns);
 	if (unlikely(!attempt_under_way(rc) && !full))
 		take_back(a, rc);
 	if (unlikely(!attempt_enter(a)))
@@ -335,7 +335,7 @@ HOT bool settle_call(struct attempt *a, long rc)
 	if (unlikely(!(a->tracked->flags & IN_CALL))) {
 		/* A signal handler of this thread has closed the fd, and entered the end. */
 		settle_let_go(a, rc);
-		lock_leave(a->connecting->lock);
+		lock_leave(a->spreading->lock);
 		return false;
 	}
 	if (unlikely(a->waits) && (full || attempt_under_way(rc)))
@@ -354,12 +354,12 @@ HOT bool settle_call(struct attempt *a, long rc)
 	if (unlikely(again))
 		return true;
 	if (unlikely(may_try_next) && a->flags & (BOUND_ONCE | NO_PORT_BY_US)) {
-		lock_leave(a->connecting->lock);
+		lock_leave(a->spreading->lock);
 		settle_unbind(a);
 		if (!attempt_enter(a))
 			return false;
 	}
 	settle_let_go(a, rc);
-	lock_leave(a->connecting->lock);
+	lock_leave(a->spreading->lock);
 	return false;
 }

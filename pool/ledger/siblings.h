@@ -4,7 +4,7 @@
  * Their usage segments are read now and then: files, not mappings, as a mapping of a file that somebody cuts
  * short would end this program. What a dead process had open is gone; its TIME_WAITs count until they end.
  *
- * They are read again, without the lock (connect/candidates.c), when what is known is 250 ms old or 50
+ * They are read again, without the lock (spread/candidates.c), when what is known is 250 ms old or 50
  * times older than reading takes. A sibling takes one open() and five calls more (segment/glance.c):
  * whether it lives its lock tells, not /proc. What short-lived processes left in recent.1 counts too. */
 #ifndef HEADROOM_POOL_LEDGER_SIBLINGS_H

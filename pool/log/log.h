@@ -5,7 +5,7 @@
  * file it was at start (a program may close fd 2 and get a socket with that number), and only when that
  * cannot block or raise SIGPIPE.
  *
- * Events are noticed under the lock (connect/events.c) and written after it (events_write()). Syslog is a
+ * Events are noticed under the lock (spread/events.c) and written after it (events_write()). Syslog is a
  * datagram to /dev/log made by hand, as openlog() would change the program's state. Standard error: only
  * when ppoll() says so, and when neither SIGXFSZ nor SIGTTOU can come of it. Fds of ours are close-on-exec
  * and above 2 (kernel_private_fd()). 20 lines at once, 10 a second; `failover` once a second, `exhausted`

@@ -22,7 +22,7 @@
  *   another error                                     the attempt failed, or reset     free
  *                                                     if it was open
  *   EBADF, ENOTSOCK: the number is something else     unseen                           free
- *   after shutdown(), or still connecting, TCP_INFO decides:
+ *   after shutdown(), or still spreading, TCP_INFO decides:
  *     SYN_SENT, SYN_RECV                              given up                         free
  *     CLOSE_WAIT, LAST_ACK                            by the peer                      free
  *     CLOSE                                           TIME_WAIT if our FIN went first, else reset
@@ -222,7 +222,7 @@ static unsigned state_of(const struct look *l)
 	return state;
 }
 
-/* A socket whose TCP state tells: still connecting, shut down, in error, or held by others besides. */
+/* A socket whose TCP state tells: still spreading, shut down, in error, or held by others besides. */
 COLD static struct ending_facts ending_by_state(const struct look *l)
 {
 	struct ending_facts facts = { .how = ENDED_BY_RESET };

@@ -5,9 +5,9 @@
 #include "pool/base/clock.h"
 #include "pool/base/hot.h"
 #include "pool/connect/ending.h"
-#include "pool/connect/trust.h"
 #include "pool/libc/threads.h"
 #include "pool/reuse/parked.h"
+#include "pool/spread/trust.h"
 #include "preload/base/fdtable.h"
 #include "preload/base/process.h"
 #include "preload/parking/park.h"
@@ -77,7 +77,7 @@ bool closing_begin_unparked(int fd, struct closing *closing)
 HOT void closing_end(struct closing *closing)
 {
 	if (likely(closing->ends))
-		ending_enter(&shim.connecting, &closing->held, &closing->facts, true);
+		ending_enter(&shim.spreading, &closing->held, &closing->facts, true);
 	else if (closing->held.tracked && !closing->parked)
 		fdtable_release(&closing->held);
 }

@@ -140,7 +140,7 @@ APART static long connect_anew(struct scratch *scratch, unsigned most_ms, bool *
 			*asked = true;
 			if (scratch->why == IT_WAS_USED)
 				kernel_syscall(SYS_shutdown, scratch->used, SHUT_WR, 0, 0, 0, 0);
-			rc = attempt_run(&shim.connecting, tracked, a->fd, to, rule, call_connect, a);
+			rc = attempt_run(&shim.spreading, tracked, a->fd, to, rule, call_connect, a);
 		}
 	}
 	bool connects = rc >= 0 || rc == -EINPROGRESS;
@@ -233,7 +233,7 @@ static bool disconnect(int fd, const struct held *dead)
 	}
 	shim_leave(&shim);
 	if (gone) {
-		ending_apart(&shim.connecting, dead, fd, ENDED_BY_PEER);
+		ending_apart(&shim.spreading, dead, fd, ENDED_BY_PEER);
 	}
 	return gone;
 }
@@ -257,7 +257,7 @@ APART static bool connect_itself(int fd, const struct held *dead, struct scratch
 	reuse_begin(&shim.reusing, dead->tracked, to, rule);
 	if (!(status & O_NONBLOCK))
 		kernel.fcntl(fd, F_SETFL, status | O_NONBLOCK);
-	long rc = attempt_run(&shim.connecting, dead->tracked, fd, to, rule, call_connect, a);
+	long rc = attempt_run(&shim.spreading, dead->tracked, fd, to, rule, call_connect, a);
 	if (!(status & O_NONBLOCK))
 		kernel.fcntl(fd, F_SETFL, status);
 	return rc >= 0 || rc == -EINPROGRESS;

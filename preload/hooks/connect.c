@@ -111,7 +111,7 @@ COLD static long disconnect(int fd, real_call *call, void *argument)
 	if (!ours)
 		return rc;
 	if (rc == 0)
-		ending_apart(&shim.connecting, &held, fd, ENDED_BY_RESET);
+		ending_apart(&shim.spreading, &held, fd, ENDED_BY_RESET);
 	fdtable_release(&held);
 	return rc;
 }
@@ -156,7 +156,7 @@ HOT static long connect_to(int fd, const struct endpoint *to, real_call *call, v
 		shim_leave(&shim);
 		return 0;
 	}
-	return attempt_run(&shim.connecting, tracked, fd, to, rule, call, argument);
+	return attempt_run(&shim.spreading, tracked, fd, to, rule, call, argument);
 }
 
 /* Runs one outgoing call. Return: its result, with errno set on failure. */

@@ -182,7 +182,7 @@ static void correct(int fd, int level, int name, void *value, const socklen_t *l
 			if (renew_after_error(fd, &held))
 				memset(value, 0, *length);
 		} else if (error) {
-			pending_error_read(&shim.connecting, &held, error);
+			pending_error_read(&shim.spreading, &held, error);
 		}
 	}
 	fdtable_release(&held);

@@ -4,9 +4,9 @@
 
 #include "pool/connect/attempt.h"
 #include "pool/connect/ending.h"
-#include "pool/connect/trust.h"
 #include "pool/rules/file.h"
 #include "pool/socket/deferral.h"
+#include "pool/spread/trust.h"
 #include "tests/unit/check.h"
 
 #include <errno.h>
@@ -33,10 +33,10 @@ void program_start(const char *rules)
 	shim.settings.no_state = true; /* test_usage_*.c have it */
 	shim.writer.state = USAGE_WITHOUT;
 	/* Not the way of the machine that runs the test. */
-	shim.connecting.knee.way = KNEE_WHOLE_RANGE;
+	shim.spreading.knee.way = KNEE_WHOLE_RANGE;
 	/* Criterion has had threads; the program has one, until it makes another. */
 	__libc_single_threaded = 1;
-	shim.connecting.random = 4711; /* the order among equal sources is the same in each run */
+	shim.spreading.random = 4711; /* the order among equal sources is the same in each run */
 }
 
 struct program_socket program_socket(int family)
@@ -59,7 +59,7 @@ long program_connect(const struct program_socket *s, const char *to)
 
 	if (!shim_enter(&shim))
 		return fake_program_connect(&call);
-	return attempt_run(&shim.connecting, tracked, s->fd, &call.to,
+	return attempt_run(&shim.spreading, tracked, s->fd, &call.to,
 			   settings_rule_for(&shim.settings, &call.to, shim.process), fake_program_connect,
 			   &call);
 }
@@ -108,7 +108,7 @@ void program_close(const struct program_socket *s)
 			true);
 	fake_close_socket(s->fd, ends && facts.how == ENDED_TIME_WAIT && !facts.gave_up);
 	if (ends) {
-		ending_enter(&shim.connecting, &s->held, &facts, true);
+		ending_enter(&shim.spreading, &s->held, &facts, true);
 		return;
 	}
 	if (in_call)

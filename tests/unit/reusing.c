@@ -56,7 +56,7 @@ long reusing_connect(int fd, const char *to)
 	cr_assert(shim_enter(&shim));
 	struct tracked *tracked = fdtable_look(fd);
 	reuse_begin(&shim.reusing, tracked, &call.to, rule);
-	return attempt_run(&shim.connecting, tracked, fd, &call.to, rule, fake_program_connect, &call);
+	return attempt_run(&shim.spreading, tracked, fd, &call.to, rule, fake_program_connect, &call);
 }
 
 int reusing_opened(const char *to)

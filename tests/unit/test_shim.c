@@ -194,27 +194,27 @@ Test(shim, restart_forgets_the_connections_and_keeps_the_settings)
 	struct program_socket s = program_socket(AF_INET);
 	check_number(program_connect(&s, TO), 0);
 	struct address source = ip("10.0.0.3");
-	shim.connecting.aside[shim.connecting.aside_count++] =
+	shim.spreading.aside[shim.spreading.aside_count++] =
 		(struct aside){ .source = source, .until_ns = UINT64_MAX };
 	unsigned generation = shim.lock.generation;
-	uint64_t random = shim.connecting.random;
+	uint64_t random = shim.spreading.random;
 	fake.now_ns += 1;
 	shim_restart(&shim);
 	check_number(shim.lock.generation, generation + 1);
 	check_number(shim.ledger.count, 0);
 	check(!ledger_next(&shim.ledger, NULL));
 	check_number(shim.arena.mapped, 0);
-	check_number(shim.connecting.aside_count, 0);
+	check_number(shim.spreading.aside_count, 0);
 	check_number(shim.ledger.range.high, 0);
 	check(!shim.sockets.spare);
-	check(shim.connecting.random != random);
+	check(shim.spreading.random != random);
 	check_number(shim.settings.otherwise.sources.count, 4);
 	check_number(shim.settings.log_level, LOG_LEVEL_INFO);
 	check(shim.settings.rules[0].leave_alone);
 	check(!shim_enter_held(&shim, &s.held));
 	check(shim_enter(&shim));
 	shim_leave(&shim);
-	shim.connecting.knee.way = KNEE_WHOLE_RANGE;
+	shim.spreading.knee.way = KNEE_WHOLE_RANGE;
 	check_number(program_connects(AF_INET, TO), 0);
 	check_number(shim.ledger.count, 1);
 }
@@ -303,9 +303,9 @@ Test(shim, random_numbers_are_spread)
 {
 	unsigned buckets[16] = { 0 };
 	shim_start(&shim, "unit");
-	shim.connecting.random = 0; /* the one state xorshift does not leave */
+	shim.spreading.random = 0; /* the one state xorshift does not leave */
 	for (unsigned i = 0; i < 16000; i++)
-		buckets[connecting_random(&shim.connecting) % 16]++;
+		buckets[spreading_random(&shim.spreading) % 16]++;
 	for (unsigned i = 0; i < 16; i++)
 		check(buckets[i] > 800 && buckets[i] < 1200);
 }

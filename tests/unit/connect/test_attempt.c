@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* test_attempt - one outgoing connect(): source, knee, failover, exhaustion, and what is left alone. */
-#include "pool/connect/slowness.h"
-#include "pool/connect/spread.h"
+#include "pool/spread/slowness.h"
+#include "pool/spread/spread.h"
 #include "tests/unit/check.h"
 #include "tests/unit/program.h"
 
@@ -145,14 +145,14 @@ Test(attempt, auto_reaches_all_addresses_of_the_interface)
 	}
 	check_number(program_fills(AF_INET, TO), 300);
 	check_number(program_fills(AF_INET, "10.0.0.8:80"), 300);
-	check_number(shim.connecting.auto_count, 1);
+	check_number(shim.spreading.auto_count, 1);
 }
 
 Test(attempt, windows_reach_the_whole_capacity)
 {
 	program_start("");
 	fake_range(40000, 40399, "", 0);
-	shim.connecting.knee.way = KNEE_WINDOW;
+	shim.spreading.knee.way = KNEE_WINDOW;
 	check_number(program_fills(AF_INET, TO), 400);
 }
 

@@ -53,7 +53,7 @@ static struct fault_case cases[] = {
 static void start(const struct fault_case *c, enum knee_way way)
 {
 	program_start(c->rules);
-	shim.connecting.knee.way = way;
+	shim.spreading.knee.way = way;
 	fake.connect_result = c->result;
 	fake_range(40000, 40399, "", 2);
 	for (unsigned i = 0; i < 3; i++) {
@@ -188,7 +188,7 @@ static void connect_many(const struct fault_case *c, struct program_socket *s)
 	for (unsigned i = 0; i < COUNT; i++) {
 		snprintf(to, sizeof(to), "10.0.0.9:%u", i + 1);
 		results[i] = program_connect(s, to);
-		fake_fd(s->fd)->connected = fake_fd(s->fd)->connecting = false;
+		fake_fd(s->fd)->connected = fake_fd(s->fd)->spreading = false;
 		fake_fd(s->fd)->local = (struct endpoint){ 0 };
 		s->held.tracked->state = SOCKET_FRESH;
 		s->held.tracked->space = NULL;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* test_attempt_knee - which connect() gets the option that removes the knee, and what system calls that
  * leaves. */
-#include "pool/connect/slowness.h"
+#include "pool/spread/slowness.h"
 #include "tests/unit/check.h"
 #include "tests/unit/program.h"
 
@@ -186,7 +186,7 @@ Test(attempt_knee, a_socket_is_not_left_in_a_part)
 Test(attempt_knee, a_socket_is_not_left_in_a_window)
 {
 	start("");
-	shim.connecting.knee.way = KNEE_WINDOW;
+	shim.spreading.knee.way = KNEE_WINDOW;
 	helped(CAPACITY / 4);
 	struct program_socket s = program_socket(AF_INET);
 	fake.connect_result = -ECONNREFUSED;

@@ -116,8 +116,8 @@ Test(attempt_settled, a_source_that_cannot_be_bound_is_set_aside_and_the_rest_go
 	for (unsigned i = 0; i < 10; i++)
 		check_number(program_connects(AF_INET, TO), 0);
 	check_number(program_space("10.0.0.3", TO)->open, 10);
-	check_number(shim.connecting.aside_count, 1);
-	check_address(&shim.connecting.aside[0].source, "10.0.0.2");
+	check_number(shim.spreading.aside_count, 1);
+	check_address(&shim.spreading.aside[0].source, "10.0.0.2");
 	check_contains(fake.output, "event=source_aside source=10.0.0.2");
 	check(!strstr(strstr(fake.output, "source_aside") + 1, "source_aside"));
 	/* 30 s later it is tried again. */
@@ -150,7 +150,7 @@ Test(attempt_settled, a_source_without_a_route_is_set_aside_for_the_destination)
 	check_number(program_space("10.0.0.2", TO)->open, 0);
 	check_number(program_space("10.0.0.2", TO)->use->failed, 0);
 	check_number(fake.program_connects, 11);
-	check_number(shim.connecting.aside_count, 0);
+	check_number(shim.spreading.aside_count, 0);
 	check_contains(fake.output, "event=source_aside destination=10.0.0.9:80 source=10.0.0.2");
 }
 
@@ -219,7 +219,7 @@ Test(attempt_settled, a_socket_that_got_its_port_unseen_sets_no_source_aside)
 	fake_fd(s.fd)->local = at("10.0.0.7:5000");
 	check_number(program_connect(&s, TO), 0);
 	check_address(&fake_fd(s.fd)->local.ip, "10.0.0.7");
-	check_number(shim.connecting.aside_count, 0);
+	check_number(shim.spreading.aside_count, 0);
 	check_text(fake.output, "");
 }
 
@@ -242,7 +242,7 @@ ParameterizedTest(struct no_port_case *c, attempt_settled, without_no_port_the_k
 	check_number(program_connect(&s, TO), 0);
 	check_address(&fake_fd(s.fd)->local.ip, "10.0.0.1");
 	check_number(fake.calls[CALL_BIND], 0);
-	check_number(shim.connecting.aside_count, 0);
+	check_number(shim.spreading.aside_count, 0);
 	check_text(fake.output, "");
 }
 
@@ -282,7 +282,7 @@ Test(attempt_settled, an_asynchronous_failure_seen_by_a_second_connect_frees_the
 	fake.connect_result = -EINPROGRESS;
 	struct program_socket s = program_socket(AF_INET);
 	check_number(program_connect(&s, TO), -EINPROGRESS);
-	fake_fd(s.fd)->connecting = false;
+	fake_fd(s.fd)->spreading = false;
 	fake_fd(s.fd)->local.port = 0;
 	fake.connect_result = -ECONNREFUSED;
 	check_number(program_connect(&s, TO), -ECONNREFUSED);
@@ -296,10 +296,10 @@ Test(attempt_settled, an_asynchronous_failure_read_from_so_error_frees_the_port_
 	fake.connect_result = -EINPROGRESS;
 	struct program_socket s = program_socket(AF_INET);
 	check_number(program_connect(&s, TO), -EINPROGRESS);
-	pending_error_read(&shim.connecting, &s.held, ECONNREFUSED);
+	pending_error_read(&shim.spreading, &s.held, ECONNREFUSED);
 	check_number(s.held.tracked->state, SOCKET_BROKEN);
 	check_number(open_everywhere(), 0);
-	pending_error_read(&shim.connecting, &s.held, ECONNREFUSED);
+	pending_error_read(&shim.spreading, &s.held, ECONNREFUSED);
 	check_number(open_everywhere(), 0);
 	program_close(&s);
 	check_number(open_everywhere(), 0);
@@ -310,7 +310,7 @@ Test(attempt_settled, an_error_read_from_an_open_connection_is_not_the_attempt_s
 	program_start("");
 	struct program_socket s = program_socket(AF_INET);
 	check_number(program_connect(&s, TO), 0);
-	pending_error_read(&shim.connecting, &s.held, ECONNRESET);
+	pending_error_read(&shim.spreading, &s.held, ECONNRESET);
 	check_number(s.held.tracked->state, SOCKET_OPEN);
 	check_number(open_everywhere(), 1);
 }
@@ -409,7 +409,7 @@ static void *connecting_thread(void *argument)
 	const struct connect_in_thread *c = argument;
 	struct endpoint to = at(TO);
 	if (shim_enter(&shim))
-		attempt_run(&shim.connecting, c->s->held.tracked, c->s->fd, &to,
+		attempt_run(&shim.spreading, c->s->held.tracked, c->s->fd, &to,
 			    settings_rule_for(&shim.settings, &to, shim.process), c->call, c->s);
 	return NULL;
 }

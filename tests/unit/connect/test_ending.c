@@ -103,7 +103,7 @@ Test(ending, an_asynchronous_success)
 Test(ending, closed_where_no_hook_sees_it)
 {
 	struct ending_facts facts = { .stranger = true };
-	ending_enter(&shim.connecting, &s.held, &facts, true);
+	ending_enter(&shim.spreading, &s.held, &facts, true);
 	check_counts(0, 0, 0, 0, 0);
 	check_number(space->use->closed_unseen, 1);
 }
@@ -123,7 +123,7 @@ Test(ending, unseen_is_entered_once_and_not_during_an_attempt)
 Test(ending, without_giving_the_reference_back_the_socket_is_fresh_again)
 {
 	struct ending_facts facts = { .how = ENDED_BY_RESET };
-	ending_enter(&shim.connecting, &s.held, &facts, false);
+	ending_enter(&shim.spreading, &s.held, &facts, false);
 	check_counts(0, 0, 0, 1, 0);
 	check_number(s.held.tracked->state, SOCKET_FRESH);
 	check_number(s.held.tracked->references, 1);
@@ -137,7 +137,7 @@ Test(ending, after_a_fork_the_child_enters_nothing)
 {
 	struct ending_facts facts = { .how = ENDED_TIME_WAIT };
 	shim_restart(&shim);
-	ending_enter(&shim.connecting, &s.held, &facts, true);
+	ending_enter(&shim.spreading, &s.held, &facts, true);
 	check_number(shim.ledger.count, 0);
 	check(!shim.sockets.spare);
 }

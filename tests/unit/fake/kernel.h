@@ -85,7 +85,7 @@ struct fake_fd {
 	bool answers;      /* and would have answered (IP_MINTTL) */
 	bool listened;     /* at some time, be it for a moment */
 	bool keeps_source; /* was bound to an address once: keeps a source past a failed connect() */
-	bool connected, connecting;
+	bool connected, spreading;
 	bool time_wait; /* closed; the four values are still taken */
 	int least_ttl;
 	int no_port, reuse_port, transparent, v6only;

@@ -23,7 +23,7 @@ static bool taken(const struct address *source, uint16_t port, const struct endp
 {
 	for (int i = 0; i < FAKE_FDS; i++) {
 		const struct fake_fd *s = &fake.fds[i];
-		bool holds = s->time_wait || (s->used && (s->connected || s->connecting));
+		bool holds = s->time_wait || (s->used && (s->connected || s->spreading));
 		if (holds && s->local.port == port && address_equal(&s->local.ip, source) &&
 		    !memcmp(&s->peer, to, sizeof(*to)))
 			return true;
@@ -136,7 +136,7 @@ static long connect_socket(struct fake_fd *s, const struct endpoint *to)
 
 	if (s->connected)
 		return -EISCONN;
-	if (s->connecting)
+	if (s->spreading)
 		return -EALREADY;
 	long rc = fake_route_of(&s->local.ip, to, &source);
 	if (rc)
@@ -147,9 +147,9 @@ static long connect_socket(struct fake_fd *s, const struct endpoint *to)
 	else if (s->type == SOCK_STREAM)
 		rc = fake.connect_result;
 	s->connected = !rc;
-	s->connecting = rc == -EINPROGRESS || rc == -EINTR;
-	s->tcp_state = s->connected ? TCP_ESTABLISHED : s->connecting ? TCP_SYN_SENT : TCP_CLOSE;
-	if (s->connected || s->connecting) {
+	s->spreading = rc == -EINPROGRESS || rc == -EINTR;
+	s->tcp_state = s->connected ? TCP_ESTABLISHED : s->spreading ? TCP_SYN_SENT : TCP_CLOSE;
+	if (s->connected || s->spreading) {
 		s->local = (struct endpoint){ .ip = source, .port = port };
 		s->peer = *to;
 		s->to_recv = -EAGAIN;
@@ -191,7 +191,7 @@ long fake_bind(int fd, const void *sa, socklen_t length)
 /* connect() to AF_UNSPEC (tcp_disconnect(), net/ipv4/tcp.c). */
 static long disconnect_socket(struct fake_fd *s)
 {
-	s->connected = s->connecting = false;
+	s->connected = s->spreading = false;
 	s->tcp_state = TCP_CLOSE;
 	s->local.port = 0;
 	s->sent = s->received = 0;
@@ -218,7 +218,7 @@ long fake_listen(int fd, int backlog)
 	(void)backlog;
 	if (rc)
 		return rc;
-	if (!s || s->connected || s->connecting)
+	if (!s || s->connected || s->spreading)
 		return s ? -EINVAL : -EBADF;
 	s->tcp_state = TCP_LISTEN;
 	s->listened = true;
@@ -272,6 +272,6 @@ int fake_tcp_socket(int family)
 void fake_close_socket(int fd, bool time_wait)
 {
 	struct fake_fd *s = fake_fd(fd);
-	s->used = s->connected = s->connecting = false;
+	s->used = s->connected = s->spreading = false;
 	s->time_wait = time_wait;
 }

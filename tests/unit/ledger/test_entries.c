@@ -150,9 +150,9 @@ Test(usage_write, the_sum_holds_whoever_has_an_entry)
 
 	start(7);
 	for (unsigned i = 0; i < 20000; i++) {
-		unsigned which = connecting_random(&shim.connecting) % 40;
+		unsigned which = spreading_random(&shim.spreading) % 40;
 		struct tuple_space *s = space(which + 1);
-		if (open[which] && connecting_random(&shim.connecting) % 3 == 0) {
+		if (open[which] && spreading_random(&shim.spreading) % 3 == 0) {
 			space_ended(s, ENDED_TIME_WAIT, fake.now_ns);
 			open[which]--;
 			total--;
@@ -191,11 +191,11 @@ Test(usage_write, the_sum_holds_whatever_is_folded)
 	start(7);
 	for (unsigned i = 0; i < 60000; i++) {
 		/* One in four again and again, so that it is given an entry now and then. */
-		unsigned which = connecting_random(&shim.connecting) % 4
-					 ? connecting_random(&shim.connecting) % ALL
+		unsigned which = spreading_random(&shim.spreading) % 4
+					 ? spreading_random(&shim.spreading) % ALL
 					 : i / 2000;
 		struct tuple_space *s = space(which + 1);
-		if (!open[which] || connecting_random(&shim.connecting) % 3 == 0) {
+		if (!open[which] || spreading_random(&shim.spreading) % 3 == 0) {
 			open_some(s, 1);
 			open[which]++;
 			opened++;

@@ -309,7 +309,7 @@ Test(parked_refused, not_for_a_connect_whose_outcome_was_not_read)
 	fake.connect_result = -EINPROGRESS;
 	check_number(reusing_connect(fd, TO), -EINPROGRESS);
 	fake.connect_result = 0;
-	fake_fd(fd)->connecting = false;
+	fake_fd(fd)->spreading = false;
 	fake_fd(fd)->connected = true;
 	fake_fd(fd)->tcp_state = 1;
 	reusing_exchange(fd);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* test_interfaces - the prefixes on this machine's links, and which pairs of addresses they part. */
-#include "pool/connect/candidates.h"
 #include "pool/routes/interfaces.h"
+#include "pool/spread/candidates.h"
 #include "tests/unit/check.h"
 #include "tests/unit/program.h"
 

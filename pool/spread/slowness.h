@@ -22,8 +22,8 @@
  * Also helped is a tuple space that another process of the user has found so, if this one meets the
  * destination for the first time, or has read the board 250 ms ago or earlier. In a range of some hundred
  * ports no walk is long enough to tell. */
-#ifndef HEADROOM_POOL_CONNECT_SLOWNESS_H
-#define HEADROOM_POOL_CONNECT_SLOWNESS_H
+#ifndef HEADROOM_POOL_SPREAD_SLOWNESS_H
+#define HEADROOM_POOL_SPREAD_SLOWNESS_H
 
 #include "pool/base/hot.h"
 #include "pool/ledger/ledger.h"
@@ -42,7 +42,7 @@ enum {
 	KNEE_COLD = 2,
 };
 
-struct connecting;
+struct spreading;
 
 /* How one connect() is to be made. */
 struct slowness {
@@ -57,7 +57,7 @@ struct slowness {
  * @space:	NULL: not known
  * @in_use:	its ports in use by this process
  */
-void slowness_look(struct connecting *connecting, struct destination *destination, struct tuple_space *space,
+void slowness_look(struct spreading *spreading, struct destination *destination, struct tuple_space *space,
 		   uint32_t in_use, uint64_t now_ns, struct slowness *out);
 
 /**

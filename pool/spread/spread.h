@@ -23,10 +23,10 @@
  * leads from it (for one). A route is to blame only if the kernel refuses this source and not the natural
  * one: route_source() asks by RTM_GETROUTE, with the port and the user of the connection: that takes no
  * port. Sources of the other family, and loopback sources for other destinations, are passed over. */
-#ifndef HEADROOM_POOL_CONNECT_SPREAD_H
-#define HEADROOM_POOL_CONNECT_SPREAD_H
+#ifndef HEADROOM_POOL_SPREAD_SPREAD_H
+#define HEADROOM_POOL_SPREAD_SPREAD_H
 
-#include "pool/connect/connecting.h"
+#include "pool/spread/spreading.h"
 
 enum verdict {
 	CHOSEN_SOURCE,  /* bind to it */
@@ -44,7 +44,7 @@ struct choice {
  * spread_prepare() - give a destination its list of sources; call before choosing, with the lock held
  * Return: false when memory is short: then spread over nothing
  */
-bool spread_prepare(struct connecting *connecting, struct destination *destination,
+bool spread_prepare(struct spreading *spreading, struct destination *destination,
 		    const struct source_list *sources);
 
 /**
@@ -54,7 +54,7 @@ bool spread_prepare(struct connecting *connecting, struct destination *destinati
  * @began_ns:	start of the attempt: what was found full since is not chosen again
  * @choice:	filled in
  */
-enum verdict spread_choose(struct connecting *connecting, struct destination *destination,
+enum verdict spread_choose(struct spreading *spreading, struct destination *destination,
 			   struct tuple_space *own, uint64_t began_ns, uint64_t now_ns,
 			   struct choice *choice);
 
@@ -92,7 +92,7 @@ void spread_full_for_one(struct tuple_space *space, uint64_t now_ns);
 /**
  * spread_aside() - do not use a source for SPREAD_ASIDE_S
  */
-void spread_aside(struct connecting *connecting, const struct address *source, uint64_t now_ns);
+void spread_aside(struct spreading *spreading, const struct address *source, uint64_t now_ns);
 
 enum { SPREAD_FULL_COST = 16, SPREAD_ASIDE_S = 30, SPREAD_FULL_SURE = 8 };
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* events - what is worth a log line: noticed under the shim's lock, written after it was let go. */
-#include "pool/connect/events.h"
+#include "pool/spread/events.h"
 
 #include "pool/base/clock.h"
 #include "pool/base/hot.h"

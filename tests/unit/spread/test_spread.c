@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* test_spread - which source the next connection leaves from. */
-#include "pool/connect/spread.h"
+#include "pool/spread/spread.h"
 #include "tests/unit/check.h"
 #include "tests/unit/program.h"
 
@@ -18,7 +18,7 @@ static void prepare(const char *to)
 	fake_range(40000, 40099, "", 0);
 	ledger_refresh_range(&shim.ledger, now_ns);
 	destination = program_destination(to);
-	check(spread_prepare(&shim.connecting, destination, &shim.settings.otherwise.sources));
+	check(spread_prepare(&shim.spreading, destination, &shim.settings.otherwise.sources));
 }
 
 static void start(const char *sources, const char *spread)
@@ -38,7 +38,7 @@ TestSuite(spread, .fini = stop);
 
 static enum verdict choose(struct choice *choice)
 {
-	return spread_choose(&shim.connecting, destination, NULL, now_ns, now_ns, choice);
+	return spread_choose(&shim.spreading, destination, NULL, now_ns, now_ns, choice);
 }
 
 /* Chooses and takes a port. Return: index of the source, -1 for the natural one, -2 for none. */
@@ -105,14 +105,14 @@ Test(spread, what_is_remembered_of_a_source_is_what_it_has_in_use)
 	unsigned remembered = 0;
 	start("10.0.0.1-10.0.0.8", "even");
 	for (unsigned i = 0; i < 5000; i++) {
-		unsigned which = connecting_random(&shim.connecting) % 8;
+		unsigned which = spreading_random(&shim.spreading) % 8;
 		struct tuple_space *space = space_of(which);
-		now_ns += connecting_random(&shim.connecting) % 20000000;
-		if (space->open && connecting_random(&shim.connecting) % 2)
+		now_ns += spreading_random(&shim.spreading) % 20000000;
+		if (space->open && spreading_random(&shim.spreading) % 2)
 			space_ended(space,
-				    connecting_random(&shim.connecting) % 3 ? ENDED_BY_PEER : ENDED_TIME_WAIT,
+				    spreading_random(&shim.spreading) % 3 ? ENDED_BY_PEER : ENDED_TIME_WAIT,
 				    now_ns);
-		else if (space->open && connecting_random(&shim.connecting) % 4 == 0)
+		else if (space->open && spreading_random(&shim.spreading) % 4 == 0)
 			space_released(space);
 		else
 			check(take() >= 0);
@@ -181,16 +181,16 @@ Test(spread, a_list_is_prepared_once)
 	start("10.0.0.1-10.0.0.4", "even");
 	set_open(0, 3);
 	struct tuple_space *space = slots_get(&destination->by_source, 0);
-	check(spread_prepare(&shim.connecting, destination, &shim.settings.otherwise.sources));
+	check(spread_prepare(&shim.spreading, destination, &shim.settings.otherwise.sources));
 	check(slots_get(&destination->by_source, 0) == space);
 	/* Another list, such as `auto` found later. */
 	struct source_list other = { .items = shim.settings.otherwise.sources.items, .count = 2 };
-	check(spread_prepare(&shim.connecting, destination, &other));
+	check(spread_prepare(&shim.spreading, destination, &other));
 	check_number(destination->by_source.count, 2);
 	check(slots_get(&destination->by_source, 0) == space && !slots_get(&destination->by_source, 1));
 	check_number(take(), 1);
 	check(space_of(0) == space);
-	check(spread_prepare(&shim.connecting, destination, NULL));
+	check(spread_prepare(&shim.spreading, destination, NULL));
 	check_number(destination->by_source.count, 0);
 	check_number(take(), -1);
 }
@@ -230,10 +230,10 @@ Test(spread, what_this_attempt_found_full_is_not_chosen_again_in_it)
 	uint64_t began_ns = now_ns, later_ns = now_ns + 100 * SECOND;
 	spread_full(space_of(0), 1, 2, began_ns + 1);
 	spread_full(space_of(1), 1, 2, began_ns + 2);
-	check_number(spread_choose(&shim.connecting, destination, NULL, began_ns, later_ns, &choice),
+	check_number(spread_choose(&shim.spreading, destination, NULL, began_ns, later_ns, &choice),
 		     NONE_LEFT);
 	/* The next attempt may. */
-	check_number(spread_choose(&shim.connecting, destination, NULL, later_ns, later_ns, &choice),
+	check_number(spread_choose(&shim.spreading, destination, NULL, later_ns, later_ns, &choice),
 		     CHOSEN_SOURCE);
 }
 
@@ -308,7 +308,7 @@ Test(spread, a_source_set_aside_is_not_used_for_30_s)
 	struct choice choice;
 	start("10.0.0.1,10.0.0.2", "even");
 	set_open(1, 50);
-	spread_aside(&shim.connecting, &shim.settings.otherwise.sources.items[0], now_ns);
+	spread_aside(&shim.spreading, &shim.settings.otherwise.sources.items[0], now_ns);
 	uint64_t began_ns = now_ns;
 	for (unsigned second = 0; second < 30; second++) {
 		now_ns = began_ns + second * SECOND;
@@ -335,7 +335,7 @@ Test(spread, with_all_sources_aside_the_kernel_chooses)
 {
 	start("10.0.0.1,10.0.0.2", "even");
 	for (unsigned i = 0; i < 2; i++)
-		spread_aside(&shim.connecting, &shim.settings.otherwise.sources.items[i], now_ns);
+		spread_aside(&shim.spreading, &shim.settings.otherwise.sources.items[i], now_ns);
 	check_number(take(), -1);
 }
 
@@ -344,8 +344,8 @@ Test(spread, more_sources_aside_than_there_is_room_for_do_no_harm)
 	unsigned aside = 0;
 	start("10.1.0.0/24", "even");
 	for (unsigned i = 0; i < 200; i++)
-		spread_aside(&shim.connecting, &shim.settings.otherwise.sources.items[i], now_ns);
-	check_number(shim.connecting.aside_count, ASIDE_MAX);
+		spread_aside(&shim.spreading, &shim.settings.otherwise.sources.items[i], now_ns);
+	check_number(shim.spreading.aside_count, ASIDE_MAX);
 	for (unsigned i = 0; i < 1000; i++)
 		check(take() >= 0);
 	for (unsigned i = 0; i < 256; i++)
@@ -353,9 +353,9 @@ Test(spread, more_sources_aside_than_there_is_room_for_do_no_harm)
 	check_number(aside, ASIDE_MAX);
 	/* The places are used again. */
 	now_ns += 31 * SECOND;
-	spread_aside(&shim.connecting, &shim.settings.otherwise.sources.items[0], now_ns);
-	check_number(shim.connecting.aside_count, ASIDE_MAX);
-	check_number(shim.connecting.aside[0].until_ns, now_ns + 30 * SECOND);
+	spread_aside(&shim.spreading, &shim.settings.otherwise.sources.items[0], now_ns);
+	check_number(shim.spreading.aside_count, ASIDE_MAX);
+	check_number(shim.spreading.aside[0].until_ns, now_ns + 30 * SECOND);
 }
 
 struct fit_case {
@@ -517,10 +517,9 @@ Test(spread, where_half_would_succeed_few_are_refused_unasked)
 	for (unsigned i = 0; i < calls; i++) {
 		struct choice choice;
 		uint64_t began_ns = now_ns += 1000;
-		if (spread_choose(&shim.connecting, destination, NULL, began_ns, now_ns, &choice) ==
-		    NONE_LEFT)
+		if (spread_choose(&shim.spreading, destination, NULL, began_ns, now_ns, &choice) == NONE_LEFT)
 			unasked++;
-		else if (connecting_random(&shim.connecting) % 2)
+		else if (spreading_random(&shim.spreading) % 2)
 			spread_full(choice.space, 2500000, 1, now_ns += 500);
 		else
 			spread_not_full(choice.space);
@@ -536,8 +535,7 @@ Test(spread, where_none_succeeds_few_are_asked)
 	for (unsigned i = 0; i < 100000; i++) {
 		struct choice choice;
 		uint64_t began_ns = now_ns += 1000;
-		if (spread_choose(&shim.connecting, destination, NULL, began_ns, now_ns, &choice) ==
-		    NONE_LEFT)
+		if (spread_choose(&shim.spreading, destination, NULL, began_ns, now_ns, &choice) == NONE_LEFT)
 			continue;
 		spread_full(choice.space, 2500000, 1, now_ns += 500);
 		asked++;
@@ -559,7 +557,7 @@ Test(spread, sticky_is_the_same_for_each_port_and_in_each_process)
 	for (unsigned i = 0; i < 200; i++) {
 		char to[32];
 		start("10.0.0.1-10.0.0.16", "sticky");
-		shim.connecting.random = i;
+		shim.spreading.random = i;
 		snprintf(to, sizeof(to), "10.7.0.%u:80", i + 1);
 		struct address source = picked(to);
 		snprintf(to, sizeof(to), "10.7.0.%u:443", i + 1);

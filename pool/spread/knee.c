@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* knee - make the kernel try every port once, so that connect() stays fast past half of the range. */
-#include "pool/connect/knee.h"
+#include "pool/spread/knee.h"
 
 #include "pool/base/hot.h"
 #include "pool/base/kernel.h"

@@ -5,11 +5,11 @@
  * sources the prefixes on this machine's links (30 s). A source of another link than the destination's
  * (links_part(), from memory) is asked about once (candidates_parted()): behind a gateway, or by its own
  * interface, it is used; else it is aside for this destination. */
-#ifndef HEADROOM_POOL_CONNECT_CANDIDATES_H
-#define HEADROOM_POOL_CONNECT_CANDIDATES_H
+#ifndef HEADROOM_POOL_SPREAD_CANDIDATES_H
+#define HEADROOM_POOL_SPREAD_CANDIDATES_H
 
-#include "pool/connect/connecting.h"
-#include "pool/connect/events.h"
+#include "pool/spread/events.h"
+#include "pool/spread/spreading.h"
 
 enum { CANDIDATES_NATURAL_LIFE_S = 5, CANDIDATES_AUTO_LIFE_S = 30, CANDIDATES_LINKS_LIFE_S = 30 };
 
@@ -27,10 +27,10 @@ struct candidates_age {
 
 /**
  * candidates_age() - what has to be looked up for a destination; the lock is held
- * @spreading:	its source is ours to choose
+ * @spreads:	its source is ours to choose
  * Return: false if nothing has to be
  */
-bool candidates_age(struct connecting *connecting, const struct destination *destination, bool spreading,
+bool candidates_age(struct spreading *spreading, const struct destination *destination, bool spreads,
 		    uint64_t now_ns, struct candidates_age *age);
 
 /**
@@ -38,9 +38,8 @@ bool candidates_age(struct connecting *connecting, const struct destination *des
  * @held:	the socket it is for; nothing is entered if the process was forked meanwhile
  * @destination:	with a user, so that it stays
  */
-void candidates_refresh(struct connecting *connecting, const struct held *held,
-			struct destination *destination, const struct candidates_age *age,
-			struct events *events, uint64_t now_ns);
+void candidates_refresh(struct spreading *spreading, const struct held *held, struct destination *destination,
+			const struct candidates_age *age, struct events *events, uint64_t now_ns);
 
 /**
  * candidates_class_is_ordinary() - does a traffic class take the way to a destination that a socket without

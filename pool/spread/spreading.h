@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
-/* connecting - what outgoing connections need of the process: the state of this wing, and where those below
+/* spreading - what outgoing connections need of the process: the state of this wing, and where those below
  * are. */
-#ifndef HEADROOM_POOL_CONNECT_CONNECTING_H
-#define HEADROOM_POOL_CONNECT_CONNECTING_H
+#ifndef HEADROOM_POOL_SPREAD_SPREADING_H
+#define HEADROOM_POOL_SPREAD_SPREADING_H
 
 #include "pool/base/address.h"
 #include "pool/base/lock.h"
-#include "pool/connect/events.h"
-#include "pool/connect/knee.h"
 #include "pool/ledger/board.h"
 #include "pool/ledger/ledger.h"
 #include "pool/routes/interfaces.h"
 #include "pool/rules/source_list.h"
 #include "pool/socket/tracked.h"
+#include "pool/spread/events.h"
+#include "pool/spread/knee.h"
 
 #include <stdint.h>
 
@@ -25,7 +25,7 @@ struct aside {
 };
 
 /* The lock guards it. What every connect() touches stands first, side by side. */
-struct connecting {
+struct spreading {
 	struct lock *lock;
 	struct ledger *ledger;
 	struct sockets *sockets;
@@ -42,21 +42,21 @@ struct connecting {
 };
 
 /**
- * connecting_start() - at the process's beginning, and in a forked child: nothing is known yet
- * @connecting:	with the pointers to other states filled in
+ * spreading_start() - at the process's beginning, and in a forked child: nothing is known yet
+ * @spreading:	with the pointers to other states filled in
  */
-void connecting_start(struct connecting *connecting);
+void spreading_start(struct spreading *spreading);
 
 /**
- * connecting_random() - a pseudo-random number; for spreading only
+ * spreading_random() - a pseudo-random number; for spreading only
  */
-uint32_t connecting_random(struct connecting *connecting);
+uint32_t spreading_random(struct spreading *spreading);
 
 /**
- * connecting_failed() / connecting_turned_away() - trust_failed() and trust_turned_away(), to be told to
+ * spreading_failed() / spreading_turned_away() - trust_failed() and trust_turned_away(), to be told to
  * others, too: board_tell() is to follow, without the lock
  */
-void connecting_failed(struct connecting *connecting, struct tuple_space *space, int error, uint64_t now_ns);
-void connecting_turned_away(struct connecting *connecting, struct tuple_space *space, uint64_t now_ns);
+void spreading_failed(struct spreading *spreading, struct tuple_space *space, int error, uint64_t now_ns);
+void spreading_turned_away(struct spreading *spreading, struct tuple_space *space, uint64_t now_ns);
 
 #endif

@@ -38,12 +38,12 @@
  *                                                       and for one end in 16
  *   a connection under way of which nobody tells        trust_look() before the next choice: TCP_INFO of
  *                                                       one connection for each source in doubt */
-#ifndef HEADROOM_POOL_CONNECT_TRUST_H
-#define HEADROOM_POOL_CONNECT_TRUST_H
+#ifndef HEADROOM_POOL_SPREAD_TRUST_H
+#define HEADROOM_POOL_SPREAD_TRUST_H
 
 #include "pool/base/hot.h"
-#include "pool/connect/events.h"
 #include "pool/ledger/ledger.h"
+#include "pool/spread/events.h"
 
 #include <stdbool.h>
 #include <stdint.h>

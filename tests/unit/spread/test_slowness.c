@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* test_slowness - which tuple spaces are past the knee, as the time that connect() takes there shows. */
-#include "pool/connect/slowness.h"
+#include "pool/spread/slowness.h"
 #include "tests/unit/check.h"
 #include "tests/unit/program.h"
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /* events - what is worth a log line: noticed under the shim's lock, where it goes to the usage segment too,
  * written after it was let go. */
-#ifndef HEADROOM_POOL_CONNECT_EVENTS_H
-#define HEADROOM_POOL_CONNECT_EVENTS_H
+#ifndef HEADROOM_POOL_SPREAD_EVENTS_H
+#define HEADROOM_POOL_SPREAD_EVENTS_H
 
 #include "pool/base/lock.h"
 #include "pool/ledger/ledger.h"

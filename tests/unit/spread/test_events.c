@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* test_events - what is worth a log line, and how often. */
-#include "pool/connect/events.h"
+#include "pool/spread/events.h"
 #include "tests/unit/check.h"
 #include "tests/unit/program.h"
 
@@ -30,8 +30,8 @@ TestSuite(events, .init = start, .fini = fake_stop);
 static void use(uint32_t open)
 {
 	space->open = open;
-	events_use_changed(&shim.connecting.journal, &events, space, fake.now_ns);
-	events_write(&shim.connecting.journal, &events);
+	events_use_changed(&shim.spreading.journal, &events, space, fake.now_ns);
+	events_write(&shim.spreading.journal, &events);
 }
 
 static unsigned lines(const char *part)
@@ -110,8 +110,8 @@ Test(events, time_waits_count)
 	space->open = 50;
 	for (unsigned i = 0; i < 30; i++)
 		space_ended(space, ENDED_TIME_WAIT, fake.now_ns);
-	events_use_changed(&shim.connecting.journal, &events, space, fake.now_ns);
-	events_write(&shim.connecting.journal, &events);
+	events_use_changed(&shim.spreading.journal, &events, space, fake.now_ns);
+	events_write(&shim.spreading.journal, &events);
 	check_number(lines("in_use=50 capacity=100 open=20 time_wait=30"), 1);
 }
 
@@ -154,29 +154,29 @@ Test(events, without_a_known_range_there_are_no_steps)
 Test(events, a_failover_a_second_has_a_line_and_the_others_are_counted)
 {
 	for (unsigned i = 0; i < 10; i++) {
-		events_failover(&shim.connecting.journal, &events, space, fake.now_ns);
-		events_write(&shim.connecting.journal, &events);
+		events_failover(&shim.spreading.journal, &events, space, fake.now_ns);
+		events_write(&shim.spreading.journal, &events);
 	}
 	check_number(lines("event=failover"), 1);
 	check_number(lines("repeats="), 0);
 	fake.now_ns += SECOND;
-	events_failover(&shim.connecting.journal, &events, space, fake.now_ns);
-	events_write(&shim.connecting.journal, &events);
+	events_failover(&shim.spreading.journal, &events, space, fake.now_ns);
+	events_write(&shim.spreading.journal, &events);
 	check_number(lines("event=failover"), 2);
 	check_number(lines("repeats=9"), 1);
 	/* Another destination has lines of its own. */
 	struct address source = ip("10.0.0.1");
 	struct tuple_space *other = ledger_space(&shim.ledger, program_destination("10.0.0.8:80"), &source);
-	events_failover(&shim.connecting.journal, &events, other, fake.now_ns);
-	events_write(&shim.connecting.journal, &events);
+	events_failover(&shim.spreading.journal, &events, other, fake.now_ns);
+	events_write(&shim.spreading.journal, &events);
 	check_number(lines("event=failover"), 3);
 }
 
 static void exhaust(unsigned sources)
 {
 	space->destination->exhausted++;
-	events_exhausted(&shim.connecting.journal, &events, space->destination, sources, fake.now_ns);
-	events_write(&shim.connecting.journal, &events);
+	events_exhausted(&shim.spreading.journal, &events, space->destination, sources, fake.now_ns);
+	events_write(&shim.spreading.journal, &events);
 }
 
 Test(events, exhaustion_has_a_line_in_5_s_and_the_others_are_counted)
@@ -212,8 +212,8 @@ Test(events, exhaustion_of_several_sources_is_summed)
 Test(events, a_source_set_aside_has_a_reason)
 {
 	struct address source = ip("10.0.0.5");
-	events_aside(&shim.connecting.journal, &events, &source, NULL, EADDRNOTAVAIL, fake.now_ns);
-	events_write(&shim.connecting.journal, &events);
+	events_aside(&shim.spreading.journal, &events, &source, NULL, EADDRNOTAVAIL, fake.now_ns);
+	events_write(&shim.spreading.journal, &events);
 	check_contains(fake.output, "event=source_aside source=10.0.0.5 msg=\"source cannot be used "
 				    "(Cannot assign requested address); set aside for 30 s\"");
 	check_number(lines("destination="), 0);
@@ -245,9 +245,9 @@ Test(events, more_than_there_is_room_for_in_one_attempt_are_dropped)
 {
 	struct address source = ip("10.0.0.5");
 	for (unsigned i = 0; i < 2 * EVENTS_HELD; i++)
-		events_aside(&shim.connecting.journal, &events, &source, NULL, EADDRNOTAVAIL, fake.now_ns);
+		events_aside(&shim.spreading.journal, &events, &source, NULL, EADDRNOTAVAIL, fake.now_ns);
 	check_number(events.count, EVENTS_HELD);
-	events_write(&shim.connecting.journal, &events);
+	events_write(&shim.spreading.journal, &events);
 	check_number(lines("event="), EVENTS_HELD);
 	check_number(events.count, 0);
 }
@@ -256,13 +256,13 @@ Test(events, lines_of_any_kind_are_limited_and_the_rest_is_counted)
 {
 	struct address source = ip("10.0.0.5");
 	for (unsigned i = 0; i < 100; i++) {
-		events_aside(&shim.connecting.journal, &events, &source, NULL, EADDRNOTAVAIL, fake.now_ns);
-		events_write(&shim.connecting.journal, &events);
+		events_aside(&shim.spreading.journal, &events, &source, NULL, EADDRNOTAVAIL, fake.now_ns);
+		events_write(&shim.spreading.journal, &events);
 	}
 	check_number(lines("event="), LOG_BURST);
 	fake.now_ns += SECOND;
-	events_aside(&shim.connecting.journal, &events, &source, NULL, EADDRNOTAVAIL, fake.now_ns);
-	events_write(&shim.connecting.journal, &events);
+	events_aside(&shim.spreading.journal, &events, &source, NULL, EADDRNOTAVAIL, fake.now_ns);
+	events_write(&shim.spreading.journal, &events);
 	check_contains(fake.output, "suppressed=80");
 }
 
@@ -271,8 +271,8 @@ Test(events, lines_that_are_not_wanted_use_up_no_room_for_those_that_are)
 	struct address source = ip("10.0.0.5");
 	start_with("[headroom]\nlog_level = error\n");
 	for (unsigned i = 0; i < 100; i++) {
-		events_aside(&shim.connecting.journal, &events, &source, NULL, EADDRNOTAVAIL, fake.now_ns);
-		events_write(&shim.connecting.journal, &events);
+		events_aside(&shim.spreading.journal, &events, &source, NULL, EADDRNOTAVAIL, fake.now_ns);
+		events_write(&shim.spreading.journal, &events);
 	}
 	check_text(fake.output, "");
 	exhaust(1);
@@ -283,7 +283,7 @@ Test(events, with_the_log_off_nothing_is_held)
 {
 	start_with("[headroom]\nlog = off\n");
 	use(96);
-	events_failover(&shim.connecting.journal, &events, space, fake.now_ns);
+	events_failover(&shim.spreading.journal, &events, space, fake.now_ns);
 	exhaust(1);
 	check_number(events.count, 0);
 	check_number(fake.calls[CALL_WRITE], 0);

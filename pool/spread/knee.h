@@ -27,8 +27,8 @@
  * on a socket with a port or a range of the program's. The option costs 0.4 us. EADDRNOTAVAIL without it
  * leaves a port of an odd range untried: then connect() is made again with it. tests/kernels runs it on
  * other kernels. */
-#ifndef HEADROOM_POOL_CONNECT_KNEE_H
-#define HEADROOM_POOL_CONNECT_KNEE_H
+#ifndef HEADROOM_POOL_SPREAD_KNEE_H
+#define HEADROOM_POOL_SPREAD_KNEE_H
 
 #include "pool/base/address.h"
 #include "pool/ports/range.h"

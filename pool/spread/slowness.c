@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 /* slowness - which tuple spaces are past the knee, and so which connect() gets the option of knee.h. */
-#include "pool/connect/slowness.h"
+#include "pool/spread/slowness.h"
 
-#include "pool/connect/connecting.h"
+#include "pool/spread/spreading.h"
 
 /* Of the first ones to new destinations some are measured, not all: what is found out is for others. */
 #define FIRST_EVERY_NS 250000000ull
 /* While one is being made to find out, no other is; its time is entered when it is done. */
 #define ONE_AT_A_TIME_NS 100000000ull
 
-static bool measures_first(struct connecting *connecting, uint64_t now_ns)
+static bool measures_first(struct spreading *spreading, uint64_t now_ns)
 {
-	if (!board_is_there(connecting->board) || connecting->board->measured_ns + FIRST_EVERY_NS > now_ns)
+	if (!board_is_there(spreading->board) || spreading->board->measured_ns + FIRST_EVERY_NS > now_ns)
 		return false;
-	connecting->board->measured_ns = now_ns;
+	spreading->board->measured_ns = now_ns;
 	return true;
 }
 
@@ -35,15 +35,15 @@ static bool is_small(const struct port_range *range)
 }
 
 /* What others found out of it. */
-static void look_first(struct connecting *connecting, struct tuple_space *space, uint64_t now_ns,
+static void look_first(struct spreading *spreading, struct tuple_space *space, uint64_t now_ns,
 		       struct slowness *out)
 {
-	uint64_t until_ns = board_until(connecting->board, &space->destination->to, &space->source, now_ns);
+	uint64_t until_ns = board_until(spreading->board, &space->destination->to, &space->source, now_ns);
 
 	space->knee &= (uint8_t)~KNEE_NEW;
 	if (until_ns > now_ns)
 		mark_past(space, until_ns);
-	else if (measures_first(connecting, now_ns))
+	else if (measures_first(spreading, now_ns))
 		out->measures = KNEE_COLD;
 }
 
@@ -82,7 +82,7 @@ COLD static void forget_walks(struct tuple_space *space)
 		not_past(space, false);
 }
 
-COLD void slowness_look(struct connecting *connecting, struct destination *destination,
+COLD void slowness_look(struct spreading *spreading, struct destination *destination,
 			struct tuple_space *space, uint32_t in_use, uint64_t now_ns, struct slowness *out)
 {
 	*out = (struct slowness){ 0 };
@@ -91,24 +91,24 @@ COLD void slowness_look(struct connecting *connecting, struct destination *desti
 		space = destination->natural ? destination->natural : destination->spaces;
 		if (!space) {
 			static const struct address any;
-			if (is_small(&connecting->ledger->range))
+			if (is_small(&spreading->ledger->range))
 				return;
-			out->helps = board_until(connecting->board, &destination->to, &any, now_ns) > now_ns;
-			if (!out->helps && measures_first(connecting, now_ns))
+			out->helps = board_until(spreading->board, &destination->to, &any, now_ns) > now_ns;
+			if (!out->helps && measures_first(spreading, now_ns))
 				out->measures = KNEE_COLD;
 			return;
 		}
-		in_use = space_in_use(space, &connecting->ledger->range, now_ns);
-		if (destination->busy && knee_is_near(in_use, &connecting->ledger->range) &&
-		    ledger_looked_for_range(connecting->ledger, now_ns))
+		in_use = space_in_use(space, &spreading->ledger->range, now_ns);
+		if (destination->busy && knee_is_near(in_use, &spreading->ledger->range) &&
+		    ledger_looked_for_range(spreading->ledger, now_ns))
 			out->helps = true;
 	}
 	/* Something may have been found out before the range was known. */
-	if (unlikely(is_small(&connecting->ledger->range)))
+	if (unlikely(is_small(&spreading->ledger->range)))
 		forget_walks(space);
 	if (space->knee & KNEE_NEW)
-		look_first(connecting, space, now_ns, out);
-	if (space->knee & KNEE_OTHERS && knee_is_near(in_use + space->others, &connecting->ledger->range))
+		look_first(spreading, space, now_ns, out);
+	if (space->knee & KNEE_OTHERS && knee_is_near(in_use + space->others, &spreading->ledger->range))
 		out->helps = true;
 	else if (space->knee & KNEE_PAST)
 		look_past(destination, space, now_ns, out);

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /* spread - which source the next connection to a destination leaves from. */
-#include "pool/connect/spread.h"
+#include "pool/spread/spread.h"
 #include "pool/base/hot.h"
-#include "pool/connect/slowness.h"
-#include "pool/connect/trust.h"
+#include "pool/spread/slowness.h"
+#include "pool/spread/trust.h"
 
 #include <string.h>
 
@@ -13,74 +13,74 @@ enum { REFUSALS_SHIFT_MOST = 7 };
 #define FULL_AT_LEAST_NS 100000ull
 #define FULL_AT_MOST_NS  500000000ull
 
-static void forget_slots(struct connecting *connecting, struct destination *destination)
+static void forget_slots(struct spreading *spreading, struct destination *destination)
 {
 	for (struct tuple_space *space = destination->spaces; space; space = space->next)
 		space->load = NULL;
-	arena_free(connecting->ledger->arena, destination->load,
+	arena_free(spreading->ledger->arena, destination->load,
 		   destination->by_source.count * sizeof(uint32_t));
-	slots_free(&destination->by_source, connecting->ledger->arena);
+	slots_free(&destination->by_source, spreading->ledger->arena);
 	destination->load = NULL;
 	destination->load_valid = false;
 	if (destination->trust)
 		destination->trust->sticky = 0;
 }
 
-static bool take_slot(struct connecting *connecting, struct destination *destination, unsigned i,
+static bool take_slot(struct spreading *spreading, struct destination *destination, unsigned i,
 		      struct tuple_space *space)
 {
-	if (!slots_put(&destination->by_source, connecting->ledger->arena, i, space))
+	if (!slots_put(&destination->by_source, spreading->ledger->arena, i, space))
 		return false;
 	space->load = destination->load ? &destination->load[i] : NULL;
 	return true;
 }
 
-bool spread_prepare(struct connecting *connecting, struct destination *destination,
+bool spread_prepare(struct spreading *spreading, struct destination *destination,
 		    const struct source_list *sources)
 {
 	if (destination->sources == sources)
 		return true;
-	forget_slots(connecting, destination);
+	forget_slots(spreading, destination);
 	destination->sources = NULL;
 	if (!sources || !sources->count)
 		return true;
-	if (!slots_start(&destination->by_source, connecting->ledger->arena, sources->count))
+	if (!slots_start(&destination->by_source, spreading->ledger->arena, sources->count))
 		return false;
 	/* Of more than are looked at the loads are never all known. */
 	if (sources->count <= LOOK_AT)
-		destination->load = arena_alloc(connecting->ledger->arena, sources->count * sizeof(uint32_t));
+		destination->load = arena_alloc(spreading->ledger->arena, sources->count * sizeof(uint32_t));
 	for (struct tuple_space *space = destination->spaces; space; space = space->next)
 		for (unsigned i = 0; i < sources->count; i++)
 			if (address_equal(&space->source, &sources->items[i]) &&
-			    !take_slot(connecting, destination, i, space)) {
-				forget_slots(connecting, destination);
+			    !take_slot(spreading, destination, i, space)) {
+				forget_slots(spreading, destination);
 				return false;
 			}
 	destination->sources = sources;
-	destination->rotor = connecting_random(connecting);
+	destination->rotor = spreading_random(spreading);
 	return true;
 }
 
-static bool is_aside(const struct connecting *connecting, const struct address *source, uint64_t now_ns)
+static bool is_aside(const struct spreading *spreading, const struct address *source, uint64_t now_ns)
 {
-	for (unsigned i = 0; i < connecting->aside_count; i++)
-		if (connecting->aside[i].until_ns > now_ns &&
-		    address_equal(&connecting->aside[i].source, source))
+	for (unsigned i = 0; i < spreading->aside_count; i++)
+		if (spreading->aside[i].until_ns > now_ns &&
+		    address_equal(&spreading->aside[i].source, source))
 			return true;
 	return false;
 }
 
-void spread_aside(struct connecting *connecting, const struct address *source, uint64_t now_ns)
+void spread_aside(struct spreading *spreading, const struct address *source, uint64_t now_ns)
 {
 	unsigned i = 0;
 
-	while (i < connecting->aside_count && connecting->aside[i].until_ns > now_ns)
+	while (i < spreading->aside_count && spreading->aside[i].until_ns > now_ns)
 		i++;
 	if (i == ASIDE_MAX)
-		i = connecting_random(connecting) % ASIDE_MAX;
-	else if (i == connecting->aside_count)
-		connecting->aside_count++;
-	connecting->aside[i] =
+		i = spreading_random(spreading) % ASIDE_MAX;
+	else if (i == spreading->aside_count)
+		spreading->aside_count++;
+	spreading->aside[i] =
 		(struct aside){ .source = *source, .until_ns = now_ns + SPREAD_ASIDE_S * 1000000000ull };
 }
 
@@ -100,7 +100,7 @@ static bool is_full(const struct tuple_space *space, uint64_t began_ns, uint64_t
 }
 
 struct search {
-	struct connecting *connecting;
+	struct spreading *spreading;
 	struct destination *destination;
 	struct tuple_space *natural; /* the program's own source, or the kernel's choice; NULL: not known */
 	uint64_t began_ns, now_ns;
@@ -121,7 +121,7 @@ enum { RANK_SHIFT = 24, IN_USE_MOST = (1 << RANK_SHIFT) - 1 };
 
 COLD static uint32_t look_closer(struct search *s, unsigned i, struct tuple_space *space, uint32_t in_use)
 {
-	enum trust_rank rank = trust_rank(s->connecting->ledger, space, s->patient, s->now_ns);
+	enum trust_rank rank = trust_rank(s->spreading->ledger, space, s->patient, s->now_ns);
 
 	s->doubted |= space->trust != NULL;
 	if (rank == TRUST_ASIDE) {
@@ -139,7 +139,7 @@ COLD static uint32_t look_at_full(struct search *s, unsigned i, struct tuple_spa
 	if (space->full_at_ns >= s->began_ns) {
 		s->asked = true;
 	} else if ((s->unsure < 0 || space->full_at_ns < s->asked_ns) &&
-		   !spread_full_surely(space, &s->connecting->ledger->range, s->now_ns)) {
+		   !spread_full_surely(space, &s->spreading->ledger->range, s->now_ns)) {
 		s->unsure = (int)i;
 		s->asked_ns = space->full_at_ns;
 	}
@@ -148,14 +148,14 @@ COLD static uint32_t look_at_full(struct search *s, unsigned i, struct tuple_spa
 
 static inline uint32_t in_use_by_all(const struct search *s, struct tuple_space *space)
 {
-	uint32_t in_use = space_in_use(space, &s->connecting->ledger->range, s->now_ns);
-	return in_use + slowness_others(space, &s->connecting->ledger->range, in_use, s->now_ns);
+	uint32_t in_use = space_in_use(space, &s->spreading->ledger->range, s->now_ns);
+	return in_use + slowness_others(space, &s->spreading->ledger->range, in_use, s->now_ns);
 }
 
 /* Of a source that this process has no experience with. */
 COLD static uint32_t heed_others(struct search *s, const struct address *source, uint32_t in_use)
 {
-	if (!board_failing(s->connecting->board, &s->destination->to, source, s->now_ns))
+	if (!board_failing(s->spreading->board, &s->destination->to, source, s->now_ns))
 		return in_use;
 	s->doubted = true;
 	return (in_use < IN_USE_MOST ? in_use : IN_USE_MOST) | (uint32_t)TRUST_DOUBTED << RANK_SHIFT;
@@ -170,15 +170,15 @@ HOT static uint32_t look_at(struct search *s, unsigned i)
 	if (!fits(source, &s->destination->to.ip))
 		return UINT32_MAX;
 	s->fits = true;
-	if (s->connecting->aside_count && is_aside(s->connecting, source, s->now_ns))
+	if (s->spreading->aside_count && is_aside(s->spreading, source, s->now_ns))
 		return UINT32_MAX;
 	if (space && space->aside_until_ns > s->now_ns)
 		return UINT32_MAX;
 	s->candidates++;
 	if (!space) {
 		uint32_t in_use =
-			siblings_in_use(s->connecting->ledger->siblings, &s->destination->to, source);
-		return unlikely(s->connecting->board->failing) ? heed_others(s, source, in_use) : in_use;
+			siblings_in_use(s->spreading->ledger->siblings, &s->destination->to, source);
+		return unlikely(s->spreading->board->failing) ? heed_others(s, source, in_use) : in_use;
 	}
 	if (is_full(space, s->began_ns, s->now_ns))
 		return look_at_full(s, i, space);
@@ -189,13 +189,13 @@ HOT static uint32_t look_at(struct search *s, unsigned i)
 COLD static struct tuple_space *fill_slot(struct search *s, unsigned i)
 {
 	struct destination *d = s->destination;
-	struct tuple_space *space = ledger_space(s->connecting->ledger, d, &d->sources->items[i]);
+	struct tuple_space *space = ledger_space(s->spreading->ledger, d, &d->sources->items[i]);
 
-	if (!space || !take_slot(s->connecting, d, i, space))
+	if (!space || !take_slot(s->spreading, d, i, space))
 		return NULL;
 	if (space->load)
 		*space->load = in_use_by_all(s, space);
-	space->doubtful = d->far && links_part(&s->connecting->links, &d->to.ip, &space->source);
+	space->doubtful = d->far && links_part(&s->spreading->links, &d->to.ip, &space->source);
 	return space;
 }
 
@@ -278,7 +278,7 @@ static uint32_t look_at_natural(struct search *s)
 static enum verdict choose_spill(struct search *s, struct choice *choice)
 {
 	struct destination *d = s->destination;
-	uint32_t capacity = port_range_capacity(&s->connecting->ledger->range);
+	uint32_t capacity = port_range_capacity(&s->spreading->ledger->range);
 	uint32_t knee = capacity ? capacity / 2 : 14116;
 	uint32_t natural_in_use = look_at_natural(s);
 
@@ -328,7 +328,7 @@ static uint64_t affinity(const struct address *source, const struct address *to)
 COLD static void search_by_affinity(struct search *s)
 {
 	struct destination *d = s->destination;
-	struct trust_of_all *all = trust_of_all(s->connecting->ledger, d);
+	struct trust_of_all *all = trust_of_all(s->spreading->ledger, d);
 	uint64_t best = 0, first = 0;
 
 	for (unsigned i = 0; i < d->by_source.count; i++) {
@@ -376,7 +376,7 @@ COLD static enum verdict last_try(struct search *s, struct choice *choice)
 	if (!rule->strict || rule->spread == SPREAD_SPILL) {
 		bool full = natural && is_full(natural, s->began_ns, s->now_ns);
 		bool sure = full && (s->asked || natural->full_at_ns >= s->began_ns ||
-				     spread_full_surely(natural, &s->connecting->ledger->range, s->now_ns));
+				     spread_full_surely(natural, &s->spreading->ledger->range, s->now_ns));
 		choice->space = natural;
 		if (!full || !sure)
 			return CHOSEN_NATURAL;
@@ -386,11 +386,11 @@ COLD static enum verdict last_try(struct search *s, struct choice *choice)
 	return choice->space ? CHOSEN_SOURCE : NONE_LEFT;
 }
 
-HOT enum verdict spread_choose(struct connecting *connecting, struct destination *destination,
+HOT enum verdict spread_choose(struct spreading *spreading, struct destination *destination,
 			       struct tuple_space *own, uint64_t began_ns, uint64_t now_ns,
 			       struct choice *choice)
 {
-	struct search s = { .connecting = connecting,
+	struct search s = { .spreading = spreading,
 			    .destination = destination,
 			    .natural = own,
 			    .began_ns = began_ns,
@@ -410,7 +410,7 @@ HOT enum verdict spread_choose(struct connecting *connecting, struct destination
 	} else if (spread != SPREAD_OFF) {
 		if (spread == SPREAD_STICKY)
 			search_sticky(&s);
-		else if (likely(destination->load_valid && !connecting->aside_count &&
+		else if (likely(destination->load_valid && !spreading->aside_count &&
 				destination->load_tick == ledger_tick(now_ns)))
 			search_load(&s);
 		else
@@ -432,7 +432,7 @@ HOT enum verdict spread_choose(struct connecting *connecting, struct destination
 	choice->space = s.natural;
 	if (s.natural && is_full(s.natural, began_ns, now_ns) &&
 	    (s.natural->full_at_ns >= began_ns ||
-	     spread_full_surely(s.natural, &connecting->ledger->range, now_ns)))
+	     spread_full_surely(s.natural, &spreading->ledger->range, now_ns)))
 		verdict = NONE_LEFT;
 	return verdict;
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* test_knee - the option that makes the kernel try every port once. */
-#include "pool/connect/knee.h"
+#include "pool/spread/knee.h"
 #include "tests/unit/check.h"
 #include "tests/unit/fake/kernel.h"
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* test_trust - a source that fails towards a destination draws no connections, and comes back when it works.
  */
-#include "pool/connect/trust.h"
+#include "pool/spread/trust.h"
 #include "tests/unit/check.h"
 #include "tests/unit/program.h"
 
@@ -70,7 +70,7 @@ static void begin(struct world *w, struct program_socket *s)
 	if (w->how != RESET_LATER && is_bad(w, s))
 		return;
 	/* The answer to a SYN comes within a round trip, which is short here. */
-	fake_fd(s->fd)->connecting = false;
+	fake_fd(s->fd)->spreading = false;
 	fake_fd(s->fd)->connected = true;
 	fake_fd(s->fd)->tcp_state = TCP_ESTABLISHED;
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* trust - how far a source is trusted towards a destination, by what came of its connections. */
-#include "pool/connect/trust.h"
+#include "pool/spread/trust.h"
 
 #include "pool/socket/progress.h"
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* test_candidates - what has to be known before a source can be chosen, and for how long it counts. */
-#include "pool/connect/candidates.h"
+#include "pool/spread/candidates.h"
 #include "tests/unit/check.h"
 #include "tests/unit/program.h"
 
@@ -26,9 +26,9 @@ static struct destination *connected(const char *to)
 	return program_destination(to);
 }
 
-static bool age(const struct destination *d, bool spreading, struct candidates_age *age)
+static bool age(const struct destination *d, bool spreads, struct candidates_age *age)
 {
-	return candidates_age(&shim.connecting, d, spreading, fake.now_ns, age);
+	return candidates_age(&shim.spreading, d, spreads, fake.now_ns, age);
 }
 
 Test(candidates, without_spreading_nothing_is_looked_up)
@@ -56,7 +56,7 @@ Test(candidates, the_range_is_looked_up_when_a_destination_gets_busy)
 Test(candidates, windows_need_the_range)
 {
 	program_start("");
-	shim.connecting.knee.way = KNEE_WINDOW;
+	shim.spreading.knee.way = KNEE_WINDOW;
 	check_number(program_connects(AF_INET, TO), 0);
 	check_number(shim.ledger.range.low, 40000);
 }
@@ -104,7 +104,7 @@ Test(candidates, one_list_is_kept_for_all_destinations_it_is_for)
 	has("10.0.0.2");
 	struct destination *d = connected(TO), *e = connected("10.0.0.8:80");
 	check(d->sources == e->sources);
-	check_number(shim.connecting.auto_count, 1);
+	check_number(shim.spreading.auto_count, 1);
 }
 
 Test(candidates, more_lists_than_there_is_room_for_leave_the_choice_to_the_kernel)
@@ -118,7 +118,7 @@ Test(candidates, more_lists_than_there_is_room_for_leave_the_choice_to_the_kerne
 		snprintf(text, sizeof(text), "10.0.1.%u:80", i);
 		connected(text);
 	}
-	check_number(shim.connecting.auto_count, AUTO_LISTS_MAX);
+	check_number(shim.spreading.auto_count, AUTO_LISTS_MAX);
 	check(program_destination("10.0.1.2:80")->by_source.count);
 	check(!program_destination("10.0.1.39:80")->by_source.count);
 }
@@ -158,8 +158,8 @@ Test(candidates, after_a_fork_meanwhile_nothing_is_entered)
 	struct held held = { .generation = shim.lock.generation + 1 };
 	struct candidates_age all = { .range = true, .list = true, .natural = true };
 	struct events events = { 0 };
-	candidates_refresh(&shim.connecting, &held, d, &all, &events, fake.now_ns);
+	candidates_refresh(&shim.spreading, &held, d, &all, &events, fake.now_ns);
 	check(!d->by_source.count && !d->natural);
-	check_number(shim.connecting.auto_count, 0);
+	check_number(shim.spreading.auto_count, 0);
 	check_number(fake_open_fds(), 0);
 }
