@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -65,16 +66,64 @@ static char find_in_status(int fd)
 	return '\0';
 }
 
+void restraint_is_joined(void)
+{
+	atomic_store(&joined, true);
+}
+
+/* By fcntl(), which does nothing to the file: poll() would ask its driver. */
+static bool is_taken(int fd)
+{
+	return kernel.fcntl(fd, F_GETFD, 0) != -EBADF;
+}
+
+/* By a call that the loader made, at a time when it is not known what a filter lets pass: of mmap() of
+ * nothing the file is looked for first (ksys_mmap_pgoff(), mm/mmap.c; tests/platform/map_nothing.c). */
+static bool is_taken_for_mmap(int fd)
+{
+	return kernel_syscall(SYS_mmap, 0, 0, PROT_READ, MAP_PRIVATE, fd, 0) != -EBADF;
+}
+
+/* The lowest free number is taken first (open(2)): a program that runs out of them takes the last numbers
+ * last, and has at least as many free as are asked about. */
+COLD static bool is_room_below_limit(bool (*taken)(int fd))
+{
+	static const uint8_t below[] = { 1, 2, 3, 4, 8, 16, 24, RESTRAINT_FD_ROOM };
+	struct rlimit limit;
+
+	if (kernel_syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, 0, (long)&limit, 0, 0))
+		return false;
+	if (limit.rlim_cur < RESTRAINT_FD_ROOM)
+		return false;
+	if (limit.rlim_cur > INT32_MAX)
+		return true;
+	for (size_t i = 0; i < sizeof(below); i++)
+		if (taken((int)limit.rlim_cur - below[i]))
+			return false;
+	return true;
+}
+
+/* May anybody open a file while one of ours is open? */
+static bool is_alone(void)
+{
+	return restraint_on_own_stack && threads_is_one() && !atomic_load(&joined);
+}
+
+COLD static bool fd_room(void)
+{
+	return is_alone() || is_room_below_limit(is_taken);
+}
+
 /* By a file, not by prctl(): the loader has just opened and read some, so that a filter from before the start
- * lets it pass. But another thread might miss the fd, and a filter that lets threads be made lets them be
- * named. Where libc does not say how many there are, a file it is. Without /proc the answer is the careful
- * one. */
+ * lets it pass. But another thread might miss the fd. Where there may be too few, and without /proc, the
+ * answer is the careful one; where libc does not say how many threads there are, nobody is asked. */
 COLD static bool is_without_filter(void)
 {
+	bool shared = (threads_is_told() && !threads_is_one()) || atomic_load(&joined);
 	char seen = '\0';
 
-	if ((threads_is_told() && !threads_is_one()) || atomic_load(&joined))
-		return kernel_syscall(SYS_prctl, PR_GET_SECCOMP, 0, 0, 0, 0, 0) == 0;
+	if (shared && !is_room_below_limit(is_taken_for_mmap))
+		return false;
 	long fd = kernel_keep_private(kernel.openat(AT_FDCWD, "/proc/self/status", O_RDONLY | O_CLOEXEC, 0));
 	if (fd >= 0) {
 		seen = find_in_status((int)fd);
@@ -118,39 +167,6 @@ COLD static bool filter_has_come(void)
 	    kernel_syscall(SYS_prctl, PR_GET_SECCOMP, 0, 0, 0, 0, 0) == 0)
 		return false;
 	restraint_begin();
-	return true;
-}
-
-void restraint_is_joined(void)
-{
-	atomic_store(&joined, true);
-}
-
-/* May anybody open a file while one of ours is open? */
-static bool is_alone(void)
-{
-	return restraint_on_own_stack && threads_is_one() && !atomic_load(&joined);
-}
-
-/* By fcntl(), which does nothing to the file: poll() would ask its driver. The lowest free number is taken
- * first (open(2)): a program that runs out of them takes the last numbers last, and has at least as many free
- * as are asked about. */
-COLD static bool fd_room(void)
-{
-	static const uint8_t below[] = { 1, 2, 3, 4, 8, 16, 24, RESTRAINT_FD_ROOM };
-	struct rlimit limit;
-
-	if (is_alone())
-		return true;
-	if (kernel_syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, 0, (long)&limit, 0, 0))
-		return false;
-	if (limit.rlim_cur < RESTRAINT_FD_ROOM)
-		return false;
-	if (limit.rlim_cur > INT32_MAX)
-		return true;
-	for (size_t i = 0; i < sizeof(below); i++)
-		if (kernel.fcntl((int)limit.rlim_cur - below[i], F_GETFD, 0) != -EBADF)
-			return false;
 	return true;
 }
 

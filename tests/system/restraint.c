@@ -4,6 +4,7 @@
  * restraint port WAY CALL...: bind(10.9.0.1, 0), then forbid the CALLs by WAY, then say what the port is
  * restraint connect WAY CALL...: connect, forbid the CALLs by WAY, connect to another port and close all
  * restraint after WAY CALL...: forbid, then run "restraint connect none" in this process
+ * restraint threaded WAY CALL...: the same with "connect none" in a program of two threads
  * restraint let WAY PROGRAM [ARGUMENT...]: run that under a filter that lets all pass
  * restraint fds THREADS LOW: how many open() of THREADS threads fail that have one fd each to open, while
  *	another connects with its own; LOW: the free numbers are low ones
@@ -134,10 +135,10 @@ static void forbid(const char *way, char **names)
 {
 	struct sock_fprog program = { .filter = code };
 
-	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
-		err(1, "prctl");
 	if (!strcmp(way, "none"))
 		return;
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
+		err(1, "prctl");
 	if (!strcmp(way, "landlock")) {
 		landlock();
 	} else if (!strcmp(way, "chroot")) {
@@ -206,11 +207,28 @@ static void connect_all(char **arguments)
 
 static char *own_path;
 
-static void after(char **arguments)
+static void after(char **arguments, const char *what)
 {
 	forbid(arguments[0], arguments + 1);
-	execl(own_path, own_path, "connect", "none", NULL);
+	execl(own_path, own_path, what, "none", NULL);
 	err(1, "%s", own_path);
+}
+
+static void *wait_for_end(void *unused)
+{
+	(void)unused;
+	for (;;)
+		pause();
+	return NULL;
+}
+
+static void connect_beside(char **arguments)
+{
+	pthread_t other;
+
+	if (pthread_create(&other, NULL, wait_for_end, NULL))
+		errx(1, "no thread");
+	connect_all(arguments);
 }
 
 static void let(char **arguments)
@@ -277,7 +295,11 @@ int main(int count, char **arguments)
 	else if (count > 2 && !strcmp(arguments[1], "connect"))
 		connect_all(arguments + 2);
 	else if (count > 2 && !strcmp(arguments[1], "after"))
-		after(arguments + 2);
+		after(arguments + 2, "connect");
+	else if (count > 2 && !strcmp(arguments[1], "threaded"))
+		after(arguments + 2, "second");
+	else if (count > 2 && !strcmp(arguments[1], "second"))
+		connect_beside(arguments + 2);
 	else if (count > 3 && !strcmp(arguments[1], "let"))
 		let(arguments + 2);
 	else if (count > 3 && !strcmp(arguments[1], "fds"))

@@ -91,6 +91,8 @@ lab.main([
     ("netlink forbidden by a system call by hand", connects("raw", "netlink", modes=("auto", "spill"))),
     ("started without netlink", functools.partial(same, "after", "prctl", "netlink")),
     *((f"started without {name}()", functools.partial(same, "after", "prctl", name)) for name in AT_START),
+    *((f"two threads, started without {name}()", functools.partial(same, "threaded", "prctl", name))
+      for name in ("prctl", *AT_START)),
     ("started under a filter that lets all pass", lets_all_pass),
     ("each call of the shim is tried", each_is_tried),
     *((f"{threads} threads at their last fds, {'low' if low else 'high'} numbers",

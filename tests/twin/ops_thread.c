@@ -55,12 +55,12 @@ static void run_thread(struct strand *strand, const struct step *step)
 	say_errno(strand, error);
 }
 
-/* All threads of this process. The depth is compared as a number. */
+/* All other threads of this process. The depth is compared as a number. */
 static void run_join(struct strand *strand, const struct step *step)
 {
 	(void)step;
 	for (struct thread *thread = threads; thread < threads + THREADS_MAX; thread++) {
-		if (!thread->runs)
+		if (!thread->runs || pthread_equal(thread->id, pthread_self()))
 			continue;
 		pthread_join(thread->id, NULL);
 		thread->runs = false;
