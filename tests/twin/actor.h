@@ -106,7 +106,8 @@ static inline bool knee_is_far(void)
 /* The tables, each ended by a line without a name. */
 extern const struct operation socket_operations[], connect_operations[], option_operations[],
 	data_operations[], fd_operations[], wait_operations[], process_operations[], thread_operations[],
-	signal_operations[], sandbox_operations[], loop_operations[], crowd_operations[], visit_operations[];
+	signal_operations[], sandbox_operations[], loop_operations[], crowd_operations[], visit_operations[],
+	ends_operations[];
 
 /* trace.c: what is said goes to the strand's page. None uses more than some 100 bytes of stack, as small
  * stacks are among what is tested. errno is left as it is. */

@@ -11,7 +11,7 @@
 static const struct operation *const tables[] = {
 	socket_operations,  connect_operations, option_operations,  data_operations,   fd_operations,
 	wait_operations,    loop_operations,    process_operations, thread_operations, signal_operations,
-	sandbox_operations, crowd_operations,   visit_operations,
+	sandbox_operations, crowd_operations,   visit_operations,   ends_operations,
 };
 static struct block blocks[32];
 static int block_count;

@@ -489,10 +489,20 @@ def beginnings(d):
     return [*first, f"brood 40 {d.random.choice(('fork', '_fork', 'clone', 'raw'))} {d.random.choice((2, 4))} {dest}"]
 
 
+def both_ends(d):
+    """A connection with itself at the other end, ended by one of the two or by both at once: whose TIME_WAIT is it?"""
+    lines = []
+    for i in range(d.random.choice((1, 3))):
+        order = d.random.choice(("near", "far", "far", "both"))
+        lines.append(f"ends {order} {d.random.choice(('close', 'shut'))} 127.0.0.1:{6910 + i}")
+    return [*lines, *(dial(d) if d.random.random() < 0.3 else [])]
+
+
 RECIPES = ((10, dial), (7, dial_slowly), (7, many), (5, exhaust), (6, routed), (7, bound), (6, bound_before), (4, filtered),
            (7, again), (5, disconnected), (5, eaten), (5, small_stack), (4, networks), (5, quiet_errors), (3, numbers),
            (2, contend), (5, fast), (3, own_files), (12, odd_ways), (2, scripts), (6, ports), (5, bound_loops),
-           (2, shared_memory), (4, jumps), (3, bare_streams), (4, handed_on), (1, datagrams), (3, beginnings), (5, shut_in), (5, shared_ports), (3, sent_elsewhere))
+           (2, shared_memory), (4, jumps), (3, bare_streams), (4, handed_on), (1, datagrams), (3, beginnings), (5, shut_in), (5, shared_ports), (3, sent_elsewhere),
+           (3, both_ends))
 
 
 def draw(draft):
