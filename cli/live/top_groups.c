@@ -5,6 +5,7 @@
 #include "cli/shared/complain.h"
 #include "cli/shared/hash_free.h"
 #include "cli/shared/identity.h"
+#include "pool/base/hash.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -67,20 +68,11 @@ int top_group_by(struct top *top, enum group_by by)
 	return top_fold(top);
 }
 
-/* FNV-1a: a group's row is to be the same one at the next look. */
-static uint64_t hash_of(const char *text)
-{
-	uint64_t hash = UINT64_C(0xcbf29ce484222325);
-
-	for (; *text; text++)
-		hash = (hash ^ (uint8_t)*text) * UINT64_C(0x100000001b3);
-	return hash;
-}
-
 static void begin_group(struct top_row *to, const struct top_row *from, const struct top *top, unsigned count)
 {
 	*to = *from;
-	to->key.started_ns = hash_of(from->group);
+	/* A group's row is to be the same one at the next look. */
+	to->key.started_ns = hash_more(HASH_START, from->group, strlen(from->group));
 	to->key.pid = TOP_GROUP_PID;
 	to->processes = count;
 	if (top->by == GROUP_BY_SOURCE)

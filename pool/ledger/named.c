@@ -2,6 +2,7 @@
 /* named - TIME_WAITs at ports that the program has named itself, by bind(ip, PORT). */
 #include "pool/ledger/named.h"
 
+#include "pool/base/hash.h"
 #include "pool/base/hot.h"
 
 /* A place is looked for among so many neighbours; where there is none the oldest goes. */
@@ -13,21 +14,12 @@ struct named_wait {
 	uint32_t tick;
 };
 
-static uint64_t stir(uint64_t hash, const void *data, size_t size)
-{
-	const unsigned char *bytes = data;
-
-	for (size_t i = 0; i < size; i++)
-		hash = (hash ^ bytes[i]) * 0x100000001b3u; /* FNV-1a */
-	return hash;
-}
-
 static uint64_t key_of(const struct tuple_space *space, uint16_t port)
 {
-	uint64_t hash = stir(0xcbf29ce484222325u, &space->source, sizeof(space->source));
+	uint64_t hash = hash_more(HASH_START, &space->source, sizeof(space->source));
 
-	hash = stir(hash, &space->destination->to, sizeof(space->destination->to));
-	hash = stir(hash, &port, sizeof(port));
+	hash = hash_more(hash, &space->destination->to, sizeof(space->destination->to));
+	hash = hash_more(hash, &port, sizeof(port));
 	hash ^= hash >> 32;
 	return hash ? hash : 1;
 }

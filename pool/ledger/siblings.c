@@ -3,6 +3,7 @@
 #include "pool/ledger/siblings.h"
 
 #include "pool/base/clock.h"
+#include "pool/base/hash.h"
 #include "pool/base/hot.h"
 #include "pool/base/kernel.h"
 #include "pool/segment/directory.h"
@@ -30,14 +31,9 @@ struct collection {
 
 static uint32_t hash_of(const struct endpoint *to, const struct address *source)
 {
-	const unsigned char *parts[] = { (const unsigned char *)to, (const unsigned char *)source };
-	const size_t sizes[] = { sizeof(*to), sizeof(*source) };
-	uint32_t hash = 2166136261u; /* FNV-1a */
+	uint64_t hash = hash_more(hash_more(HASH_START, to, sizeof(*to)), source, sizeof(*source));
 
-	for (int part = 0; part < 2; part++)
-		for (size_t i = 0; i < sizes[part]; i++)
-			hash = (hash ^ parts[part][i]) * 16777619u;
-	return hash;
+	return (uint32_t)(hash ^ hash >> 32);
 }
 
 /* The row of a pair, or the free place for it. Return: NULL if there is neither. */

@@ -12,7 +12,7 @@
 
 #include "pool/base/address.h"
 #include "pool/base/hot.h"
-#include "pool/base/slots.h"
+#include "pool/ledger/slots.h"
 #include "pool/ports/range.h"
 #include "pool/rules/settings.h"
 #include "pool/segment/entry.h"

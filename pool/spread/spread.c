@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /* spread - which source the next connection to a destination leaves from. */
 #include "pool/spread/spread.h"
+
+#include "pool/base/hash.h"
 #include "pool/base/hot.h"
 #include "pool/spread/slowness.h"
 #include "pool/spread/trust.h"
@@ -312,12 +314,8 @@ static enum verdict choose_spill(struct search *s, struct choice *choice)
  * and when a source goes only its own addresses move. */
 static uint64_t affinity(const struct address *source, const struct address *to)
 {
-	const struct address *parts[] = { to, source };
-	uint64_t hash = 0xcbf29ce484222325u;
+	uint64_t hash = hash_more(hash_more(HASH_START, to, sizeof(*to)), source, sizeof(*source));
 
-	for (int part = 0; part < 2; part++)
-		for (size_t i = 0; i < sizeof(*to); i++)
-			hash = (hash ^ parts[part]->v6.s6_addr[i]) * 0x100000001b3u; /* FNV-1a */
 	/* Its last bytes stir the high bits little: the finish of splitmix64. */
 	hash = (hash ^ hash >> 30) * 0xbf58476d1ce4e5b9u;
 	hash = (hash ^ hash >> 27) * 0x94d049bb133111ebu;

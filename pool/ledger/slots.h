@@ -4,8 +4,8 @@
  * A list may have thousands of sources, and a program thousands of destinations. So a long list gets places
  * for the sources that were used, not for all it has: a hash table with open addressing, in which index i is
  * looked for from place i on. Where there is a place for each source, that is its place. */
-#ifndef HEADROOM_POOL_BASE_SLOTS_H
-#define HEADROOM_POOL_BASE_SLOTS_H
+#ifndef HEADROOM_POOL_LEDGER_SLOTS_H
+#define HEADROOM_POOL_LEDGER_SLOTS_H
 
 #include "pool/base/arena.h"
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* slots - which tuple space stands for a source of a destination's list, by the source's index. */
-#include "pool/base/slots.h"
+#include "pool/ledger/slots.h"
 
 #include "pool/base/hot.h"
 
