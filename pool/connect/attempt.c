@@ -138,8 +138,9 @@ COLD static bool set_aside(struct attempt *a, long rc)
 		return false;
 	space_released(a->space);
 	a->tracked->space = NULL;
-	/* The socket has a port that we did not see it get, or no port can be left to connect() with it. */
-	if (rc == -EINVAL || rc == -ENOPROTOOPT) {
+	/* The socket has a port that we did not see it get, no port can be left to connect() with it, or
+	 * IPV6_ADDRFORM has made it one of IPv4 (ipv6(7)). */
+	if (rc == -EINVAL || rc == -ENOPROTOOPT || rc == -EAFNOSUPPORT) {
 		a->spreads = false;
 		return true;
 	}

@@ -223,6 +223,18 @@ Test(attempt_settled, a_socket_that_got_its_port_unseen_sets_no_source_aside)
 	check_text(fake.output, "");
 }
 
+/* IPV6_ADDRFORM makes an IPv4 socket of one that has a connection to a mapped address (ipv6(7)). */
+Test(attempt_settled, a_socket_that_changed_its_family_sets_no_source_aside)
+{
+	program_start(SOURCES);
+	struct program_socket s = program_socket(AF_INET6);
+	fake_fail(CALL_BIND, EAFNOSUPPORT);
+	check_number(program_connect(&s, TO), 0);
+	check_address(&fake_fd(s.fd)->local.ip, "10.0.0.1");
+	check_number(shim.spreading.aside_count, 0);
+	check_text(fake.output, "");
+}
+
 struct no_port_case {
 	int error;
 };
