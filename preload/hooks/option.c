@@ -136,6 +136,18 @@ COLD static void remember_routing(int fd, int level, int name, const void *value
 	fdtable_release(&held);
 }
 
+/* IPV6_ADDRFORM makes an IPv4 socket of one that is connected to a mapped address (ipv6(7)): from here on
+ * bind() wants addresses of IPv4. */
+COLD static void remember_family(int fd)
+{
+	if (!process_is_ours() || !shim_enter(&shim))
+		return;
+	struct tracked *tracked = fdtable_look(fd);
+	if (tracked)
+		tracked->family = AF_INET;
+	shim_leave(&shim);
+}
+
 int hook_setsockopt(int fd, int level, int name, const void *value, socklen_t length)
 {
 	bool set;
@@ -153,6 +165,8 @@ int hook_setsockopt(int fd, int level, int name, const void *value, socklen_t le
 			remember(fd, flag, set);
 		else if (unlikely(routing_option(level, name) || traffic_class_option(level, name)))
 			remember_routing(fd, level, name, value, length);
+		else if (unlikely(level == IPPROTO_IPV6 && name == IPV6_ADDRFORM))
+			remember_family(fd);
 		if (shim.settings.reuses)
 			note_option(fd, level, name, value, length);
 	}

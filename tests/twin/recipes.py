@@ -498,11 +498,29 @@ def both_ends(d):
     return [*lines, *(dial(d) if d.random.random() < 0.3 else [])]
 
 
+def turned_around(d):
+    """A socket that served or listened, or changed its family, goes out."""
+    l, c, a = d.slot(), d.slot(), d.slot()
+    dest = d.dest("echo", family=4)
+    out = [f"connect {a} {dest}", f"peer {a}", f"talk {a} 5", *_end(d, a)]
+    way = d.random.randrange(3)
+    if way == 0:
+        at = f"127.0.0.1:{d.random.choice((6920, 6921))}"
+        return [f"socket {l} tcp4 -", f"bind {l} {at}", f"listen {l} 3", f"socket {c} tcp4 -", f"connect {c} {at}", f"accept {a} {l}",
+                f"connect {a} unspec:0", *out, f"close {c}", f"close {l}"]
+    if way == 1:
+        bind = d.random.choice(([], [f"bind {a} 127.0.0.1:0"], [f"bind {a} 127.0.0.1:0", f"name {a}"]))
+        back = d.random.choice((f"shutdown {a} r", f"connect {a} unspec:0"))
+        return [f"socket {a} tcp4 -", *bind, f"listen {a} 3", back, *out]
+    return [f"socket {a} tcp6 -", f"connect {a} [::ffff:127.0.0.1]:7001", f"set {a} IPV6_ADDRFORM 2", f"connect {a} unspec:0",
+            *out, *many(d)]
+
+
 RECIPES = ((10, dial), (7, dial_slowly), (7, many), (5, exhaust), (6, routed), (7, bound), (6, bound_before), (4, filtered),
            (7, again), (5, disconnected), (5, eaten), (5, small_stack), (4, networks), (5, quiet_errors), (3, numbers),
            (2, contend), (5, fast), (3, own_files), (12, odd_ways), (2, scripts), (6, ports), (5, bound_loops),
            (2, shared_memory), (4, jumps), (3, bare_streams), (4, handed_on), (1, datagrams), (3, beginnings), (5, shut_in), (5, shared_ports), (3, sent_elsewhere),
-           (3, both_ends))
+           (3, both_ends), (3, turned_around))
 
 
 def draw(draft):

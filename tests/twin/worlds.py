@@ -196,6 +196,7 @@ def draw(random):
     for chance, line in ((0.3, f"sysctl ipv4/tcp_tw_reuse {random.choice((0, 1))}"), (0.05, "sysctl ipv4/ip_autobind_reuse 1"),
                          (0.05, "sysctl ipv4/ip_nonlocal_bind 1"), (0.07, "sysctl ipv4/tcp_timestamps 0"),
                          (0.06, "sysctl ipv4/tcp_max_tw_buckets 5"), (0.05, "sysctl ipv4/tcp_syncookies 0"),
+                         (0.05, "sysctl ipv6/bindv6only 1"), (0.04, "sysctl ipv4/tcp_fastopen 0"),
                          (0.2, "other"), (0.06, "nofile 40"), (0.15, "shm 1m")):
         if random.random() < chance:
             lines.append(line)
