@@ -20,6 +20,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+long patience(void)
+{
+	const char *said = getenv("PROCESS_PATIENCE");
+
+	return said && atol(said) > 0 ? atol(said) : 1;
+}
+
 void say(const char *format, ...)
 {
 	const char *path = getenv("PROCESS_OUT");

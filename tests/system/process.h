@@ -19,6 +19,9 @@ extern const struct process_case fork_cases[], signal_cases[], file_cases[], san
 /** say() - one line on standard output, or appended to the file that PROCESS_OUT names */
 void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
+/** patience() - how many times as slow as others this machine is: PROCESS_PATIENCE, else 1 */
+long patience(void);
+
 /** try_connect() - a TCP connect() to 127.0.0.1. Return: 0 or errno */
 int try_connect(int fd, unsigned port);
 

@@ -84,7 +84,8 @@ static void close_one(int number)
 
 static void *interrupt_main(void *ignored)
 {
-	struct timespec pause = { .tv_nsec = 20000 };
+	/* Where handling one takes longer than this the thread gets to nothing else. */
+	struct timespec pause = { .tv_nsec = 20000 * patience() };
 
 	while (!atomic_load(&stop)) {
 		pthread_kill(main_thread, SIGUSR1);
@@ -104,7 +105,7 @@ static void closing_in_handler(char **arguments)
 	main_thread = pthread_self();
 	sigaction(SIGUSR1, &action, NULL);
 	pthread_create(&thread, NULL, interrupt_main, NULL);
-	for (int i = 0; i < 20000 || !closed_by_handler; i++) {
+	for (int i = 0; i < 20000 / patience() || !closed_by_handler; i++) {
 		int fd = socket(AF_INET, SOCK_STREAM, 0);
 		reset_on_close(fd);
 		failed += try_connect(fd, MAIN_PORT) != 0;
@@ -208,7 +209,7 @@ static void jumping_anywhere(char **arguments)
 	for (volatile int i = 0; i < 2000; i++) {
 		if (!sigsetjmp(back, 1)) {
 			seed = seed * 1103515245u + 12345u;
-			alarm_in(1 + (long)(seed >> 16) % 60);
+			alarm_in(1 + (long)(seed >> 16) % (60 * patience()));
 			fd = socket(AF_INET, SOCK_STREAM, 0);
 			reset_on_close(fd);
 			try_connect(fd, MAIN_PORT);

@@ -73,7 +73,7 @@ def outcome(command, shim, env, ports, mode):
         lab.ports(*ports)
     out = lab.scratch() / "out"
     out.unlink(missing_ok=True)
-    env = {**env, "PROCESS_OUT": str(out)}
+    env = {**env, "PROCESS_OUT": str(out), "PROCESS_PATIENCE": os.environ.get("HEADROOM_PATIENCE", "1")}
     if shim is not None and "preload" in shim:
         env, shim = {**env, **preloaded(["SHIM"]), **shim["preload"]}, None
     elif shim is not None:
