@@ -16,9 +16,9 @@ QEMU = ("qemu-system-aarch64", "-M", "virt", "-accel", "tcg,thread=single", "-ic
         "none", "-no-reboot")
 
 
-def parts(unit=False, platform=False, system=(), cpython=()):
-    """What is to be run, in pieces for one machine each. Return: names as in the results, with words for the kernel"""
-    yield from (("unit", "HEADROOM_PARTS=unit"),) * unit
+def parts(unit=(), platform=False, system=(), cpython=()):
+    """What is to be run, in pieces for one machine each; unit: patterns. Return: names as in the results, words for the kernel"""
+    yield from (("unit", f"HEADROOM_PARTS=unit HEADROOM_UNIT={which}") for which in unit)
     yield from (("platform", "HEADROOM_PARTS=platform"),) * platform
     yield from ((f"system/{name}", f"HEADROOM_PARTS=none HEADROOM_SYSTEM_TESTS={name}") for name in system)
     yield from ((f"cpython/{name}", f"HEADROOM_PARTS=none HEADROOM_CPYTHON={name}") for name in cpython)
