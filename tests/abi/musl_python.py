@@ -39,9 +39,12 @@ def _python(folder):
     compiler = folder / "compiler"
     compiler.write_text(COMPILER.format(programs.kernel_headers(folder / "kernel-headers", "x86_64")))
     compiler.chmod(0o755)
-    python.parent.mkdir(exist_ok=True)
+    (python.parent / "Modules").mkdir(parents=True, exist_ok=True)
+    # Else it is left out, with zlib, which is there for glibc alone.
+    (python.parent / "Modules/Setup.local").write_text("binascii binascii.c\n")
     for command in ([folder / "python3.11/configure", "--without-ensurepip", f"CC={compiler}"], ["make", "-s", f"-j{os.cpu_count()}"]):
-        done = subprocess.run([str(word) for word in command], cwd=python.parent, capture_output=True, text=True)
+        done = subprocess.run([str(word) for word in command], cwd=python.parent, capture_output=True, text=True,
+                              env={**os.environ, "PKG_CONFIG_LIBDIR": str(folder / "no packages")})
         if done.returncode:
             raise programs.Failed(f"{command[0]}: {done.stderr[-2000:]}")
     (folder / "made").touch()

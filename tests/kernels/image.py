@@ -114,6 +114,14 @@ def _add_python(image, whole):
             image.file(file)
 
 
+def _add_unwinder(image):
+    """glibc loads it when a thread is cancelled; no program names it."""
+    for folder in ("lib", "usr/lib"):
+        for file in image.root.glob(f"{folder}/*-linux-gnu/libgcc_s.so.1"):
+            image.file(file)
+            return
+
+
 def _add_product(image, build, names):
     for name in ("headroom", "libheadroom.so", *names):
         image.program(build / name, INSIDE / "build" / name)
@@ -154,6 +162,7 @@ def make(path, build, modules, root=pathlib.Path("/"), names=(), suites=False):
     _add_python(image, suites)
     if suites:
         image.program(_which(root, "openssl"))
+    _add_unwinder(image)
     _add_product(image, build, names)
     _add_modules(image, modules)
     image.data("etc/passwd", b"root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/sh\n")
