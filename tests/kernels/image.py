@@ -130,7 +130,7 @@ def _add_product(image, build, names):
             if file.is_file() and file.read_bytes()[:4] == b"\x7fELF":
                 image.program(file, INSIDE / "build" / folder / file.name)
     system = TESTS / "system"
-    for file in [*system.glob("*.*"), *system.glob("lab/*.py"), *system.glob("clients/*.py"), *(file for file in TESTS.glob("suites/*") if file.is_file()),
+    for file in [*system.glob("*.*"), *system.glob("lab/*.py"), *system.glob("clients/**/*.py"), *(file for file in TESTS.glob("suites/*") if file.is_file()),
                  HERE / "knee.py", TESTS / "platform/README.md"]:
         image.file(file, INSIDE / file.relative_to(TESTS.parent))
 
