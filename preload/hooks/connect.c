@@ -70,9 +70,11 @@ HOT int hook_socket(int family, int type, int protocol)
 
 TWIN(int, __socket, (int family, int type, int protocol), socket)
 
-/* The record of a socket that is to be connected, made now if its making was not seen. Return: with the lock
- * held, or NULL. */
-HOT static struct tracked *enter_for_connect(int fd)
+/* The record of a socket that is to be connected, made now if its making was not seen. An address of another
+ * family the kernel refuses before it looks at anything else (tcp_v4_connect(), net/ipv4/tcp_ipv4.c;
+ * tcp_v6_connect(), net/ipv6/tcp_ipv6.c): that tells nothing of a source, and none can be bound for it.
+ * Return: with the lock held, or NULL. */
+HOT static struct tracked *enter_for_connect(int fd, sa_family_t family)
 {
 	struct tracked facts, *tracked = NULL;
 
@@ -90,8 +92,10 @@ HOT static struct tracked *enter_for_connect(int fd)
 		if (reuse)
 			reuse->shared = true;
 	}
-	if (unlikely(!tracked))
+	if (unlikely(!tracked || (tracked->family != family && tracked->state == SOCKET_FRESH))) {
 		shim_leave(&shim);
+		return NULL;
+	}
 	return tracked;
 }
 
@@ -130,24 +134,30 @@ HOT static long call_connect(void *argument)
 
 /* The connect() of a socket whose destination has a rule with a guard, or may have. Return: true if it was
  * served from the pool. */
-APART static bool reuse_instead(int fd, const struct endpoint *to, const struct rule *rule, long *result)
+APART static bool reuse_instead(int fd, sa_family_t family, const struct endpoint *to,
+				const struct rule *rule, long *result)
 {
-	if (rule->reuse.guard == GUARD_OFF || rule->leave_alone || !parking_is_on())
+	const struct tracked *tracked = fdtable_look(fd);
+
+	if (rule->reuse.guard == GUARD_OFF || rule->leave_alone || !parking_is_on() ||
+	    (tracked && __atomic_load_n(&tracked->family, __ATOMIC_RELAXED) != family))
 		return false;
 	/* connect() is a cancellation point, and what takes its place may wait for nothing. */
 	threads_test_cancel();
 	return hand_out(fd, to, rule, result);
 }
 
-HOT static long connect_to(int fd, const struct endpoint *to, real_call *call, void *argument)
+/* @family:	of the address: an IPv6 one may be of IPv4, mapped */
+HOT static long connect_to(int fd, sa_family_t family, const struct endpoint *to, real_call *call,
+			   void *argument)
 {
 	const struct rule *rule = settings_rule_for(&shim.settings, to, shim.process);
 	long rc;
 
 	if (unlikely(shim.settings.reuses) && !resting() && call == call_connect &&
-	    reuse_instead(fd, to, rule, &rc))
+	    reuse_instead(fd, family, to, rule, &rc))
 		return rc;
-	struct tracked *tracked = enter_for_connect(fd);
+	struct tracked *tracked = enter_for_connect(fd, family);
 	if (unlikely(!tracked))
 		return call(argument);
 	if (unlikely(call != call_connect))
@@ -169,7 +179,7 @@ HOT static long outgoing(int fd, const struct sockaddr *address, socklen_t lengt
 
 	bool known = !(unlikely(resting()) && left_alone(fd)) && readable(fd, address, length);
 	if (likely(known && endpoint_from_sockaddr(address, length, &to)))
-		rc = connect_to(fd, &to, call, argument);
+		rc = connect_to(fd, address->sa_family, &to, call, argument);
 	else if (known && length >= sizeof(sa_family_t) && address->sa_family == AF_UNSPEC)
 		rc = disconnect(fd, call, argument);
 	else

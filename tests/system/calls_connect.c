@@ -186,7 +186,8 @@ static void unreadable_address(void)
 	CALL(connect(fd, at_end, V4_SIZE));
 	CALL(bind(fd, at_end, V4_SIZE));
 	CALL(sendto(fd, "x", 1, MSG_FASTOPEN, at_end, V4_SIZE));
-	/* Other memory: that an address was once read from a page is remembered (docs/users/shim.md, exceptions). */
+	/* Other memory: that an address was once read from a page is remembered (docs/users/shim.md,
+	 * exceptions). */
 	at_page = mmap(NULL, 4096, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	CALL(connect(fd, at_page, V4_SIZE));
 	CALL(bind(fd, at_page, V4_SIZE));
@@ -219,6 +220,23 @@ static void families(void)
 	int any = tcp(AF_INET, 0);
 	CALL(connect(any, ipv4("0.0.0.0", OPEN_PORT), V4_SIZE));
 	CALL(connect(tcp(AF_INET6, 0), ipv6("::1", CLOSED_PORT), V6_SIZE));
+}
+
+/* What the kernel refuses for its family alone says nothing of the sources that later connections go from. */
+static void other_family(void)
+{
+	int listening = tcp(AF_INET6, 0), v4 = tcp(AF_INET, 0), v6 = tcp(AF_INET6, 0);
+
+	server();
+	CALL(bind(listening, ipv6("fd00::1", OPEN_PORT), V6_SIZE));
+	CALL(listen(listening, 5));
+	CALL(connect(v4, ipv6("fd00::1", OPEN_PORT), V6_SIZE));
+	CALL(connect(tcp(AF_INET6, 0), ipv6("fd00::1", OPEN_PORT), V6_SIZE));
+	CALL(connect(v4, ipv4("127.0.0.1", OPEN_PORT), V4_SIZE));
+	CALL(connect(v6, ipv4("127.0.0.1", OPEN_PORT), V4_SIZE));
+	CALL(connect(v6, ipv4("127.0.0.1", OPEN_PORT), V6_SIZE));
+	CALL(connect(v6, ipv6("fd00::1", OPEN_PORT), V6_SIZE));
+	show_name(v6, false);
 }
 
 static void disconnect(void)
@@ -381,6 +399,7 @@ const struct call_case connect_cases[] = {
 	{ "connect-unreadable-address", unreadable_address },
 	{ "connect-on-listener", listening_socket },
 	{ "connect-families", families },
+	{ "connect-other-family", other_family },
 	{ "connect-disconnect", disconnect },
 	{ "connect-udp", udp },
 	{ "connect-unix", unix_sockets },

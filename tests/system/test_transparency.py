@@ -17,8 +17,9 @@ SHIMS = {
     "spread off": {"sources": "127.0.0.1-127.0.0.3", "spread": "off"},
     "disabled": {"sources": "127.0.0.1-127.0.0.3", "env": {"HEADROOM_DISABLE": "1"}},
 }
-IPV6 = {"even 3 of IPv6": {"sources": "fd00::1-fd00::3", "spread": "even"}}
-WITH_IPV6 = {"connect-v6only"}
+IPV6 = {"even 3 of IPv6": {"sources": "fd00::1-fd00::3", "spread": "even"},
+        "strict 3 of IPv6": {"sources": "fd00::1-fd00::3", "spread": "even", "env": {"HEADROOM_STRICT": "1"}}}
+WITH_IPV6 = {"connect-v6only", "connect-other-family"}
 # Listed in docs/users/shim.md: after a failed connect() from a source of the shim's, the kernel has no released port to show.
 EXCEPTIONS = {("connect-name-afterwards", "even 3"): lambda line: line.replace(", a port", ", no port")}
 # AddressSanitizer wants more stack and more file numbers than these leave it.
