@@ -108,7 +108,9 @@ COLD bool socket_inquire(int fd, struct tracked *out)
 	socklen_t linger_length = sizeof(linger);
 
 	*out = (struct tracked){ 0 };
-	if (protocol != IPPROTO_TCP && protocol != IPPROTO_MPTCP)
+	/* A raw socket may be of TCP's packets (raw(7)). */
+	if ((protocol != IPPROTO_TCP && protocol != IPPROTO_MPTCP) ||
+	    number_option(fd, SOL_SOCKET, SO_TYPE) != SOCK_STREAM)
 		return false;
 	if (kernel.getsockname(fd, &sa, &length) || !endpoint_from_sockaddr(&sa, length, &local))
 		return false;

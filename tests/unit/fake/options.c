@@ -26,6 +26,8 @@ static void *field(struct fake_fd *s, int level, int name, size_t *size)
 		return *size = sizeof(s->network), &s->network;
 	if (level == SOL_SOCKET && name == SO_PROTOCOL)
 		return &s->protocol;
+	if (level == SOL_SOCKET && name == SO_TYPE)
+		return &s->type;
 	if (level == SOL_SOCKET && name == SO_REUSEPORT)
 		return &s->reuse_port;
 	if (level == SOL_SOCKET && name == SO_LINGER)

@@ -97,7 +97,7 @@ ParameterizedTestParameters(socket_facts, only_tcp_and_mptcp_over_ip_count)
 		{ AF_INET, SOCK_STREAM, IPPROTO_TCP, true }, { AF_INET6, SOCK_STREAM, IPPROTO_TCP, true },
 		{ AF_INET, SOCK_STREAM, 262, true },         { AF_INET, SOCK_STREAM, IPPROTO_SCTP, false },
 		{ AF_INET, SOCK_DGRAM, IPPROTO_UDP, false }, { AF_UNIX, SOCK_STREAM, 0, false },
-		{ AF_INET, SOCK_RAW, IPPROTO_ICMP, false },
+		{ AF_INET, SOCK_RAW, IPPROTO_ICMP, false },  { AF_INET, SOCK_RAW, IPPROTO_TCP, false },
 	};
 	return cr_make_param_array(struct protocol_case, cases, sizeof(cases) / sizeof(cases[0]));
 }
@@ -124,7 +124,7 @@ Test(socket_facts, options_that_cannot_be_asked_count_as_unset)
 {
 	struct tracked facts;
 	fake_fd(fd)->no_port = fake_fd(fd)->transparent = 1;
-	fake_fail_some(CALL_GETSOCKOPT, ENOPROTOOPT, 1, 100);
+	fake_fail_some(CALL_GETSOCKOPT, ENOPROTOOPT, 2, 100); /* but for SO_PROTOCOL and SO_TYPE */
 	check(socket_inquire(fd, &facts));
 	check_number(facts.flags, 0);
 }
