@@ -15,6 +15,7 @@
 
 #include <dirent.h>
 #include <netdb.h>
+#include <netinet/in.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
@@ -95,6 +96,7 @@
 	      socklen_t *length),                                                                           \
 	     (fd, data, size, room, flags, address, length))                                                \
 	HOOK(int, accept, (int fd, struct sockaddr *address, socklen_t *length), (fd, address, length))     \
+	HOOK(int, bindresvport, (int fd, struct sockaddr_in *address), (fd, address))                       \
 	HOOK(int, pipe, (int *fds), (fds))                                                                  \
 	HOOK(int, epoll_create, (int size), (size))                                                         \
 	HOOK(int, eventfd, (unsigned value, int flags), (value, flags))                                     \

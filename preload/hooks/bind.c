@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /* bind - bind(), and what looks at the port it gave: getsockname(), listen(). */
-#include "pool/base/resting.h"
 #include "pool/base/clock.h"
 #include "pool/base/hot.h"
 #include "pool/base/kernel.h"
+#include "pool/base/resting.h"
 #include "pool/reuse/reuse.h"
 #include "pool/socket/binding.h"
 #include "pool/socket/deferral.h"
@@ -88,10 +88,9 @@ static bool remember_what_is_bound(int fd, struct endpoint *local)
 	return true;
 }
 
-/* AF_UNSPEC, of which the kernel makes AF_INET (__inet_bind(), net/ipv4/af_inet.c), or what it refuses. */
-COLD static int bind_strange(int fd, const struct sockaddr *address, socklen_t length)
+/* A bind() is about to be made that is none to be deferred. */
+COLD static void before_strange(int fd)
 {
-	struct endpoint local;
 	struct held held;
 
 	deferred_fd_make_real(fd);
@@ -99,10 +98,30 @@ COLD static int bind_strange(int fd, const struct sockaddr *address, socklen_t l
 		forget_option(&held, fd);
 		fdtable_release(&held);
 	}
-	int rc = real.bind(fd, address, length);
+}
+
+/* Return: @rc */
+COLD static int after_strange(int fd, int rc)
+{
+	struct endpoint local;
+
 	if (rc == 0 && fdtable_look(fd))
 		remember_what_is_bound(fd, &local);
 	return rc;
+}
+
+/* AF_UNSPEC, of which the kernel makes AF_INET (__inet_bind(), net/ipv4/af_inet.c), or what it refuses. */
+COLD static int bind_strange(int fd, const struct sockaddr *address, socklen_t length)
+{
+	before_strange(fd);
+	return after_strange(fd, real.bind(fd, address, length));
+}
+
+/* It binds inside libc. */
+int hook_bindresvport(int fd, struct sockaddr_in *address)
+{
+	before_strange(fd);
+	return after_strange(fd, real.bindresvport(fd, address));
 }
 
 int hook_bind(int fd, const struct sockaddr *address, socklen_t length)

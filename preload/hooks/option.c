@@ -24,7 +24,8 @@ static bool bears_on_port(int level, int name)
 	case SOL_SOCKET:
 		return name == SO_REUSEPORT || name == SO_REUSEADDR || name == SO_BINDTODEVICE;
 	case IPPROTO_IP:
-		return name == IP_TRANSPARENT || name == IP_FREEBIND || name == IP_LOCAL_PORT_RANGE;
+		return name == IP_TRANSPARENT || name == IP_FREEBIND || name == IP_LOCAL_PORT_RANGE ||
+		       name == IP_BIND_ADDRESS_NO_PORT;
 	case IPPROTO_IPV6:
 		return name == IPV6_V6ONLY || name == IPV6_TRANSPARENT || name == IPV6_FREEBIND;
 	default:

@@ -190,12 +190,39 @@ static void own_no_port(void)
 	show_name(fd, true);
 }
 
+#if !defined(__GLIBC__) /* musl has none */
+#define bindresvport(fd, address) ((void)(address), errno = ENOSYS, -1)
+#endif
+
+/* libc binds by itself. */
+static void reserved_port(void)
+{
+	int fd = tcp(AF_INET, 0), deferred = tcp(AF_INET, 0);
+	struct sockaddr_in own = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK + 8) };
+
+	server();
+	CALL(bindresvport(fd, &own));
+	CALL(bindresvport(fd, &own));
+	show_name(fd, true);
+	CALL(connect(fd, ipv4("127.0.0.1", OPEN_PORT), V4_SIZE));
+	show_name(fd, true);
+	CALL(bind(deferred, ipv4("127.0.0.8", 0), V4_SIZE));
+	CALL(bindresvport(deferred, &own));
+	CALL(connect(deferred, ipv4("127.0.0.1", OPEN_PORT), V4_SIZE));
+	show_name(deferred, true);
+}
+
 static void option_read_back(void)
 {
 	int value = 7, fd = tcp(AF_INET, 0);
 	socklen_t size = sizeof(value);
 
 	CALL(bind(fd, ipv4("127.0.0.9", 0), V4_SIZE));
+	CALL(getsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &value, &size));
+	printf("value %d\n", value);
+	value = 1;
+	CALL(setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &value, sizeof(value)));
+	show_name(fd, true);
 	CALL(getsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &value, &size));
 	printf("value %d\n", value);
 }
@@ -287,6 +314,7 @@ const struct call_case bind_cases[] = {
 	{ "bind-ipv6", ipv6_addresses },
 	{ "bind-own-no-port", own_no_port },
 	{ "bind-option-read-back", option_read_back },
+	{ "bind-reserved-port", reserved_port },
 	{ "bind-reuse", reuse },
 	{ "bind-options-after", options_after_bind },
 	{ "bind-accept", accepting },
