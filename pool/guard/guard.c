@@ -53,14 +53,17 @@ void guard_start(struct guard *guard, enum guard_kind kind)
 	guard->sent = guard->received = 0;
 	guard->kind = (uint8_t)kind;
 	guard->reason = kind == GUARD_OFF ? GUARD_REASON_OFF : GUARD_REASON_NONE;
+	guard->doubt = GUARD_REASON_NONE;
 	guard->was_clean = false;
 	guard->memcached.open_to_all = false;
 	begin_use(guard);
 }
 
+static bool clean(const struct guard *guard);
+
 void guard_reset(struct guard *guard)
 {
-	if (guard_verdict(guard) != GUARD_CLEAN)
+	if (guard->reason || !clean(guard))
 		guard_refuse(guard, GUARD_REASON_EARLY);
 	guard->was_clean = true;
 	begin_use(guard);
@@ -70,7 +73,7 @@ bool guard_next(struct guard *guard)
 {
 	uint32_t idle_s = guard->promised_idle_s, uses = guard->promised_uses;
 
-	if (guard_verdict(guard) != GUARD_CLEAN)
+	if (guard->reason || !clean(guard))
 		return false;
 	guard_reset(guard);
 	guard->promised_idle_s = idle_s;
@@ -154,7 +157,7 @@ static bool clean(const struct guard *guard)
 
 enum guard_verdict guard_verdict(const struct guard *guard)
 {
-	if (guard->reason)
+	if (guard->reason || guard->doubt)
 		return GUARD_REFUSED;
 	return clean(guard) ? GUARD_CLEAN : GUARD_OPEN;
 }

@@ -47,7 +47,7 @@ void guard_reset(struct guard *guard);
  * guard_next() - the program, which has the connection still, is about to ask again
  *
  * What is sent from here on is judged as after guard_reset(). What the server promised stays.
- * Return: false, and nothing is changed, if the connection is not clean
+ * Return: false, and nothing is changed, if an exchange is not complete. What is in doubt stays so.
  */
 bool guard_next(struct guard *guard);
 
@@ -90,7 +90,7 @@ bool guard_may_repeat(const struct guard *guard);
  */
 static inline enum guard_reason guard_refusal(const struct guard *guard)
 {
-	return (enum guard_reason)guard->reason;
+	return (enum guard_reason)(guard->doubt ? guard->doubt : guard->reason);
 }
 
 /**

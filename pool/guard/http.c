@@ -115,15 +115,20 @@ static void request_head_end(struct guard *guard, struct http_stream *stream)
 	body_start(guard, stream);
 }
 
-/* Replies in which not all servers agree with all clients on whether there is a body (RFC 9110, 15.3.5,
- * 15.3.6, 15.4.5), and interim ones that were not asked for. */
-static bool ends_by_rule(const struct guard *guard, unsigned status)
+/* An interim reply that was not asked for, or one in which not all servers agree with all clients on whether
+ * there is a body (RFC 9110, 15.3.6). */
+static bool ends_unlike(const struct guard *guard, unsigned status)
 {
 	if (status < 200)
 		return status != HTTP_STATUS_CONTINUE ||
 		       request_oldest(&guard->http.waiting) != ANSWER_TO_BODY;
-	return status == HTTP_STATUS_NO_CONTENT || status == HTTP_STATUS_RESET_CONTENT ||
-	       status == HTTP_STATUS_NOT_MODIFIED;
+	return status == HTTP_STATUS_RESET_CONTENT;
+}
+
+/* There is no body (RFC 9110, 15.3.5, 15.4.5), but some servers send one. */
+static bool ends_by_rule(unsigned status)
+{
+	return status == HTTP_STATUS_NO_CONTENT || status == HTTP_STATUS_NOT_MODIFIED;
 }
 
 /* Has the server told that it did not understand the request, or is in trouble? */
@@ -158,14 +163,20 @@ static void reply_head_end(struct guard *guard, struct http_stream *stream)
 		guard_refuse(guard, GUARD_REASON_CLOSE);
 	if (stream->early && !interim)
 		guard_refuse(guard, GUARD_REASON_EARLY);
-	if (ends_by_rule(guard, status) || (interim && has_length))
+	if (ends_unlike(guard, status) || (interim && has_length))
 		guard_refuse(guard, GUARD_REASON_FRAMING);
-	if (!interim && !has_length)
+	if (ends_by_rule(status))
+		guard_doubt(guard, GUARD_REASON_FRAMING);
+	else if (!interim && !has_length)
 		guard_refuse(guard, GUARD_REASON_LENGTH);
 	if (is_doubtful(status))
-		guard_refuse(guard, GUARD_REASON_ERROR);
+		guard_doubt(guard, GUARD_REASON_ERROR);
 	if (guard->reason)
 		return;
+	if (ends_by_rule(status)) {
+		message_end(guard, stream);
+		return;
+	}
 	if (interim) {
 		message_start(stream, HTTP_RESPONSE);
 		return;

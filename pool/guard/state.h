@@ -94,6 +94,7 @@ struct guard {
 	uint64_t sent, received;  /* bytes since guard_start() */
 	uint8_t kind;             /* enum guard_kind */
 	uint8_t reason;           /* enum guard_reason */
+	uint8_t doubt;            /* the same: never parked, but what follows is followed still */
 	bool was_clean;           /* when guard_reset() was called */
 	bool asked, answered;     /* since then: the program sent, received */
 	bool last_received;       /* the last bytes were received */
@@ -116,6 +117,16 @@ static inline void guard_refuse(struct guard *guard, enum guard_reason reason)
 {
 	if (guard->reason == GUARD_REASON_NONE)
 		guard->reason = (uint8_t)reason;
+}
+
+/**
+ * guard_doubt() - a message was taken as the program takes it: that rules out parking, but what the program
+ * asks next on this connection may still be asked again
+ */
+static inline void guard_doubt(struct guard *guard, enum guard_reason reason)
+{
+	if (guard->doubt == GUARD_REASON_NONE && guard->reason == GUARD_REASON_NONE)
+		guard->doubt = (uint8_t)reason;
 }
 
 #endif

@@ -153,6 +153,37 @@ Test(stake, a_later_request_is_looked_at_as_the_first_one)
 	check(!stays(fd, DELETE));
 }
 
+/* Such a connection is closed for real, but until then it is one that the program takes for its first. */
+Test(stake, a_get_after_an_answer_that_ends_by_rule_can_be_asked_again)
+{
+	static const char *const answers[] = {
+		"HTTP/1.1 304 Not Modified\r\nContent-Length: 2\r\n\r\n",
+		"HTTP/1.1 204 No Content\r\n\r\n",
+		"HTTP/1.1 500 Oops\r\nContent-Length: 2\r\n\r\nhi",
+	};
+
+	for (size_t i = 0; i < sizeof(answers) / sizeof(*answers); i++) {
+		int fd = handed_out(HTTP, 1, GET, ANSWER);
+		check(stays(fd, GET));
+		reusing_receive(fd, answers[i]);
+		check(stays(fd, GET));
+		check(guard_may_repeat(&reusing_of(fd)->guard));
+		reusing_receive(fd, ANSWER);
+		fake_fd(fd)->to_recv = 0;
+		check(!stays(fd, GET));
+		check_number(reusing_counts(TO)->replaced, 1);
+		reusing_receive(fd, answers[i]);
+		check(!reusing_close(fd));
+		/* What nobody asked for ends that. */
+		fd = handed_out(HTTP, 1, GET, ANSWER);
+		reusing_send(fd, GET);
+		reusing_receive(fd, answers[i]);
+		reusing_receive(fd, "more");
+		reusing_send(fd, GET);
+		check(!guard_may_repeat(&reusing_of(fd)->guard));
+	}
+}
+
 /* The server never has both. */
 Test(stake, the_used_one_is_ended_first_and_where_there_is_no_other_the_send_fails)
 {
