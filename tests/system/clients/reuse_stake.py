@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: Apache-2.0
+"""reuse_stake - requests over a connection each: ADDRESS PORT STYLE METHOD...; prints what became of each.
+
+STYLE: blocking, or nonblocking. METHOD: METHOD, or METHOD*COUNT; GET/stop asks the server to listen no longer.
+"""
+import errno
+import os
+import select
+import signal
+import socket
+import sys
+
+address, port, style = sys.argv[1], int(sys.argv[2]), sys.argv[3]
+signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+
+
+def wait_for(s, what):
+    poll = select.poll()
+    poll.register(s, what)
+    if not poll.poll(10000):
+        sys.exit("nothing comes")
+
+
+def put(s, text):
+    while text:
+        try:
+            text = text[os.write(s.fileno(), text):]
+        except BlockingIOError:
+            wait_for(s, select.POLLOUT)
+
+
+def ask(method):
+    method, _, path = method.partition("/")
+    with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET) as s:
+        try:
+            s.settimeout(10 if style == "blocking" else 0)
+            if style == "blocking":
+                s.setblocking(True)
+                s.connect((address, port))
+            else:
+                s.connect_ex((address, port))
+                wait_for(s, select.POLLOUT)
+                error = s.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+                if error:
+                    return errno.errorcode[error]
+            put(s, b"%s /%s HTTP/1.1\r\nHost: a\r\n\r\n" % (method.encode(), path.encode()))
+            wait_for(s, select.POLLIN)
+            answer = s.recv(1000)
+        except OSError as e:
+            return errno.errorcode[e.errno]
+        return answer.decode().rpartition("\n")[2]
+
+
+for word in sys.argv[4:]:
+    method, _, count = word.partition("*")
+    for _ in range(int(count or 1)):
+        print(word.partition("*")[0], ask(method), flush=True)
