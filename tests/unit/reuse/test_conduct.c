@@ -218,3 +218,60 @@ Test(conduct, a_risk_that_is_forgotten_is_none_for_long)
 	conduct_risked(&conduct);
 	check_number(conduct.at_risk, 0);
 }
+
+/* A night without a connect() does not make a program seem slow for long. */
+Test(conduct, a_long_gap_is_soon_made_up_for)
+{
+	struct conduct conduct = { 0 };
+	uint64_t now_ns = NOW;
+	conduct_connects(&conduct, now_ns);
+	conduct_connects(&conduct, now_ns += MS);
+	conduct_connects(&conduct, now_ns += 3600 * SECOND);
+	check(!conduct_is_worth_it(&conduct));
+	for (unsigned i = 0; i < 50; i++)
+		conduct_connects(&conduct, now_ns += MS);
+	check(conduct_is_worth_it(&conduct));
+	check_number(conduct.connects, 53);
+}
+
+Test(conduct, a_server_that_closes_late_is_learned_anew)
+{
+	struct conduct conduct = { 0 };
+	calm(&conduct);
+	check(!conduct_is_learning(&conduct, TOLD_BY_LENGTH));
+	conduct_closed(&conduct, MS, NOW);
+	check(conduct_is_learning(&conduct, TOLD_BY_LENGTH));
+}
+
+/* What may not be asked again. */
+Test(conduct, nothing_is_staked_while_reuse_pauses_or_too_much_is_at_risk)
+{
+	struct conduct conduct = { .proven = CONDUCT_ONE_LOST_IN, .depth = 5 };
+	check(conduct_may_stake(&conduct, false, 5, 0, NOW));
+	check(!conduct_may_stake(&conduct, false, 6, 0, NOW));
+	conduct.paused_until_ns = NOW + 1;
+	check(!conduct_may_stake(&conduct, false, 5, 0, NOW));
+	check(conduct_may_stake(&conduct, false, 5, 0, NOW + 1));
+	conduct = (struct conduct){ .depth = 5 };
+	check(conduct_may_stake(&conduct, true, 5, 0, NOW));
+	conduct_risks(&conduct, NOW);
+	check(!conduct_may_stake(&conduct, true, 5, 0, NOW));
+	conduct_risked(&conduct);
+	check(conduct_may_stake(&conduct, true, 5, 0, NOW));
+}
+
+Test(conduct, of_the_depths_at_which_one_ended_the_least_counts_for_a_minute)
+{
+	struct conduct conduct = { .depth = 9 };
+	check(conduct_goes_deep(&conduct, 9, NOW));
+	conduct_ended_deep(&conduct, 4, NOW);
+	check_number(conduct.depth, 3);
+	conduct_ended_deep(&conduct, 7, NOW);
+	check(conduct_goes_deep(&conduct, 3, NOW));
+	check(!conduct_goes_deep(&conduct, 4, NOW));
+	uint64_t later_ns = NOW + CONDUCT_LEARNED_LIFE_S * SECOND;
+	check(conduct_goes_deep(&conduct, 9, later_ns));
+	conduct_ended_deep(&conduct, 7, later_ns);
+	check(conduct_goes_deep(&conduct, 6, later_ns));
+	check(!conduct_goes_deep(&conduct, 7, later_ns));
+}

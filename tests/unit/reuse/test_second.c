@@ -94,3 +94,36 @@ Test(second, a_number_that_the_program_closed_is_not_used)
 	check(!reusing_close(fd));
 	check_number(fake_fd(number)->cookie, 4711);
 }
+
+Test(second, none_is_kept_without_reuse_or_when_half_of_the_room_is_taken)
+{
+	reusing_parked(TO);
+	struct reuse *reuse = reusing_of(reusing_opened(TO));
+	uint32_t count = shim.reusing.parked_count;
+	cr_assert(reuse->kept);
+	reuse->fd = second_take(&shim.reusing, reuse);
+	int number = reuse->fd;
+	shim.reusing.no_parking = true;
+	check(!second_keep(&shim.reusing, reuse, fake.now_ns));
+	check_number(reuse->fd, -1);
+	shim.reusing.no_parking = false;
+	reuse->fd = number;
+	shim.reusing.parked_count = shim.reusing.parked_most / 2;
+	check(!second_keep(&shim.reusing, reuse, fake.now_ns));
+	shim.reusing.parked_count = count - 1;
+	reuse->fd = number;
+	check(second_keep(&shim.reusing, reuse, fake.now_ns));
+}
+
+/* Nobody is to wait in a close() of ours, with the lock held. */
+Test(second, a_number_that_goes_with_its_record_does_not_linger)
+{
+	static const struct linger linger = { .l_onoff = 1, .l_linger = 10 };
+	reusing_parked(TO);
+	struct reuse *reuse = reusing_of(reusing_opened(TO));
+	option_log_note(&reuse->options, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger));
+	unsigned set = fake.calls[CALL_SETSOCKOPT];
+	second_forget(&shim.reusing, reuse);
+	check_number(fake.calls[CALL_SETSOCKOPT], set + 1);
+	check_number(reuse->fd, -1);
+}
