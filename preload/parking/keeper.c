@@ -101,6 +101,8 @@ static int keep(void *unused)
 	unsigned seen;
 
 	(void)unused;
+	/* In a forked child its block is as that of the parent's thread was at that moment. */
+	lock_inside = false;
 	do {
 		seen = atomic_load(&keeper.changes);
 		until_ns = look(&parked_ns);

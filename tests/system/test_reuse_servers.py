@@ -200,6 +200,12 @@ def redis_timeout():
         lab.equal("the program's", counts(program.wait()), {"good": 20, **ALL_GOOD})
 
 
+def memcached_limit():
+    """Who comes when it is full is told so. Of the 24 it has 13 for itself; else as Redis with ten clients."""
+    with started(["memcached", "-l", "127.0.0.1", "-p", str(PORT), "-U", "0", "-u", "root", "-t", "1", "-c", "24"]):
+        return both("memcached", "memcached", threads=3, near=1)
+
+
 def memcached_login():
     """With a password file: who has not logged in sees nothing, whatever was sent before him."""
     folder = lab.scratch()
@@ -234,4 +240,5 @@ if __name__ == "__main__":
         ("redis, maxclients, after the load", after_load),
         ("redis, timeout", redis_timeout),
         ("memcached -Y", memcached_login),
+        ("memcached -c", memcached_limit),
     ])

@@ -30,8 +30,9 @@ enum { THREADS_MOST = 64, WIDE_MOST = 64, TOLD_MOST = 20, BAD = 64 };
 
 struct habits habits = { .styles = "b" };
 
-static const char *const names[OUTCOMES] = { "good",    "left", "lost_get", "lost", "later_get", "later",
-					     "refused", "full", "cut",      "hung", "mixed",     "damaged" };
+static const char *const names[OUTCOMES] = { "good",  "left",    "lost_get", "lost", "later_get",
+					     "later", "refused", "full",     "cut",  "hung",
+					     "mixed", "damaged", "died" };
 static struct {
 	atomic_ulong done, told, outcomes[OUTCOMES];
 } * sums; /* of all processes */
@@ -100,7 +101,7 @@ static void let_child_ask(struct exchange *x, unsigned long number)
 		atomic_fetch_add(&sums->outcomes[bad], 1);
 	} else if (status) {
 		fprintf(stderr, "a child ended with %x\n", (unsigned)status);
-		atomic_fetch_add(&sums->outcomes[DAMAGED], 1);
+		atomic_fetch_add(&sums->outcomes[DIED], 1);
 	}
 }
 
@@ -195,13 +196,14 @@ static void run(void)
 static void run_forked(void)
 {
 	pthread_t thread;
+	pid_t pid;
 	int status;
 
 	if (pthread_create(&thread, NULL, work, (void *)(uintptr_t)63))
 		err(2, "pthread_create");
 	for (unsigned i = 0; i < forks; i++) {
 		usleep(2000);
-		pid_t pid = fork();
+		pid = fork();
 		if (!pid) {
 			seed += i + 1;
 			run();
@@ -209,9 +211,12 @@ static void run_forked(void)
 		}
 	}
 	pthread_join(thread, NULL);
-	while (wait(&status) > 0)
-		if (status)
-			atomic_fetch_add(&sums->outcomes[DAMAGED], 1);
+	while ((pid = wait(&status)) > 0) {
+		if (!status)
+			continue;
+		fprintf(stderr, "forked process %d ended with %x\n", (int)pid, (unsigned)status);
+		atomic_fetch_add(&sums->outcomes[DIED], 1);
+	}
 }
 
 static void set(const char *name, const char *value)

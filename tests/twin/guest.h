@@ -27,6 +27,7 @@ enum outcome {
 	HUNG,
 	MIXED,   /* a byte of another exchange */
 	DAMAGED, /* an answer that is none */
+	DIED,    /* no exchange, but a process that ended as it should not */
 	OUTCOMES
 };
 

@@ -126,6 +126,16 @@ Test(conduct, each_pause_is_twice_as_long_up_to_an_hour)
 	}
 }
 
+Test(conduct, a_pause_makes_a_server_unknown)
+{
+	struct conduct conduct = { .open_until_ns = NOW + SECOND, .proven = 100 };
+	calm(&conduct);
+	conduct_pause(&conduct, NOW);
+	check(conduct_is_learning(&conduct, TOLD_BY_LENGTH));
+	check_number(conduct.open_until_ns, 0);
+	check_number(conduct.proven, 0);
+}
+
 /* New connections wait in the server's queue while those that are handed out are served. */
 Test(conduct, a_server_with_few_workers)
 {
@@ -142,6 +152,27 @@ Test(conduct, a_server_with_few_workers)
 	/* Or its answer comes. */
 	conduct_answered(&conduct, false, NOW, now_ns);
 	check(!conduct_queue_most_ns(&conduct, now_ns + 100 * MS));
+}
+
+/* Those that still wait asked after one that was answered, and the others are too few to tell. */
+Test(conduct, what_waits_a_little_while_a_few_are_served_is_not_short_of_workers)
+{
+	struct conduct conduct = { 0 };
+	conduct_asked(&conduct, false, NOW);
+	conduct_asked(&conduct, false, NOW);
+	conduct_answered(&conduct, false, NOW, NOW + 30 * MS);
+	for (unsigned i = 0; i < CONDUCT_WAIT_HITS; i++)
+		conduct_answered(&conduct, true, NOW, NOW);
+	check(!conduct_queue_most_ns(&conduct, NOW + 60 * MS));
+	check(conduct_queue_most_ns(&conduct, NOW + 1000 * MS));
+
+	conduct = (struct conduct){ 0 };
+	conduct_asked(&conduct, false, NOW);
+	for (unsigned i = 0; i < CONDUCT_WAIT_HITS - 1; i++)
+		conduct_answered(&conduct, true, NOW, NOW);
+	check(!conduct_queue_most_ns(&conduct, NOW + 1000 * MS));
+	conduct_answered(&conduct, true, NOW, NOW);
+	check(conduct_queue_most_ns(&conduct, NOW + 1000 * MS));
 }
 
 Test(conduct, one_that_is_slow_for_all_is_not_short_of_workers)
