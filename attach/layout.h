@@ -50,6 +50,7 @@ struct attach_config {
 	__u16 own_low, own_high; /* 0: the kernel chooses the port */
 	__u32 own_capacity;      /* of these, less the reserved ones */
 	__u64 aside_until_ns;    /* before this some source is set aside for all destinations */
+	__u64 unbegun_until_ns;  /* before this some connect() ended before it began (programs/unbegun.h) */
 	__u64 lost;              /* pairs that had no room in the map */
 	__u64 made_s;            /* Unix time */
 	__u64 made_ns;           /* the same moment by CLOCK_MONOTONIC */

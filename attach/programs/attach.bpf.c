@@ -50,9 +50,12 @@ static __always_inline int bind_to_one(struct bpf_sock_addr *ctx, struct ask *as
 {
 	for (int n = 0; n < TRIES; n++) {
 		if (choose(ctx, ask) == NO_SOURCE)
-			return leave_alone(ctx, had_source);
-		if (!bind_source(ctx, &ask->pair.source, 0))
+			break;
+		int error = bind_source(ctx, &ask->pair.source, 0);
+		if (!error)
 			return ATTACH_BOUND;
+		if (!is_of_source(error))
+			break;
 		set_source_aside(ask);
 	}
 	return leave_alone(ctx, had_source);
@@ -109,18 +112,22 @@ static __always_inline void count_udp(struct attach_socket *known, const struct 
 }
 
 /* The others need no storage, but that there are counts for the pair (ends.h); where the kernel chooses the
- * source they are made when it has. */
+ * source they are made when it has. Nothing else tells that a source is from here where connect() ends before
+ * it begins; where none has begun lately that is likely, and a storage is not dear. */
 static __always_inline void remember(struct bpf_sock_addr *ctx, struct ask *ask, struct attach_socket *before,
 				     int kind, __u16 own_port)
 {
 	struct attach_socket *known = before;
+	int uncertain = 0;
 
+	if (kind != ATTACH_LEFT_ALONE && ask->pair.protocol == PROTOCOL_TCP)
+		uncertain = try_asked(ctx->sk, &ask->pair, ask->now_ns);
 	if (kind == ATTACH_LEFT_ALONE)
 		__builtin_memset(&ask->pair.source, 0, sizeof(ask->pair.source));
 	else if (ask->some_new)
 		counts_of(&ask->pair);
-	if (!known &&
-	    (own_port || ask->pair.protocol == PROTOCOL_UDP || (kind == ATTACH_LEFT_ALONE && !with_spill)))
+	if (!known && (uncertain || own_port || ask->pair.protocol == PROTOCOL_UDP ||
+		       (kind == ATTACH_LEFT_ALONE && !with_spill)))
 		known = bpf_sk_storage_get(&sockets, ctx->sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
 	if (!known)
 		return;
@@ -178,10 +185,13 @@ static __always_inline int connecting(struct bpf_sock_addr *ctx, struct ask *ask
 	ask->pair.netns_cookie = bpf_get_netns_cookie(ctx);
 	ask->now_ns = bpf_ktime_get_coarse_ns(); /* of seconds; the fine clock takes 25 ns more */
 	ask->some_aside = all->aside_until_ns > ask->now_ns;
+	take_in_unbegun(ask->now_ns);
+	ask->some_unbegun = all->unbegun_until_ns > ask->now_ns;
 	ask->capacity = all->capacity;
 	ask->low = all->low;
 	ask->high = all->high;
-	if (with_own_ports && ask->spread != ATTACH_SPILL && ask->pair.protocol == PROTOCOL_TCP)
+	if (with_own_ports && ask->spread != ATTACH_SPILL && ask->pair.protocol == PROTOCOL_TCP &&
+	    !has_own_range(sk))
 		own_port = take_own_port(ctx, ask, all);
 	kind = own_port ? ATTACH_OWN_PORT : bind_to_one(ctx, ask, before && before->kind == ATTACH_BOUND);
 	remember(ctx, ask, before, kind, own_port);
@@ -215,6 +225,10 @@ int released(struct bpf_sock *ctx)
 	known->open = 0;
 	if (counts)
 		gauge_take(counts->open, known, counts);
+	if (ctx->state == STATE_ESTABLISHED)
+		take_back_unbegun(hashes_of(&known->pair).source);
+	else
+		enter_unbegun(hashes_of(&known->pair).source, bpf_ktime_get_coarse_ns());
 	return LET_PASS;
 }
 

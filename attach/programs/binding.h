@@ -33,4 +33,11 @@ static __always_inline int bind_source(struct bpf_sock_addr *ctx, const struct a
 	return (int)bpf_bind(ctx, (struct sockaddr *)&name, sizeof(name));
 }
 
+/* Is an error of bind() to a source one that any socket would get? Others are the socket's own: an IPv6 one
+ * with IPV6_V6ONLY to an IPv4-mapped address say, EINVAL. */
+static __always_inline int is_of_source(int error)
+{
+	return error == -KERNEL_EADDRNOTAVAIL;
+}
+
 #endif

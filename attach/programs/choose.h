@@ -6,7 +6,7 @@
 #ifndef HEADROOM_ATTACH_PROGRAMS_CHOOSE_H
 #define HEADROOM_ATTACH_PROGRAMS_CHOOSE_H
 
-#include "attach/programs/state.h"
+#include "attach/programs/unbegun.h"
 
 enum {
 	NOT_NOW = 0xffffffff, /* a load: full or failing */
@@ -31,6 +31,7 @@ struct ask {
 	__u8 spread, strict;
 	__u8 v4;
 	__u8 some_aside;
+	__u8 some_unbegun;
 	__u8 some_new; /* a source that was looked at has no counts so far */
 };
 
@@ -111,18 +112,39 @@ static __always_inline __u32 load_of(const struct ask *ask, struct attach_counts
 							     : 4);
 }
 
+/* What is put on top for connect() from the source in `ask` that did not begin: as many that find no route to
+ * the one destination say nothing of others, a source is never passed over for all of them. Of UDP the end of
+ * a socket tells (released()), and where it was disconnected before it tells too much. */
+__noinline __u32 unbegun_load(struct ask *ask)
+{
+	struct attach_hashes hashes;
+	__u32 one, any;
+
+	if (!ask)
+		return 0;
+	hashes = hashes_of(&ask->pair);
+	one = unbegun_of(try_at(hashes.pair), hashes.pair, ask->now_ns);
+	any = unbegun_of(try_at(hashes.source), hashes.source, ask->now_ns);
+	if (one >= UNBEGUN_MAX)
+		return NOT_NOW;
+	return (one + (any < UNBEGUN_MAX ? any : UNBEGUN_MAX)) * (ask->capacity / 2);
+}
+
+static __always_inline __u32 load_now(struct ask *ask, struct attach_counts *counts)
+{
+	__u32 load = counts ? load_of(ask, counts) : 0, more = ask->some_unbegun ? unbegun_load(ask) : 0;
+
+	if (!counts)
+		ask->some_new = 1;
+	return load == NOT_NOW || more == NOT_NOW ? NOT_NOW : load + more;
+}
+
 /* Makes a source that of `ask`. Return: its ports in use as far as they were counted, or NOT_NOW. */
 __noinline __u32 counted_load(struct ask *ask, __u32 number)
 {
-	struct attach_counts *counts;
-
 	if (!ask || !put_source(ask, number) || (ask->some_aside && is_aside(ask)))
 		return NOT_NOW;
-	counts = find_counts(&ask->pair);
-	if (counts)
-		return load_of(ask, counts);
-	ask->some_new = 1;
-	return 0;
+	return load_now(ask, find_counts(&ask->pair));
 }
 
 /* Return: the load of a source, with some ports looked up; not again while that is new and was far from full.
@@ -135,9 +157,7 @@ __noinline __u32 looked_load(struct bpf_sock_addr *ctx, struct ask *ask, __u32 n
 	if (!ask || !looks || !put_source(ask, number) || (ask->some_aside && is_aside(ask)))
 		return NOT_NOW;
 	counts = find_counts(&ask->pair);
-	load = counts ? load_of(ask, counts) : 0;
-	if (!counts)
-		ask->some_new = 1;
+	load = load_now(ask, counts);
 	if (load == NOT_NOW)
 		return load;
 	if (looks == FIRST_LOOKS && counts && ask->now_ns - counts->looked_ns < LOOK_EVERY_NS &&

@@ -16,6 +16,7 @@
 
 #include "attach/programs/find_rule.h"
 #include "attach/programs/state.h"
+#include "attach/programs/unbegun.h"
 
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_tracing.h>
@@ -160,6 +161,8 @@ static __always_inline void began(struct attach_socket *known, struct sock *sk)
 	known->began_ns = bpf_ktime_get_ns();
 	if (known->kind == ATTACH_LEFT_ALONE)
 		learn_source(known, sk);
+	else
+		try_begun(sk, &known->pair);
 	counts = counts_of(&known->pair);
 	if (!counts)
 		return;
@@ -204,6 +207,8 @@ static __always_inline void began_plain(struct sock *sk, const struct attach_pai
 	struct attach_counts *counts = bpf_map_lookup_elem(&pairs, pair);
 	struct attach_socket *known;
 
+	if (bound)
+		try_begun(sk, pair);
 	/* What is bound has passed the connect programs, and has a pair or there was no room. */
 	if (!counts && !bound && is_spread(pair, all, 1))
 		counts = counts_of(pair);

@@ -79,6 +79,14 @@ struct sock {
 struct inet_sock {
 	struct sock sk;
 	__u16 inet_sport;
+	__u32 local_port_range; /* of IP_LOCAL_PORT_RANGE; since Linux 6.8 */
+};
+
+/* Linux 6.3 to 6.7. */
+struct inet_sock___two_ports {
+	struct {
+		__u16 lo, hi;
+	} local_port_range;
 };
 
 struct tcp_sock {
@@ -112,6 +120,7 @@ enum { FAMILY_INET = 2, FAMILY_INET6 = 10 };
 enum { PROTOCOL_TCP = 6, PROTOCOL_UDP = 17 };
 /* include/uapi/asm-generic/errno.h */
 enum {
+	KERNEL_EADDRNOTAVAIL = 99,
 	KERNEL_ECONNRESET = 104,
 	KERNEL_ENETUNREACH = 101,
 	KERNEL_ETIMEDOUT = 110,

@@ -11,6 +11,8 @@
 #include "attach/programs/binding.h"
 #include "attach/programs/choose.h"
 
+#include <bpf/bpf_core_read.h>
+
 enum {
 	PORTS_AT_ONCE = 128, /* that the verifier sees */
 	ROUNDS = 65536 / PORTS_AT_ONCE,
@@ -30,6 +32,22 @@ struct walk {
 	__u32 start, stride, size;
 	__u32 port; /* found */
 };
+
+/* IP_LOCAL_PORT_RANGE (Linux 6.3): which ports it takes is the program's own choice. */
+static __always_inline int has_own_range(struct bpf_sock *any)
+{
+	struct inet_sock *sk = (struct inet_sock *)bpf_skc_to_tcp_sock(any);
+	struct inet_sock___two_ports *before = (struct inet_sock___two_ports *)sk;
+
+	if (!sk)
+		return 0;
+	if (bpf_core_field_exists(sk->local_port_range))
+		return BPF_CORE_READ(sk, local_port_range) != 0;
+	if (bpf_core_field_exists(before->local_port_range))
+		return BPF_CORE_READ(before, local_port_range.lo) ||
+		       BPF_CORE_READ(before, local_port_range.hi);
+	return 0;
+}
 
 static __always_inline int is_reserved(__u32 port)
 {
@@ -92,6 +110,22 @@ __noinline int own_ports_try(struct bpf_sock_addr *ctx, struct ask *ask, struct 
 	return 0;
 }
 
+/* All ports of a walk; a function of its own, as its callers are verified faster so. Return: as
+ * own_port_try() */
+__noinline int own_ports_walk(struct bpf_sock_addr *ctx, struct ask *ask, struct walk *walk)
+{
+	int result = 0;
+
+	if (!ask || !walk)
+		return 0;
+	for (__u32 round = 0; round < ROUNDS && !result; round++) {
+		if (round * PORTS_AT_ONCE >= walk->size)
+			break;
+		result = own_ports_try(ctx, ask, walk, round);
+	}
+	return result;
+}
+
 /* Where nearly all are in use a walk gets long. Those that came free last are tried first then, the one that
  * has been free the longest before the others; with more room a port rests. Return: as own_port_try() */
 __noinline int own_ports_freed(struct bpf_sock_addr *ctx, struct ask *ask, struct walk *walk)
@@ -131,18 +165,15 @@ static __always_inline __u16 own_port_take(struct bpf_sock_addr *ctx, struct ask
 	    bpf_setsockopt(ctx, SOCKET_LEVEL, REUSE_ADDRESS, &one, sizeof(one)))
 		return 0;
 	result = own_ports_freed(ctx, ask, &walk);
-	for (__u32 round = 0; round < ROUNDS && !result; round++) {
-		if (round * PORTS_AT_ONCE >= walk.size)
-			break;
-		result = own_ports_try(ctx, ask, &walk, round);
-	}
+	if (!result)
+		result = own_ports_walk(ctx, ask, &walk);
 	if (result == 1)
 		return (__u16)walk.port;
 	bpf_setsockopt(ctx, SOCKET_LEVEL, REUSE_ADDRESS, &before, sizeof(before));
-	if (result < 0)
-		set_source_aside(ask);
-	else
+	if (!result)
 		set_full(ask);
+	else if (is_of_source(result))
+		set_source_aside(ask);
 	return 0;
 }
 

@@ -120,6 +120,28 @@ def costs_nobody():
     return "100 of 100"
 
 
+def own_range():
+    """A program that wants its ports from a range of its own (IP_LOCAL_PORT_RANGE) gets them from there."""
+    code = ("import socket, struct, sys\n"
+            "open(sys.argv[1] + '/cgroup.procs', 'w').write('0')\n"
+            "held = []\n"
+            "for family, to in ((socket.AF_INET, '127.0.0.1'), (socket.AF_INET6, '::ffff:127.0.0.1')):\n"
+            "    for i in range(20):\n"
+            "        s = socket.socket(family)\n"
+            "        s.setsockopt(0, 51, struct.pack('I', 40050 << 16 | 40021))\n"
+            "        s.connect((to, 5000))\n"
+            "        held.append(s)\n"
+            "names = [s.getsockname() for s in held]\n"
+            "print(all(40021 <= n[1] <= 40050 for n in names), len({n[0].split(':')[-1] for n in names}))\n")
+    with lab.Hold(PORT), cgroup() as folder:
+        attach(folder, OPTION)
+        done = lab.run([lab.PYTHON, "-c", code, str(folder)])
+        if "Protocol not available" in done.stderr:
+            raise lab.Skipped("no IP_LOCAL_PORT_RANGE here")
+        lab.equal("all in it; sources", (done.stdout.strip(), done.stderr), ("True 4", ""))
+    return "40 of 40"
+
+
 def refusals():
     with cgroup() as folder:
         attach(folder)
@@ -147,5 +169,6 @@ lab.main([
     ("TIME_WAIT", time_wait),
     ("passed over", passed_over),
     ("costs nobody", costs_nobody),
+    ("a range of the program's own", own_range),
     ("mistakes", refusals),
 ])

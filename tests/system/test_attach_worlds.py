@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """test_attach_worlds - `headroom attach` beside whatever else bears on a connect(): what works without it works with it."""
 import os
+import pathlib
 
 import attached
 import lab
@@ -204,11 +205,12 @@ def parent_and_child():
     return "40 and 20"
 
 
+def ip(*arguments):
+    lab.equal(f"ip {arguments}", lab.run(["ip", *arguments]).status, 0)
+
+
 def source_goes():
     """An address that is taken off the interface: from the next connect() on the others are used."""
-    def ip(*arguments):
-        lab.equal(f"ip {arguments}", lab.run(["ip", *arguments]).status, 0)
-
     with lab.Hold(PORT), cgroup() as folder, client(folder, "attach_client", "192.0.2.1") as process:
         for last in (1, 2, 3):
             ip("addr", "add", f"192.0.2.{last}/32", "dev", "lo")
@@ -221,6 +223,99 @@ def source_goes():
         lab.equal("from the other", (after["192.0.2.2"] - before["192.0.2.2"], after["192.0.2.3"]),
                   (40, before["192.0.2.3"]))
     return "80 of 80"
+
+
+FROM_EACH = """
+import collections
+kind = getattr(socket, sys.argv[2])
+failed, used, held = collections.Counter(), collections.Counter(), []
+for i in range(120):
+    s = socket.socket(socket.AF_INET, kind)
+    why = s.connect_ex((sys.argv[3], 5000))
+    used[s.getsockname()[0]] += not why
+    failed[errno.errorcode.get(why, "none")] += 1
+    if not why:
+        held.append(s)
+print(120 - failed["none"], *sorted(s for s in used if used[s]))
+"""
+
+
+def _a_few_lost(folder, to, sources, lost, kinds=("SOCK_STREAM", "SOCK_DGRAM"), *options):
+    """Of 120 connections one or two from the source that none can leave from, as it is asked again after seconds."""
+    for kind in kinds:
+        attach(folder, *options, sources=sources)
+        done = lab.run([lab.PYTHON, "-c", INTO + FROM_EACH, str(folder), kind, to])
+        detach(folder)
+        lab.equal("stderr", done.stderr, "")
+        failed, *used = done.stdout.split()
+        lab.equal(f"{kind}: sources that were used", used, [s for s in sources if s != lost])
+        if int(failed) > 8:
+            raise lab.Failed(f"{kind}: {failed} of 120 failed")
+
+
+def source_without_route():
+    """connect() from it ends before its first packet, which no tracepoint sees: the others are used."""
+    sources = [f"192.0.2.{last}" for last in (2, 3, 4)]
+    for last in (1, 2, 3, 4):
+        ip("addr", "add", f"192.0.2.{last}/32", "dev", "lo")
+    ip("rule", "add", "pref", "10", "lookup", "local")
+    ip("rule", "del", "pref", "0")
+    ip("rule", "add", "pref", "5", "from", "192.0.2.3", "unreachable")
+    with lab.Hold(PORT), cgroup() as folder:
+        _a_few_lost(folder, "192.0.2.1", sources, "192.0.2.3")
+        _a_few_lost(folder, "192.0.2.1", sources, "192.0.2.3", ("SOCK_STREAM",), "--own-ports=20000-20999")
+    return "3 of 3 ways"
+
+
+def source_that_any_may_bind():
+    """net.ipv4.ip_nonlocal_bind: bind() takes an address that is not here, and connect() fails."""
+    pathlib.Path("/proc/sys/net/ipv4/ip_nonlocal_bind").write_text("1")
+    with lab.Hold(PORT), cgroup() as folder:
+        _a_few_lost(folder, "127.0.0.1", ["127.0.0.2", "127.0.0.3", "192.0.2.9"], "192.0.2.9")
+    return "TCP and UDP"
+
+
+def elsewhere_after_no_route():
+    """A socket whose connect() ended before its first packet: its source is not the program's, as after any failure."""
+    path = lab.scratch() / "rules"
+    path.write_text("[to 127.0.0.1:5001]\nshim = off\n[headroom]\nsources = 192.0.2.2\n")
+    ip("addr", "add", "192.0.2.2/32", "dev", "lo")
+    code = """
+held = []
+for i in range(3):
+    s = socket.socket()
+    held.append(s)
+    print(s.connect_ex(("198.51.100.1", 5000)), s.connect_ex(("127.0.0.1", 5001 - i % 2)), s.getsockname()[0])
+"""
+    with lab.Hold(PORT), lab.Hold(5001), cgroup() as folder:
+        attach(folder, "-c", str(path), sources=[])
+        done = lab.run([lab.PYTHON, "-c", INTO + code, str(folder)])
+        lab.equal("errno before, then, source", (done.stdout.splitlines(), done.stderr),
+                  (["101 0 127.0.0.1", "101 0 192.0.2.2", "101 0 127.0.0.1"], ""))
+        lab.equal("counted", [(p["destination"], p["opened"]) for p in attached.listed(folder)["pairs"] if p["opened"]],
+                  [("127.0.0.1:5000", 1)])
+    return "3 sockets"
+
+
+def refused_by_the_socket():
+    """bind() fails for a reason of the socket's own (IPv6 only, to an IPv4-mapped address): it says nothing of the source."""
+    code = """
+s = socket.socket(socket.AF_INET6)
+s.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+print(s.connect_ex(("::ffff:127.0.0.1", 5000)))
+held = [socket.socket() for i in range(20)]
+for s in held:
+    s.connect(("127.0.0.1", 5000))
+print(len({s.getsockname()[0] for s in held} - {"127.0.0.2", "127.0.0.3"}))
+"""
+    with lab.Hold(PORT), cgroup() as folder:
+        for options in ((), ("--own-ports=20000-20099",)):
+            attach(folder, *options, sources=["127.0.0.2", "127.0.0.3"])
+            done = lab.run([lab.PYTHON, "-c", INTO + code, str(folder)])
+            lab.equal("errno as without; other sources then", (done.stdout.split(), done.stderr), (["101", "0"], ""))
+            lab.equal("set aside", attached.listed(folder)["unusable_sources"], [])
+            detach(folder)
+    return "twice"
 
 
 def same_own_ports_twice():
@@ -364,6 +459,10 @@ lab.main([
     ("attached anew", attached_anew),
     ("parent and child", parent_and_child),
     ("a source that goes", source_goes),
+    ("a source without a route", source_without_route),
+    ("a source that is not here, and can be bound to", source_that_any_may_bind),
+    ("elsewhere after there was no route", elsewhere_after_no_route),
+    ("bind() fails for a reason of the socket", refused_by_the_socket),
     ("the same own ports twice", same_own_ports_twice),
     ("a cgroup that goes, its process elsewhere", cgroup_goes_while_connecting),
     ("capabilities", capabilities),
