@@ -45,6 +45,16 @@ COLD void socket_look(int fd, struct socket_progress *out)
 	out->silent_ms = info.tcpi_last_data_recv;
 }
 
+COLD bool socket_sent_more(int fd, uint64_t than)
+{
+	struct tcp_info info = { 0 };
+	socklen_t length = sizeof(info);
+
+	return !kernel.getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &length) &&
+	       length >= offsetof(struct tcp_info, tcpi_dsack_dups) &&
+	       info.tcpi_bytes_sent - info.tcpi_bytes_retrans + info.tcpi_notsent_bytes > than;
+}
+
 COLD bool socket_turned_away(int fd, bool *asked)
 {
 	struct socket_progress progress;

@@ -26,6 +26,12 @@ struct socket_progress {
 void socket_look(int fd, struct socket_progress *out);
 
 /**
+ * socket_sent_more() - has the connection sent, or taken to be sent, more bytes @than that?
+ * Return: false where the kernel does not tell (before Linux 4.19)
+ */
+bool socket_sent_more(int fd, uint64_t than);
+
+/**
  * socket_turned_away() - has the peer ended a connection at once, without a byte of answer?
  * @asked:	filled in: false if the kernel does not tell
  */

@@ -14,6 +14,7 @@
 #include "pool/reuse/swap.h"
 #include "pool/socket/binding.h"
 #include "pool/socket/facts.h"
+#include "pool/socket/progress.h"
 #include "preload/base/fdtable.h"
 #include "preload/base/process.h"
 #include "preload/fds/closing.h"
@@ -324,6 +325,9 @@ static bool may_be_renewed(int fd, const struct held *dead, struct scratch *scra
 		scratch->why = IT_IS_DEAD_REPEAT;
 		good = reuse->request.size == reuse->request.sent && guard_may_repeat(&reuse->guard);
 	}
+	/* What no hook saw being sent (dprintf(), stdio) would be missing on another. */
+	if (good && socket_sent_more(fd, reuse->guard.sent))
+		good = false;
 	if (good) {
 		scratch->like = *tracked;
 		scratch->to = tracked->space->destination->to;

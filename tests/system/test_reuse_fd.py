@@ -18,7 +18,7 @@ epoll replaced before connect; dup; passed; forked; splice; stdio; raw system ca
 unknown option; owner; owner by ioctl(); owner by syscall(); in recv(); dup2() onto a parked one;
 late reply; closed while parked; first send; first send, nonblocking; first send, epoll; reset, then asked; shut before; listened before;
 to itself"""
-UNCOUNTED = "inherited; not inherited; files run out; more than may be parked"
+UNCOUNTED = "inherited; not inherited; files run out; more than may be parked; unseen first send"
 
 
 def listed(text):

@@ -16,7 +16,7 @@ from alike import (blocking, bound, cloexec, mixed, nonblocking,
 from exchange import CASE
 from fds import blank, files_run_out, many_open, numbers, onto
 from kept import (done_before, first_send, forked, in_recv, not_parked, passed,
-                  raw_write, reset_before_asked, spoilt, stdio, to_itself, unseen_write)
+                  raw_write, reset_before_asked, spoilt, stdio, to_itself, unseen_first_send, unseen_write)
 from watched import epoll, epoll_closed_twin, epoll_replaced_before, epoll_replaced_twin
 
 CASES = {
@@ -61,6 +61,7 @@ CASES = {
     "first send": lambda: first_send(True, False),
     "first send, nonblocking": lambda: first_send(False, False),
     "first send, epoll": lambda: first_send(False, True),
+    "unseen first send": unseen_first_send,
     "reset, then asked": reset_before_asked,
     "shut before": lambda: done_before(lambda s: s.shutdown(socket.SHUT_RDWR)),
     "listened before": lambda: done_before(lambda s: s.listen()),

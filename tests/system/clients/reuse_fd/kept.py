@@ -4,6 +4,7 @@ import array
 import ctypes
 import os
 import select
+import signal
 import socket
 import threading
 import time
@@ -128,6 +129,27 @@ def first_send(is_blocking, watched):
     else:
         exchange(s)
     show(s)
+
+
+def unseen_first_send():
+    """The same, and what is sent no hook sees: what another connection would wait for in vain. It ends as the program's."""
+    other = new()
+    connect(other)
+    s = new()
+    connect(s)
+    exchange(s, "held")
+    rest(s)
+    s = new()
+    connect(s)
+    exchange(other, "release")
+    select.select([s], [], [], 20 if "LD_PRELOAD" in os.environ else 0)
+    signal.alarm(20)  # it would wait for ever
+    ctypes.CDLL(None).dprintf(s.fileno(), b"raw ok/9\n")
+    try:
+        s.recv(100)
+    except ConnectionError:
+        pass
+    print("over")
 
 
 def reset_before_asked():
