@@ -394,3 +394,14 @@ Test(parked_refused, but_not_one_bound_to_the_same_source)
 	check_address(&fake_fd(fd)->local.ip, "10.0.0.2");
 	check_number(shim.sockets.deferred_count, 0);
 }
+
+/* By the time of the next connect() it would be gone. */
+Test(parked_refused, one_that_the_program_asks_for_too_seldom)
+{
+	reusing_start("[headroom]\nreuse = redis\n", 2048);
+	int fd = reusing_opened(TO);
+	reusing_exchange(fd);
+	program_destination(TO)->parked->conduct.gap_ns = CONDUCT_IDLE_MOST_MS * CONDUCT_MS_NS;
+	check(!reusing_close(fd));
+	check_refused(TO, REFUSED_ROOM);
+}
