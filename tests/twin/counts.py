@@ -37,6 +37,12 @@ def are_exact(world, program):
             and not any(line.split()[0] in NOT_EXACT or "mptcp" in line for line in program))
 
 
+def are_current(world, took):
+    """Is what a program of @took seconds has left still in use? Over loopback the kernel takes a TIME_WAIT again after a second
+    (tcp_tw_reuse = 2, as it is by itself), though sock_diag lists it."""
+    return took < 0.9 or "sysctl ipv4/tcp_tw_reuse 0" in world
+
+
 def kernel(sockets, held):
     """{source: ports in use} by who connects, of the sockets of sock_diag (place.Diag), but for what others hold."""
     found = {}

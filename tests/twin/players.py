@@ -81,13 +81,16 @@ class Player:
         with open(self._trace, "wb") as file:
             file.truncate(HEAD + STRANDS_MAX * PAGE)
         stage, peer = self._place.stage, self._place.peer
+        begun = time.monotonic()
         stage.send(self._command(mode, header))
         ended = stage.line()
+        took = time.monotonic() - begun
         out = stage.bytes(int(stage.line().split()[1]))
         error = stage.bytes(int(stage.line().split()[1]))
         stage.line()
         counted = counts.are_exact(self.world, program)
-        if counted and mode and mode.counts:
+        judged = counted and mode and mode.counts and counts.are_current(self.world, took)
+        if judged:
             by_kernel = counts.kernel(self._place.sockets(), self._held)
             by_shim = counts.shim(self._tools.headroom)
         peer.send(["end"])
@@ -99,7 +102,7 @@ class Player:
             trace["peer " + name, serial[name]] = " ".join(line.split()[2:])
         trace.update(self._strands())
         if counted:
-            trace["counts", ""] = counts.judge(by_kernel, by_shim, trace, program, self.world) if mode and mode.counts else "exact"
+            trace["counts", ""] = counts.judge(by_kernel, by_shim, trace, program, self.world) if judged else "exact"
         trace[("files", "")] = " ".join(sorted(entry.name for entry in (folder / "cwd").iterdir()))
         return trace
 

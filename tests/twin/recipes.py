@@ -460,6 +460,9 @@ def shared_ports(d):
         [f"connect {s} {dest}", f"connect {t} {other}", f"await {s} o 300", f"await {t} o 300", f"name {s}", f"name {t}"],
         [f"listen {s} 3", f"listen {t} 3", f"name {t}", f"state {s}"],
         [f"connect {s} {dest}", f"await {s} o 300", f"close {s}", f"connect {t} {dest}", f"await {t} o 300", f"name {t}"],
+        # The server has closed as well: what is left is a TIME_WAIT, which the next takes over.
+        [f"connect {s} {dest}", f"await {s} o 300", f"shutdown {s} w", f"drain {s}", f"close {s}", f"connect {t} {dest}",
+         f"await {t} o 300", f"name {t}", f"shutdown {t} w", f"drain {t}", f"close {t}"],
         [f"connect {s} {dest}", f"await {s} o 300", f"socket {u} tcp{family} -", f"set {u} {option} 1", f"bind {u} {local}",
          f"connect {u} {dest}", f"name {u}"],
     ))
@@ -517,9 +520,9 @@ def turned_around(d):
 
 
 RECIPES = ((10, dial), (7, dial_slowly), (7, many), (5, exhaust), (6, routed), (7, bound), (6, bound_before), (4, filtered),
-           (7, again), (5, disconnected), (5, eaten), (5, small_stack), (4, networks), (5, quiet_errors), (3, numbers),
+           (7, again), (5, disconnected), (5, eaten), (5, small_stack), (6, networks), (5, quiet_errors), (3, numbers),
            (2, contend), (5, fast), (3, own_files), (12, odd_ways), (2, scripts), (6, ports), (5, bound_loops),
-           (2, shared_memory), (4, jumps), (3, bare_streams), (4, handed_on), (1, datagrams), (3, beginnings), (5, shut_in), (5, shared_ports), (3, sent_elsewhere),
+           (2, shared_memory), (4, jumps), (3, bare_streams), (4, handed_on), (1, datagrams), (3, beginnings), (5, shut_in), (6, shared_ports), (3, sent_elsewhere),
            (3, both_ends), (3, turned_around))
 
 

@@ -159,12 +159,12 @@ def _held(random, lines):
     reserved = set(map(int, filter(None, (value(lines, "reserved") or "").split(","))))
     every = [port for port in range(low, high + 1) if port not in reserved]
     what = random.random()
-    if what < 0.35:
+    if what < 0.25:
         return [f"hold hold-listen 127.0.0.66:{port}" for port in random.sample(every, random.randint(1, 3))]
-    if what < 0.55:
+    if what < 0.4:
         ports = random.sample(every, min(len(every), random.choice((1, 5, 10))))
         return [f"hold hold-bind 127.0.0.66:{port}" for port in ports]
-    if what < 0.75 and len(every) <= 60:
+    if what < 0.72 and len(every) <= 60:
         return [f"hold hold-bind 127.0.0.66:{port}" for port in every] + ["knee"]
     dest = value(lines, "dest").split()[1]
     if len(every) > 60:
@@ -200,7 +200,7 @@ def draw(random):
                          (0.2, "other"), (0.06, "nofile 40"), (0.15, "shm 1m")):
         if random.random() < chance:
             lines.append(line)
-    if random.random() < 0.3:
+    if random.random() < 0.35:
         lines += _held(random, lines)
     if "other" in lines:
         lines.append("servers other")

@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 /* test_restraint - how many questions a program is asked before an fd of ours is opened. */
-#include "tests/unit/check.h"
-#include "tests/unit/fake/kernel.h"
 #include "pool/base/kernel.h"
 #include "pool/base/own_stack.h"
 #include "pool/base/restraint.h"
+#include "tests/unit/check.h"
+#include "tests/unit/fake/kernel.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/single_threaded.h>
+#include <unistd.h>
 
 static unsigned questions;
 static int taken; /* an fd number; -1: none */
@@ -82,4 +83,36 @@ Test(restraint, but_it_is_when_somebody_shares_its_fds)
 	restraint_is_joined();
 	check(on_own_stack());
 	check(questions >= 6);
+}
+
+static unsigned opened;
+
+static long openat_counted(int folder, const char *path, int flags, unsigned mode)
+{
+	opened++;
+	return kernel_real.openat(folder, path, flags, mode);
+}
+
+/* Whether there is a filter from before the start. */
+static void look_among_threads(bool last_number_is_taken)
+{
+	struct rlimit limit = { 64, 64 };
+
+	check_number(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	check(!last_number_is_taken || dup2(STDERR_FILENO, 63) == 63);
+	kernel.openat = openat_counted;
+	__libc_single_threaded = 0;
+	check(restraint_look());
+}
+
+Test(restraint, among_threads_a_file_is_opened_to_look_for_a_filter)
+{
+	look_among_threads(false);
+	check_number(opened, 1);
+}
+
+Test(restraint, but_not_when_one_of_them_might_miss_the_fd)
+{
+	look_among_threads(true);
+	check_number(opened, 0);
 }
