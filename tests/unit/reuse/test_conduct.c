@@ -108,6 +108,7 @@ Test(conduct, one_lost_request_in_ten_thousand)
 {
 	struct conduct conduct = { 0 };
 	check_number(conduct_lost(&conduct, true), EVIDENCE_LOST);
+	check(!conduct_owes(&conduct));
 	for (unsigned i = 0; i < CONDUCT_ONE_LOST_IN; i++)
 		conduct_hit(&conduct);
 	check_number(conduct_lost(&conduct, true), EVIDENCE_NONE);
@@ -295,6 +296,7 @@ Test(conduct, of_the_depths_at_which_one_ended_the_least_counts_for_a_minute)
 {
 	struct conduct conduct = { .depth = 9 };
 	check(conduct_goes_deep(&conduct, 9, NOW));
+	conduct_ended_deep(&conduct, 5, NOW);
 	conduct_ended_deep(&conduct, 4, NOW);
 	check_number(conduct.depth, 3);
 	conduct_ended_deep(&conduct, 7, NOW);
