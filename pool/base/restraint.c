@@ -78,7 +78,7 @@ static bool is_taken(int fd)
 }
 
 /* By a call that the loader made, at a time when it is not known what a filter lets pass: of mmap() of
- * nothing the file is looked for first (ksys_mmap_pgoff(), mm/mmap.c; tests/platform/map_nothing.c). */
+ * nothing the file is looked for first (ksys_mmap_pgoff(), mm/mmap.c; tests/kernel_facts/map_nothing.c). */
 static bool is_taken_for_mmap(int fd)
 {
 	return kernel_syscall(SYS_mmap, 0, 0, PROT_READ, MAP_PRIVATE, fd, 0) != -EBADF;

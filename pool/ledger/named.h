@@ -4,7 +4,7 @@
  * A port that connect() picks is none that is in TIME_WAIT, unless tcp_tw_reuse lets it be taken again. A
  * socket that is bound to a port takes the TIME_WAIT of the same four numbers over at once, whatever that
  * says (__inet_hash_connect() asks __inet_check_established() without a place for the old one,
- * net/ipv4/inet_hashtables.c; tcp_twsk_unique(), net/ipv4/tcp_ipv4.c; tests/platform/named_port.c). Then
+ * net/ipv4/inet_hashtables.c; tcp_twsk_unique(), net/ipv4/tcp_ipv4.c; tests/kernel_facts/named_port.c). Then
  * there is one port in use, not two. So what was left behind at a named port is remembered, and counted out
  * when the port is connected again.
  *

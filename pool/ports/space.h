@@ -93,9 +93,9 @@ void port_space_answer(struct port_space *space, unsigned port, bool blocked);
  * port_space_ask() - ask the kernel about doubtful ports of the range
  *
  * For one port IP_LOCAL_PORT_RANGE is set to it, and a socket connected to a loopback port where nobody
- * listens: EADDRNOTAVAIL means blocked (tests/platform/one_port_oracle.c). The connection is refused at once
- * and leaves no TIME_WAIT. Only ports that hold a socket are asked for, so that no bind() of a server finds
- * one taken by us. It takes some 20 us a port.
+ * listens: EADDRNOTAVAIL means blocked (tests/kernel_facts/one_port_oracle.c). The connection is refused at
+ * once and leaves no TIME_WAIT. Only ports that hold a socket are asked for, so that no bind() of a server
+ * finds one taken by us. It takes some 20 us a port.
  *
  * @asking:	NULL: all of them
  * Return: 0 all were asked; -ETIME at the limit; or a negative errno: -ENOPROTOOPT before Linux 6.3

@@ -15,8 +15,8 @@
  * used take no memory.
  *
  * While the process lives it holds a write lock on the file, by its mapping: fcntl(2), F_OFD_SETLK; the lock
- * belongs to the open file, which a mapping keeps open (tests/platform/mapped_lock.c). So F_OFD_GETLK tells
- * from any pid namespace whether the writer lives. */
+ * belongs to the open file, which a mapping keeps open (tests/kernel_facts/mapped_lock.c). So F_OFD_GETLK
+ * tells from any pid namespace whether the writer lives. */
 #ifndef HEADROOM_POOL_SEGMENT_LAYOUT_H
 #define HEADROOM_POOL_SEGMENT_LAYOUT_H
 

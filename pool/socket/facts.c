@@ -29,7 +29,7 @@
  *     any other                                       TIME_WAIT, unless SO_LINGER {1, 0}
  *
  * Whose FIN was first hook_shutdown() remembers (RFC 9293, 3.6), as TCP_INFO says CLOSE afterwards
- * although there is a TIME_WAIT (tests/platform/tcp_info_state.c). */
+ * although there is a TIME_WAIT (tests/kernel_facts/tcp_info_state.c). */
 #include "pool/socket/facts.h"
 
 #include "pool/base/hot.h"

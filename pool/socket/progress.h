@@ -21,7 +21,7 @@ struct socket_progress {
 };
 
 /**
- * socket_look() - ask the kernel, by TCP_INFO (tests/platform/turned_away.c)
+ * socket_look() - ask the kernel, by TCP_INFO (tests/kernel_facts/turned_away.c)
  */
 void socket_look(int fd, struct socket_progress *out);
 

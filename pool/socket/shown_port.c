@@ -29,7 +29,7 @@ enum {
 		     RANGE_BY_US | LOOK_CLOSELY | HELD_ELSEWHERE | UNUSUAL
 };
 
-/* tests/platform/shown_port.c sets each of them, and all others: lost are TCP_MAXSEG, TCP_WINDOW_CLAMP,
+/* tests/kernel_facts/shown_port.c sets each of them, and all others: lost are TCP_MAXSEG, TCP_WINDOW_CLAMP,
  * TCP_QUICKACK, SO_PEEK_OFF and what is newer than these lists. */
 COLD bool shown_port_keeps(int level, int name)
 {
@@ -140,7 +140,8 @@ static bool release(struct sockets *sockets, const struct held *held, int fd, in
 	return released;
 }
 
-COLD void shown_port_release(struct sockets *sockets, const struct held *held, int fd, struct shown_port *shown)
+COLD void shown_port_release(struct sockets *sockets, const struct held *held, int fd,
+			     struct shown_port *shown)
 {
 	shown->stage = SHOWN_KEPT;
 	if (restraint_shut_in() || !lock_enter_held(sockets->lock, held))
@@ -201,7 +202,8 @@ COLD bool shown_port_again(struct sockets *sockets, const struct held *held, int
 	}
 }
 
-COLD void shown_port_restore(struct sockets *sockets, const struct held *held, int fd, struct shown_port *shown)
+COLD void shown_port_restore(struct sockets *sockets, const struct held *held, int fd,
+			     struct shown_port *shown)
 {
 	if (shown->stage == SHOWN_RELEASED && !bind_again(sockets, held, fd))
 		bind_source(sockets, held, fd);

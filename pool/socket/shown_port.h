@@ -13,7 +13,7 @@
  *   the program's connect()
  *
  * The kernel forgets the port, and keeps the source (tcp_disconnect(), net/ipv4/tcp.c;
- * tests/platform/shown_port.c). What could be seen of that?
+ * tests/kernel_facts/shown_port.c). What could be seen of that?
  *
  * For a microsecond the socket listens. What arrives meanwhile is dropped by its TTL (IP_MINTTL), so nobody
  * is answered, but for who sends with a TTL of 255 from a neighbouring link.

@@ -5,8 +5,8 @@
 #include "pool/socket/binding.h"
 
 /* Once a socket was bound to an address the kernel no longer forgets the source it chose itself when a
- * connect() fails (SOCK_BINDADDR_LOCK, net/ipv4/af_inet.c; tests/platform/rebind.c). So after every failure
- * such a socket is bound to nothing again. */
+ * connect() fails (SOCK_BINDADDR_LOCK, net/ipv4/af_inet.c; tests/kernel_facts/rebind.c). So after every
+ * failure such a socket is bound to nothing again. */
 void undo_note(struct tracked *tracked, struct undo *undo)
 {
 	undo->flags = tracked->flags;

@@ -2,7 +2,7 @@
 /* undo - take back what an attempt bound.
  *
  * Once a socket was bound to an address the kernel no longer forgets its own choice when connect() fails
- * (SOCK_BINDADDR_LOCK, net/ipv4/af_inet.c; tests/platform/rebind.c). */
+ * (SOCK_BINDADDR_LOCK, net/ipv4/af_inet.c; tests/kernel_facts/rebind.c). */
 #ifndef HEADROOM_POOL_SOCKET_UNDO_H
 #define HEADROOM_POOL_SOCKET_UNDO_H
 

@@ -8,7 +8,7 @@
  *    that is 1. A forked child reads 0 and starts anew at its first hook (process_is_ours_surely()). The
  *    word costs no system call. Where the kernel refuses it (before 4.14) only fork() of libc is seen.
  *  - vfork(): the child runs in our memory, and what it closes it would take out of the parent's table.
- *    The word stays 1 there (tests/platform/wipe_on_fork.c). So vfork() marks its thread, and hooks on it
+ *    The word stays 1 there (tests/kernel_facts/wipe_on_fork.c). So vfork() marks its thread, and hooks on it
  *    compare the raw pid with the stored one until the parent is back. vfork() returns twice, so its hook
  *    is assembler that jumps (trampoline_x86_64.S).
  *  - clone() with CLONE_VM and without CLONE_THREAD: from then on every hook of the process compares the

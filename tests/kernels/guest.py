@@ -69,10 +69,10 @@ def unit_tests():
 
 
 def platform_programs():
-    for line in (SYSTEM.parent / "platform/README.md").read_text().splitlines():
+    for line in (SYSTEM.parent / "kernel_facts/README.md").read_text().splitlines():
         name = re.match(r"\| \[(\w+)\]", line)
         if name:
-            done = subprocess.run([BUILD / "tests/platform" / name[1]], capture_output=True, text=True)
+            done = subprocess.run([BUILD / "tests/kernel_facts" / name[1]], capture_output=True, text=True)
             emit(test="platform", name=name[1], status=done.returncode, text=done.stdout.strip())
 
 

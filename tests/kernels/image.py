@@ -125,13 +125,13 @@ def _add_unwinder(image):
 def _add_product(image, build, names):
     for name in ("headroom", "libheadroom.so", *names):
         image.program(build / name, INSIDE / "build" / name)
-    for folder in ("tests/system", "tests/platform", "tests/kernels"):
+    for folder in ("tests/system", "tests/kernel_facts", "tests/kernels"):
         for file in (build / folder).glob("*"):
             if file.is_file() and file.read_bytes()[:4] == b"\x7fELF":
                 image.program(file, INSIDE / "build" / folder / file.name)
     system = TESTS / "system"
     for file in [*system.glob("*.*"), *system.glob("lab/*.py"), *system.glob("clients/**/*.py"), *(file for file in TESTS.glob("suites/*") if file.is_file()),
-                 HERE / "knee.py", TESTS / "platform/README.md"]:
+                 HERE / "knee.py", TESTS / "kernel_facts/README.md"]:
         image.file(file, INSIDE / file.relative_to(TESTS.parent))
 
 

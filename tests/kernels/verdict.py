@@ -6,7 +6,7 @@ import re
 import without_option
 
 BEGIN, END = "<!-- tests/kernels/run --write writes from here -->", "<!-- to here -->"
-README = pathlib.Path(__file__).resolve().parent.parent / "platform/README.md"
+README = pathlib.Path(__file__).resolve().parent.parent / "kernel_facts/README.md"
 SKIPPED = 77
 WAYS = ("without", "with", "even 2")
 

@@ -107,7 +107,8 @@ static long bind_socket(int fd, const struct endpoint *local)
 	return 0;
 }
 
-/* A socket that is bound to a port has the TIME_WAIT of the same four values (tests/platform/named_port.c).
+/* A socket that is bound to a port has the TIME_WAIT of the same four values
+ * (tests/kernel_facts/named_port.c).
  */
 static void take_over(const struct address *source, uint16_t port, const struct endpoint *to)
 {

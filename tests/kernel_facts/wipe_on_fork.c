@@ -28,7 +28,7 @@ static int status_of(pid_t pid)
 int main(void)
 {
 	volatile unsigned char *page =
-	    mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	pid_t pid;
 
 	if (page == MAP_FAILED)

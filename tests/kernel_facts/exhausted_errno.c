@@ -35,7 +35,7 @@ static int try_fast_open(uint16_t port, bool blocking)
 	int fd = new_socket(&(struct attempt){ .to = "127.0.0.1", .blocking = blocking });
 	union endpoint to = endpoint("127.0.0.1", port);
 	int error =
-	    sendto(fd, "x", 1, MSG_FASTOPEN | MSG_NOSIGNAL, &to.any, endpoint_size(&to)) < 0 ? errno : 0;
+		sendto(fd, "x", 1, MSG_FASTOPEN | MSG_NOSIGNAL, &to.any, endpoint_size(&to)) < 0 ? errno : 0;
 
 	abort_close(fd);
 	return error == EINPROGRESS ? 0 : error;

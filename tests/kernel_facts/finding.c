@@ -94,7 +94,7 @@ static void note_skip(const char *why)
 
 	if (!notes)
 		return;
-	fprintf(notes, "platform/%s: %s\n", program_invocation_short_name, why);
+	fprintf(notes, "kernel_facts/%s: %s\n", program_invocation_short_name, why);
 	fclose(notes);
 }
 
