@@ -160,7 +160,11 @@ static long real_epoll_ctl(int epoll, int operation, int fd, void *event)
 
 static long real_ppoll(struct pollfd *fds, unsigned count, const struct timespec *timeout)
 {
-	return kernel_syscall(SYS_ppoll, ARG(fds), count, ARG(timeout), 0, 0, 0);
+	/* What is left of the time is written there. The kernel lets pass that it cannot
+	 * (poll_select_finish(), fs/select.c); qemu-user fails with EFAULT. */
+	struct timespec left = timeout ? *timeout : (struct timespec){ 0 };
+
+	return kernel_syscall(SYS_ppoll, ARG(fds), count, timeout ? ARG(&left) : 0, 0, 0, 0);
 }
 
 static long real_getpid(void)
