@@ -122,7 +122,10 @@ COLD static bool is_without_filter(void)
 	bool shared = (threads_is_told() && !threads_is_one()) || atomic_load(&joined);
 	char seen = '\0';
 
-	if (shared && !is_room_below_limit(is_taken_for_mmap))
+	/* valgrind says of any fd that a length of 0 is wrong. */
+	bool told = shared && !is_taken_for_mmap(-1);
+
+	if (shared && !is_room_below_limit(told ? is_taken_for_mmap : is_taken))
 		return false;
 	long fd = kernel_keep_private(kernel.openat(AT_FDCWD, "/proc/self/status", O_RDONLY | O_CLOEXEC, 0));
 	if (fd >= 0) {

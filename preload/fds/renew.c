@@ -48,6 +48,7 @@ struct scratch {
 	struct arena arena;  /* what it lies in */
 	struct fresh fresh;  /* the program's socket */
 	struct tracked like; /* the dead connection */
+	struct tracked made; /* what the new socket begins as */
 	struct endpoint to;
 	enum why why;
 	int used;   /* the program's number, where IT_WAS_USED */
@@ -115,20 +116,21 @@ APART static long connect_anew(struct scratch *scratch, unsigned most_ms, bool *
 	const struct endpoint *to = &scratch->to;
 	const struct fresh *fresh = &scratch->fresh;
 	struct anew *a = &scratch->anew;
-	struct tracked facts = { .family = like->family, .flags = like->flags & HAS_SOURCE };
+	struct tracked *facts = &scratch->made;
 	long fd =
 		kernel_private_fd(kernel.socket(like->family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
 
 	if (fd < 0)
 		return fd;
+	*facts = (struct tracked){ .family = like->family, .flags = like->flags & HAS_SOURCE };
 	*a = (struct anew){ .fd = (int)fd, .most_ms = most_ms };
 	a->length = endpoint_to_sockaddr(to, like->family, &a->sa);
 	long rc = option_log_replay(a->fd, &fresh->options);
-	if (!rc && facts.flags & HAS_SOURCE)
+	if (!rc && facts->flags & HAS_SOURCE)
 		rc = binding_set_no_port(a->fd, 1) ?: binding_to(a->fd, like->family, &like->bound);
-	facts.bound = like->bound;
+	facts->bound = like->bound;
 	if (!rc && shim_enter(&shim)) {
-		struct tracked *tracked = fdtable_track(a->fd, &facts);
+		struct tracked *tracked = fdtable_track(a->fd, facts);
 		if (!tracked) {
 			shim_leave(&shim);
 			rc = -ENOMEM;
@@ -279,12 +281,22 @@ static bool repeat(int fd, const struct request *request)
 	return true;
 }
 
+/* Of a frame of its own: connect_anew() is not to have it below it. */
+APART static void close_unused(int anew)
+{
+	struct closing closing;
+	bool known = closing_begin_unparked(anew, &closing);
+
+	kernel.close(anew);
+	if (known)
+		closing_end(&closing);
+}
+
 /* Makes a new connection in the place of a dead one. Return: did it work? */
 static bool connect_another(int fd, struct held *dead, struct scratch *scratch)
 {
 	const struct fresh *fresh = &scratch->fresh;
 	bool repeats = scratch->why == IT_IS_DEAD_REPEAT, may_itself = scratch->why == IT_IS_DEAD;
-	struct closing closing;
 	bool asked = false, placed = false;
 
 	int anew = (int)connect_anew(scratch, patience_ms(fd, fresh->status, scratch->why), &asked);
@@ -300,10 +312,7 @@ static bool connect_another(int fd, struct held *dead, struct scratch *scratch)
 	}
 	if (placed)
 		return true;
-	bool known = closing_begin_unparked(anew, &closing);
-	kernel.close(anew);
-	if (known)
-		closing_end(&closing);
+	close_unused(anew);
 	/* Ended already. */
 	if (scratch->why == IT_WAS_USED)
 		scratch->error = -ECONNRESET;

@@ -137,14 +137,11 @@ HOT static long call_connect(void *argument)
 APART static bool reuse_instead(int fd, sa_family_t family, const struct endpoint *to,
 				const struct rule *rule, long *result)
 {
-	const struct tracked *tracked = fdtable_look(fd);
-
-	if (rule->reuse.guard == GUARD_OFF || rule->leave_alone || !parking_is_on() ||
-	    (tracked && __atomic_load_n(&tracked->family, __ATOMIC_RELAXED) != family))
+	if (rule->reuse.guard == GUARD_OFF || rule->leave_alone || !parking_is_on())
 		return false;
 	/* connect() is a cancellation point, and what takes its place may wait for nothing. */
 	threads_test_cancel();
-	return hand_out(fd, to, rule, result);
+	return hand_out(fd, family, to, rule, result);
 }
 
 /* @family:	of the address: an IPv6 one may be of IPv4, mapped */

@@ -67,8 +67,8 @@ static void enter_numbers(int fd, struct tracked *fresh, const struct served *se
 }
 
 /* One look at the pool. Return: was the connect() served? Else: *wait: try again in so many ns, if not 0. */
-static bool hand_out_once(int fd, const struct endpoint *to, const struct rule *rule, bool again,
-			  uint64_t waited, long *result, uint64_t *wait)
+static bool hand_out_once(int fd, sa_family_t family, const struct endpoint *to, const struct rule *rule,
+			  bool again, uint64_t waited, long *result, uint64_t *wait)
 {
 	struct retired retired = { 0 };
 	struct served served = { .reuse = NULL };
@@ -79,7 +79,9 @@ static bool hand_out_once(int fd, const struct endpoint *to, const struct rule *
 		return false;
 	struct tracked *tracked = fdtable_look(fd);
 	struct destination *destination = ledger_find(&shim.ledger, to, rule, now_ns);
-	struct parked_pool *pool = destination ? destination->parked : NULL;
+	/* The address of another family is the kernel's to refuse. */
+	bool its_own = !tracked || tracked->family == family;
+	struct parked_pool *pool = destination && its_own ? destination->parked : NULL;
 	if (pool && !again) {
 		conduct_connects(&pool->conduct, now_ns);
 		look_at_queue(destination, now_ns);
@@ -99,12 +101,14 @@ static bool hand_out_once(int fd, const struct endpoint *to, const struct rule *
 }
 
 /* Other threads may have taken what this one waited for. */
-APART bool hand_out(int fd, const struct endpoint *to, const struct rule *rule, long *result)
+APART bool hand_out(int fd, sa_family_t family, const struct endpoint *to, const struct rule *rule,
+		    long *result)
 {
 	uint64_t wait, waited = 0;
 
 	parking_tidy();
-	for (bool again = false; !hand_out_once(fd, to, rule, again, waited, result, &wait); again = true) {
+	for (bool again = false; !hand_out_once(fd, family, to, rule, again, waited, result, &wait);
+	     again = true) {
 		if (!wait)
 			return false;
 		struct timespec pause = { .tv_nsec = (long)wait };

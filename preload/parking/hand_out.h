@@ -4,16 +4,18 @@
 #define HEADROOM_PRELOAD_PARKING_HAND_OUT_H
 
 #include <stdbool.h>
+#include <sys/socket.h>
 
 struct endpoint;
 struct rule;
 
 /**
  * hand_out() - serve a connect() from the pool
+ * @family:	of the address: an IPv6 one may be of IPv4, mapped
  * @result:	filled: 0, or -EINPROGRESS for a non-blocking socket
  * Return: false if the kernel has to be asked
  */
-bool hand_out(int fd, const struct endpoint *to, const struct rule *rule, long *result);
+bool hand_out(int fd, sa_family_t family, const struct endpoint *to, const struct rule *rule, long *result);
 
 /**
  * hand_out_blank() - serve a socket() with the one that a hand-out left over

@@ -191,7 +191,7 @@ static void own_no_port(void)
 }
 
 #if !defined(__GLIBC__) /* musl has none */
-#define bindresvport(fd, address) ((void)(address), errno = ENOSYS, -1)
+#define bindresvport(fd, address) bind(fd, (const struct sockaddr *)(address), sizeof(*(address)))
 #endif
 
 /* libc binds by itself. */

@@ -51,7 +51,7 @@ long reusing_connect(int fd, const char *to)
 	bool reuses = rule->reuse.guard != GUARD_OFF;
 	long rc;
 
-	if (reuses && hand_out(fd, &call.to, rule, &rc))
+	if (reuses && hand_out(fd, (sa_family_t)fake_fd(fd)->family, &call.to, rule, &rc))
 		return rc;
 	cr_assert(shim_enter(&shim));
 	struct tracked *tracked = fdtable_look(fd);
