@@ -87,6 +87,7 @@ static const struct call calls[] = {
 	{ SYS_madvise, 0, 0, MADV_DONTNEED, 0 },
 	/* On the process. */
 	{ SYS_getpid, 0, 0, 0, 0 },
+	{ SYS_tgkill, 0, 0, 0, 0 },
 	{ SYS_geteuid, 0, 0, 0, 0 },
 	{ SYS_getpgid, 0, 0, 0, 0 },
 	{ SYS_prctl, PR_GET_SECCOMP, 0, 0, 0 },

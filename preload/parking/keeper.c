@@ -30,11 +30,14 @@ enum {
 	LINGER_MS = 1000, /* how long it stays with nothing parked */
 	AGAIN_US = 200,   /* the lock was taken */
 	STOP_PATIENCE_MS = 1000,
+	UNSEEN_PATIENCE_MS = 20,
+	UNSEEN_AGAIN_US = 50,
 };
 
 static struct {
 	atomic_uint changes; /* futex(2): its waits end when it changes */
 	atomic_int thread;   /* its id, until the kernel has seen it end (CLONE_CHILD_CLEARTID) */
+	atomic_int last;     /* its id, until nobody counts it among the threads any more */
 	atomic_bool stop;
 	bool (*tend)(uint64_t now_ns);
 	/* Under the shim's lock. */
@@ -167,6 +170,8 @@ static bool make(void)
 	kernel_syscall(SYS_rt_sigprocmask, SIG_SETMASK, (long)&all, (long)&before, sizeof(all), 0, 0);
 	int thread =
 		real.clone(keep, keeper.stack + STACK, flags, NULL, &keeper.thread, pointer, &keeper.thread);
+	if (thread > 0)
+		atomic_store(&keeper.last, thread);
 	kernel_syscall(SYS_rt_sigprocmask, SIG_SETMASK, (long)&before, 0, sizeof(before), 0, 0);
 	return thread > 0;
 }
@@ -200,17 +205,32 @@ bool keeper_see_to(uint64_t until_ns, bool (*tend)(uint64_t now_ns))
 	return true;
 }
 
+/* Its word is cleared a moment before it is counted out (mm_release() and release_task(), kernel/exit.c), and
+ * unshare(CLONE_NEWUSER), setns() and landlock go by the count. */
+static void wait_until_unseen(void)
+{
+	struct timespec patience = { .tv_nsec = UNSEEN_AGAIN_US * 1000l };
+	uint64_t until_ns = clock_ns() + UNSEEN_PATIENCE_MS * CONDUCT_MS_NS;
+	long process = kernel_syscall(SYS_getpid, 0, 0, 0, 0, 0, 0);
+	int thread = atomic_exchange(&keeper.last, 0);
+
+	while (thread && !kernel_syscall(SYS_tgkill, process, thread, 0, 0, 0, 0) && clock_ns() < until_ns)
+		kernel_syscall(SYS_futex, (long)&keeper.last, FUTEX_WAIT_PRIVATE, 0, (long)&patience, 0, 0);
+}
+
 COLD void keeper_stop(void)
 {
-	if (!atomic_load(&keeper.thread))
+	if (!atomic_load(&keeper.last))
 		return;
 	atomic_store(&keeper.stop, true);
 	change();
-	is_gone();
+	if (is_gone())
+		wait_until_unseen();
 }
 
 void keeper_in_child(void)
 {
+	atomic_store(&keeper.last, 0);
 	if (!atomic_load(&keeper.thread) && !keeper.alive)
 		return;
 	atomic_store(&keeper.thread, 0);
