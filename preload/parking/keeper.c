@@ -220,7 +220,8 @@ static void wait_until_unseen(void)
 
 COLD void keeper_stop(void)
 {
-	if (!atomic_load(&keeper.last))
+	/* The kernel sets the one before clone() is back, and clears it first. */
+	if (!atomic_load(&keeper.thread) && !atomic_load(&keeper.last))
 		return;
 	atomic_store(&keeper.stop, true);
 	change();
