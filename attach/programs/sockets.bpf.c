@@ -2,10 +2,11 @@
 /* sockets - list the TCP sockets of the caller's network namespace, faster than the kernel does.
  *
  * sock_diag and iter/tcp take a lock and a reference for each socket, and read some lines of it; that is most
- * of their time. This program reads one line, the next sockets' ahead, and takes neither. It goes over the table of ports, bhash2
- * (struct inet_hashinfo, include/net/inet_hashtables.h): a bucket has a chain of pairs of port and address,
- * each of these a chain of its sockets. Since Linux 6.8 all sockets with a port are there, those in TIME_WAIT
- * and those that are only bound too; but not what a listener has not answered yet, of which it counts them.
+ * of their time. This program reads one line, the next sockets' ahead, and takes neither. It goes over the
+ * table of ports, bhash2 (struct inet_hashinfo, include/net/inet_hashtables.h): a bucket has a chain of pairs
+ * of port and address, each of these a chain of its sockets. Since Linux 6.8 all sockets with a port are
+ * there, those in TIME_WAIT and those that are only bound too; but not what a listener has not answered yet,
+ * of which it counts them.
  *
  * No lock is taken, so a chain may change while it is read. Then what was read of its bucket is forgotten and
  * read again: each node has to point back to where it was come from. Nothing is followed but by
@@ -121,10 +122,10 @@ static __always_inline int holder_wanted(struct listing_progress *to, struct wor
 	struct listed_ports *known;
 	__u32 zero = 0;
 
-	if (to->holders || state == TCP_LISTEN || state == TCP_CLOSE)
-		return state != TCP_TIME_WAIT;
 	if (state == TCP_TIME_WAIT)
 		return 0;
+	if (to->holders || state == TCP_LISTEN || state == TCP_CLOSE)
+		return 1;
 	known = bpf_map_lookup_elem(&ports, &zero);
 	if (known && known->whole && !(known->blocked[port / 64] >> (port % 64) & 1))
 		return 0;
@@ -347,8 +348,10 @@ static long read_block(__u32 index, __u32 *before)
 	first = to->next;
 	to->next = first + HEADS_AT_ONCE;
 	if (bpf_probe_read_kernel(work->heads, sizeof(work->heads),
-				  (void *)(work->table + (__u64)first * HEAD_BYTES)))
-		return to->changed++, 0;
+				  (void *)(work->table + (__u64)first * HEAD_BYTES))) {
+		to->changed++;
+		return 0;
+	}
 	bpf_loop(HEADS_AT_ONCE, set_out, &work, 0);
 	bpf_loop(AHEAD, read_sockets_ahead, &work, 0);
 	bpf_loop(HEADS_AT_ONCE, read_head, &first, 0);
@@ -463,8 +466,10 @@ static long read_uses_of_block(__u32 index, __u32 *end)
 	if (!to || !work || first >= *end)
 		return 1;
 	if (bpf_probe_read_kernel(work->heads, sizeof(work->heads),
-				  (void *)(work->table + (__u64)first * HEAD_BYTES)))
-		return to->whole = 0, 0;
+				  (void *)(work->table + (__u64)first * HEAD_BYTES))) {
+		to->whole = 0;
+		return 0;
+	}
 	bpf_loop(HEADS_AT_ONCE, set_out, &work, 0);
 	bpf_loop(AHEAD, read_uses_ahead, &work, 0);
 	bpf_loop(HEADS_AT_ONCE, read_uses_of_head, &first, 0);

@@ -59,11 +59,34 @@ void guard_start(struct guard *guard, enum guard_kind kind)
 	begin_use(guard);
 }
 
-static bool clean(const struct guard *guard);
+static bool clean(const struct guard *guard)
+{
+	if (!guard->asked)
+		return guard->was_clean;
+	if (!guard->last_received)
+		return false;
+	switch (guard->kind) {
+	case GUARD_HTTP:
+	case GUARD_HTTP_BODIES:
+		return guard_http_clean(guard);
+	case GUARD_REDIS:
+		return guard_redis_clean(guard);
+	case GUARD_MEMCACHED:
+		return guard_memcached_clean(guard);
+	default:
+		return guard_raw_clean(guard);
+	}
+}
+
+/* Is an exchange complete that nothing rules out? What is in doubt does not matter here. */
+static bool complete(const struct guard *guard)
+{
+	return !guard->reason && clean(guard);
+}
 
 void guard_reset(struct guard *guard)
 {
-	if (guard->reason || !clean(guard))
+	if (!complete(guard))
 		guard_refuse(guard, GUARD_REASON_EARLY);
 	guard->was_clean = true;
 	begin_use(guard);
@@ -73,7 +96,7 @@ bool guard_next(struct guard *guard)
 {
 	uint32_t idle_s = guard->promised_idle_s, uses = guard->promised_uses;
 
-	if (guard->reason || !clean(guard))
+	if (!complete(guard))
 		return false;
 	guard_reset(guard);
 	guard->promised_idle_s = idle_s;
@@ -133,25 +156,6 @@ void guard_received(struct guard *guard, const void *bytes, size_t size)
 		break;
 	default:
 		break;
-	}
-}
-
-static bool clean(const struct guard *guard)
-{
-	if (!guard->asked)
-		return guard->was_clean;
-	if (!guard->last_received)
-		return false;
-	switch (guard->kind) {
-	case GUARD_HTTP:
-	case GUARD_HTTP_BODIES:
-		return guard_http_clean(guard);
-	case GUARD_REDIS:
-		return guard_redis_clean(guard);
-	case GUARD_MEMCACHED:
-		return guard_memcached_clean(guard);
-	default:
-		return guard_raw_clean(guard);
 	}
 }
 

@@ -76,7 +76,7 @@ void conduct_went_deep(struct conduct *conduct, uint32_t depth)
 
 void conduct_ended_deep(struct conduct *conduct, uint32_t depth, uint64_t now_ns)
 {
-	if (!conduct->ended_depth || conduct->ended_until_ns <= now_ns || depth < conduct->ended_depth)
+	if (conduct_goes_deep(conduct, depth, now_ns))
 		conduct->ended_depth = depth;
 	if (conduct->depth >= depth)
 		conduct->depth = depth ? depth - 1 : 0;
