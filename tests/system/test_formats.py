@@ -14,6 +14,7 @@ import pathlib
 import re
 
 import lab
+import sock_diag
 
 FORMATS = lab.HERE.parent / "formats"
 SOURCE = lab.HERE.parent.parent
@@ -89,6 +90,8 @@ def paths(value, path=""):
 def outputs():
     with lab.Hold(PORT), lab.Process([lab.PYTHON, "-c", CLIENT], {"sources": "127.0.0.2-127.0.0.3"}, stdin=True) as client:
         lab.wait_for(lambda: "held" in client.stdout(), "the client", client)
+        # The answer to the last one's FIN may still be under way.
+        lab.wait_for(lambda: {"FIN-WAIT-2", "CLOSE-WAIT"} <= {s.state for s in sock_diag.tcp_sockets()}, "the end of one of them", client)
         place = f"127.0.0.1:{PORT}"
         return {"status": run_json("status", "--json"), "ports": run_json("ports", "--json"), "report": run_json("report", "--json"),
                 "check": run_json("check", "--json", place), "check --from": run_json("check", "--json", "--from", "127.0.0.2", place),
