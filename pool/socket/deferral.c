@@ -7,12 +7,20 @@
 #include "pool/socket/facts.h"
 #include "pool/socket/shown_port.h"
 
-bool deferral_applies(const struct tracked *tracked, const struct endpoint *local)
+static bool is_ours_alone(const struct sockets *sockets, const struct tracked *tracked)
+{
+	return !(tracked->flags & HELD_ELSEWHERE) &&
+	       tracked->forks == atomic_load_explicit(&sockets->forks, memory_order_relaxed);
+}
+
+bool deferral_applies(const struct sockets *sockets, const struct tracked *tracked,
+		      const struct endpoint *local)
 {
 	/* A link-local source needs its interface again when the port is made real: not worth keeping. */
 	return local->port == 0 && local->scope == 0 && tracked->state == SOCKET_FRESH &&
 	       !(tracked->flags &
-		 (HAS_PORT | HAS_SOURCE | REUSES_PORT | OWN_NO_PORT | DEFERRED | SOURCE_BY_US));
+		 (HAS_PORT | HAS_SOURCE | REUSES_PORT | OWN_NO_PORT | DEFERRED | SOURCE_BY_US)) &&
+	       is_ours_alone(sockets, tracked);
 }
 
 long deferral_bind(struct sockets *sockets, const struct held *held, int fd, const struct endpoint *local,

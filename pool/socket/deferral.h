@@ -20,8 +20,11 @@
  * deferral_applies() - is this bind() one to defer?
  * @tracked:	the socket
  * @local:	what it is bound to
+ *
+ * Not of one that another process may hold since before: whoever looks there is not seen.
  */
-bool deferral_applies(const struct tracked *tracked, const struct endpoint *local);
+bool deferral_applies(const struct sockets *sockets, const struct tracked *tracked,
+		      const struct endpoint *local);
 
 /**
  * deferral_bind() - bind without a port

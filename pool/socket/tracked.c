@@ -11,7 +11,11 @@ HOT struct tracked *tracked_new(struct sockets *sockets, int family)
 	else
 		tracked = arena_alloc(sockets->arena, sizeof(*tracked));
 	if (likely(tracked))
-		*tracked = (struct tracked){ .references = 1, .family = (uint8_t)family };
+		*tracked = (struct tracked){
+			.references = 1,
+			.family = (uint8_t)family,
+			.forks = atomic_load_explicit(&sockets->forks, memory_order_relaxed),
+		};
 	return tracked;
 }
 

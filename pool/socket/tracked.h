@@ -74,7 +74,7 @@ struct tracked {
 	};
 	union {
 		const void *caller; /* while IN_CALL: the thread whose attempt it is, by lock_thread() */
-		unsigned forks;     /* before, while PORT_SHOWN: sockets.forks as it was shown */
+		unsigned forks; /* before the first: sockets.forks as it was made, or its port was shown */
 	};
 	uint32_t references; /* fds, and hooks at work on it */
 	uint32_t fds;        /* fd numbers that stand for it */

@@ -60,7 +60,7 @@ COLD static void forget_option(const struct held *held, int fd)
 
 static long bind_tracked(const struct held *held, struct bind_call *call, const struct endpoint *local)
 {
-	if (deferral_applies(held->tracked, local) && !resting_look(clock_coarse_ns()))
+	if (deferral_applies(&shim.sockets, held->tracked, local) && !resting_look(clock_coarse_ns()))
 		return deferral_bind(&shim.sockets, held, call->fd, local, call_bind, call);
 	/* A second bind() of a deferred socket is to fail as it does without us. */
 	deferral_make_real(&shim.sockets, held, call->fd);

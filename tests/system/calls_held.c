@@ -158,10 +158,10 @@ static void unread_data_stays(void)
 	closed_by_parent(fork, fd, read_on, reset_by_peer);
 }
 
-/* Passed over a socket and taken up again, as another process would. */
-static void passed_on(void)
+/* Passed over a socket and taken up again, as another process would. Return: its new number. */
+static int pass_on(int fd)
 {
-	int accepted, pair[2], number, fd = opened(server(), &accepted);
+	int pair[2], number;
 	union {
 		struct cmsghdr header;
 		char room[CMSG_SPACE(sizeof(int))];
@@ -180,9 +180,42 @@ static void passed_on(void)
 	CALL(sendmsg(pair[0], &message, 0));
 	CALL(recvmsg(pair[1], &message, 0));
 	memcpy(&number, CMSG_DATA(&control.header), sizeof(number));
+	return number;
+}
+
+static void passed_on(void)
+{
+	int accepted, fd = opened(server(), &accepted);
+	int number = pass_on(fd);
+
 	reset(accepted, fd);
 	CALL(close(fd));
 	read_on(number);
+}
+
+/* Bound when somebody else has the socket already, who then asks. */
+static void bound_when_passed_on(void)
+{
+	int fd = tcp(AF_INET, 0);
+	int number = pass_on(fd);
+
+	CALL(bind(fd, ipv4("127.0.0.9", 0), V4_SIZE));
+	printf("the kernel gave it %s port\n", kernel_port(number) ? "a" : "no");
+}
+
+static void ask_name(int fd)
+{
+	show_name(fd, true);
+}
+
+static void bind_it(int fd)
+{
+	CALL(bind(fd, ipv4("127.0.0.9", 0), V4_SIZE));
+}
+
+static void bound_after_fork(void)
+{
+	closed_by_parent(fork, tcp(AF_INET, 0), ask_name, bind_it);
 }
 
 static void duplicated_then_closed(void)
@@ -222,5 +255,7 @@ const struct call_case held_cases[] = {
 	{ "held-passed-on", passed_on },
 	{ "held-duplicated", duplicated_then_closed },
 	{ "held-replaced", replaced },
+	{ "held-bound-when-passed-on", bound_when_passed_on },
+	{ "held-bound-after-fork", bound_after_fork },
 	{ NULL, NULL },
 };

@@ -85,7 +85,7 @@ long program_bind(const struct program_socket *s, const char *local)
 {
 	struct fake_bind call = { .fd = s->fd, .local = at(local) };
 
-	if (deferral_applies(s->held.tracked, &call.local))
+	if (deferral_applies(&shim.sockets, s->held.tracked, &call.local))
 		return deferral_bind(&shim.sockets, &s->held, s->fd, &call.local, fake_program_bind, &call);
 	long rc = fake_program_bind(&call);
 	if (!rc)

@@ -361,7 +361,7 @@ static int bound_to(const char *source)
 	struct endpoint local = { .ip = ip(source) };
 	struct fake_bind call = { .fd = fd, .local = local };
 	struct held held;
-	check(deferral_applies(tracked, &local));
+	check(deferral_applies(&shim.sockets, tracked, &local));
 	check(fdtable_hold(fd, &held));
 	check_number(deferral_bind(&shim.sockets, &held, fd, &local, fake_program_bind, &call), 0);
 	fdtable_release(&held);

@@ -232,8 +232,8 @@ Test(deferral, a_wildcard_bind_whose_connect_failed_is_a_wildcard_again)
 }
 
 struct not_deferred {
-	uint16_t flags, port;
-	uint32_t scope;
+	uint32_t flags, scope;
+	uint16_t port;
 	uint8_t state;
 	bool applies;
 };
@@ -254,6 +254,7 @@ ParameterizedTestParameters(deferral, some_binds_are_not_deferred)
 		{ .flags = OWN_NO_PORT },
 		{ .flags = DEFERRED },
 		{ .flags = SOURCE_BY_US },
+		{ .flags = HELD_ELSEWHERE },
 	};
 	return cr_make_param_array(struct not_deferred, cases, sizeof(cases) / sizeof(cases[0]));
 }
@@ -262,7 +263,21 @@ ParameterizedTest(struct not_deferred *c, deferral, some_binds_are_not_deferred)
 {
 	struct tracked tracked = { .flags = c->flags, .state = c->state, .family = AF_INET6 };
 	struct endpoint local = { .ip = ip("fe80::1"), .port = c->port, .scope = c->scope };
-	check_number(deferral_applies(&tracked, &local), c->applies);
+	check_number(deferral_applies(&shim.sockets, &tracked, &local), c->applies);
+}
+
+/* A child made since looks by calls of its own. */
+Test(deferral, a_socket_from_before_a_fork_is_bound_as_it_is)
+{
+	struct program_socket before = program_socket(AF_INET);
+	atomic_fetch_add(&shim.sockets.forks, 1);
+	struct program_socket after = program_socket(AF_INET);
+
+	check_number(program_bind(&before, "10.0.0.7:0"), 0);
+	check(fake_fd(before.fd)->local.port);
+	check_number(program_bind(&after, "10.0.0.7:0"), 0);
+	check(!fake_fd(after.fd)->local.port);
+	check_number(shim.sockets.deferred_count, 1);
 }
 
 struct error_case {
