@@ -88,6 +88,14 @@ COLD void ending_apart(struct spreading *spreading, const struct held *held, int
 	undo_binding(spreading->lock, held, fd);
 }
 
+COLD void ending_given_up(struct spreading *spreading, const struct held *held, int fd)
+{
+	const struct ending_facts facts = { .gave_up = true };
+
+	ending_enter(spreading, held, &facts, false);
+	undo_binding(spreading->lock, held, fd);
+}
+
 COLD void ending_with_process(struct spreading *spreading, const struct held *held,
 			      const struct ending_facts *facts)
 {

@@ -22,6 +22,11 @@ void ending_enter(struct spreading *spreading, const struct held *held, const st
 void ending_apart(struct spreading *spreading, const struct held *held, int fd, enum ending how);
 
 /**
+ * ending_given_up() - shutdown() has taken a connection apart that was under way; the same
+ */
+void ending_given_up(struct spreading *spreading, const struct held *held, int fd);
+
+/**
  * ending_unseen() - a tracked socket turned out to be gone; the lock is held
  */
 void ending_unseen(struct tracked *tracked, uint64_t now_ns);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* close - close() and its kin, shutdown(). */
 #include "pool/base/hot.h"
+#include "pool/connect/ending.h"
 #include "pool/libc/threads.h"
 #include "pool/socket/facts.h"
 #include "preload/base/fdtable.h"
@@ -203,6 +204,18 @@ void hook_closefrom(int first)
 		real.closefrom(first);
 }
 
+/* shutdown() takes apart what is under way, as connect() to AF_UNSPEC does: the socket may be connected again
+ * (inet_shutdown(), net/ipv4/af_inet.c). A connect() that waits in another thread is told so itself. */
+COLD static void given_up(int fd, const struct held *held)
+{
+	if (!shim_enter_held(&shim, held))
+		return;
+	bool ours = held->tracked->state == SOCKET_CONNECTING && !(held->tracked->flags & IN_CALL);
+	shim_leave(&shim);
+	if (ours)
+		ending_given_up(&shim.spreading, held, fd);
+}
+
 int hook_shutdown(int fd, int how)
 {
 	struct held held;
@@ -210,14 +223,17 @@ int hook_shutdown(int fd, int how)
 	if (!fdtable_hold(fd, &held))
 		return real.shutdown(fd, how);
 	/* Who sends the first FIN gets the TIME_WAIT (RFC 9293, section 3.6). */
-	bool first = how != SHUT_RD && socket_tcp_state(fd) == TCP_ESTABLISHED;
+	unsigned before = socket_tcp_state(fd);
+	bool first = how != SHUT_RD && before == TCP_ESTABLISHED;
 	int rc = real.shutdown(fd, how);
 	/* One that is not connected is shut all the same (inet_shutdown(), net/ipv4/af_inet.c). */
 	int saved = errno;
-	/* The peer's may have come after we had asked, and before ours. Where ours is answered at once (loopback)
-	 * that does not show any more, and a TIME_WAIT too many is counted. */
+	/* The peer's may have come after we had asked, and before ours. Where ours is answered at once
+	 * (loopback) that does not show any more, and a TIME_WAIT too many is counted. */
 	first = first && socket_tcp_state(fd) != TCP_LAST_ACK;
-	if ((rc == 0 || saved == ENOTCONN) && shim_enter_held(&shim, &held)) {
+	if (unlikely(rc == 0 && before == TCP_SYN_SENT && socket_tcp_state(fd) == TCP_CLOSE)) {
+		given_up(fd, &held);
+	} else if ((rc == 0 || saved == ENOTCONN) && shim_enter_held(&shim, &held)) {
 		held.tracked->flags |= (first ? WAS_SHUT | FIN_SENT_FIRST : WAS_SHUT);
 		shim_leave(&shim);
 	}

@@ -2,6 +2,7 @@
 /* calls_connect - the cases about connect(): results, errors, progress, families, other kinds of socket */
 #include "calls.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/tcp.h>
@@ -121,6 +122,37 @@ static void already(void)
 	CALL(listen(fd, 1));
 	CALL(shutdown(fd, SHUT_RDWR));
 	CALL(close(fd));
+}
+
+static void show_address(int fd)
+{
+	struct sockaddr_in name = { 0 };
+	socklen_t size = sizeof(name);
+	char text[INET_ADDRSTRLEN];
+
+	getsockname(fd, (struct sockaddr *)&name, &size);
+	printf("bound to %s\n", inet_ntop(AF_INET, &name.sin_addr, text, sizeof(text)));
+}
+
+/* The socket may be connected again (inet_shutdown(), net/ipv4/af_inet.c). */
+static void shut_under_way(void)
+{
+	static const int ways[] = { SHUT_RD, SHUT_WR, SHUT_RDWR };
+
+	server();
+	silent_server();
+	for (unsigned i = 0; i < 3; i++) {
+		int fd = tcp(AF_INET, SOCK_NONBLOCK);
+		CALL(connect(fd, ipv4("127.0.0.1", CLOSED_PORT), V4_SIZE));
+		CALL(shutdown(fd, ways[i]));
+		show_address(fd);
+		CALL(shutdown(fd, ways[i]));
+		CALL(connect(fd, ipv4("127.0.0.1", OPEN_PORT), V4_SIZE));
+		wait_writable(fd);
+		so_error(fd);
+		show_name(fd, false);
+		CALL(close(fd));
+	}
 }
 
 static void on_alarm(int number)
@@ -393,6 +425,7 @@ const struct call_case connect_cases[] = {
 	{ "connect-unreachable", unreachable },
 	{ "connect-in-progress", in_progress },
 	{ "connect-already", already },
+	{ "connect-shut-under-way", shut_under_way },
 	{ "connect-interrupted", interrupted },
 	{ "connect-send-timeout", send_timeout },
 	{ "connect-bad-arguments", bad_arguments },

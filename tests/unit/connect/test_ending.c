@@ -41,6 +41,23 @@ Test(ending, closed_by_us)
 	check(shim.sockets.spare == s.held.tracked);
 }
 
+Test(ending, given_up_by_shutdown_it_is_as_new)
+{
+	program_start("[headroom]\nsources = 10.0.0.2\n");
+	fake.connect_result = -EINPROGRESS;
+	s = program_socket(AF_INET);
+	check_number(program_connect(&s, TO), -EINPROGRESS);
+	space = program_space("10.0.0.2", TO);
+	check_number(space->open, 1);
+	fake_fd(s.fd)->local.port = 0;
+	ending_given_up(&shim.spreading, &s.held, s.fd);
+	check_counts(0, 0, 0, 0, 1);
+	check_number(s.held.tracked->state, SOCKET_FRESH);
+	check(!(s.held.tracked->flags & SOURCE_BY_US));
+	check(address_is_unset(&fake_fd(s.fd)->local.ip));
+	check_number(fake_fd(s.fd)->no_port, 0);
+}
+
 Test(ending, closed_by_the_peer)
 {
 	fake_fd(s.fd)->to_recv = 0;
