@@ -131,6 +131,14 @@ HOT static long ask_kernel(struct attempt *a)
 	return rc;
 }
 
+/* Does bind() refuse because of the source (bind(2), ipv6(7), bpf(2))? Not if the socket has a port that we
+ * did not see it get, no port can be left to connect() with it, IPV6_ADDRFORM has made it one of IPv4
+ * (ipv6(7)), or another thread has closed it since. */
+static bool tells_of_source(long rc)
+{
+	return rc == -EADDRNOTAVAIL || rc == -EACCES || rc == -EPERM || rc == -ENODEV;
+}
+
 /* bind() refused the source: nothing can leave from it. Return: true with the lock held. */
 COLD static bool set_aside(struct attempt *a, long rc)
 {
@@ -138,9 +146,7 @@ COLD static bool set_aside(struct attempt *a, long rc)
 		return false;
 	space_released(a->space);
 	a->tracked->space = NULL;
-	/* The socket has a port that we did not see it get, no port can be left to connect() with it, or
-	 * IPV6_ADDRFORM has made it one of IPv4 (ipv6(7)). */
-	if (rc == -EINVAL || rc == -ENOPROTOOPT || rc == -EAFNOSUPPORT) {
+	if (!tells_of_source(rc)) {
 		a->spreads = false;
 		return true;
 	}

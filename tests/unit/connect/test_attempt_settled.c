@@ -127,6 +127,30 @@ Test(attempt_settled, a_source_that_cannot_be_bound_is_set_aside_and_the_rest_go
 	check_number(program_space("10.0.0.2", TO)->open, 1);
 }
 
+struct bind_refusal {
+	int error;
+	bool aside;
+};
+
+ParameterizedTestParameters(attempt_settled, bind_may_refuse_for_another_reason_than_the_source)
+{
+	static struct bind_refusal cases[] = {
+		{ EADDRNOTAVAIL, true }, { EACCES, true },  { EPERM, true },   { ENODEV, true },
+		{ EBADF, false },        { EINVAL, false }, { ENOMEM, false }, { ENOTSOCK, false },
+	};
+	return cr_make_param_array(struct bind_refusal, cases, sizeof(cases) / sizeof(cases[0]));
+}
+
+ParameterizedTest(struct bind_refusal *c, attempt_settled, bind_may_refuse_for_another_reason_than_the_source)
+{
+	program_start(SOURCES);
+	fake_fail_some(CALL_BIND, c->error, 0, 1);
+	struct program_socket s = program_socket(AF_INET);
+	check_number(program_connect(&s, TO), 0);
+	check_number(shim.spreading.aside_count, c->aside);
+	check_number(open_everywhere(), 1);
+}
+
 Test(attempt_settled, with_no_source_that_can_be_bound_the_kernel_chooses)
 {
 	program_start(SOURCES);
