@@ -171,10 +171,18 @@ bool guard_repeats(const struct guard *guard)
 	return guard->kind == GUARD_HTTP || guard->kind == GUARD_HTTP_BODIES || guard->kind == GUARD_RAW;
 }
 
+static bool is_http(const struct guard *guard)
+{
+	return guard->kind == GUARD_HTTP || guard->kind == GUARD_HTTP_BODIES ||
+	       (guard->kind == GUARD_RAW && guard->raw_http);
+}
+
+bool guard_asks_anew(const struct guard *guard)
+{
+	return is_http(guard) || guard->kind == GUARD_MEMCACHED;
+}
+
 bool guard_may_repeat(const struct guard *guard)
 {
-	bool http = guard->kind == GUARD_HTTP || guard->kind == GUARD_HTTP_BODIES ||
-		    (guard->kind == GUARD_RAW && guard->raw_http);
-
-	return http && guard->asked && !guard->answered && guard_http_may_repeat(guard);
+	return is_http(guard) && guard->asked && !guard->answered && guard_http_may_repeat(guard);
 }

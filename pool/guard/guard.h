@@ -80,6 +80,13 @@ enum guard_verdict guard_verdict(const struct guard *guard);
 bool guard_repeats(const struct guard *guard);
 
 /**
+ * guard_asks_anew() - does each request stand for itself, so that a later one may go over another connection?
+ *
+ * Not in redis, whose WAIT is for what was written on this connection, nor in raw, which may have sessions.
+ */
+bool guard_asks_anew(const struct guard *guard);
+
+/**
  * guard_may_repeat() - is all that was sent in this use one request, or the begin of one, that may be sent
  * once more, as it has the same effect (RFC 9110, 9.2.2), and was nothing of an answer received?
  */

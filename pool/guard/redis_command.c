@@ -29,7 +29,8 @@ enum judging {
 };
 
 /* Known to leave nothing behind on the connection, to answer with one reply, and not to wait for others:
- * Redis 7.0 (`COMMAND`), and the hash commands of 7.4 and 8.0. Sorted. What is not here is refused. */
+ * Redis 7.0 (`COMMAND`), and the hash commands of 7.4 and 8.0. Sorted. What is not here is refused: CLIENT ID
+ * and CLIENT INFO too, by whose number a program knows, and tells others of, this connection. */
 static const char safe[][REDIS_TEXT_MAX] = {
 	"append",
 	"bgrewriteaof",
@@ -40,8 +41,6 @@ static const char safe[][REDIS_TEXT_MAX] = {
 	"bitop",
 	"bitpos",
 	"client|getname",
-	"client|id",
-	"client|info",
 	"client|list",
 	"cluster|countkeysinslot",
 	"cluster|getkeysinslot",

@@ -202,7 +202,7 @@ APART static void note_answer(struct reusing *reusing, const struct held *held, 
 	reuse->parked_ns = now_ns; /* the last that is known of it */
 	/* From here on an end is the program's to see, until it asks again. */
 	held->tracked->watched &= (uint8_t)~FIRST_SEND;
-	if (reuse->handed_out)
+	if (reuse->handed_out && guard_asks_anew(&reuse->guard))
 		held->tracked->watched |= LATER_SEND;
 	if (pool && speaks_against(reuse))
 		pool_distrust(reusing, held->tracked->space->destination, EVIDENCE_REPLY, now_ns);

@@ -56,7 +56,8 @@ enum socket_flag {
 enum watching {
 	WATCHED = 1,    /* its bytes are shown to a guard */
 	FIRST_SEND = 2, /* handed out, and not answered since */
-	LATER_SEND = 4, /* handed out, and answered since: what is sent next is another first one */
+	LATER_SEND = 4, /* handed out, and answered since: what is sent next is another first one, where a
+			 * request stands for itself */
 };
 
 struct tuple_space;

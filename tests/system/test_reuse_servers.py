@@ -200,6 +200,19 @@ def redis_timeout():
         lab.equal("the program's", counts(program.wait()), {"good": 20, **ALL_GOOD})
 
 
+def redis_sessions():
+    """What a connection was told of itself holds for what it is asked next."""
+    outputs = []
+    lab.ports(10000, 59999)
+    with redis():
+        for shim in (None, shim_for("redis")):
+            outputs.append(lab.run([lab.PYTHON, str(CLIENTS / "reuse_redis.py"), str(PORT)], shim))
+    plain, reused = outputs
+    lab.equal("what it saw", (reused.status, reused.stdout), (0, plain.stdout))
+    lab.equal("that were told", plain.stdout.count("OK"), 20)
+    return "as without reuse"
+
+
 def memcached_limit():
     """Who comes when it is full is told so. Of the 24 it has 13 for itself; else as Redis with ten clients."""
     with started(["memcached", "-l", "127.0.0.1", "-p", str(PORT), "-U", "0", "-u", "root", "-t", "1", "-c", "24"]):
@@ -239,6 +252,7 @@ if __name__ == "__main__":
         ("redis, maxclients", redis_maxclients),
         ("redis, maxclients, after the load", after_load),
         ("redis, timeout", redis_timeout),
+        ("redis, sessions", redis_sessions),
         ("memcached -Y", memcached_login),
         ("memcached -c", memcached_limit),
     ])

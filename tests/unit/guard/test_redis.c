@@ -41,7 +41,7 @@ static const struct exchange complete[] = {
 	CLEAN("attributes", PING,
 	      RECEIVED("|1\r\n+a\r\n*1\r\n:1\r\n*2\r\n|1\r\n+a\r\n:1\r\n+b\r\n|0\r\n+c\r\n")),
 	CLEAN("config get", SENT("*3\r\n$6\r\nCONFIG\r\n$3\r\nGET\r\n$4\r\nsave\r\n"), RECEIVED("*0\r\n")),
-	CLEAN("client id", SENT("*2\r\n$6\r\nclient\r\n$2\r\nId\r\n"), RECEIVED(":7\r\n")),
+	CLEAN("client getname", SENT("*2\r\n$6\r\nclient\r\n$7\r\nGetName\r\n"), RECEIVED("$-1\r\n")),
 	CLEAN("xread", SENT("*4\r\n$5\r\nXREAD\r\n$7\r\nSTREAMS\r\n$1\r\na\r\n$1\r\n0\r\n"),
 	      RECEIVED("*-1\r\n")),
 	CLEAN("a key named block", SENT("*2\r\n$3\r\nGET\r\n$5\r\nblock\r\n"), RECEIVED("$-1\r\n")),
@@ -123,6 +123,8 @@ static const struct exchange stateful[] = {
 	REFUSED("xreadgroup block", COMMAND,
 		SENT("*6\r\n$10\r\nXREADGROUP\r\n$5\r\nGROUP\r\n$1\r\ng\r\n$1\r\nc\r\n$5\r\nBLOCK\r\n$"
 		     "1\r\n0\r\n")),
+	SUB("CLIENT", "ID", "6", "2"),
+	SUB("CLIENT", "INFO", "6", "4"),
 	SUB("CLIENT", "TRACKING", "6", "8"),
 	SUB("CLIENT", "REPLY", "6", "5"),
 	SUB("CLIENT", "SETNAME", "6", "7"),

@@ -14,6 +14,7 @@
 #define HTTP   "[headroom]\nreuse = http\nidle_timeout = 1s\n"
 #define BODIES "[headroom]\nreuse = http+bodies\nidle_timeout = 1s\n"
 #define REDIS  "[headroom]\nreuse = redis\nidle_timeout = 1s\n"
+#define RAW    "[headroom]\nreuse = raw\nidle_timeout = 1s\n"
 #define GET    "GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 #define DELETE "DELETE / HTTP/1.1\r\nHost: a\r\n\r\n"
 #define HEAD   "HEAD / HTTP/1.1\r\nHost: a\r\n\r\n"
@@ -151,6 +152,33 @@ Test(stake, a_later_request_is_looked_at_as_the_first_one)
 	check(stays(fd, GET));
 	reusing_receive(fd, ANSWER);
 	check(!stays(fd, DELETE));
+}
+
+/* WAIT is for what was written on this connection; raw may have sessions. Nor is another put in the place of
+ * one that ended: it would know nothing of what went before. */
+Test(stake, where_a_request_does_not_stand_for_itself_all_go_over_one_connection)
+{
+	static const struct {
+		const char *rules, *first, *answer, *later;
+	} kinds[] = {
+		{ REDIS, "SET a b\r\n", "+OK\r\n", "WAIT 1 0\r\n" },
+		{ RAW, "open\n", "yes\n", "read\n" },
+	};
+
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++) {
+		int fd = handed_out(kinds[i].rules, 1, kinds[i].first, kinds[i].answer);
+		check(stays(fd, kinds[i].first));
+		reusing_receive(fd, kinds[i].answer);
+		conduct()->lost = 1;
+		check(stays(fd, kinds[i].later));
+
+		fd = handed_out(kinds[i].rules, 1, kinds[i].first, kinds[i].answer);
+		check(stays(fd, kinds[i].first));
+		reusing_receive(fd, kinds[i].answer);
+		fake_fd(fd)->to_recv = 0;
+		check(stays(fd, kinds[i].later));
+		check_number(reusing_counts(TO)->replaced, 0);
+	}
 }
 
 /* Such a connection is closed for real, but until then it is one that the program takes for its first. */
