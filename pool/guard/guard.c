@@ -55,6 +55,7 @@ void guard_start(struct guard *guard, enum guard_kind kind)
 	guard->reason = kind == GUARD_OFF ? GUARD_REASON_OFF : GUARD_REASON_NONE;
 	guard->doubt = GUARD_REASON_NONE;
 	guard->was_clean = false;
+	guard->authority = 0;
 	guard->memcached.open_to_all = false;
 	begin_use(guard);
 }
@@ -180,6 +181,11 @@ static bool is_http(const struct guard *guard)
 bool guard_asks_anew(const struct guard *guard)
 {
 	return is_http(guard) || guard->kind == GUARD_MEMCACHED;
+}
+
+bool guard_may_be_for_another(const struct guard *guard)
+{
+	return is_http(guard) && guard_http_may_be_for_another(guard);
 }
 
 bool guard_may_repeat(const struct guard *guard)

@@ -4,7 +4,7 @@
  * Theory of operation
  *
  * A guard is fed what the program sent and received, makes no system call, takes no memory, and keeps
- * counts, sizes and the first letters of words: 368 bytes. How the bytes are cut into calls makes no
+ * counts, sizes and the first letters of words: 384 bytes. How the bytes are cut into calls makes no
  * difference, and a refusal lasts. What is not known to be safe is refused. guard.c hands the bytes to the
  * guard of the kind; what each keeps is in state.h, why it refuses in reason.h. */
 #ifndef HEADROOM_POOL_GUARD_GUARD_H
@@ -85,6 +85,14 @@ bool guard_repeats(const struct guard *guard);
  * Not in redis, whose WAIT is for what was written on this connection, nor in raw, which may have sessions.
  */
 bool guard_asks_anew(const struct guard *guard);
+
+/**
+ * guard_may_be_for_another() - was the begin of a request sent that may be for another host than all before
+ * it, or is, so that it has no place on this connection?
+ *
+ * What is complete and for another host is refused.
+ */
+bool guard_may_be_for_another(const struct guard *guard);
 
 /**
  * guard_may_repeat() - is all that was sent in this use one request, or the begin of one, that may be sent

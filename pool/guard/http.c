@@ -12,6 +12,9 @@
  * byte where ours ends. Disagreement is a refusal. What the headers say counts when the head is complete:
  * so the reason of a refusal does not depend on how the bytes were cut.
  *
+ * Clients keep connections by host, so there are proxies that take all of a connection to where the first
+ * request was for (sniproxy, HAProxy's old tunnel mode): all requests are to name the same one.
+ *
  * A request waits for its reply from the end of its head on (100 Continue comes before the body).
  */
 
@@ -92,6 +95,12 @@ static bool has_body_as_a_rule(unsigned method)
 	return method == HTTP_POST || method == HTTP_PUT || method == HTTP_PATCH;
 }
 
+/* Never 0, which stands for none. */
+static uint32_t authority_of(const struct http_stream *stream)
+{
+	return stream->authority ?: 1;
+}
+
 static void request_head_end(struct guard *guard, struct http_stream *stream)
 {
 	unsigned method = stream->parser.method;
@@ -107,6 +116,9 @@ static void request_head_end(struct guard *guard, struct http_stream *stream)
 		guard_refuse(guard, GUARD_REASON_FRAMING);
 	if (body && !guard->http.bodies)
 		guard_refuse(guard, GUARD_REASON_BODY);
+	if (guard->authority && guard->authority != authority_of(stream))
+		guard_refuse(guard, GUARD_REASON_AUTHORITY);
+	guard->authority = authority_of(stream);
 	if (!request_add(&guard->http.waiting, body ? ANSWER_TO_BODY : ANSWER_TO_HEAD))
 		guard_refuse(guard, GUARD_REASON_LIMIT);
 	if (guard->reason)
@@ -433,6 +445,15 @@ bool guard_http_clean(const struct guard *guard)
 
 	return request->place == PLACE_HEAD && !request->lines_size && reply->place == PLACE_HEAD &&
 	       !reply->lines_size && !requests_waiting(&guard->http.waiting);
+}
+
+/* Until the line after Host has begun, its value may go on. */
+bool guard_http_may_be_for_another(const struct guard *guard)
+{
+	const struct http_stream *request = &guard->http.request;
+
+	return guard->authority && request->place == PLACE_HEAD && request->lines_size &&
+	       (!request->named || guard->authority != authority_of(request));
 }
 
 /* A head that is not whole was not acted upon, whatever its method. */

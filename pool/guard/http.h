@@ -15,6 +15,7 @@ void guard_http_start(struct guard *guard);
 void guard_http_sent(struct guard *guard, const char *bytes, size_t size);
 void guard_http_received(struct guard *guard, const char *bytes, size_t size);
 bool guard_http_clean(const struct guard *guard);
+bool guard_http_may_be_for_another(const struct guard *guard);
 bool guard_http_may_repeat(const struct guard *guard);
 
 #endif

@@ -12,6 +12,7 @@ enum http_header {
 	HEADER_ENCODING,
 	HEADER_LOGIN,
 	HEADER_KEEP_ALIVE,
+	HEADER_HOST,
 };
 
 /* Parameters of Keep-Alive (RFC 2068, 19.7.1.1; what servers and clients do: MDN, Keep-Alive). */
@@ -26,6 +27,7 @@ static const struct {
 	{ "proxy-connection", HEADER_CONNECTION, GUARD_REASON_NONE },
 	{ "transfer-encoding", HEADER_ENCODING, GUARD_REASON_NONE },
 	{ "keep-alive", HEADER_KEEP_ALIVE, GUARD_REASON_NONE },
+	{ "host", HEADER_HOST, GUARD_REASON_NONE },
 	{ "authorization", HEADER_LOGIN, GUARD_REASON_NONE },
 	{ "proxy-authorization", HEADER_LOGIN, GUARD_REASON_NONE },
 	{ "www-authenticate", HEADER_LOGIN, GUARD_REASON_NONE },
@@ -51,6 +53,9 @@ static const struct {
 	{ HEADER_LOGIN, GUARD_REASON_AUTH, "credssp" },
 };
 
+/* FNV-1a's offset basis. */
+#define AUTHORITY_START 2166136261u
+
 /* A number is not read any further, so that it cannot overflow. */
 enum { PROMISE_MOST = 100000000 };
 
@@ -71,6 +76,31 @@ static void append(char *text, uint8_t *size, char c)
 {
 	if (*size < HTTP_WORD_MAX)
 		text[(*size)++] = c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+}
+
+/* FNV-1a, of 32 bits; letters in lower case (RFC 9110, 4.2.3). */
+static void add_authority(struct http_stream *stream, char c)
+{
+	unsigned char lower = (unsigned char)(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c);
+
+	stream->authority = (stream->authority ^ lower) * 16777619u;
+}
+
+/* A target that begins with its scheme has the authority up to the third slash (RFC 9112, 3.2.2). */
+static int on_target(struct http_parser *parser, const char *at, size_t size)
+{
+	enum { NO_AUTHORITY = 3 };
+	struct http_stream *stream = parser->data;
+
+	for (size_t i = 0; i < size && stream->slashes < NO_AUTHORITY; i++) {
+		if ((at[i] == '/' || at[i] == '*') && stream->authority == AUTHORITY_START)
+			stream->slashes = NO_AUTHORITY;
+		else if (at[i] == '/')
+			stream->slashes++;
+		if (stream->slashes < NO_AUTHORITY)
+			add_authority(stream, at[i]);
+	}
+	return 0;
 }
 
 static bool is(const char *text, uint8_t size, const char *want)
@@ -117,12 +147,21 @@ static void end_word(struct http_stream *stream)
 	stream->word_size = 0;
 }
 
+static void end_value(struct http_stream *stream)
+{
+	end_word(stream);
+	/* Two of them are two parts of it. */
+	if (stream->header == HEADER_HOST)
+		add_authority(stream, '\n');
+	stream->named |= stream->header == HEADER_HOST;
+}
+
 static int on_name(struct http_parser *parser, const char *at, size_t size)
 {
 	struct http_stream *stream = parser->data;
 
 	if (stream->in_value) {
-		end_word(stream);
+		end_value(stream);
 		stream->in_value = false;
 		stream->name_size = 0;
 	}
@@ -164,7 +203,9 @@ static int on_value(struct http_parser *parser, const char *at, size_t size)
 	if (stream->header == HEADER_OTHER)
 		return 0;
 	for (size_t i = 0; i < size; i++) {
-		if (http_token_char(at[i]))
+		if (stream->header == HEADER_HOST && at[i] != ' ' && at[i] != '\t')
+			add_authority(stream, at[i]);
+		else if (http_token_char(at[i]))
 			append(stream->word, &stream->word_size, at[i]);
 		else
 			end_word(stream);
@@ -175,12 +216,13 @@ static int on_value(struct http_parser *parser, const char *at, size_t size)
 /* The head's last byte is left unread: the caller knows where the head ends. */
 static int on_head_complete(struct http_parser *parser)
 {
-	end_word(parser->data);
+	end_value(parser->data);
 	http_parser_pause(parser, 1);
 	return 0;
 }
 
 const struct http_parser_settings http_headers_settings = {
+	.on_url = on_target,
 	.on_header_field = on_name,
 	.on_header_value = on_value,
 	.on_headers_complete = on_head_complete,
@@ -195,5 +237,7 @@ void http_headers_start(struct http_stream *stream, enum http_parser_type type)
 	stream->promise = PROMISE_NONE;
 	stream->idle_s = stream->uses = GUARD_NO_PROMISE;
 	stream->name_size = stream->word_size = 0;
-	stream->in_value = false;
+	stream->in_value = stream->named = false;
+	stream->authority = AUTHORITY_START;
+	stream->slashes = 0;
 }

@@ -28,7 +28,10 @@ struct http_stream {
 	bool in_value;                /* of a header */
 	uint8_t promise;              /* enum http_promise: whose number comes next */
 	uint32_t idle_s, uses;        /* of Keep-Alive; GUARD_NO_PROMISE: not said */
-	bool early;                   /* the reply began before its request was complete */
+	uint32_t authority; /* a hash of whom the request is for: its Host, and an absolute target's */
+	uint8_t slashes;    /* of the target so far: the third ends its authority */
+	bool named;         /* Host has been read */
+	bool early;         /* the reply began before its request was complete */
 	char name[HTTP_WORD_MAX], word[HTTP_WORD_MAX];
 };
 

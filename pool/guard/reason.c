@@ -21,6 +21,7 @@ static const char reason_names[GUARD_REASONS][16] = {
 	[GUARD_REASON_ERROR] = "error",
 	[GUARD_REASON_LIMIT] = "limit",
 	[GUARD_REASON_FRAMING] = "framing",
+	[GUARD_REASON_AUTHORITY] = "authority",
 	[GUARD_REASON_BODY] = "body",
 	[GUARD_REASON_UNSEEN] = "unseen",
 };

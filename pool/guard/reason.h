@@ -21,10 +21,11 @@ enum guard_reason {
 	GUARD_REASON_PUSH,         /* redis: a push message */
 	GUARD_REASON_ERROR,        /* an error reply after which the connection is in doubt */
 	GUARD_REASON_LIMIT,        /* more requests in flight, or deeper nesting, than is kept track of */
-	GUARD_REASON_FRAMING, /* http: a reply that ends by rule and not by its own length, or should not be
-				 there */
-	GUARD_REASON_BODY,    /* http: a request with a body, which not every server reads */
-	GUARD_REASON_UNSEEN,  /* bytes went round the hooks; only guard_refuse() gives this one */
+	GUARD_REASON_FRAMING,   /* http: a reply that ends by rule and not by its own length, or should not be
+				   there */
+	GUARD_REASON_AUTHORITY, /* http: a request to another host than the first one */
+	GUARD_REASON_BODY,      /* http: a request with a body, which not every server reads */
+	GUARD_REASON_UNSEEN,    /* bytes went round the hooks; only guard_refuse() gives this one */
 	GUARD_REASONS
 };
 

@@ -101,6 +101,8 @@ struct guard {
 	bool raw_http;            /* raw, and it speaks HTTP */
 	uint32_t promised_idle_s; /* how long the server keeps it open (Keep-Alive: timeout=) */
 	uint32_t promised_uses;   /* how many more requests it answers (Keep-Alive: max=) */
+	uint32_t
+		authority; /* http: a hash of whom all requests were for; 0: none was made; lasts over uses */
 	uint8_t first_size;
 	uint8_t first[GUARD_FIRST_MAX]; /* the first bytes that the program sent */
 	union {

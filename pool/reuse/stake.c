@@ -18,7 +18,7 @@ static bool follows(const struct reuse *reuse, const struct iovec *pieces, size_
 		size += pieces[i].iov_len;
 	}
 	*repeatable = reuse->request.bytes && size <= REUSE_REQUEST_MAX && guard_may_repeat(&guard);
-	return !guard.reason;
+	return !guard.reason && !guard_may_be_for_another(&guard);
 }
 
 APART bool stake_allows(struct reusing *reusing, const struct held *held, const struct iovec *pieces,

@@ -8,6 +8,8 @@
  * program thinks is new. So it is looked at before it is sent, by a copy of the guard:
  *  - what the guard cannot follow (MULTI, CONNECT, HEAD, a body), after which the connection is closed for
  *    real, goes out on a new one;
+ *  - what is for another host than all that the connection was asked before (http), or may be, as its begin
+ *    does not say so;
  *  - what may not be asked again, too, until the server has shown that it can be trusted
  *    (conduct_may_stake()).
  * Where no request may be asked again (redis, memcached, raw), that is decided before a connection is parked,

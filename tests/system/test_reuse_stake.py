@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""test_reuse_stake - what may not be asked again does not go out on a connection that was used before.
+"""test_reuse_stake - what may not be asked again, or is for another host, does not go out on a connection that was used before.
 
 The server has one worker, which has one connection until its end, and says when another came before that.
 """
@@ -18,7 +18,7 @@ class Server:
     """Notes for each connection what it was asked, and how many were accepted before the end of the one before."""
 
     def __init__(self, address):
-        self.asked, self.early, self.waiting = [], 0, queue.Queue()
+        self.asked, self.hosts, self.early, self.waiting = [], [], 0, queue.Queue()
         self.listener = socket.create_server((address, PORT), family=socket.AF_INET6 if ":" in address else socket.AF_INET)
         threading.Thread(target=self.accept, daemon=True).start()
         threading.Thread(target=self.serve, daemon=True).start()
@@ -38,11 +38,13 @@ class Server:
         while True:
             with self.waiting.get() as s:
                 self.asked.append([])
+                self.hosts.append(set())
                 self.talk(s)
 
     def talk(self, s):
         while text := s.recv(1000):
-            request = text.decode().split()[:2]
+            request = text.decode().split()
+            self.hosts[-1].add(request[4])
             self.asked[-1].append(request[0])
             if request[1] == "/stop":
                 self.listener.shutdown(socket.SHUT_RDWR)
@@ -66,6 +68,7 @@ def play(address, style, methods, shim):
     server.listener.close()
     lab.equal(f"exit status\n{done}", done.status, 0)
     lab.equal(f"connections that came before the end of the last\n{done}", server.early, 0)
+    lab.equal(f"connections for several hosts\n{done}", sum(len(hosts) > 1 for hosts in server.hosts), 0)
     return server.asked, done
 
 
@@ -96,6 +99,13 @@ def nobody_listens(style):
     return "as connect() would have told"
 
 
+def hosts(style):
+    """There are proxies that take all of a connection to the host of the first request."""
+    asked = compare("127.0.0.1", style, ["GET*10", "GET@b*10", "GET", "GET@b", "GET*10"], "http")
+    return f"{sum(map(len, asked))} requests over {len(asked)} connections"
+
+
 lab.main([(f"{method} {style} {address}", functools.partial(only_first, address, style, "http", method))
           for address in ("127.0.0.1", "::1") for style in ("blocking", "nonblocking") for method in ("DELETE", "HEAD", "OPTIONS")] +
+         [(f"two hosts, {style}", functools.partial(hosts, style)) for style in ("blocking", "nonblocking")] +
          [(f"nobody listens, {style}", functools.partial(nobody_listens, style)) for style in ("blocking", "nonblocking")])

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """reuse_stake - requests over a connection each: ADDRESS PORT STYLE METHOD...; prints what became of each.
 
-STYLE: blocking, or nonblocking. METHOD: METHOD, or METHOD*COUNT; GET/stop asks the server to listen no longer.
+STYLE: blocking, or nonblocking. METHOD: METHOD, METHOD@HOST, or one of them and *COUNT; GET/stop asks the server to listen no longer.
 """
 import errno
 import os
@@ -31,6 +31,7 @@ def put(s, text):
 
 def ask(method):
     method, _, path = method.partition("/")
+    method, _, host = method.partition("@")
     with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET) as s:
         try:
             s.settimeout(10 if style == "blocking" else 0)
@@ -43,7 +44,7 @@ def ask(method):
                 error = s.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
                 if error:
                     return errno.errorcode[error]
-            put(s, b"%s /%s HTTP/1.1\r\nHost: a\r\n\r\n" % (method.encode(), path.encode()))
+            put(s, f"{method} /{path} HTTP/1.1\r\nHost: {host or 'a'}\r\n\r\n".encode())
             wait_for(s, select.POLLIN)
             answer = s.recv(1000)
         except OSError as e:

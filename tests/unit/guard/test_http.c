@@ -30,17 +30,18 @@ static const struct exchange complete[] = {
 	CLEAN("post without a body", SENT(POST_ "Content-Length: 0\r\n\r\n"), HELLO),
 	CLEAN("promise", GET,
 	      RECEIVED("HTTP/1.1 200 OK\r\nKeep-Alive: timeout=5, max=1\r\nContent-Length: 0\r\n\r\n")),
-	CLEAN("keep-alive said", SENT("GET / HTTP/1.1\r\nConnection: Keep-Alive, TE\r\n\r\n"),
+	CLEAN("keep-alive said", SENT("GET / HTTP/1.1\r\nHost: a\r\nConnection: Keep-Alive, TE\r\n\r\n"),
 	      RECEIVED("HTTP/1.1 404 Not Found\r\nconnection:keep-alive\r\ncontent-length:0\r\n\r\n")),
 	CLEAN("close is no word here",
-	      SENT("GET /close HTTP/1.1\r\nX-Connection: close\r\nCookie: close\r\n\r\n"),
+	      SENT("GET /close HTTP/1.1\r\nHost: a\r\nX-Connection: close\r\nCookie: close\r\n\r\n"),
 	      RECEIVED("HTTP/1.1 200 close\r\nConnection: closet\r\nContent-Length: 0\r\n\r\n")),
 	CLEAN("harmless logins",
-	      SENT("GET / HTTP/1.1\r\nAuthorization: Basic bnRsbTpudGxt\r\nProxy-Authorization: Bearer "
+	      SENT("GET / HTTP/1.1\r\nHost: a\r\nAuthorization: Basic bnRsbTpudGxt\r\nProxy-Authorization: "
+		   "Bearer "
 		   "a.b\r\n\r\n"),
 	      RECEIVED("HTTP/1.1 401 No\r\nWWW-Authenticate: Basic realm=\"a\", Digest nonce=\"b\"\r\n"
 		       "Content-Length: 0\r\n\r\n")),
-	CLEAN("absolute target, other methods", SENT("PROPFIND http://a/ HTTP/1.1\r\nHost: a\r\n\r\n"),
+	CLEAN("other methods", SENT("PROPFIND / HTTP/1.1\r\nHost: a\r\n\r\n"),
 	      RECEIVED("HTTP/1.1 207 Multi-Status\r\nContent-Length: 0\r\n\r\n")),
 };
 
@@ -338,6 +339,48 @@ static void sent(const char *text)
 static void received(const char *text)
 {
 	guard_received(&guard, text, strlen(text));
+}
+
+/* Some proxies take all of a connection to where its first request was for. */
+Test(guard_http, all_requests_are_for_one_host)
+{
+	static const struct {
+		const char *first, *then;
+		bool same;
+	} cases[] = {
+		{ "/ HTTP/1.1\r\nHost: a", "/x HTTP/1.1\r\nhost:A ", true },
+		{ "/ HTTP/1.1\r\nHost: a", "* HTTP/1.1\r\nX: y\r\nHost: a\r\nY: x", true },
+		{ "/ HTTP/1.1\r\nX: y", "//b/ HTTP/1.1\r\nY: Host: b", true },
+		{ "http://a/ HTTP/1.1\r\nHost: a", "HTTP://A/b/c HTTP/1.1\r\nHost: a", true },
+		{ "/ HTTP/1.1\r\nHost: a", "/ HTTP/1.1\r\nHost: b", false },
+		{ "/ HTTP/1.1\r\nHost: a", "/ HTTP/1.1\r\nHost: a:80", false },
+		{ "/ HTTP/1.1\r\nHost: a", "/ HTTP/1.1\r\nHost: ab", false },
+		{ "/ HTTP/1.1\r\nHost: a", "/ HTTP/1.1\r\nX: y", false },
+		{ "/ HTTP/1.1\r\nHost: a", "/ HTTP/1.1\r\nHost: a\r\nHost: b", false },
+		{ "/ HTTP/1.1\r\nHost: a", "http://a/ HTTP/1.1\r\nHost: a", false },
+		{ "http://a/ HTTP/1.1\r\nHost: a", "http://b/ HTTP/1.1\r\nHost: a", false },
+		{ "http://a/ HTTP/1.1\r\nHost: a", "https://a/ HTTP/1.1\r\nHost: a", false },
+	};
+	static const char ok[] = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		for (unsigned kind = GUARD_HTTP; kind <= GUARD_RAW; kind++) {
+			if (kind == GUARD_REDIS || kind == GUARD_MEMCACHED)
+				continue;
+			guard_start(&guard, (enum guard_kind)kind);
+			sent("GET ");
+			sent(cases[i].first);
+			sent("\r\n\r\n");
+			received(ok);
+			guard_reset(&guard);
+			sent("GET ");
+			for (const char *c = cases[i].then; *c; c++)
+				guard_sent(&guard, c, 1);
+			sent("\r\n\r\n");
+			check_number(guard_refusal(&guard),
+				     cases[i].same ? GUARD_REASON_NONE : GUARD_REASON_AUTHORITY);
+		}
+	}
 }
 
 /* What the server promised in its last reply. */

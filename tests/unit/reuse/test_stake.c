@@ -125,6 +125,34 @@ Test(stake, what_the_guard_does_not_follow_gets_a_new_one)
 	check(stays(handed_out(REDIS, 1, "PING\r\n", "+PONG\r\n"), "PING\r\nPING\r\n"));
 }
 
+/* For which host a request is does not show before the line after Host. */
+Test(stake, what_is_or_may_be_for_another_host_gets_a_new_one)
+{
+	static const struct {
+		const char *begin;
+		bool stays;
+	} requests[] = {
+		{ "GET / HTTP/1.1\r\nHost: a\r\n\r\n", true },
+		{ "GET / HTTP/1.1\r\nHost: a\r\nX", true },
+		{ "GET / HTTP/1.1\r\nHost: b\r\n\r\n", false },
+		{ "GET / HTTP/1.1\r\nHost: b\r\nX", false },
+		{ "GET / HTTP/1.1\r\nHost: a", false },
+		{ "GET / HTTP/1.1\r\n", false },
+		{ "GET / HTTP/1.1\r\nX: y\r\n\r\n", false },
+		{ "GET http://a/ HTTP/1.1\r\nHost: a\r\n\r\n", false },
+	};
+
+	for (size_t i = 0; i < sizeof(requests) / sizeof(*requests); i++)
+		check(stays(handed_out(HTTP, 1, GET, ANSWER), requests[i].begin) == requests[i].stays);
+	int fd = handed_out(HTTP, 1, GET, ANSWER);
+	check(!stays(fd, "GET / HTTP/1.1\r\nHost: b\r\n\r\n"));
+	reusing_receive(fd, ANSWER);
+	check(reusing_close(fd));
+	reusing_wait(2 * REUSING_QUIET_NS);
+	fd = reusing_opened(TO);
+	check(stays(fd, "GET / HTTP/1.1\r\nHost: b\r\n\r\n"));
+}
+
 /* The rule's owner says that this server reads bodies, and a program may have nothing else to ask. */
 Test(stake, with_bodies_the_first_at_a_depth_has_been_quiet)
 {
