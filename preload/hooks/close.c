@@ -17,6 +17,10 @@
 #include <linux/close_range.h>
 #include <netinet/tcp.h>
 
+#ifndef CLOSE_RANGE_CLOEXEC
+#define CLOSE_RANGE_CLOEXEC (1u << 2) /* from Linux 5.11 */
+#endif
+
 /* Where reuse is on: the number may be an epoll set's. */
 APART static int close_other(int fd)
 {
@@ -178,15 +182,21 @@ int hook_close_range(unsigned first, unsigned last, int flags)
 {
 	int saved = errno;
 
-	if (first > last || flags & ~(int)CLOSE_RANGE_UNSHARE || !process_is_ours() ||
-	    (!shim.settings.reuses && !any_between(first, last)) || !close_range_works())
+	if (first > last || flags & ~(int)(CLOSE_RANGE_UNSHARE | CLOSE_RANGE_CLOEXEC) || !process_is_ours())
+		return real.close_range(first, last, flags);
+	bool parts = flags & (int)CLOSE_RANGE_UNSHARE;
+	bool closes =
+		!(flags & (int)CLOSE_RANGE_CLOEXEC) && (shim.settings.reuses || any_between(first, last));
+	if (!(parts || closes) || !close_range_works())
 		return real.close_range(first, last, flags);
 	errno = saved;
-	if (flags & (int)CLOSE_RANGE_UNSHARE && numbers_will_part()) {
+	if (parts && numbers_will_part()) {
 		int rc = real.close_range(first, last, flags);
 		numbers_parted(rc == 0);
 		return rc;
 	}
+	if (!closes)
+		return real.close_range(first, last, flags);
 	close_all(first, last);
 	if (shim.settings.reuses)
 		epoll_numbers_closed(first, last);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* calls_number - the cases about fd numbers that change their meaning in uncommon ways, or do not, and about calls
- * that connect or bind under another name */
+/* calls_number - the cases about fd numbers that change their meaning in uncommon ways, or do not, and about
+ * calls that connect or bind under another name */
 #include "calls.h"
 
 #include <errno.h>
@@ -38,13 +38,14 @@ static void turn(int from, int to)
 
 /* From here on a number of this thread is not that number of the others. */
 static int to_thread[2], from_thread[2];
-static bool by_close_range;
+static int how_to_part;    /* 0, or flags of close_range() */
+static unsigned part_from; /* what is closed, or not, meanwhile */
 
 static void *with_numbers_of_its_own(void *argument)
 {
 	(void)argument;
-	if (by_close_range)
-		CALL(close_range(60, 70, CLOSE_RANGE_UNSHARE));
+	if (how_to_part)
+		CALL(close_range(part_from, part_from + 10, how_to_part));
 	else
 		CALL(unshare(CLONE_FILES));
 	turn(to_thread[0], from_thread[1]);
@@ -87,7 +88,22 @@ static void apart_by_unshare(void)
 
 static void apart_by_close_range(void)
 {
-	by_close_range = true;
+	how_to_part = CLOSE_RANGE_UNSHARE;
+	part_from = 60;
+	numbers_apart();
+}
+
+static void apart_and_nothing_closed(void)
+{
+	how_to_part = CLOSE_RANGE_UNSHARE;
+	part_from = 900;
+	numbers_apart();
+}
+
+static void apart_and_marked(void)
+{
+	how_to_part = CLOSE_RANGE_UNSHARE | (1 << 2) /* CLOSE_RANGE_CLOEXEC */;
+	part_from = 60;
 	numbers_apart();
 }
 
@@ -379,8 +395,10 @@ static void old_versions(void)
 	if (!CALL(old_spawnp(&pid, path, NULL, NULL, argv, argv + 1)))
 		waitpid(pid, &status, 0);
 	printf("the script's status is %d\n", WEXITSTATUS(status));
-	printf("by the default version: %s\n", strerrorname_np(posix_spawn(&pid, path, NULL, NULL, argv, argv + 1)));
-	printf("by the default version: %s\n", strerrorname_np(posix_spawnp(&pid, path, NULL, NULL, argv, argv + 1)));
+	printf("by the default version: %s\n",
+	       strerrorname_np(posix_spawn(&pid, path, NULL, NULL, argv, argv + 1)));
+	printf("by the default version: %s\n",
+	       strerrorname_np(posix_spawnp(&pid, path, NULL, NULL, argv, argv + 1)));
 	unlink(path);
 }
 #else
@@ -390,6 +408,8 @@ static void old_versions(void) {}
 const struct call_case number_cases[] = {
 	{ "number-apart", apart_by_unshare },
 	{ "number-apart-close-range", apart_by_close_range },
+	{ "number-apart-nothing-closed", apart_and_nothing_closed },
+	{ "number-apart-marked", apart_and_marked },
 	{ "number-unshared-alone", unshared_alone },
 	{ "number-not-replaced", refused_replacement },
 	{ "number-freopen", reopened_stream },
