@@ -88,7 +88,12 @@ static bool is_set(const struct option *option, const void *value, socklen_t len
 		return *(const char *)value;
 	if (option->level == IPPROTO_IPV6 && option->name == IPV6_ADDR_PREFERENCES)
 		return prefers(value, length);
-	return holds_something(value, length);
+	/* The kernel reads no more, whatever length it is given. That one is a struct in6_pktinfo (ipv6(7)).
+	 */
+	socklen_t most = option->level == IPPROTO_IPV6 && option->name == IPV6_PKTINFO
+				 ? sizeof(struct in6_addr) + sizeof(int)
+				 : sizeof(int);
+	return holds_something(value, length < most ? length : most);
 }
 
 bool routing_option_set(int level, int name, const void *value, socklen_t length)
