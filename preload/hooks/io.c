@@ -213,7 +213,8 @@ ssize_t hook_recvmsg(int fd, struct msghdr *message, int flags)
 	return rc;
 }
 
-int hook_recvmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags, struct timespec *timeout)
+static int receive_messages(int fd, struct mmsghdr *messages, unsigned count, int flags,
+			    struct timespec *timeout)
 {
 	struct held held;
 
@@ -227,6 +228,16 @@ int hook_recvmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags, s
 		show_received(&held, NULL, flags, rc);
 	fdtable_release(&held);
 	errno = saved;
+	return rc;
+}
+
+int hook_recvmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags, struct timespec *timeout)
+{
+	int rc = receive_messages(fd, messages, count, flags, timeout);
+
+	for (int i = 0; i < rc; i++)
+		if (unlikely(message_control_size(&messages[i].msg_hdr)))
+			fds_were_received(&messages[i].msg_hdr);
 	return rc;
 }
 

@@ -125,27 +125,64 @@ static void close_unseen(int fd)
 #endif
 }
 
+union room_for_fd {
+	struct cmsghdr header;
+	char bytes[CMSG_SPACE(sizeof(int))];
+};
+
+static struct mmsghdr message_with(union room_for_fd *room, struct iovec *piece)
+{
+	return (struct mmsghdr){ .msg_hdr = { .msg_iov = piece,
+					      .msg_iovlen = 1,
+					      .msg_control = room,
+					      .msg_controllen = sizeof(*room) } };
+}
+
+static void send_fd(int over, int fd)
+{
+	union room_for_fd room = { .header = { .cmsg_len = CMSG_LEN(sizeof(int)),
+					       .cmsg_level = SOL_SOCKET,
+					       .cmsg_type = SCM_RIGHTS } };
+	struct mmsghdr message = message_with(&room, &(struct iovec){ (char[]){ "a" }, 1 });
+
+	memcpy(CMSG_DATA(&room.header), &fd, sizeof(fd));
+	say("sent %d", sendmmsg(over, &message, 1, 0));
+}
+
+static int received_fd(int from)
+{
+	union room_for_fd room = { 0 };
+	struct mmsghdr message = message_with(&room, &(struct iovec){ (char[2]){ 0 }, 1 });
+	int fd = -1;
+
+	if (recvmmsg(from, &message, 1, 0, NULL) == 1)
+		memcpy(&fd, CMSG_DATA(&room.header), sizeof(fd));
+	return fd;
+}
+
 static void taking_over(char **arguments)
 {
-	int fds[6], taken[2];
+	int fds[7], taken[2], pair[2];
 
 	(void)arguments;
-	open_some(fds, 6, MAIN_PORT);
-	for (int i = 0; i < 5; i++) {
+	socketpair(AF_UNIX, SOCK_STREAM, 0, pair);
+	send_fd(pair[0], 0);
+	open_some(fds, 7, MAIN_PORT);
+	for (int i = 0; i < 6; i++) {
 		reset_on_close(fds[i]);
 		close_unseen(fds[i]);
 	}
-	say("pipe %d: %d", pipe(taken), taken[0] == fds[0] && taken[1] == fds[1]);
-	say("socketpair %d: %d", socketpair(AF_UNIX, SOCK_STREAM, 0, taken), taken[0] == fds[2]);
-	say("open %d", open("/dev/null", O_RDONLY) == fds[4]);
+	/* All before the first is said: to say something takes a number. */
+	bool piped = !pipe(taken) && taken[0] == fds[0] && taken[1] == fds[1];
+	bool paired = !socketpair(AF_UNIX, SOCK_STREAM, 0, taken) && taken[0] == fds[2];
+	bool made = open("/dev/null", O_RDONLY) == fds[4];
+	bool received = received_fd(pair[1]) == fds[5];
+	say("pipe %d, socketpair %d, open %d, recvmmsg %d", piped, paired, made, received);
 }
 
 const struct process_case number_cases[] = {
-	{ "not-replacing", not_replacing },
-	{ "replacing-perhaps", replacing_perhaps },
-	{ "reopening", reopening },
-	{ "cancelling", cancelling },
-	{ "opening-fast", opening_fast },
-	{ "taking-over", taking_over },
-	{ NULL, NULL },
+	{ "not-replacing", not_replacing }, { "replacing-perhaps", replacing_perhaps },
+	{ "reopening", reopening },         { "cancelling", cancelling },
+	{ "opening-fast", opening_fast },   { "taking-over", taking_over },
+	{ "lingering", lingering },         { NULL, NULL },
 };
