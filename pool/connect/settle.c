@@ -108,7 +108,9 @@ COLD static void end_closed_in_call(struct attempt *a, long rc)
 	if (rc < 0)
 		space_failed(a->space, 0);
 	else
-		space_ended(a->space, a->tracked->flags & ABORTS_ON_CLOSE ? ENDED_BY_RESET : ENDED_TIME_WAIT,
+		space_ended(a->space,
+			    a->tracked->flags & (ABORTS_ON_CLOSE | NO_TIME_WAIT) ? ENDED_BY_RESET
+										 : ENDED_TIME_WAIT,
 			    a->answered_ns);
 	a->tracked->space = NULL;
 }

@@ -97,6 +97,11 @@ uint32_t socket_class(int fd, int family, uint8_t *class)
 	return !*class ? 0 : v4 && v6 && v4 != v6 ? HAS_CLASS | PINNED : HAS_CLASS;
 }
 
+COLD bool socket_waits_not(int fd)
+{
+	return number_option(fd, IPPROTO_TCP, TCP_LINGER2) < 0;
+}
+
 COLD bool socket_inquire(int fd, struct tracked *out)
 {
 	enum { WHOLE_RANGE_BY_US = (int)0xffff0001u };
@@ -131,6 +136,8 @@ COLD bool socket_inquire(int fd, struct tracked *out)
 	if (!kernel.getsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, &linger_length) && linger.l_onoff &&
 	    !linger.l_linger)
 		out->flags |= ABORTS_ON_CLOSE;
+	if (socket_waits_not(fd))
+		out->flags |= NO_TIME_WAIT;
 	out->flags |= socket_class(fd, out->family, &out->traffic_class);
 	if (routing_options_of(fd))
 		out->flags |= PINNED;
@@ -246,7 +253,7 @@ COLD static struct ending_facts ending_by_state(const struct look *l)
 			facts.how = ENDED_BY_PEER;
 		break;
 	default:
-		if (!(l->flags & ABORTS_ON_CLOSE) && !has_unread(l))
+		if (!(l->flags & (ABORTS_ON_CLOSE | NO_TIME_WAIT)) && !has_unread(l))
 			facts.how = ENDED_TIME_WAIT;
 	}
 	return facts;
@@ -254,7 +261,7 @@ COLD static struct ending_facts ending_by_state(const struct look *l)
 
 static inline bool open_both_ways(uint8_t state, uint32_t flags)
 {
-	return state == SOCKET_OPEN && !(flags & (WAS_SHUT | LOOK_CLOSELY));
+	return state == SOCKET_OPEN && !(flags & (WAS_SHUT | LOOK_CLOSELY | NO_TIME_WAIT));
 }
 
 /* recv() and SO_ERROR take the error away that others who hold the socket are to be told (sock_error(),

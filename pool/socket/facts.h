@@ -35,6 +35,14 @@ uint16_t socket_port(int fd);
 bool socket_is_quiet(int fd);
 
 /**
+ * socket_waits_not() - is TCP_LINGER2 below 0? Closed by us first the socket leaves no TIME_WAIT then
+ *
+ * The kernel is asked, as what it takes for that depends on its version (do_tcp_setsockopt(),
+ * net/ipv4/tcp.c).
+ */
+bool socket_waits_not(int fd);
+
+/**
  * socket_inquire() - all that is known of a socket whose making was not seen
  * @out:	flags, family and bound source are filled in
  * Return: false if @fd is not a TCP (or MPTCP) socket over IPv4 or IPv6
@@ -67,8 +75,8 @@ struct ending_facts {
 /**
  * socket_ending() - look at a socket just before its last fd is closed
  * @state:	enum socket_state, SOCKET_CONNECTING or SOCKET_OPEN
- * @flags:	HAS_PORT, ABORTS_ON_CLOSE, FIN_SENT_FIRST, WAS_SHUT, LOOK_CLOSELY, and TELL_TURNED_AWAY to have
- * an end by the peer looked into
+ * @flags:	HAS_PORT, ABORTS_ON_CLOSE, NO_TIME_WAIT, FIN_SENT_FIRST, WAS_SHUT, LOOK_CLOSELY, and
+ * TELL_TURNED_AWAY to have an end by the peer looked into
  * @alone:	nobody else holds the socket, nor is in a call on it: the error it may have need not be left
  * in it
  *

@@ -48,7 +48,8 @@ enum socket_flag {
 	HAS_CLASS = 1u << 18,  /* IP_TOS or IPV6_TCLASS: `traffic_class` holds it; it may bear on the route */
 	UNUSUAL = 1u << 19,    /* before it was connected something was done to it that shown_port.h minds */
 	PART_BY_US = 1u << 20, /* RANGE_BY_US, and only a part of the range: see knee.h */
-	PORT_SHOWN = 1u << 21, /* HAS_PORT, as the program asked for that of bind(ip, 0): shown_port.h */
+	NO_TIME_WAIT = 1u << 22, /* TCP_LINGER2 below 0: closed by us first it leaves none (tcp(7)) */
+	PORT_SHOWN = 1u << 21,   /* HAS_PORT, as the program asked for that of bind(ip, 0): shown_port.h */
 	TELL_TURNED_AWAY = 1u << 31, /* of no socket: for socket_ending() */
 };
 

@@ -51,7 +51,7 @@ static bool aborts(const void *value, socklen_t length)
 }
 
 /* Return: the flag the option stands for, 0 if none; and whether it is now set. */
-static uint32_t flag_of(int level, int name, const void *value, socklen_t length, bool *set)
+static uint32_t flag_of(int fd, int level, int name, const void *value, socklen_t length, bool *set)
 {
 	*set = is_on(value, length);
 	if (level == IPPROTO_IP && name == IP_BIND_ADDRESS_NO_PORT)
@@ -61,6 +61,10 @@ static uint32_t flag_of(int level, int name, const void *value, socklen_t length
 	if (level == IPPROTO_TCP && name == TCP_FASTOPEN_CONNECT) {
 		*set = true;
 		return LOOK_CLOSELY;
+	}
+	if (level == IPPROTO_TCP && name == TCP_LINGER2) {
+		*set = socket_waits_not(fd);
+		return NO_TIME_WAIT;
 	}
 	if (level != SOL_SOCKET)
 		return 0;
@@ -159,7 +163,7 @@ int hook_setsockopt(int fd, int level, int name, const void *value, socklen_t le
 		deferred_fd_make_real(fd);
 	int rc = real.setsockopt(fd, level, name, value, length);
 	if (rc == 0) {
-		uint32_t flag = flag_of(level, name, value, length, &set);
+		uint32_t flag = flag_of(fd, level, name, value, length, &set);
 		if (unlikely(is_unusual(fd, level, name)))
 			remember(fd, UNUSUAL, true);
 		if (flag)

@@ -180,6 +180,26 @@ static void taking_over(char **arguments)
 	say("pipe %d, socketpair %d, open %d, recvmmsg %d", piped, paired, made, received);
 }
 
+/* Closed first by us, and no TIME_WAIT: tcp(7), TCP_LINGER2. */
+static void lingering(char **arguments)
+{
+	static const int none = -1, some = 20;
+	int fds[4];
+
+	(void)arguments;
+	open_some(fds, 4, MAIN_PORT);
+	say("none %d", setsockopt(fds[0], IPPROTO_TCP, TCP_LINGER2, &none, sizeof(none)));
+	say("some %d", setsockopt(fds[1], IPPROTO_TCP, TCP_LINGER2, &some, sizeof(some)));
+	say("none %d", setsockopt(fds[2], IPPROTO_TCP, TCP_LINGER2, &none, sizeof(none)));
+	say("some %d", setsockopt(fds[2], IPPROTO_TCP, TCP_LINGER2, &some, sizeof(some)));
+	/* The peer may be slow to answer a FIN; until it does the kernel has the connection. */
+	shutdown(fds[0], SHUT_WR);
+	for (struct tcp_info info = { 0 }; info.tcpi_state != TCP_FIN_WAIT2;)
+		getsockopt(fds[0], IPPROTO_TCP, TCP_INFO, &info, &(socklen_t){ sizeof(info) });
+	for (int i = 0; i < 4; i++)
+		close(fds[i]);
+}
+
 const struct process_case number_cases[] = {
 	{ "not-replacing", not_replacing }, { "replacing-perhaps", replacing_perhaps },
 	{ "reopening", reopening },         { "cancelling", cancelling },
