@@ -258,20 +258,21 @@ static __always_inline __u32 natural_load(struct bpf_sock_addr *ctx, struct ask 
 /* The kernel's choice until half of its ports are in use, then each source in the order of the list. */
 __noinline int choose_spill(struct bpf_sock_addr *ctx, struct ask *ask)
 {
-	struct attach_pair nowhere = {};
-	struct attach_address natural = {}, *known;
+	struct attach_pair pair = {}; /* one for both maps: the stack is small (find_counts()) */
+	struct attach_address *natural;
+	struct attach_counts *counts;
 	__u32 load;
 
 	if (!ask)
 		return NO_SOURCE;
-	__builtin_memcpy(&nowhere, &ask->pair, sizeof(nowhere));
-	__builtin_memset(&nowhere.source, 0, sizeof(nowhere.source));
-	known = bpf_map_lookup_elem(&naturals, &nowhere);
-	if (!known)
+	__builtin_memcpy(&pair, &ask->pair, sizeof(pair));
+	__builtin_memset(&pair.source, 0, sizeof(pair.source));
+	natural = bpf_map_lookup_elem(&naturals, &pair);
+	if (!natural)
 		return NO_SOURCE;
-	natural = *known;
-	ask->pair.source = natural;
-	struct attach_counts *counts = find_counts(&ask->pair);
+	pair.source = *natural;
+	ask->pair.source = pair.source;
+	counts = bpf_map_lookup_elem(&pairs, &pair);
 	load = natural_load(ctx, ask, counts);
 	/* Eight looks at a fifth in use find four in one case of a hundred: ask three times as many. */
 	if (load >= ask->capacity / 2) {
