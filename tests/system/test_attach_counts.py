@@ -5,6 +5,7 @@ import collections
 import contextlib
 import json
 import os
+import pathlib
 import re
 import socket
 import struct
@@ -15,6 +16,9 @@ import sock_diag
 from attached import CAPACITY, PORT, SOURCES, attach, cgroup, client
 
 OPEN_AT = 96  # of open[2] in struct attach_counts, attach/layout.h
+# Of `status`, which looks at the machine besides.
+UNLISTED = "" if lab.kernel() >= (6, 8) else \
+    "headroom: this kernel, before 6.8, does not list sockets that are bound and not connected\n"
 
 
 def by_source(pairs, member):
@@ -36,6 +40,12 @@ def equal_to_kernel(folder, what):
     pairs = attached.listed(folder)["pairs"]
     lab.equal(f"{what}: open", by_source(pairs, "open"), in_kernel())
     lab.equal(f"{what}: TIME_WAIT", by_source(pairs, "time_wait"), in_kernel({"TIME-WAIT"}))
+
+
+def resets_sent():
+    """TcpOutRsts (RFC 4022, tcpOutRsts) of this network namespace."""
+    names, values = (line.split() for line in pathlib.Path("/proc/net/snmp").read_text().splitlines() if line.startswith("Tcp:"))
+    return int(values[names.index("OutRsts")])
 
 
 def churn():
@@ -63,15 +73,20 @@ def churn():
             pairs = seen["pairs"]
             lab.equal("opened", sum(p["opened"] for p in pairs), 20200)
             lab.equal("still open", sum(p["open"] for p in pairs), 200)
-            lab.equal("closed", {k: sum(p["closed"][k] for p in pairs) for k in ("by_us", "by_peer", "by_reset")},
-                      {"by_us": 2500, "by_peer": 2500, "by_reset": 15000})
+            closed = {k: sum(p["closed"][k] for p in pairs) for k in ("by_us", "by_peer", "by_reset")}
+            # Each of the 15,000 is one reset sent. The kernel may send more: a packet that comes while its socket turns into a
+            # TIME_WAIT finds neither (inet_twsk_hashdance_schedule(), net/ipv4/inet_timewait_sock.c), so the FIN that
+            # answers the peer's is reset now and then.
+            sent = resets_sent()
+            resets = min(max(closed["by_reset"], 15000), sent)
+            lab.equal(f"closed, with {sent} resets sent", closed, {"by_us": 2500, "by_peer": 17500 - resets, "by_reset": resets})
             lab.equal("lost", seen["lost"], 0)
             for process in clients:
                 process.end_input()
                 process.wait()
         server.stop()  # what waits for its end gets it now
         equal_to_kernel(folder, "after the clients")
-    return "20200 connections"
+    return f"20200 connections, {resets} of {sent} resets"
 
 
 def from_before():
@@ -199,7 +214,7 @@ def shown():
 
         def headroom(*arguments, status=0):
             done = attached.headroom(*arguments, "--state-dir", str(lab.scratch()))
-            lab.equal(f"{arguments}: status, stderr", (done.status, done.stderr), (status, ""))
+            lab.equal(f"{arguments}: status, stderr", (done.status, done.stderr), (status, UNLISTED if arguments[0] == "status" else ""))
             return done.stdout
 
         one, = json.loads(headroom("report", "--json", status=1))["processes"]
