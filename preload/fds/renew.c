@@ -22,12 +22,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/tcp.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
 
-enum { CONNECT_MOST_MS = 1000, REPEAT_MOST_MS = 2 };
+enum { CONNECT_MOST_MS = 1000, REPEAT_MOST_MS = 2, NEAR_MS = 2, NEAR_MOST_MS = 10 };
 
 /* Why another connection is to take the place of this one. */
 enum why {
@@ -39,6 +41,7 @@ enum why {
 struct anew {
 	int fd;
 	unsigned most_ms; /* how long to wait for the connection; 0: not at all */
+	bool in_time;     /* what is not there by then is of no use */
 	struct sockaddr_storage sa;
 	socklen_t length;
 };
@@ -85,27 +88,41 @@ static long call_connect(void *argument)
 	if (rc != -EINPROGRESS || !a->most_ms)
 		return rc;
 	if (kernel.ppoll(&wait, 1, &most) != 1)
-		return -ETIMEDOUT;
+		return a->in_time ? -ETIMEDOUT : rc;
 	/* It tells what came of the first (connect(2)). */
 	rc = kernel.connect(a->fd, &a->sa, a->length);
 	return rc == -EISCONN ? 0 : rc;
 }
 
-/* What the program allowed its own calls to take. */
+/* Can one be there shortly? What an answer takes the server does not count. */
+static bool is_near(int fd)
+{
+	struct tcp_info info = { 0 };
+	socklen_t length = sizeof(info);
+
+	return !kernel.getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &length) &&
+	       info.tcpi_min_rtt <= NEAR_MS * 1000u;
+}
+
+/* What the program allowed its own calls to take. What it was told to be writable is to take what it sends,
+ * if a moment will do for that. */
 static unsigned patience_ms(int fd, int status, enum why why)
 {
 	struct timeval limit = { 0 };
 	socklen_t length = sizeof(limit);
 
-	/* The send() that is to come waits (sk_stream_wait_connect(), net/core/stream.c). */
-	if (why == IT_WAS_USED)
-		return 0;
 	if (status & O_NONBLOCK)
-		return why == IT_IS_DEAD_REPEAT ? REPEAT_MOST_MS : 0;
+		return why == IT_IS_DEAD_REPEAT ? REPEAT_MOST_MS : is_near(fd) ? NEAR_MOST_MS : 0;
 	if (kernel.getsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, &length) ||
 	    (!limit.tv_sec && !limit.tv_usec) || limit.tv_sec >= CONNECT_MOST_MS / 1000)
 		return CONNECT_MOST_MS;
 	return (unsigned)limit.tv_usec / 1000 + 1;
+}
+
+/* Where the new one may still be under way, the program's send() waits, or its event loop. */
+static bool has_to_be_there(int status, enum why why)
+{
+	return why == IT_IS_DEAD_REPEAT || (why == IT_IS_DEAD && !(status & O_NONBLOCK));
 }
 
 /* A new socket like the program's, connected to the same destination. Return: its fd, or a negative errno;
@@ -123,7 +140,9 @@ APART static long connect_anew(struct scratch *scratch, unsigned most_ms, bool *
 	if (fd < 0)
 		return fd;
 	*facts = (struct tracked){ .family = like->family, .flags = like->flags & HAS_SOURCE };
-	*a = (struct anew){ .fd = (int)fd, .most_ms = most_ms };
+	*a = (struct anew){ .fd = (int)fd,
+			    .most_ms = most_ms,
+			    .in_time = has_to_be_there(fresh->status, scratch->why) };
 	a->length = endpoint_to_sockaddr(to, like->family, &a->sa);
 	long rc = option_log_replay(a->fd, &fresh->options);
 	if (!rc && facts->flags & HAS_SOURCE)
@@ -249,7 +268,9 @@ APART static bool connect_itself(int fd, const struct held *dead, struct scratch
 	struct anew *a = &scratch->anew;
 	const struct rule *rule = settings_rule_for(&shim.settings, to, shim.process);
 
-	*a = (struct anew){ .fd = fd, .most_ms = patience_ms(fd, status, IT_IS_DEAD) };
+	*a = (struct anew){ .fd = fd,
+			    .most_ms = patience_ms(fd, status, IT_IS_DEAD),
+			    .in_time = has_to_be_there(status, IT_IS_DEAD) };
 	a->length = endpoint_to_sockaddr(to, scratch->like.family, &a->sa);
 	if (!disconnect(fd, dead) || !shim_enter_held(&shim, dead))
 		return false;

@@ -9,10 +9,13 @@
  * for that, REUSE_REQUEST_MAX bytes at most. Nothing else is ever repeated, and nothing twice.
  *
  * A blocking send() or recv() waits for the new connection, for CONNECT_MOST_MS or what SO_SNDTIMEO says. For
- * a non-blocking one the request can be repeated if the connection is there after REPEAT_MOST_MS.
+ * a non-blocking one the request can be repeated if the connection is there after REPEAT_MOST_MS; and who was
+ * told that it may write, and sends its first request, gets no EAGAIN where the server is near enough for
+ * that.
  *
  * What is not to go out on a connection that was used gets a new one before. The old one is ended first, as
- * the server never has both, and the program's own send() waits for the new one, as its connect() would have.
+ * the server never has both, and where the new one is not there yet the program's own send() waits for it, as
+ * its connect() would have.
  *
  * The new connection is a socket of its own; where none can be had (EMFILE) and nothing was sent, the dead
  * one's own, taken apart by connect() to AF_UNSPEC. */

@@ -178,11 +178,15 @@ static long fake_ppoll(struct pollfd *fds, unsigned count, const struct timespec
 	const struct fake_fd *s = count ? fake_look_socket(fds[0].fd) : NULL;
 	if (rc)
 		return rc;
+	uint64_t most_ns =
+		timeout ? (uint64_t)timeout->tv_sec * 1000000000u + (uint64_t)timeout->tv_nsec : UINT64_MAX;
 	/* Nothing to wait for but time. */
 	if (!count) {
-		fake.now_ns += (uint64_t)timeout->tv_sec * 1000000000u + (uint64_t)timeout->tv_nsec;
+		fake.now_ns += most_ns;
 		return 0;
 	}
+	if (most_ns > fake.poll_most_ns)
+		fake.poll_most_ns = most_ns;
 	fds[0].revents = fake.stderr_ready;
 	if (s)
 		fds[0].revents = (short)((s->to_recv != -EAGAIN ? POLLIN : 0) | (s->error ? POLLERR : 0) |

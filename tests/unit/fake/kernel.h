@@ -97,7 +97,7 @@ struct fake_fd {
 	bool peer_end;                     /* for poll(2): POLLRDHUP */
 	uint32_t silent_ms;                /* tcpi_last_data_recv */
 	uint64_t sent, received;           /* of TCP_INFO: bytes acknowledged, bytes received */
-	uint32_t unacked, not_sent, rtt_us;
+	uint32_t unacked, not_sent, rtt_us, min_rtt_us;
 	int error;         /* SO_ERROR */
 	long to_recv;      /* what recv() answers: bytes there, or a negative errno */
 	char request[192]; /* netlink: what was asked last */
@@ -175,10 +175,11 @@ struct fake_kernel {
 	struct fake_route routes[FAKE_ROUTES];
 	unsigned route_count, routes_asked;
 
-	long connect_result; /* of the program's connect() once it has a port: 0 or a negative errno */
-	uint64_t connect_ns; /* what each takes */
-	bool connect_waits;  /* and that is no processor time */
-	uint64_t waited_ns;  /* so much of the time was none, and with futex_wait() */
+	long connect_result;   /* of the program's connect() once it has a port: 0 or a negative errno */
+	uint64_t connect_ns;   /* what each takes */
+	bool connect_waits;    /* and that is no processor time */
+	uint64_t poll_most_ns; /* the longest that a ppoll() for fds was to wait */
+	uint64_t waited_ns;    /* so much of the time was none, and with futex_wait() */
 	void (*while_waiting)(void *); /* runs inside futex_wait() */
 	void *while_waiting_argument;
 	unsigned program_connects; /* how many were made */

@@ -101,6 +101,7 @@ static long tcp_info(struct fake_fd *s, void *value, socklen_t *length)
 				 .tcpi_unacked = s->unacked,
 				 .tcpi_notsent_bytes = s->not_sent,
 				 .tcpi_rtt = s->rtt_us,
+				 .tcpi_min_rtt = s->min_rtt_us,
 				 .tcpi_bytes_received = s->received,
 				 .tcpi_data_segs_in = s->received != 0,
 				 .tcpi_last_data_recv = s->silent_ms,

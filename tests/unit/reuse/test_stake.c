@@ -8,6 +8,8 @@
 #include "tests/unit/reusing.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <netinet/tcp.h>
 #include <sys/uio.h>
 
 #define TO     "10.0.0.9:80"
@@ -250,6 +252,31 @@ Test(stake, the_used_one_is_ended_first_and_where_there_is_no_other_the_send_fai
 	fake.connect_result = -ECONNREFUSED;
 	check_number(renew_before_send(fd, &piece, 1), -ECONNREFUSED);
 	check_number(reusing_open_fds(), 1 + BLANK);
+}
+
+/* Who was told that it may write gets no EAGAIN for what it sends first, if the server is near; one who waits
+ * in send() may have said that this call is not to (MSG_DONTWAIT). */
+Test(stake, the_new_one_is_waited_for_as_by_connect_or_for_a_moment)
+{
+	static const struct {
+		int status;
+		uint32_t min_rtt_us;
+		uint64_t waits_ms;
+	} cases[] = {
+		{ O_NONBLOCK, 300, 10 }, { O_NONBLOCK, 3000, 0 }, { 0, 300, 1000 }, { 0, 300000, 1000 }
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		int fd = handed_out(HTTP, 1, GET, ANSWER);
+		fake_fd(fd)->status = O_RDWR | cases[i].status;
+		fake_fd(fd)->min_rtt_us = cases[i].min_rtt_us;
+		fake.connect_result = -EINPROGRESS;
+		fake.poll_most_ns = 0;
+		check(!stays(fd, HEAD));
+		check_number(fake.poll_most_ns, cases[i].waits_ms * CONDUCT_MS_NS);
+		/* It is still under way, and the program's all the same. */
+		check_number(fake_fd(fd)->tcp_state, TCP_SYN_SENT);
+	}
 }
 
 /* No fd, no memory: the one that was handed out will do. */
