@@ -34,6 +34,9 @@ void epoll_number_closed(int fd)
 
 void epoll_number_made(int fd)
 {
+	/* The one before it was closed where no hook sees it. */
+	if (shim.settings.reuses)
+		epoll_number_closed(fd);
 	if ((unsigned)fd < SETS_MOST)
 		atomic_fetch_or(&sets[fd / WORD], 1ull << fd % WORD);
 }

@@ -36,6 +36,8 @@ static long raw_close(int fd)
 
 	if (seen && closing.ours)
 		return -EBADF;
+	if (!seen && shim.settings.reuses)
+		epoll_number_closed(fd);
 	long rc = kernel_syscall(SYS_close, fd, 0, 0, 0, 0, 0);
 	if (seen)
 		closing_end(&closing);

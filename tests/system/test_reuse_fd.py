@@ -14,7 +14,7 @@ REUSED = """blocking; nonblocking; nonblocking, not asked; nonblocking, then blo
 options set before; options gone; sizes the same; epoll; epoll, edge; epoll, left behind;
 bound to a source; numbers; blank"""
 ANEW = """sizes differ; options that leave traces; epoll, dup; bound, the next not; epoll closed, its twin not; epoll replaced, its twin not;
-epoll replaced before connect; dup; passed; forked; splice; stdio; raw system call; shut; linger 0;
+epoll replaced before connect; epoll remade before connect; dup; passed; forked; splice; stdio; raw system call; shut; linger 0;
 unknown option; owner; owner by ioctl(); owner by syscall(); in recv(); dup2() onto a parked one;
 late reply; closed while parked; first send; first send, nonblocking; first send, epoll; reset, then asked; shut before; listened before;
 to itself"""

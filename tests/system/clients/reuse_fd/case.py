@@ -17,7 +17,7 @@ from exchange import CASE
 from fds import blank, files_run_out, many_open, numbers, onto
 from kept import (done_before, first_send, forked, in_recv, not_parked, passed,
                   raw_write, reset_before_asked, spoilt, stdio, to_itself, unseen_first_send, unseen_write)
-from watched import epoll, epoll_closed_twin, epoll_replaced_before, epoll_replaced_twin
+from watched import epoll, epoll_closed_twin, epoll_remade_before, epoll_replaced_before, epoll_replaced_twin
 
 CASES = {
     "blocking": blocking,
@@ -41,6 +41,7 @@ CASES = {
     "epoll closed, its twin not": epoll_closed_twin,
     "epoll replaced, its twin not": epoll_replaced_twin,
     "epoll replaced before connect": epoll_replaced_before,
+    "epoll remade before connect": epoll_remade_before,
     "dup": lambda: not_parked(lambda s: s.dup()),
     "passed": lambda: not_parked(passed),
     "forked": lambda: os.write(not_parked(forked)[0], b"."),

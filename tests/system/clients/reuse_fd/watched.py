@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """watched - it is in the epoll sets that the program's socket was in."""
+import ctypes
 import os
 import select
 
@@ -75,3 +76,20 @@ def epoll_replaced_before():
     print("connect", connect(s))
     print("events", [events for _, events in select.epoll.fromfd(other).poll(5)], "of the second", len(second.poll(0)))
     exchange(s)
+
+
+def epoll_remade_before():
+    """The set is closed by syscall(), as libuv does, and the next one has its number: the socket is in none."""
+    warm()
+    e = select.epoll()
+    number = e.fileno()
+    s = new(False)
+    e.register(s, select.EPOLLIN | select.EPOLLOUT)
+    ctypes.CDLL(None).syscall({"x86_64": 3, "aarch64": 57}[os.uname().machine], number)
+    second = select.epoll()
+    if second.fileno() != number:
+        raise SystemExit("another number")
+    print("connect", connect(s))
+    print("events", len(second.poll(0)))
+    exchange(s)
+    second.close()  # before `e` closes the number again
