@@ -38,7 +38,8 @@ const char *event_text(const struct usage_event *event, char *out)
 		snprintf(out, EVENT_TEXT_MAX, "no port left from this source; the next source is tried");
 		break;
 	case USAGE_EXHAUSTED:
-		snprintf(out, EVENT_TEXT_MAX, "no port left: connect() fails with EADDRNOTAVAIL%s",
+		snprintf(out, EVENT_TEXT_MAX, "%s: connect() fails with EADDRNOTAVAIL%s",
+			 event->sources ? "no port left" : "all sources are set aside",
 			 event->in_use < event->capacity ? "; other programs hold or block the rest" : "");
 		break;
 	case USAGE_ASIDE:

@@ -136,13 +136,17 @@ COLD void events_exhausted(struct journal *journal, struct events *events, struc
 	    clock_since(destination->exhausted_logged_ns, now_ns) < EXHAUSTED_EVERY_S * SECOND_NS)
 		return;
 	struct event *event = hold(journal, events, USAGE_EXHAUSTED, now_ns);
-	for (struct tuple_space *space = destination->spaces; space; space = space->next)
+	bool any_full = false;
+	for (struct tuple_space *space = destination->spaces; space; space = space->next) {
 		if (space->full_at_ns)
 			describe(journal, &event->what, space, now_ns);
+		any_full |= space->full_at_ns != 0;
+	}
 	event->what.to = destination->to;
 	if (sources > 1)
 		event->what.source = (struct address){ 0 };
-	event->what.sources = sources;
+	/* Where the rule is `strict` all may be set aside. */
+	event->what.sources = any_full ? sources : 0;
 	event->what.repeats = (uint32_t)destination->exhausted - destination->exhausted_logged - 1;
 	note(journal, events, event, now_ns);
 	destination->exhausted_logged = (uint32_t)destination->exhausted;

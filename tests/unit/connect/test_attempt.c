@@ -126,6 +126,10 @@ Test(attempt, strict_holds_where_no_source_can_be_bound)
 	fake.not_local[fake.not_local_count++] = ip("10.0.0.2");
 	fake.not_local[fake.not_local_count++] = ip("10.0.0.3");
 	check_number(program_connects(AF_INET, TO), -EADDRNOTAVAIL);
+	/* It is not for want of a port. */
+	check_contains(fake.output, "event=exhausted destination=10.0.0.9:80 sources=0");
+	check_contains(fake.output, "all sources are set aside");
+	check(!strstr(fake.output, "no port left"));
 }
 
 Test(attempt, spill_reaches_the_natural_source_and_the_list)
