@@ -20,7 +20,6 @@
 static void share(int fd, int copy)
 {
 	struct held held;
-	struct closing stale;
 	int saved = errno;
 
 	if (copy < 0 || copy == fd)
@@ -29,11 +28,9 @@ static void share(int fd, int copy)
 		epoll_number_doubled(fd);
 		epoll_number_closed(copy);
 	}
-	if (closing_begin_unparked(copy, &stale)) {
-		if (stale.ours)
-			parking_lost(copy);
-		closing_end(&stale);
-	}
+	/* What had it was closed unseen: how it ended the copy would tell of itself. dup2() has looked
+	 * before. */
+	fdtable_new_number(copy);
 	if (!fdtable_hold(fd, &held))
 		return;
 	if (held.tracked->reuse)

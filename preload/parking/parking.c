@@ -99,16 +99,6 @@ APART void parking_let_number_go(const struct held *held)
 	parking_leave(&retired);
 }
 
-COLD void parking_lost(int fd)
-{
-	if (!shim_enter(&shim))
-		return;
-	struct tracked *tracked = fdtable_look(fd);
-	if (tracked && tracked->state == SOCKET_PARKED)
-		fdtable_lose(fd);
-	shim_leave(&shim);
-}
-
 COLD void parking_give_way(int fd)
 {
 	struct retired retired = { 0 };

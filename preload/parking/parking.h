@@ -49,11 +49,6 @@ void parking_signals(int fd);
 void parking_watches_unknown(int fd);
 
 /**
- * parking_lost() - the kernel gave this number, which a parked connection has by our table, to the program
- */
-void parking_lost(int fd);
-
-/**
  * parking_give_way() - the program wants this number, which a parked connection has
  */
 void parking_give_way(int fd);

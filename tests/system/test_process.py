@@ -340,7 +340,7 @@ lab.main([
     ("freopen", of("reopening", {MAIN: (3, 1, 2)})),
     ("pthread_cancel in close", of("cancelling", {MAIN: (4, 3, 1)})),
     ("Fast Open", of("opening-fast", {MAIN: (6, 2, 4)})),
-    ("numbers given out anew after a close that no hook saw", of("taking-over", {MAIN: (7, 1, 0)})),
+    ("numbers given out anew after a close that no hook saw", of("taking-over", {MAIN: (8, 1, 0)})),
     ("closed first, and no TIME_WAIT (TCP_LINGER2)", of("lingering", {MAIN: (4, 0, 3)})),
     ("fds 0 to 2 closed at start", starts_closed),
     ("fds 0 to 2 closed at start, and none of ours there", moved_away),
