@@ -42,10 +42,14 @@ def equal_to_kernel(folder, what):
     lab.equal(f"{what}: TIME_WAIT", by_source(pairs, "time_wait"), in_kernel({"TIME-WAIT"}))
 
 
-def resets_sent():
-    """TcpOutRsts (RFC 4022, tcpOutRsts) of this network namespace."""
-    names, values = (line.split() for line in pathlib.Path("/proc/net/snmp").read_text().splitlines() if line.startswith("Tcp:"))
-    return int(values[names.index("OutRsts")])
+def kernel_counts():
+    """What this network namespace counted itself, of Tcp and TcpExt: for the message of a failure."""
+    found = {}
+    for file in "snmp", "netstat":
+        lines = [line.split() for line in pathlib.Path("/proc/net", file).read_text().splitlines() if line.startswith("Tcp")]
+        for names, values in zip(lines[::2], lines[1::2]):
+            found.update((name, int(value)) for name, value in zip(names[1:], values[1:]) if int(value) > 0)
+    return found
 
 
 def churn():
@@ -74,19 +78,17 @@ def churn():
             lab.equal("opened", sum(p["opened"] for p in pairs), 20200)
             lab.equal("still open", sum(p["open"] for p in pairs), 200)
             closed = {k: sum(p["closed"][k] for p in pairs) for k in ("by_us", "by_peer", "by_reset")}
-            # Each of the 15,000 is one reset sent. The kernel may send more: a packet that comes while its socket turns into a
-            # TIME_WAIT finds neither (inet_twsk_hashdance_schedule(), net/ipv4/inet_timewait_sock.c), so the FIN that
-            # answers the peer's is reset now and then.
-            sent = resets_sent()
-            resets = min(max(closed["by_reset"], 15000), sent)
-            lab.equal(f"closed, with {sent} resets sent", closed, {"by_us": 2500, "by_peer": 17500 - resets, "by_reset": resets})
+            # Once it was 2499 and 15001; why is not known. Of the kernel's own counts OutRsts is some more than 15,000: what comes from
+            # the server when the client's socket is gone is answered so, which ends no connection. EstabResets is 30,000, as
+            # both ends count: one more would be an end by the peer that was reset before the client's close().
+            lab.equal(f"closed (the kernel counts {kernel_counts()})", closed, {"by_us": 2500, "by_peer": 2500, "by_reset": 15000})
             lab.equal("lost", seen["lost"], 0)
             for process in clients:
                 process.end_input()
                 process.wait()
         server.stop()  # what waits for its end gets it now
         equal_to_kernel(folder, "after the clients")
-    return f"20200 connections, {resets} of {sent} resets"
+    return "20200 connections"
 
 
 def from_before():
