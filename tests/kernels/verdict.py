@@ -63,13 +63,18 @@ def problems(results):
         elif result["status"] == SKIPPED and behaves_as(release) >= needed[result["name"]] and \
                 (has_option(results) or "no IP_LOCAL_PORT_RANGE" not in result["text"]):
             found.append(f"platform program {result['name']} skipped, but holds since {needed[result['name']]}")
+    if not of(results, "platform") and not of(results, "knee"):
+        return [f"{release}: {problem}" for problem in found + system_problems(results)]  # a run of some system tests alone
     wanted = behaves_as(release)
     if has_option(results) < (wanted >= (6, 3)) or spares_parity(results) != (wanted >= (6, 8)):
         found.append("IP_LOCAL_PORT_RANGE is not what this version has")
-    found += [f"{result['test']} {result['name']}: {result['text']}" for result in results
-              if result["test"].startswith("system/") and result["status"] not in (0, SKIPPED)]
-    found += knee_problems(results)
+    found += system_problems(results) + knee_problems(results)
     return [f"{release}: {problem}" for problem in found]
+
+
+def system_problems(results):
+    return [f"{result['test']} {result['name']}: {result['text']}" for result in results
+            if result["test"].startswith("system/") and result["status"] not in (0, SKIPPED)]
 
 
 def knee_problems(results):
