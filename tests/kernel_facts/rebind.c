@@ -103,6 +103,24 @@ static bool source_kept_by_failure(const struct family *f, bool was_bound)
 	return holds;
 }
 
+/* shutdown() in SYN_SENT disconnects (inet_shutdown(), net/ipv4/af_inet.c): the socket may be connected
+ * again, and keeps a source that was bound. */
+static bool after_shutdown(const struct family *f, int how, bool bound)
+{
+	int fd = new_socket(&(struct attempt){ .to = f->to });
+	const char *expected = bound ? f->second : f->any;
+	bool holds = !bound || !bind_to(fd, f->second, 0, true);
+
+	/* connect_to() takes EINPROGRESS for 0. */
+	holds = holds && !connect_to(fd, f->to, 5002) && !shutdown(fd, how) && source_is(fd, expected) &&
+		!connect_to(fd, f->to, 5000);
+	if (holds)
+		await_events(fd, POLLOUT);
+	holds = holds && source_is(fd, bound ? f->second : f->first);
+	abort_close(fd);
+	return holds;
+}
+
 static void all_ways(const struct family *f)
 {
 	unsigned ways = 0;
@@ -118,6 +136,10 @@ static void all_ways(const struct family *f)
 	expect("bind to the wildcard takes the source away", source_taken_away(f));
 	expect("never bound: a refused connect() leaves no source", source_kept_by_failure(f, false));
 	expect("bound once: it leaves one, to be taken away again", source_kept_by_failure(f, true));
+	ways = 0;
+	for (int how = SHUT_RD; how <= SHUT_RDWR; how++)
+		ways += after_shutdown(f, how, false) + after_shutdown(f, how, true);
+	expect_count("shut under way, then connected, of 6 ways", ways, 6);
 }
 
 int main(void)
@@ -132,6 +154,12 @@ int main(void)
 	have_six = have_ipv6();
 	listener(have_six ? "::" : "0.0.0.0", 5000);
 	listener(have_six ? "::" : "0.0.0.0", 5001);
+	/* One connection waits in its queue, and SYNs of others are dropped (sk_acceptq_is_full()). */
+	int silent = listener(have_six ? "::" : "0.0.0.0", 5002);
+	if (listen(silent, 0) ||
+	    connect_to(new_socket(&(struct attempt){ .to = "127.0.0.1", .blocking = true }), "127.0.0.1",
+		       5002))
+		give_up("a silent listener");
 	all_ways(&ipv4);
 	if (have_six) {
 		netns_add_address6("lo", "fd00:1::2", 128);

@@ -6,6 +6,7 @@
 #include "netns.h"
 #include "probe.h"
 #include <errno.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <stdio.h>
 #include <sys/socket.h>
@@ -64,5 +65,19 @@ int main(void)
 		     ECONNRESET);
 	close(pair[1]);
 	expect_left("and then", 5004, 0, 0);
+
+	/* tcp_rcv_state_process(), net/ipv4/tcp_input.c: over as soon as the FIN is acknowledged, be it by
+	 * the peer's. */
+	connected_pair("127.0.0.1", 5005, pair);
+	int none = -1;
+	socklen_t size = sizeof(none);
+	if (setsockopt(pair[0], IPPROTO_TCP, TCP_LINGER2, &none, size))
+		give_up("TCP_LINGER2");
+	expect("TCP_LINGER2 below 0 is read back",
+	       !getsockopt(pair[0], IPPROTO_TCP, TCP_LINGER2, &none, &size) && none < 0);
+	close(pair[0]);
+	await_end(pair[1]);
+	close(pair[1]);
+	expect_left("TCP_LINGER2 below 0, we close first", 5005, 0, 0);
 	return verdict();
 }
