@@ -88,7 +88,7 @@ void fds_in_message(int fd, const struct msghdr *message)
 		walk_fds(message, about_to_go);
 }
 
-static void has_gone(int fd)
+COLD void fd_is_held_elsewhere(int fd)
 {
 	struct held held;
 
@@ -103,7 +103,7 @@ static void has_gone(int fd)
 
 COLD void fds_were_sent(const struct msghdr *message)
 {
-	walk_fds(message, has_gone);
+	walk_fds(message, fd_is_held_elsewhere);
 }
 
 COLD void fds_were_received(const struct msghdr *message)

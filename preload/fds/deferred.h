@@ -36,6 +36,11 @@ void fds_in_message(int fd, const struct msghdr *message);
 void fds_were_sent(const struct msghdr *message);
 
 /**
+ * fd_is_held_elsewhere() - the same of one fd; also where a second number of it is not in the table
+ */
+void fd_is_held_elsewhere(int fd);
+
+/**
  * fds_were_received() - their numbers stand for something new
  */
 void fds_were_received(const struct msghdr *message);

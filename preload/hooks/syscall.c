@@ -162,6 +162,8 @@ COLD void before_syscall(long number, long a, long b, long c)
 			break;
 		__attribute__((fallthrough));
 	case SYS_dup:
+		/* Which number the copy gets is not seen: the socket stays open when this one is closed. */
+		fd_is_held_elsewhere((int)a);
 		if (!shim.settings.reuses)
 			break;
 		epoll_number_doubled((int)a);

@@ -4,6 +4,7 @@
 #include "calls.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
@@ -218,15 +219,34 @@ static void bound_after_fork(void)
 	closed_by_parent(fork, tcp(AF_INET, 0), ask_name, bind_it);
 }
 
-static void duplicated_then_closed(void)
+static void doubled_then_closed(int (*duplicate)(int fd))
 {
 	int accepted, fd = opened(server(), &accepted);
-	int copy = dup(fd);
+	int copy = duplicate(fd);
 
 	reset(accepted, fd);
 	CALL(close(fd));
 	read_on(copy);
 	CALL(close(copy));
+}
+
+static int by_number(int fd)
+{
+	return (int)syscall(SYS_dup, fd);
+}
+
+static int by_fcntl_number(int fd)
+{
+	return (int)syscall(SYS_fcntl, fd, F_DUPFD_CLOEXEC, 0);
+}
+
+static void duplicated_then_closed(void)
+{
+	doubled_then_closed(dup);
+	close_all();
+	doubled_then_closed(by_number);
+	close_all();
+	doubled_then_closed(by_fcntl_number);
 }
 
 /* The other way to close: another file takes the number. */
