@@ -81,10 +81,15 @@ static void about_to_go(int fd)
 		parking_shared(fd);
 }
 
+static bool has_control(int fd, const struct msghdr *message)
+{
+	return readable_bytes(fd, message, sizeof(*message)) && message->msg_control &&
+	       readable_bytes(fd, message->msg_control, message_control_size(message));
+}
+
 void fds_in_message(int fd, const struct msghdr *message)
 {
-	if (fds_matter() && readable_bytes(fd, message, sizeof(*message)) && message->msg_control &&
-	    readable_bytes(fd, message->msg_control, message_control_size(message)))
+	if (fds_matter() && has_control(fd, message))
 		walk_fds(message, about_to_go);
 }
 
@@ -103,6 +108,14 @@ COLD void fd_is_held_elsewhere(int fd)
 
 COLD void fds_were_sent(const struct msghdr *message)
 {
+	walk_fds(message, fd_is_held_elsewhere);
+}
+
+COLD void fds_may_be_sent(int fd, const struct msghdr *message)
+{
+	if (!process_is_ours() || !has_control(fd, message))
+		return;
+	walk_fds(message, about_to_go);
 	walk_fds(message, fd_is_held_elsewhere);
 }
 

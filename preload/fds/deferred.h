@@ -36,6 +36,11 @@ void fds_in_message(int fd, const struct msghdr *message);
 void fds_were_sent(const struct msghdr *message);
 
 /**
+ * fds_may_be_sent() - fds_in_message() and fds_were_sent() before a call whose result nobody sees
+ */
+void fds_may_be_sent(int fd, const struct msghdr *message);
+
+/**
  * fd_is_held_elsewhere() - the same of one fd; also where a second number of it is not in the table
  */
 void fd_is_held_elsewhere(int fd);

@@ -21,6 +21,7 @@
 #include <linux/seccomp.h>
 #include <sched.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 
 long syscall_on_fds(long number, long a, long b, long c);
 long syscall_seccomp(long number, long a, long b, long c);
@@ -141,10 +142,11 @@ uint64_t syscall_seen[SYSCALL_BITS / 64] = { WORD(0), WORD(1), WORD(2), WORD(3),
 
 void before_syscall(long number, long a, long b, long c); /* called by trampoline_*.S */
 
-static void messages_with_fds(int fd, const struct mmsghdr *messages, unsigned long count)
+/* The kernel takes no more (__sys_sendmmsg(), net/socket.c). */
+static void messages_with_fds(int fd, const struct mmsghdr *messages, unsigned count)
 {
-	for (unsigned long i = 0; messages && i < count; i++)
-		fds_in_message(fd, &messages[i].msg_hdr);
+	for (unsigned i = 0; messages && i < count && i < UIO_MAXIOV; i++)
+		fds_may_be_sent(fd, &messages[i].msg_hdr);
 }
 
 /* The call itself follows, whatever is done here. */
@@ -175,10 +177,10 @@ COLD void before_syscall(long number, long a, long b, long c)
 			parking_watches_unknown((int)c);
 		break;
 	case SYS_sendmsg:
-		fds_in_message((int)a, (const struct msghdr *)b);
+		fds_may_be_sent((int)a, (const struct msghdr *)b);
 		break;
 	case SYS_sendmmsg:
-		messages_with_fds((int)a, (const struct mmsghdr *)b, (unsigned long)c);
+		messages_with_fds((int)a, (const struct mmsghdr *)b, (unsigned)c);
 		break;
 	case SYS_fork:
 	case SYS_clone:

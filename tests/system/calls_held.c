@@ -160,6 +160,8 @@ static void unread_data_stays(void)
 }
 
 /* Passed over a socket and taken up again, as another process would. Return: its new number. */
+static bool by_syscall_number;
+
 static int pass_on(int fd)
 {
 	int pair[2], number;
@@ -178,7 +180,7 @@ static int pass_on(int fd)
 
 	socketpair(AF_UNIX, SOCK_STREAM, 0, pair);
 	memcpy(CMSG_DATA(&control.header), &fd, sizeof(fd));
-	CALL(sendmsg(pair[0], &message, 0));
+	CALL(by_syscall_number ? syscall(SYS_sendmsg, pair[0], &message, 0) : sendmsg(pair[0], &message, 0));
 	CALL(recvmsg(pair[1], &message, 0));
 	memcpy(&number, CMSG_DATA(&control.header), sizeof(number));
 	return number;
@@ -192,6 +194,12 @@ static void passed_on(void)
 	reset(accepted, fd);
 	CALL(close(fd));
 	read_on(number);
+}
+
+static void passed_on_by_number(void)
+{
+	by_syscall_number = true;
+	passed_on();
 }
 
 /* Bound when somebody else has the socket already, who then asks. */
@@ -273,6 +281,7 @@ const struct call_case held_cases[] = {
 	{ "held-shut-reset", shut_then_reset },
 	{ "held-unread", unread_data_stays },
 	{ "held-passed-on", passed_on },
+	{ "held-passed-on-by-number", passed_on_by_number },
 	{ "held-duplicated", duplicated_then_closed },
 	{ "held-replaced", replaced },
 	{ "held-bound-when-passed-on", bound_when_passed_on },
