@@ -223,22 +223,30 @@ static void keep_request(struct request *request, const struct iovec *pieces, si
 	}
 }
 
-void reuse_sent(struct reusing *reusing, const struct held *held, const struct iovec *pieces, size_t size)
+/* Once less. */
+static bool be_prompt(struct reuse *reuse)
+{
+	return reuse->prompt && reuse->prompt--;
+}
+
+bool reuse_sent(struct reusing *reusing, const struct held *held, const struct iovec *pieces, size_t size)
 {
 	struct reuse *reuse = held->tracked->reuse;
-
-	bool repeatable = false;
+	bool repeatable = false, in_pieces = false;
 
 	if (!begin_feeding(reuse))
-		return;
-	if (unlikely(reuse->handed_out && !reuse->received_since))
+		return false;
+	if (unlikely(reuse->handed_out && !reuse->received_since)) {
+		in_pieces = reuse->request.sent && be_prompt(reuse);
 		keep_request(&reuse->request, pieces, size);
+	}
 	feed(&reuse->guard, guard_sent, pieces, size);
 	if (reuse->at_risk)
 		repeatable = reuse->request.size == reuse->request.sent && guard_may_repeat(&reuse->guard);
 	end_feeding(reuse);
 	if (!reuse->asked_ns)
 		note_asked(reusing, held, repeatable, clock_ns());
+	return in_pieces;
 }
 
 void reuse_next(struct reusing *reusing, const struct held *held)
@@ -264,21 +272,24 @@ void reuse_next(struct reusing *reusing, const struct held *held)
 	lock_leave(reusing->lock);
 }
 
-void reuse_received(struct reusing *reusing, const struct held *held, const struct iovec *pieces, size_t size)
+bool reuse_received(struct reusing *reusing, const struct held *held, const struct iovec *pieces, size_t size)
 {
 	struct reuse *reuse = held->tracked->reuse;
 
 	if (!begin_feeding(reuse))
-		return;
+		return false;
 	reuse->received_since = true;
 	bool against = speaks_against(reuse), open = guard_verdict(&reuse->guard) == GUARD_OPEN;
 	feed(&reuse->guard, guard_received, pieces, size);
 	against = !against && speaks_against(reuse);
 	bool whole = guard_verdict(&reuse->guard) != GUARD_OPEN;
+	/* Whether an answer is whole the guard of `raw` never knows. */
+	bool in_pieces = (!whole || reuse->guard.kind == GUARD_RAW) && be_prompt(reuse);
 	end_feeding(reuse);
 	if (!reuse->answered || against || (whole && reuse->at_risk))
 		note_answer(reusing, held, whole, clock_ns());
 	reuse->depth += open && whole;
+	return in_pieces;
 }
 
 void reuse_unseen(const struct held *held)

@@ -30,6 +30,7 @@
  *   stake.c                 may what the program is about to ask go out on it
  *   parked.c, list.c        when is one let go; who is in
  *   blank.c                 the program's socket that is left over
+ *   prompt.c                small pieces are not held back for longer than on a new connection
  *   second.c, retired.c     our number beside the program's, for a while; our numbers that are to be closed
  *   option_log.c, swap.c    make a parked connection like the program's socket, and put it under its number
  *   conduct.c               what the server was seen to do, and what follows: quiet time, idle time, pauses
@@ -48,6 +49,7 @@
 #include "pool/guard/guard.h"
 #include "pool/reuse/option_log.h"
 #include "pool/reuse/pool.h"
+#include "pool/reuse/prompt.h"
 
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -99,8 +101,9 @@ struct reuse {
 	uint8_t watches;
 	struct watch watch[REUSE_EPOLLS_MAX];
 	struct option_log options;
-	bool repeated; /* it took the place of one that ended without an answer, and its request was repeated
-			*/
+	uint8_t prompt; /* so often its pieces are still to go at once: prompt.h */
+	bool repeated;  /* it took the place of one that ended without an answer, and its request was repeated
+			 */
 	struct request request; /* guarded by `feeding` */
 	atomic_bool feeding;    /* a thread shows bytes to the guard */
 	struct guard guard;
@@ -163,9 +166,11 @@ struct iovec;
  * reuse_sent(), reuse_received() - show bytes to the guard, without the lock
  * @held:	a reference to the socket's record
  * @size:	in bytes, of all pieces together; the rest of them is not looked at
+ * Return: is it a piece of a request or an answer that was not the first, or is not the last, on a connection
+ * that was handed out? Then prompt_push() or prompt_acknowledge()
  */
-void reuse_sent(struct reusing *reusing, const struct held *held, const struct iovec *pieces, size_t size);
-void reuse_received(struct reusing *reusing, const struct held *held, const struct iovec *pieces,
+bool reuse_sent(struct reusing *reusing, const struct held *held, const struct iovec *pieces, size_t size);
+bool reuse_received(struct reusing *reusing, const struct held *held, const struct iovec *pieces,
 		    size_t size);
 
 /**

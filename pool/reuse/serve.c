@@ -48,6 +48,7 @@ static void begin_use(struct reusing *reusing, struct reuse *reuse, const struct
 	reuse->uses++;
 	reuse->forks = reusing->sockets->forks;
 	reuse->handed_out = true;
+	reuse->prompt = PROMPT_SEGMENTS;
 	reuse->received_since = reuse->answered = reuse->repeated = reuse->cut = false;
 	reuse->request.size = reuse->request.sent = 0;
 	if (!reuse->request.bytes && guard_repeats(&reuse->guard))

@@ -237,7 +237,7 @@ ssize_t hook_sendto(int fd, const void *data, size_t size, int flags, const stru
 	if (!(flags & MSG_FASTOPEN) || !address || !process_is_ours()) {
 		const struct iovec piece = { (void *)data, size };
 		UNLESS_SEEN(fd, &piece, 1, &held, real.sendto(fd, data, size, flags, address, length));
-		return sent(&held, &piece, flags, AGAIN(real.sendto(fd, data, size, flags, address, length)));
+		return sent(fd, &held, &piece, flags, AGAIN(real.sendto(fd, data, size, flags, address, length)));
 	}
 	return outgoing(fd, address, length, call_send, &call);
 }
@@ -250,7 +250,7 @@ static ssize_t send_message(int fd, const struct msghdr *message, int flags)
 	UNLESS_SEEN(fd, good ? message->msg_iov : NULL, good ? message_pieces(message) : 0, &held,
 		    real.sendmsg(fd, message, flags));
 	ssize_t rc = AGAIN(real.sendmsg(fd, message, flags));
-	return sent(&held, rc >= 0 && message_pieces(message) ? message->msg_iov : NULL, flags, rc);
+	return sent(fd, &held, rc >= 0 && message_pieces(message) ? message->msg_iov : NULL, flags, rc);
 }
 
 ssize_t hook_sendmsg(int fd, const struct msghdr *message, int flags)

@@ -62,8 +62,10 @@ static size_t room_in(const struct iovec *pieces)
 	return pieces ? pieces->iov_len : 0;
 }
 
-static void show_sent(const struct held *held, const struct iovec *pieces, int flags, ssize_t rc)
+static void show_sent(int fd, const struct held *held, const struct iovec *pieces, int flags, ssize_t rc)
 {
+	bool pushes = false;
+
 	if (!held->tracked->watched)
 		return;
 	if (rc < 0 && over(rc, errno))
@@ -71,12 +73,14 @@ static void show_sent(const struct held *held, const struct iovec *pieces, int f
 	else if (rc > 0 && (!pieces || flags & FLAGS_UNSEEN))
 		reuse_unseen(held);
 	else if (rc > 0)
-		reuse_sent(&shim.reusing, held, pieces, (size_t)rc);
+		pushes = reuse_sent(&shim.reusing, held, pieces, (size_t)rc) && !(flags & MSG_MORE);
+	if (unlikely(pushes))
+		prompt_push(fd);
 }
 
-static void show_received(const struct held *held, const struct iovec *pieces, int flags, ssize_t rc)
+static void show_received(int fd, const struct held *held, const struct iovec *pieces, int flags, ssize_t rc)
 {
-	bool asked_for_nothing = rc == 0 && !room_in(pieces);
+	bool asked_for_nothing = rc == 0 && !room_in(pieces), acknowledges = false;
 
 	if (!held->tracked->watched || flags & MSG_PEEK || asked_for_nothing)
 		return;
@@ -85,24 +89,26 @@ static void show_received(const struct held *held, const struct iovec *pieces, i
 	else if (rc > 0 && (!pieces || flags & FLAGS_UNSEEN))
 		reuse_unseen(held);
 	else if (rc > 0)
-		reuse_received(&shim.reusing, held, pieces, (size_t)rc);
+		acknowledges = reuse_received(&shim.reusing, held, pieces, (size_t)rc);
+	if (unlikely(acknowledges))
+		prompt_acknowledge(fd);
 }
 
-APART ssize_t sent(const struct held *held, const struct iovec *pieces, int flags, ssize_t rc)
+APART ssize_t sent(int fd, const struct held *held, const struct iovec *pieces, int flags, ssize_t rc)
 {
 	int saved = errno;
 
-	show_sent(held, pieces, flags, rc);
+	show_sent(fd, held, pieces, flags, rc);
 	fdtable_release(held);
 	errno = saved;
 	return rc;
 }
 
-APART ssize_t took(const struct held *held, const struct iovec *pieces, int flags, ssize_t rc)
+APART ssize_t took(int fd, const struct held *held, const struct iovec *pieces, int flags, ssize_t rc)
 {
 	int saved = errno;
 
-	show_received(held, pieces, flags, rc);
+	show_received(fd, held, pieces, flags, rc);
 	fdtable_release(held);
 	errno = saved;
 	return rc;
@@ -122,7 +128,7 @@ __attribute__((noinline)) static ssize_t read_watched(int fd, void *data, size_t
 
 	if (!watched(fd) || !io_begins(fd, &held))
 		return real.read(fd, data, size);
-	return took(&held, ONE(data, size), 0, AGAIN(real.read(fd, data, size)));
+	return took(fd, &held, ONE(data, size), 0, AGAIN(real.read(fd, data, size)));
 }
 
 HOT ssize_t hook_read(int fd, void *data, size_t size)
@@ -138,7 +144,7 @@ ssize_t hook___read_chk(int fd, void *data, size_t size, size_t room)
 
 	if (!watched(fd) || !io_begins(fd, &held))
 		return real.__read_chk(fd, data, size, room);
-	return took(&held, ONE(data, size), 0, AGAIN(real.__read_chk(fd, data, size, room)));
+	return took(fd, &held, ONE(data, size), 0, AGAIN(real.__read_chk(fd, data, size, room)));
 }
 
 ssize_t hook_readv(int fd, const struct iovec *pieces, int count)
@@ -147,7 +153,7 @@ ssize_t hook_readv(int fd, const struct iovec *pieces, int count)
 
 	if (!watched(fd) || !io_begins(fd, &held))
 		return real.readv(fd, pieces, count);
-	return took(&held, count > 0 ? pieces : NULL, 0, AGAIN(real.readv(fd, pieces, count)));
+	return took(fd, &held, count > 0 ? pieces : NULL, 0, AGAIN(real.readv(fd, pieces, count)));
 }
 
 __attribute__((noinline)) static ssize_t recv_watched(int fd, void *data, size_t size, int flags)
@@ -156,7 +162,7 @@ __attribute__((noinline)) static ssize_t recv_watched(int fd, void *data, size_t
 
 	if (!watched(fd) || !io_begins(fd, &held))
 		return real.recv(fd, data, size, flags);
-	return took(&held, ONE(data, size), flags, AGAIN(real.recv(fd, data, size, flags)));
+	return took(fd, &held, ONE(data, size), flags, AGAIN(real.recv(fd, data, size, flags)));
 }
 
 HOT ssize_t hook_recv(int fd, void *data, size_t size, int flags)
@@ -170,7 +176,7 @@ ssize_t hook___recv_chk(int fd, void *data, size_t size, size_t room, int flags)
 
 	if (!watched(fd) || !io_begins(fd, &held))
 		return real.__recv_chk(fd, data, size, room, flags);
-	return took(&held, ONE(data, size), flags, AGAIN(real.__recv_chk(fd, data, size, room, flags)));
+	return took(fd, &held, ONE(data, size), flags, AGAIN(real.__recv_chk(fd, data, size, room, flags)));
 }
 
 ssize_t hook_recvfrom(int fd, void *data, size_t size, int flags, struct sockaddr *address, socklen_t *length)
@@ -179,7 +185,7 @@ ssize_t hook_recvfrom(int fd, void *data, size_t size, int flags, struct sockadd
 
 	if (!watched(fd) || !io_begins(fd, &held))
 		return real.recvfrom(fd, data, size, flags, address, length);
-	return took(&held, ONE(data, size), flags,
+	return took(fd, &held, ONE(data, size), flags,
 		    AGAIN(real.recvfrom(fd, data, size, flags, address, length)));
 }
 
@@ -190,7 +196,7 @@ ssize_t hook___recvfrom_chk(int fd, void *data, size_t size, size_t room, int fl
 
 	if (!watched(fd) || !io_begins(fd, &held))
 		return real.__recvfrom_chk(fd, data, size, room, flags, address, length);
-	return took(&held, ONE(data, size), flags,
+	return took(fd, &held, ONE(data, size), flags,
 		    AGAIN(real.__recvfrom_chk(fd, data, size, room, flags, address, length)));
 }
 
@@ -201,7 +207,7 @@ static ssize_t receive_message(int fd, struct msghdr *message, int flags)
 	if (!watched(fd) || !io_begins(fd, &held))
 		return real.recvmsg(fd, message, flags);
 	ssize_t rc = AGAIN(real.recvmsg(fd, message, flags));
-	return took(&held, rc >= 0 && message_pieces(message) ? message->msg_iov : NULL, flags, rc);
+	return took(fd, &held, rc >= 0 && message_pieces(message) ? message->msg_iov : NULL, flags, rc);
 }
 
 ssize_t hook_recvmsg(int fd, struct msghdr *message, int flags)
@@ -223,9 +229,9 @@ static int receive_messages(int fd, struct mmsghdr *messages, unsigned count, in
 	int rc = real.recvmmsg(fd, messages, count, flags, timeout);
 	int saved = errno;
 	for (int i = 0; i < rc; i++)
-		show_received(&held, pieces_of(&messages[i]), flags, (ssize_t)messages[i].msg_len);
+		show_received(fd, &held, pieces_of(&messages[i]), flags, (ssize_t)messages[i].msg_len);
 	if (rc < 0)
-		show_received(&held, NULL, flags, rc);
+		show_received(fd, &held, NULL, flags, rc);
 	fdtable_release(&held);
 	errno = saved;
 	return rc;
@@ -253,9 +259,9 @@ int send_messages(int fd, struct mmsghdr *messages, unsigned count, int flags)
 	int rc = real.sendmmsg(fd, messages, count, flags);
 	int saved = errno;
 	for (int i = 0; i < rc; i++)
-		show_sent(&held, pieces_of(&messages[i]), flags, (ssize_t)messages[i].msg_len);
+		show_sent(fd, &held, pieces_of(&messages[i]), flags, (ssize_t)messages[i].msg_len);
 	if (rc < 0)
-		show_sent(&held, NULL, flags, rc);
+		show_sent(fd, &held, NULL, flags, rc);
 	fdtable_release(&held);
 	errno = saved;
 	return rc;
@@ -266,7 +272,7 @@ __attribute__((noinline)) static ssize_t write_watched(int fd, const void *data,
 	struct held held;
 
 	UNLESS_SEEN(fd, ONE(data, size), 1, &held, real.write(fd, data, size));
-	return sent(&held, ONE(data, size), 0, AGAIN(real.write(fd, data, size)));
+	return sent(fd, &held, ONE(data, size), 0, AGAIN(real.write(fd, data, size)));
 }
 
 HOT ssize_t hook_write(int fd, const void *data, size_t size)
@@ -281,7 +287,7 @@ ssize_t hook_writev(int fd, const struct iovec *pieces, int count)
 	struct held held;
 
 	UNLESS_SEEN(fd, pieces, count > 0 ? (size_t)count : 0, &held, real.writev(fd, pieces, count));
-	return sent(&held, pieces, 0, AGAIN(real.writev(fd, pieces, count)));
+	return sent(fd, &held, pieces, 0, AGAIN(real.writev(fd, pieces, count)));
 }
 
 __attribute__((noinline)) static ssize_t send_watched(int fd, const void *data, size_t size, int flags)
@@ -289,7 +295,7 @@ __attribute__((noinline)) static ssize_t send_watched(int fd, const void *data, 
 	struct held held;
 
 	UNLESS_SEEN(fd, ONE(data, size), 1, &held, real.send(fd, data, size, flags));
-	return sent(&held, ONE(data, size), flags, AGAIN(real.send(fd, data, size, flags)));
+	return sent(fd, &held, ONE(data, size), flags, AGAIN(real.send(fd, data, size, flags)));
 }
 
 HOT ssize_t hook_send(int fd, const void *data, size_t size, int flags)
@@ -305,7 +311,7 @@ ssize_t hook_sendfile(int to, int from, off_t *offset, size_t size)
 	struct held held;
 
 	UNLESS_SEEN(to, NULL, 0, &held, real.sendfile(to, from, offset, size));
-	return sent(&held, NULL, 0, real.sendfile(to, from, offset, size));
+	return sent(to, &held, NULL, 0, real.sendfile(to, from, offset, size));
 }
 
 ssize_t hook_sendfile64(int to, int from, off_t *offset, size_t size)
@@ -313,7 +319,7 @@ ssize_t hook_sendfile64(int to, int from, off_t *offset, size_t size)
 	struct held held;
 
 	UNLESS_SEEN(to, NULL, 0, &held, real.sendfile64(to, from, offset, size));
-	return sent(&held, NULL, 0, real.sendfile64(to, from, offset, size));
+	return sent(to, &held, NULL, 0, real.sendfile64(to, from, offset, size));
 }
 
 ssize_t hook_splice(int from, off_t *from_at, int to, off_t *to_at, size_t size, unsigned flags)
@@ -324,6 +330,6 @@ ssize_t hook_splice(int from, off_t *from_at, int to, off_t *to_at, size_t size,
 	ssize_t rc = real.splice(from, from_at, to, to_at, size, flags);
 
 	if (takes)
-		took(&source, NULL, 0, rc);
-	return sends ? sent(&target, NULL, 0, rc) : rc;
+		took(from, &source, NULL, 0, rc);
+	return sends ? sent(to, &target, NULL, 0, rc) : rc;
 }

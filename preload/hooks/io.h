@@ -50,8 +50,8 @@ enum sending sending_begins(int fd, const struct iovec *pieces, size_t count, st
  * @rc:		what the call returned
  * Return: @rc
  */
-ssize_t sent(const struct held *held, const struct iovec *pieces, int flags, ssize_t rc);
-ssize_t took(const struct held *held, const struct iovec *pieces, int flags, ssize_t rc);
+ssize_t sent(int fd, const struct held *held, const struct iovec *pieces, int flags, ssize_t rc);
+ssize_t took(int fd, const struct held *held, const struct iovec *pieces, int flags, ssize_t rc);
 
 /**
  * send_messages() - sendmmsg() on a socket that is connected, or need not be

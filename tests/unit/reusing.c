@@ -67,7 +67,7 @@ int reusing_opened(const char *to)
 }
 
 static void feed(int fd, const char *bytes,
-		 void (*show)(struct reusing *, const struct held *, const struct iovec *, size_t))
+		 bool (*show)(struct reusing *, const struct held *, const struct iovec *, size_t))
 {
 	struct iovec piece = { .iov_base = (void *)(uintptr_t)bytes, .iov_len = strlen(bytes) };
 	struct held held;
