@@ -108,6 +108,9 @@ static void put_space(struct json *json, const struct check *check, const struct
 
 void check_json(const struct check *check, FILE *out)
 {
+	static const char *const readers[] = {
+		[VIEW_SOCK_DIAG] = "sock_diag", [VIEW_PROC] = "proc", [VIEW_BPF] = "bpf"
+	};
 	struct json json = { .out = out };
 
 	json_open(&json, NULL, '{');
@@ -116,7 +119,7 @@ void check_json(const struct check *check, FILE *out)
 	json_number(&json, "low", check->ports.range.low);
 	json_number(&json, "high", check->ports.range.high);
 	json_bool(&json, "probed", check->options.probe && !check->asked);
-	json_text(&json, "read_from", check->view.way == VIEW_PROC ? "proc" : "sock_diag");
+	json_text(&json, "read_from", readers[check->view.way]);
 	json_bool(&json, "bound_only_listed", !check->view.no_bound_only);
 	json_bool(&json, "interrupted", check->view.interrupted);
 	json_number(&json, "sockets", check->view.sockets);

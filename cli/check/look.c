@@ -2,6 +2,7 @@
 /* look - find the tuple spaces of all targets and what is in them. */
 #include "cli/check/look.h"
 
+#include "cli/ports/socket_list.h"
 #include "cli/shared/complain.h"
 #include "cli/shared/sleep.h"
 #include "cli/shared/view_complaints.h"
@@ -285,11 +286,10 @@ int check_look(struct check *check)
 		first = look_before(check);
 		sleep_s(check->options.sample_s);
 	}
-	int rc = kernel_view_read(&check->view, NULL, see, check);
+	status = socket_list_read(&check->view, &check->ports, true, see, check);
 	double second = now_s();
-	if (rc)
-		return view_complain_failed(rc);
-	check->ports.bound_only_hidden = check->view.no_bound_only;
+	if (status)
+		return status;
 	if (check->options.probe)
 		check->asked = port_space_ask(&check->ports, NULL);
 	count_all(check);

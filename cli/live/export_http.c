@@ -4,10 +4,10 @@
 
 #include "cli/live/ending_signals.h"
 #include "cli/live/export_page.h"
+#include "cli/live/microhttpd.h"
 #include "cli/shared/complain.h"
 
 #include <errno.h>
-#include <microhttpd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,24 +15,26 @@
 
 enum { CONNECTIONS_MAX = 64, IDLE_S = 10 };
 
+static struct microhttpd http;
+
 static const char front_page[] = "<!DOCTYPE html>\n<title>headroom</title>\n"
 				 "<h1>headroom</h1>\n<p><a href=\"/metrics\">Metrics</a></p>\n";
 
 static enum MHD_Result answer(struct MHD_Connection *connection, unsigned status, const char *type,
 			      char *text, size_t size, enum MHD_ResponseMemoryMode mode)
 {
-	struct MHD_Response *response = MHD_create_response_from_buffer(size, text, mode);
+	struct MHD_Response *response = http.create_response_from_buffer(size, text, mode);
 
 	if (!response) {
 		if (mode == MHD_RESPMEM_MUST_FREE)
 			free(text);
 		return MHD_NO;
 	}
-	MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, type);
+	http.add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, type);
 	if (status == MHD_HTTP_METHOD_NOT_ALLOWED)
-		MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, "GET, HEAD");
-	enum MHD_Result result = MHD_queue_response(connection, status, response);
-	MHD_destroy_response(response);
+		http.add_response_header(response, MHD_HTTP_HEADER_ALLOW, "GET, HEAD");
+	enum MHD_Result result = http.queue_response(connection, status, response);
+	http.destroy_response(response);
 	return result;
 }
 
@@ -127,11 +129,14 @@ int export_serve(struct export *export, const char *where)
 		return complain("--listen",
 				"`%s` is none of ADDR:PORT, [ADDR]:PORT and PORT, such as 127.0.0.1:9816",
 				where);
+	const char *lacks = microhttpd_load(&http);
+	if (lacks)
+		return complain("--listen", "no HTTP server without libmicrohttpd: %s", lacks);
 	int fd = listen_at(&at);
 	if (fd < 0)
 		return complain("--listen", "%s: %s", where,
 				fd == -EADDRNOTAVAIL ? "is not an address of this host" : strerror(-fd));
-	struct MHD_Daemon *daemon = MHD_start_daemon(
+	struct MHD_Daemon *daemon = http.start_daemon(
 		MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_AUTO, 0, NULL, NULL, on_request, export,
 		MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS_MAX,
 		MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_S, MHD_OPTION_END);
@@ -141,6 +146,6 @@ int export_serve(struct export *export, const char *where)
 	}
 	say_where(fd);
 	ending_signals_wait(-1);
-	MHD_stop_daemon(daemon);
+	http.stop_daemon(daemon);
 	return STATUS_FINE;
 }

@@ -87,26 +87,13 @@ static void see(const struct socket_seen *seen, void *context)
 				      .unanswered = socket_is_unanswered(seen) };
 }
 
-/* The kernel's own table says it, no port has to be asked about. */
-static void enter_blocked(struct port_space *space, const struct attach_ports *ports)
-{
-	for (unsigned port = space->range.low; port <= space->range.high; port++)
-		if (port_space_doubtful(space, port))
-			port_space_answer(space, port, ports->blocked[port / 64] >> port % 64 & 1);
-}
-
 int host_view_read(struct host_view *view)
 {
-	struct attach_ports ports;
-
 	if (!port_space_start(&view->ports))
 		return range_complain();
-	int status = socket_list_read(&view->view, &ports, view->holders, see, view);
+	int status = socket_list_read(&view->view, &view->ports, view->holders, see, view);
 	if (status)
 		return status;
-	view->ports.bound_only_hidden = view->view.no_bound_only;
-	if (ports.known)
-		enter_blocked(&view->ports, &ports);
 	host_view_count(view);
 	return STATUS_FINE;
 }
