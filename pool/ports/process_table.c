@@ -113,10 +113,13 @@ static bool look_at_process(struct search *search, int proc, const char *pid)
 			continue;
 		ssize_t length = readlinkat(fd, entry->d_name, link, sizeof(link) - 1);
 		if (length <= 8 || strncmp(link, "socket:[", 8)) {
-			/* The first refusal stands for all: the folder can be listed, its links not read. */
+			/* The first refusal stands for all: the folder can be listed, its links not read.
+			 * Those of a process that has ended meanwhile are refused, too (proc_pid_readlink(),
+			 * fs/proc/base.c).
+			 */
 			if (length < 0 && errno == EACCES) {
 				closedir(fds);
-				return false;
+				return faccessat(proc, pid, F_OK, 0);
 			}
 			continue;
 		}

@@ -105,8 +105,8 @@ def kinds():
         # With --probe sock_diag's way asks the kernel about each port: what the table of ports tells.
         seen = both("check", "--all", "--probe", "--sample", "0")
         lab.equal("in doubt", seen.get("doubtful", 0), 0)
-        one = both("check", "--probe", "--sample", "0", "127.0.0.1:5000", "[::1]:5001", "192.0.2.1:80")
-        lab.equal("sources and destinations", len(one["tuple_spaces"]) > 3, True)
+        one = both("check", "--probe", "--sample", "0", "127.0.0.1:5000", "[::1]:5001")
+        lab.equal("sources and destinations", len(one["tuple_spaces"]) > 2, True)
         # `status` asks about single ports only where that would change its verdict.
         shown = [json.loads(headroom(way, "status", "--json").stdout) for way in WAYS]
         for key in ("states", "verdict"):

@@ -36,6 +36,8 @@ class Steps(lab.Process):
 
     def __init__(self, rules, kind="raw", address="127.0.0.1", port=PORT):
         path = lab.scratch() / "rules"
+        if not re.search("max_uses|max_age", rules):  # else each has a turn of 32: turns()
+            rules += "\nmax_uses = 1000"
         path.write_text(f"[headroom]\nreuse = {kind}\n{rules}\n")
         super().__init__([lab.PYTHON, str(lab.HERE / "clients/reuse_steps.py"), address, str(port), kind],
                          {"options": ["-c", str(path), "--summary"]}, stdin=True)

@@ -128,6 +128,19 @@ def python_server(*how):
     return run
 
 
+def turns():
+    """A program of one thread, which never waits for itself: the only worker is another's after 32 exchanges."""
+    lab.ports(10000, 59999)
+    with started([lab.PYTHON, str(CLIENTS / "reuse_app.py"), str(PORT), "single", "reads"]):
+        with load(PORT, 1, count=320, shim=shim_for("http")) as program:
+            done = program.wait()
+    lab.equal("the program's", counts(done), {"good": 320, **ALL_GOOD})
+    hits, misses = map(int, re.search(r"reuse: (\d+) connect.* (\d+) by a new one", done.stderr).groups())
+    if misses < 320 // 32 or hits < 200:
+        raise lab.Failed(f"320 requests over {misses} connections, {hits} over used ones: {done.stderr}")
+    return f"320 requests over {misses} connections"
+
+
 def gunicorn(*how):
     with started(["gunicorn", "-b", f"127.0.0.1:{PORT}", "--keep-alive", "2", "--chdir", str(CLIENTS), *how,
                   "reuse_app:app"]):
@@ -240,6 +253,7 @@ if __name__ == "__main__":
     lab.main([
         ("apache2, 3 workers", apache),
         ("http.server, one at a time", python_server("single", "reads")),
+        ("http.server, one at a time, turns", turns),
         ("http.server, threads", python_server("threads", "reads")),
         ("http.server, bodies left unread", python_server("threads", "ignores")),
         ("gunicorn, sync", functools.partial(gunicorn, "-w", "1")),

@@ -178,6 +178,34 @@ Test(parked_limits, max_uses_counts_the_first)
 	check_number(reusing_open_fds(), BLANK);
 }
 
+/* Return: uses of one connection, with so much time between, until it was closed for real */
+static unsigned turn(const char *rules, uint64_t gap_ns)
+{
+	unsigned uses = 0;
+	bool parked;
+
+	reusing_start(rules, 2048);
+	do {
+		int fd = reusing_opened(TO);
+		reusing_exchange(fd);
+		parked = reusing_close(fd);
+		reusing_wait(gap_ns);
+	} while (++uses < 100 && parked);
+	return uses;
+}
+
+Test(parked_limits, a_connection_that_may_have_a_worker_of_its_own_has_a_turn)
+{
+	check_number(turn("[headroom]\nreuse = raw\nidle_timeout = 1s\n", 2 * MS), 32);
+	fake_stop();
+	check_number(turn("[headroom]\nreuse = raw\nmax_uses = 60\n", 2 * MS), 60);
+	fake_stop();
+	check_number(turn("[headroom]\nreuse = redis\n", 2 * MS), 100);
+	fake_stop();
+	unsigned slow = turn("[headroom]\nreuse = raw\n", 20 * MS);
+	check(slow >= 8 && slow < 16);
+}
+
 Test(parked_limits, max_age_at_close)
 {
 	start("max_age = 10s\n", 2048);
