@@ -3,6 +3,7 @@
 """test_export_http - `headroom export --listen`: answers, bad requests that do no harm, addresses, bad input."""
 import concurrent.futures
 import errno
+import pathlib
 import re
 import signal
 import socket
@@ -82,7 +83,21 @@ def bad_input():
     lab.equal("a full device", (done.status, done.stderr.count("\n")), (2, 1))
 
 
+def without_library():
+    """The command works without libmicrohttpd; who wants to listen is told in one line."""
+    found = [path for path in pathlib.Path("/usr/lib").rglob("libmicrohttpd.so.*") if not path.is_symlink()]
+    if not found:
+        raise lab.Skipped("no shared libmicrohttpd here")
+    hide = f"mount --bind /dev/null {found[0]} && exec \"$@\""
+    for options, status, lines in (([], 0, 0), (["--listen", "0"], 2, 1)):
+        done = lab.run(["unshare", "-m", "sh", "-c", hide, "sh", str(lab.HEADROOM), "export", *options])
+        lab.equal(f"{options}: status, lines", (done.status, len(done.stderr.splitlines())), (status, lines))
+        lab.equal(f"{options}: names it", "libmicrohttpd" in done.stderr, bool(options))
+    return "said in one line"
+
+
 lab.main([
+    ("without libmicrohttpd", without_library),
     ("HTTP", http_answers),
     ("bad requests", bad_requests),
     ("other addresses", other_addresses),
