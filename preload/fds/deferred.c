@@ -113,7 +113,8 @@ COLD void fds_were_sent(const struct msghdr *message)
 
 COLD void fds_may_be_sent(int fd, const struct msghdr *message)
 {
-	if (!process_is_ours() || !has_control(fd, message))
+	/* A message is no reason to wake: before that no socket is known. */
+	if (!atomic_load_explicit(&process_active, memory_order_acquire) || !has_control(fd, message))
 		return;
 	walk_fds(message, about_to_go);
 	walk_fds(message, fd_is_held_elsewhere);
