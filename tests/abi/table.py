@@ -12,6 +12,7 @@ THERE_ONLY = {
     "second preload": "the other library is built for this machine's glibc",
     "constructor before ours": "musl starts preloaded libraries in another order",
     "started without fcntl()": "musl's loader makes it for each library",
+    "two threads, started without fcntl()": "the same",
     "Fast Open": "musl's sendmmsg() leaves another errno after success",
 }
 
