@@ -120,6 +120,10 @@ static void close_unseen(int fd)
 #if defined(__x86_64__)
 	long rc = SYS_close;
 	__asm__ volatile("syscall" : "+a"(rc) : "D"((long)fd) : "rcx", "r11", "memory");
+#elif defined(__aarch64__)
+	register long number __asm__("x8") = SYS_close;
+	register long argument __asm__("x0") = fd;
+	__asm__ volatile("svc #0" : "+r"(argument) : "r"(number) : "memory");
 #else
 	close(fd);
 #endif
