@@ -11,7 +11,8 @@
  *  - what is for another host than all that the connection was asked before (http), or may be, as its begin
  *    does not say so;
  *  - what may not be asked again, too, until the server has shown that it can be trusted
- *    (conduct_may_stake()).
+ *    (conduct_may_stake());
+ *  - what goes round the guard (sendfile(), splice()), as nobody can say what it is.
  * Where no request may be asked again (redis, memcached, raw), that is decided before a connection is parked,
  * or handed out. */
 #ifndef HEADROOM_POOL_REUSE_STAKE_H

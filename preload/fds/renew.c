@@ -425,8 +425,8 @@ APART int renew_before_send(int fd, const struct iovec *pieces, size_t count)
 		if (!socket_is_quiet(fd)) {
 			if (!reuse->guard.asked || kernel.recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) <= 0)
 				renew(fd, &held);
-		} else if (count && !reuse->guard.asked && reuse->handed_out &&
-			   !stake_allows(&shim.reusing, &held, pieces, count)) {
+		} else if (!reuse->guard.asked && reuse->handed_out &&
+			   (!count || !stake_allows(&shim.reusing, &held, pieces, count))) {
 			error = make_new(fd, &held);
 		}
 	} else {

@@ -32,7 +32,7 @@
  * renew_before_send() - something is about to be sent on a connection that was handed out, and was not
  * answered yet: is there still somebody to send to, and may it be asked that (stake.h)?
  * @pieces:	what the program is about to send, or the begin of it; readable
- * @count:	0: it is not known
+ * @count:	0: it is not known, and may be what is not for a used connection
  * Return: 0, or a negative errno: a new connection had to be made, and there is none
  */
 int renew_before_send(int fd, const struct iovec *pieces, size_t count);

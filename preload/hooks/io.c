@@ -325,11 +325,11 @@ ssize_t hook_sendfile64(int to, int from, off_t *offset, size_t size)
 ssize_t hook_splice(int from, off_t *from_at, int to, off_t *to_at, size_t size, unsigned flags)
 {
 	struct held source, target;
-	bool takes = watched(from) && io_begins(from, &source),
-	     sends = watched(to) && sending_begins(to, NULL, 0, &target) == SENDING_SEEN;
-	ssize_t rc = real.splice(from, from_at, to, to_at, size, flags);
+	bool takes = watched(from) && io_begins(from, &source);
+	enum sending sends = watched(to) ? sending_begins(to, NULL, 0, &target) : SENDING_UNSEEN;
+	ssize_t rc = sends == SENDING_FAILED ? -1 : real.splice(from, from_at, to, to_at, size, flags);
 
 	if (takes)
 		took(from, &source, NULL, 0, rc);
-	return sends ? sent(to, &target, NULL, 0, rc) : rc;
+	return sends == SENDING_SEEN ? sent(to, &target, NULL, 0, rc) : rc;
 }

@@ -155,6 +155,23 @@ Test(stake, what_is_or_may_be_for_another_host_gets_a_new_one)
 	check(stays(fd, "GET / HTTP/1.1\r\nHost: b\r\n\r\n"));
 }
 
+/* sendfile(), splice() */
+Test(stake, what_cannot_be_looked_at_gets_a_new_one)
+{
+	int fd = handed_out(HTTP, 1, GET, ANSWER);
+	uint64_t cookie = fake_fd(fd)->cookie;
+
+	check_number(renew_before_send(fd, NULL, 0), 0);
+	check(fake_fd(fd)->cookie != cookie);
+	check_retired(TO, RETIRED_ROOM);
+	/* What is sent later belongs to it. */
+	fd = handed_out(HTTP, 1, GET, ANSWER);
+	cookie = fake_fd(fd)->cookie;
+	reusing_send(fd, "GET / HTTP/1.1\r\nHost: a\r\nX");
+	check_number(renew_before_send(fd, NULL, 0), 0);
+	check_number(fake_fd(fd)->cookie, cookie);
+}
+
 /* The rule's owner says that this server reads bodies, and a program may have nothing else to ask. */
 Test(stake, with_bodies_the_first_at_a_depth_has_been_quiet)
 {
