@@ -28,6 +28,30 @@ static const struct start {
 	{ 0x00, 4, 3, { 0x00, 0x03, 0x00 } }, /* PostgreSQL: protocol 3 */
 	{ 0x00, 4, 3, { 0x04, 0xd2, 0x16 } }, /* PostgreSQL: SSLRequest and kin */
 	{ 'P', 1, 13, "RI * HTTP/2.0" },      /* HTTP/2 (RFC 9113, 3.4) */
+	{ 0x30, 2, 1, "\x02" },               /* LDAP: a sequence, of a number first (RFC 4511, 4.1.1) */
+	{ 0x30, 1, 1, "\x81" },               /* the same, by the size of its length (X.690, 8.1.3) */
+	{ 0x30, 1, 1, "\x82" },
+	{ 0x30, 1, 1, "\x84" },
+	{ 0x03, 5, 1, "\xe0" },    /* TPKT with a connection request (RFC 1006, 6; X.224, 13.3): RDP, S7 */
+	{ 0x04, 4, 1, "\x01" },    /* Cassandra, protocol 4: STARTUP */
+	{ 0x04, 4, 1, "\x05" },    /* and OPTIONS */
+	{ 0x12, 1, 1, "\x01" },    /* SQL Server: PRELOGIN (MS-TDS, 2.2.3.1) */
+	{ 0x00, 4, 4, "\xffSMB" }, /* SMB (MS-SMB2, 2.1) */
+	{ 0x00, 4, 4, "\xfeSMB" },
+	{ 'C', 1, 7, "ONNECT\n" }, /* STOMP 1.2 */
+	{ 'C', 1, 7, "ONNECT\r" },
+	{ 'S', 1, 5, "TOMP\n" },
+	{ 'S', 1, 5, "TOMP\r" },
+	{ '8', 1, 4, "=FIX" }, /* FIX: a logon comes first */
+	/* Logins of protocols of lines: FTP, POP3, IRC (RFC 1459, 4.1), ... */
+	{ 'U', 1, 4, "SER " },
+	{ 'P', 1, 4, "ASS " },
+	{ 'N', 1, 4, "ICK " },
+	{ 'C', 1, 3, "AP " },
+	{ 'A', 1, 4, "UTH " },
+	{ 'L', 1, 5, "OGIN " },
+	{ 'H', 1, 4, "ELO " },
+	{ 'E', 1, 4, "HLO " },
 };
 
 enum likeness { UNLIKE, UNDECIDED, ALIKE };
