@@ -9,8 +9,8 @@ import re
 import time
 
 import bench
+import drawn
 import lab
-import terminal
 
 SIZES = bench.pick((10, 40), (50, 200))
 DESTINATIONS, HTTP = 50, 9816
@@ -73,7 +73,7 @@ def export(env, processes):
 
 
 def top(env, processes):
-    with terminal.Terminal([str(lab.HEADROOM), "top", "--delay", "0.2"], env) as screen:
+    with drawn.Terminal([str(lab.HEADROOM), "top", "--delay", "0.2"], env) as screen:
         screen.until(lambda: f" {processes} processes,".encode() in screen.drawn, "its first picture")
         return bench.interleave({"top": screen.one_turn_ms})
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""terminal - a program that draws on a terminal, and what it spends on each picture."""
+"""drawn - a program that draws on a terminal, and what it spends on each picture."""
 import fcntl
 import os
 import pathlib
