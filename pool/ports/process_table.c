@@ -106,10 +106,13 @@ static bool look_at_process(struct search *search, int proc, const char *pid)
 		close(fd);
 		return false;
 	}
-	for (unsigned at = 0; search->left && (entry = readdir(fds)); at++) {
-		if (at >= FIRST_FDS && search->round == FIRST_ONES)
+	while (search->left && (entry = readdir(fds))) {
+		/* By its number, not its place: the process may close some between the rounds. In ascending
+		 * order. */
+		int number = atoi(entry->d_name);
+		if (number >= FIRST_FDS && search->round == FIRST_ONES)
 			break;
-		if (at < FIRST_FDS && search->round == THE_OTHERS)
+		if (number < FIRST_FDS && search->round == THE_OTHERS)
 			continue;
 		ssize_t length = readlinkat(fd, entry->d_name, link, sizeof(link) - 1);
 		if (length <= 8 || strncmp(link, "socket:[", 8)) {

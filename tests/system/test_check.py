@@ -101,6 +101,38 @@ def threshold():
         first("--threshold", "30", TO, status=1)
 
 
+RESTLESS = f"""
+import os, socket, sys, threading
+low = os.open("/dev/null", os.O_RDONLY)
+held = [socket.create_connection(("127.0.0.1", {PORT})) for _ in range(100)]
+ended = threading.Event()
+
+def come_and_go():
+    global low
+    while not ended.is_set():
+        os.close(low)
+        low = os.open("/dev/null", os.O_RDONLY)
+
+thread = threading.Thread(target=come_and_go)
+thread.start()
+print("up", flush=True)
+sys.stdin.read()
+ended.set()
+thread.join()
+"""
+
+
+def restless():
+    """A holder that opens and closes files meanwhile: each of its sockets is found."""
+    lab.ports(40000, 40999)
+    with lab.Hold(PORT), lab.Process([lab.PYTHON, "-c", RESTLESS], stdin=True) as process:
+        lab.wait_for(lambda: "up" in process.stdout(), "the holder", process)
+        for _ in range(40):
+            done = check("--sample", "0", f"127.0.0.1:{PORT}")
+            lab.equal("sockets without a process", done["sockets_without_visible_process"], 0)
+    return "40 looks"
+
+
 def old_binder():
     """A program that binds the old way is found by the probe, named, and told what to do."""
     needs_probe()
@@ -351,6 +383,7 @@ lab.main([
     ("TIME_WAIT", time_wait),
     ("exhausted", exhausted),
     ("threshold", threshold),
+    ("a holder's files come and go", restless),
     ("an old-style binder", old_binder),
     ("an older kernel", older_kernel),
     ("sockets bound to an interface", on_an_interface),
