@@ -10,6 +10,8 @@ The masks, each with the exception of docs/users/shim.md ("Exceptions") that it 
   end           at the peer                  whether a connection that the program closes ends by RST depends on when bytes come;
                                              and two sockets, one of them bound to a device, may have the same port
   no answer     in loops                     the program's own limit of time, EHOSTUNREACH and ETIMEDOUT are one
+  to itself     in loops                     "A connect() to a port of the range where nobody listens": one that gets this very port counts as
+                                             refused, as which port it gets is not compared (ops_loop.c)
   parity        bound without a port         bind(ip, 0) is deferred, and connect() picks the port ("What it does")
   parity        near the limit of fds, in    "While one of the last 32 fd numbers below RLIMIT_NOFILE is taken the shim opens
                 another root                 nothing": not the file that tells the range either (actor.h)
