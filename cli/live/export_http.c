@@ -9,7 +9,6 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <microhttpd.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,59 +17,39 @@
 enum { CONNECTIONS_MAX = 64, IDLE_S = 10 };
 
 /* What is called of it, each as in <microhttpd.h>. */
-struct microhttpd {
-	__typeof__(MHD_start_daemon) *start_daemon;
-	__typeof__(MHD_stop_daemon) *stop_daemon;
-	__typeof__(MHD_create_response_from_buffer) *create_response_from_buffer;
-	__typeof__(MHD_add_response_header) *add_response_header;
-	__typeof__(MHD_queue_response) *queue_response;
-	__typeof__(MHD_destroy_response) *destroy_response;
-};
+#define MHD_FUNCTIONS(X)               \
+	X(start_daemon)                \
+	X(stop_daemon)                 \
+	X(create_response_from_buffer) \
+	X(add_response_header)         \
+	X(queue_response)              \
+	X(destroy_response)
 
-static struct microhttpd http;
+#define MEMBER(name) __typeof__(MHD_##name) *name;
+static struct {
+	MHD_FUNCTIONS(MEMBER)
+} http;
+#undef MEMBER
 
 /* libmicrohttpd brings GnuTLS and what that needs, a dozen of libraries: most of the time that each start of
  * the command took. So it is loaded when it is wanted. A static command has it in it. Return: NULL, or why
  * not: dlerror(3) */
+static const char *load(void)
+{
 #ifdef HEADROOM_MICROHTTPD
-static const char *load(struct microhttpd *library)
-{
-	static const struct {
-		const char *name;
-		size_t at;
-	} functions[] = {
-		{ "MHD_start_daemon", offsetof(struct microhttpd, start_daemon) },
-		{ "MHD_stop_daemon", offsetof(struct microhttpd, stop_daemon) },
-		{ "MHD_create_response_from_buffer",
-		  offsetof(struct microhttpd, create_response_from_buffer) },
-		{ "MHD_add_response_header", offsetof(struct microhttpd, add_response_header) },
-		{ "MHD_queue_response", offsetof(struct microhttpd, queue_response) },
-		{ "MHD_destroy_response", offsetof(struct microhttpd, destroy_response) },
-	};
 	void *loaded = dlopen(HEADROOM_MICROHTTPD, RTLD_NOW | RTLD_LOCAL);
-
-	for (size_t i = 0; loaded && i < sizeof(functions) / sizeof(*functions); i++) {
-		void *function = dlsym(loaded, functions[i].name);
-		if (!function)
-			return dlerror();
-		*(void **)((char *)library + functions[i].at) = function;
-	}
-	return loaded ? NULL : dlerror();
-}
+	if (!loaded)
+		return dlerror();
+#define FIND(name)                                                 \
+	if (!(*(void **)&http.name = dlsym(loaded, "MHD_" #name))) \
+		return dlerror();
 #else
-static const char *load(struct microhttpd *library)
-{
-	*library = (struct microhttpd){
-		.start_daemon = MHD_start_daemon,
-		.stop_daemon = MHD_stop_daemon,
-		.create_response_from_buffer = MHD_create_response_from_buffer,
-		.add_response_header = MHD_add_response_header,
-		.queue_response = MHD_queue_response,
-		.destroy_response = MHD_destroy_response,
-	};
+#define FIND(name) http.name = MHD_##name;
+#endif
+	MHD_FUNCTIONS(FIND)
+#undef FIND
 	return NULL;
 }
-#endif
 
 static const char front_page[] = "<!DOCTYPE html>\n<title>headroom</title>\n"
 				 "<h1>headroom</h1>\n<p><a href=\"/metrics\">Metrics</a></p>\n";
@@ -184,7 +163,7 @@ int export_serve(struct export *export, const char *where)
 		return complain("--listen",
 				"`%s` is none of ADDR:PORT, [ADDR]:PORT and PORT, such as 127.0.0.1:9816",
 				where);
-	const char *lacks = load(&http);
+	const char *lacks = load();
 	if (lacks)
 		return complain("--listen", "no HTTP server without libmicrohttpd: %s", lacks);
 	int fd = listen_at(&at);

@@ -71,19 +71,22 @@ static void found(struct http_stream *stream, enum guard_reason reason)
 		stream->finding = (uint8_t)reason;
 }
 
+static char lower(char c)
+{
+	return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+}
+
 /* Append in lower case; what does not fit marks the text as too long. */
 static void append(char *text, uint8_t *size, char c)
 {
 	if (*size < HTTP_WORD_MAX)
-		text[(*size)++] = c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+		text[(*size)++] = lower(c);
 }
 
-/* FNV-1a, of 32 bits; letters in lower case (RFC 9110, 4.2.3). */
+/* FNV-1a, of 32 bits (a guard uses nothing of pool/); letters in lower case (RFC 9110, 4.2.3). */
 static void add_authority(struct http_stream *stream, char c)
 {
-	unsigned char lower = (unsigned char)(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c);
-
-	stream->authority = (stream->authority ^ lower) * 16777619u;
+	stream->authority = (stream->authority ^ (unsigned char)lower(c)) * 16777619u;
 }
 
 /* A target that begins with its scheme has the authority up to the third slash (RFC 9112, 3.2.2). */
