@@ -83,6 +83,12 @@ __noinline int own_port_try(struct bpf_sock_addr *ctx, struct ask *ask, struct w
 		return 0;
 	if (is_reserved(port) || port_taken(ctx, ask, port) || !reserve(ask, port))
 		return 0;
+	/* Another processor may have taken it between the two: its reservation ends once look-ups see its
+	 * socket. Reserving first would write to the map for each port in use. */
+	if (port_taken(ctx, ask, port)) {
+		reservation_end(&ask->pair, (__u16)port);
+		return 0;
+	}
 	error = bind_source(ctx, &ask->pair.source, (__u16)port);
 	if (!error) {
 		walk->port = port;
