@@ -67,9 +67,12 @@ class Rules:
         addresses = [re.escape(address) for address in addresses] + [r"127\.\d+\.\d+\.\d+"]
         self._source = re.compile("|".join(r"(?<![\w.:])" + address + r"(?![\w.:])" for address in addresses))
         bad = worlds.values(world, "bad") + ([] if mode.name.startswith("auto") else worlds.values(world, "foreign"))
-        out = modes.excluded(world) if mode.name == "except" else []
-        self.excluded = re.compile("|".join(r"(?<![\w.:])" + re.escape(address) + r"(?![\w.:])" for address in out)) if out else None
-        self.bad = mode.named and bool(set(bad) - set(out))
+        excluded = modes.excluded(world) if mode.name == "except" else []
+        self.bad = mode.named and bool(set(bad) - set(excluded))
+        # A program may bind to it by itself, and plain Linux may have had no port there.
+        out = [re.escape(address) for address in excluded]
+        out = [address for address in out if not any(re.search(rf"[ \[]{address}[\]:]", line) for line in program)]
+        self.excluded = re.compile("|".join(rf"(?<![\w.:]){address}(?![\w.:])" for address in out)) if out else None
         self.inherits = any(line.split()[0] in ("fork", "fork-by", "exec", "spawn", "vfork", "recvfd") for line in program)
         # Where fds are few, what the others had more of them is missing there.
         self.moves = not worlds.value(world, "nofile") and any(line in ("setns other", "unshare net") for line in program) and not any(
