@@ -167,7 +167,8 @@ class Rules:
         if self.bad and name in ("connect", "await", "fast-open", "talk", "get"):
             return True
         if name in ("connect", "bind", "listen", "fast-open", "cancelled") and any(f"e={e}" in plain for e in EXHAUSTED):
-            return "r=0" in shim or "e=EINPROGRESS" in shim or any(f"e={error}" in shim for error in EXHAUSTED)
+            # With a port it is the destination that answers.
+            return "r=0" in shim or any(f"e={error}" in shim for error in (*EXHAUSTED, *NO_ANSWER, "ECONNREFUSED"))
         return False
 
 
@@ -183,8 +184,18 @@ def _as_reused(text, parked_from):
         # It leaves numbers out that lie past the end of the kernel's table (core_sys_select(), fs/select.c).
         return text.replace("e=EBADF", "r=0")
     if text.startswith("end fds"):
-        return re.sub(r" socket\S*=(\d+)(-\d+)?", lambda found: "" if int(found[1]) >= parked_from else found[0], text)
+        # The program's own that are as high have other numbers for it.
+        return re.sub(r" socket\S*=(\d+)(-\d+)?", lambda found: _below(parked_from, found), text)
     return text
+
+
+def _below(limit, numbers):
+    """Of ` socket=3-22`, what is below a limit."""
+    first, last = int(numbers[1]), int((numbers[2] or "-" + numbers[1])[1:])
+    name = numbers[0].partition("=")[0]
+    if first >= limit:
+        return ""
+    return f"{name}={first}-{min(last, limit - 1)}" if min(last, limit - 1) > first else f"{name}={first}"
 
 
 def _losses_allowed(total):
