@@ -13,9 +13,8 @@
 /* How long a connection stays up that is not turned away at once, besides some round trips. */
 #define UP_FOR_NS (50 * MS_NS)
 enum { UP_FOR_ROUND_TRIPS = 3 };
-/* A server that is slow to answer is as slow to turn away: so many times as long as answers take. */
-enum { UP_FOR_ANSWERS = 4 };
-#define UP_FOR_MOST_NS SECOND_NS
+/* Where others were answered a silent one may wait in the server's queue, and the server for a processor. */
+#define UP_FOR_BESIDE_ANSWERED_NS SECOND_NS
 /* While nobody was answered, how slow it is is not known; other threads would follow. */
 #define UP_FOR_UNANSWERED_NS (500 * MS_NS)
 /* Under way for so long, while others were answered, is a bad sign. */
@@ -210,6 +209,7 @@ static void enter_served(struct ledger *ledger, struct tuple_space *space, bool 
 	struct destination *d = space->destination;
 
 	d->trust->served++;
+	d->trust->answers_data |= data;
 	d->tested = true;
 	space->doubt = data ? 0 : space->doubt & TRUST_UNSERVED;
 	if (!space->trust)
@@ -414,14 +414,11 @@ bool trust_may_try(const struct tuple_space *space, uint64_t now_ns)
 /* How long a connection without a byte has to stay up to have served. */
 static uint64_t up_for_ns(const struct trust_of_all *all, uint32_t round_trip_us)
 {
-	uint64_t up_ns = UP_FOR_NS + UP_FOR_ROUND_TRIPS * round_trip_us * US_NS;
-	uint64_t answers_ns = UP_FOR_ANSWERS * all->answer_ns;
+	uint64_t up_ns = all->answers_data   ? UP_FOR_BESIDE_ANSWERED_NS
+			 : all->many_threads ? UP_FOR_UNANSWERED_NS
+					     : UP_FOR_NS;
 
-	if (!answers_ns && all->many_threads)
-		answers_ns = UP_FOR_UNANSWERED_NS;
-	if (answers_ns > UP_FOR_MOST_NS)
-		answers_ns = UP_FOR_MOST_NS;
-	return up_ns > answers_ns ? up_ns : answers_ns;
+	return up_ns + UP_FOR_ROUND_TRIPS * round_trip_us * US_NS;
 }
 
 /* What the kernel says of the connection that is looked at. The lock is held. */
@@ -491,9 +488,8 @@ COLD void trust_look(struct ledger *ledger, const struct held *held, struct dest
 	if (!lock_enter_held(ledger->lock, held))
 		return;
 	for (unsigned i = 0; i < count && destination->trust; i++)
-		if (progress[i].so_far != PROGRESS_NONE && progress[i].data_came &&
-		    now_ns > at[i].began_ns + destination->trust->answer_ns)
-			destination->trust->answer_ns = now_ns - at[i].began_ns;
+		destination->trust->answers_data |=
+			progress[i].so_far != PROGRESS_NONE && progress[i].data_came;
 	for (unsigned i = 0; i < count; i++) {
 		struct trust *t = at[i].space->trust;
 		if (t && t->fd == at[i].fd && t->began_ns == at[i].began_ns)

@@ -7,10 +7,10 @@
  * missing, a server that does not let it in. So what came of a connection counts in the choice:
  *
  *  - A source is *in test* until it has served: until bytes came, or a connection stayed up for longer than a
- *    refusal takes, which where the server is slow is as long as answers take. In test it may have one
- * connection whose end nobody knows while others can serve. While no source has served, what is more than one
- * each goes to the kernel's own choice, if that is in the list: without the shim it would have gone there
- * too.
+ *    refusal takes, which is a second where others brought bytes: the server may be short of processors. In
+ *    test it may have one connection whose end nobody knows while others can serve. While no source has
+ *    served, what is more than one each goes to the kernel's own choice, if that is in the list: without the
+ *    shim it would have gone there too.
  *  - A failure counts as a port in use for as long as a TIME_WAIT would. After it the source is passed over
  *    until others had some answers, and is in test again.
  *  - A second failure, with answers of others between, sets it *aside*, for a time that doubles. After that,
@@ -88,10 +88,9 @@ struct trust {
 
 /* Of a destination, while one of its sources has a struct trust, and for `sticky`. */
 struct trust_of_all {
-	uint64_t look_ns;   /* when to look at one of its sources' connections, while `looking` */
-	uint64_t answer_ns; /* the longest after which bytes were seen to have come */
-	uint32_t answers;   /* connections that came up, as far as is known */
-	uint32_t served;    /* that brought bytes or stayed up */
+	uint64_t look_ns; /* when to look at one of its sources' connections, while `looking` */
+	uint32_t answers; /* connections that came up, as far as is known */
+	uint32_t served;  /* that brought bytes or stayed up */
 	uint32_t failures;
 	uint32_t known;     /* sources that have a struct trust; without any this goes, too */
 	uint32_t sticky;    /* 1 + the index of the source for its address; 0: not worked out yet */
@@ -99,6 +98,7 @@ struct trust_of_all {
 	bool turned_away;   /* some fail in the way that shows only after connect() */
 	bool say;           /* something is to be logged */
 	bool many_threads;  /* others came */
+	bool answers_data;  /* bytes came over some */
 };
 
 enum trust_rank {

@@ -15,7 +15,8 @@ FAR = "10.77.0.100"
 NEAR = [f"10.77.0.{i}" for i in range(1, 5)]
 DEAD = "10.78.0.1"  # on the same interface; the far side has no route to it
 
-# Greets whom it lets in, resets or closes for whom it does not.
+# Greets whom it lets in, resets or closes for whom it does not. With " after N" it hesitates once,
+# as one does that is short of processors.
 SERVER = """
 import select, socket, struct, sys, time
 how, refused = sys.argv[1], sys.argv[2:]
@@ -27,9 +28,13 @@ if how == "slow reset":
     how = "reset"
     select.select([listener], [], [])
     time.sleep(0.15)
-held = []
+how, _, hesitates = how.partition(" after ")
+held, accepted = [], 0
 while True:
+    if str(accepted) == hesitates:
+        time.sleep(0.12)
     s, (peer, _) = listener.accept()
+    accepted += 1
     if peer in refused:
         if how == "reset":
             s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
@@ -51,7 +56,7 @@ def ended(s, good):
     outcomes.append(good)
     held.append(s) if good and keeps else s.close()
 
-def one(timeout):
+def one(timeout, pause=0):
     s = socket.socket()
     s.settimeout(timeout)
     try:
@@ -59,14 +64,15 @@ def one(timeout):
         good = s.recv(5) == b"hello"
     except OSError:
         good = False
+    time.sleep(pause)
     ended(s, good)
 
-def many(timeout, count):
+def many(timeout, count, pause=0):
     for _ in range(count):
-        one(timeout)
+        one(timeout, pause)
 
-def in_threads(timeout):
-    threads = [threading.Thread(target=many, args=(timeout, count // 20)) for _ in range(20)]
+def in_threads(timeout, pause=0):
+    threads = [threading.Thread(target=many, args=(timeout, count // 20, pause)) for _ in range(20)]
     for t in threads: t.start()
     for t in threads: t.join()
 
@@ -101,6 +107,7 @@ if kind == "timeout": many(0.3, count)
 if kind == "blocking": many(None, count)
 if kind == "threads": in_threads(0.3)
 if kind == "blocking threads": in_threads(None)
+if kind == "slow threads": in_threads(None, 0.07)
 if kind == "one and then threads": one_and_then_threads()
 if kind == "epoll":
     for _ in range(count // 20):
@@ -254,6 +261,8 @@ lab.main([
       for how in ("reset", "close") for kind in (*KINDS, "blocking", "blocking threads") for keeps in ("keep", "close")),
     *((f"turned away by a slow server, threads after one, source {i + 1}",
        of(costs_little, [*NEAR[i:], *NEAR[:i]], "slow reset", "one and then threads", "keep")) for i in range(4)),
+    *((f"turned away after {n} by a server that hesitated, slow threads, source {i + 1}",
+       of(costs_little, [*NEAR[i:], *NEAR[:i]], f"reset after {n}", "slow threads", "keep")) for n in (1, 2) for i in (0, 2)),
     ("no way back, spill past the knee", of(past_the_knee, "dead")),
     ("turned away, spill past the knee", of(past_the_knee, "reset")),
     *((f"no way back, a process for each connection, {how}", of(process_each, how)) for how in ("close", "_exit")),

@@ -384,6 +384,37 @@ Test(trust, a_connection_that_waits_while_others_are_answered_draws_no_more)
 	cr_assert(more <= TRUST_LOOK_AFTER + 4, "%u more", more);
 }
 
+static void begin_answered(struct world *w, unsigned count)
+{
+	struct program_socket s;
+
+	for (unsigned i = 0; i < count; i++) {
+		begin(w, &s);
+		fake_fd(s.fd)->received = is_bad(w, &s) ? 0 : 100;
+	}
+}
+
+/* It may be in the queue of a server that waits for a processor. Return: connections of the silent source */
+static uint32_t used_beside_answered(uint64_t after_ms)
+{
+	struct world w = { .bad = { "10.0.0.3" }, .how = RESET_LATER, .nonblocking = true };
+
+	start("10.0.0.1-10.0.0.4", "even");
+	begin_answered(&w, 4);
+	fake.now_ns += MS;
+	begin_answered(&w, 1);
+	fake.now_ns += after_ms * MS;
+	begin_answered(&w, 20);
+	return program_space("10.0.0.3", TO)->open;
+}
+
+Test(trust, a_silent_connection_beside_answered_ones_stays_in_test_for_a_second)
+{
+	check(used_beside_answered(900) == 1);
+	fake_stop();
+	check(used_beside_answered(1100) > 1);
+}
+
 Test(trust, where_nobody_fails_nothing_is_kept_and_nothing_asked)
 {
 	struct world w = { 0 };
