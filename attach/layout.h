@@ -26,7 +26,7 @@ struct attach_address {
 	__u32 words_be[4];
 };
 
-/* The sources of one family in the map `sources`: those for all destinations, then those of loopback. */
+/* The sources of one family in the map `sources`: those for others than the loopback, then those of it. */
 struct attach_span {
 	__u32 first, count, loopback;
 };
@@ -38,6 +38,7 @@ struct attach_rule {
 	__u16 port; /* host order; 0: any */
 	__u8 spread;
 	__u8 strict;
+	__u32 names_loopback;             /* rule_names_loopback() */
 	char process[ATTACH_PROCESS_MAX]; /* as the kernel cuts it; empty: any */
 	struct attach_span v4, v6;
 };

@@ -33,7 +33,7 @@ static bool add_source(struct attach_plan *plan, const struct address *source)
 	return true;
 }
 
-/* Those of one family; loopback ones behind, as no other destination can be reached from them. */
+/* Those of one family; loopback ones behind, which serve the loopback alone. */
 static bool add_span(struct attach_plan *plan, const struct source_list *list, bool v4,
 		     struct attach_span *span)
 {
@@ -75,6 +75,7 @@ static bool add_rule(struct attach_plan *plan, const struct rule *rule, struct c
 		return complain_of(complaint, "sources",
 				   "`auto` is for programs under the shim: attach needs addresses");
 	out->strict = rule->strict;
+	out->names_loopback = rule_names_loopback(rule);
 	if (!add_span(plan, &rule->sources, true, &out->v4) ||
 	    !add_span(plan, &rule->sources, false, &out->v6))
 		return complain_of(complaint, "sources", strerror(ENOMEM));

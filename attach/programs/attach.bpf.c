@@ -84,12 +84,9 @@ static __always_inline __u16 take_own_port(struct bpf_sock_addr *ctx, struct ask
 
 static __always_inline void take_rule(struct ask *ask, const struct attach_rule *rule)
 {
-	const struct attach_span *span = ask->v4 ? &rule->v4 : &rule->v6;
-
 	ask->spread = rule->spread;
 	ask->strict = rule->strict;
-	ask->first = span->first;
-	ask->count = span->count + (is_loopback(&ask->pair.to) ? span->loopback : 0);
+	ask->count = sources_for(rule, &ask->pair.to, &ask->first);
 }
 
 /* The ports of a UDP socket's source are taken for all destinations. Nothing tells when such a connect()

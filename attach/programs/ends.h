@@ -192,12 +192,10 @@ static __always_inline int is_spread(const struct attach_pair *pair, const struc
 {
 	__u32 number = find_rule(pair, all->rules, own_process);
 	struct attach_rule *rule = bpf_map_lookup_elem(&rules, &number);
-	const struct attach_span *span;
+	__u32 first;
 
-	if (!rule || rule->spread == ATTACH_OFF || !is_for_us(&pair->to))
-		return 0;
-	span = is_mapped(&pair->to) ? &rule->v4 : &rule->v6;
-	return span->count || (span->loopback && is_loopback(&pair->to));
+	return rule && rule->spread != ATTACH_OFF && is_for_us(&pair->to) &&
+	       sources_for(rule, &pair->to, &first);
 }
 
 static __always_inline void began_plain(struct sock *sk, const struct attach_pair *pair,

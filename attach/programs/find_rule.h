@@ -29,6 +29,22 @@ static __always_inline int is_loopback(const struct attach_address *to)
 	return !to->words_be[0] && !to->words_be[1] && !to->words_be[2] && to->words_be[3] == bpf_htonl(1);
 }
 
+/* The sources that serve a destination: for one of the loopback only what is of it, unless the rule names it.
+ * Return: how many, from @first on */
+static __always_inline __u32 sources_for(const struct attach_rule *rule, const struct attach_address *to,
+					 __u32 *first)
+{
+	const struct attach_span *span = is_mapped(to) ? &rule->v4 : &rule->v6;
+
+	*first = span->first;
+	if (!is_loopback(to))
+		return span->count;
+	if (rule->names_loopback)
+		return span->count + span->loopback;
+	*first += span->count;
+	return span->loopback;
+}
+
 static __always_inline int prefix_matches(const struct attach_rule *rule, const struct attach_address *to)
 {
 	__u32 left = rule->bits;

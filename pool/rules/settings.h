@@ -124,6 +124,17 @@ static inline const struct rule *settings_rule_for(const struct settings *settin
 }
 
 /**
+ * rule_names_loopback() - has the rule sources of its own, for destinations of the loopback?
+ *
+ * A list that is for others, or for all, serves these with its loopback addresses alone: what listens there
+ * lets 127.0.0.1 in, and often nobody else.
+ */
+static inline bool rule_names_loopback(const struct rule *rule)
+{
+	return rule->has_sources && !rule->to.any_address && address_is_loopback(&rule->to.net);
+}
+
+/**
  * parse_spread() - even, spill, sticky or off
  */
 bool parse_spread(const char *value, enum spread *out, char *reason);

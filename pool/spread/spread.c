@@ -87,13 +87,14 @@ void spread_aside(struct spreading *spreading, const struct address *source, uin
 }
 
 /* A source of the other family is none for this destination; nor is a loopback source for a remote one:
- * the kernel would refuse every such connection (ip_route_output_key_hash_rcu, net/ipv4/route.c). A
- * link-local one is known on its link alone (RFC 3927, section 2.7; RFC 4291, section 2.5.6), and
- * destinations there are the kernel's choice. */
-static bool fits(const struct address *source, const struct address *to)
+ * the kernel would refuse every such connection (ip_route_output_key_hash_rcu, net/ipv4/route.c); nor any
+ * other for the loopback, unless a rule says so. A link-local one is known on its link alone (RFC 3927,
+ * section 2.7; RFC 4291, section 2.5.6), and destinations there are the kernel's choice. */
+static bool fits(const struct address *source, const struct destination *d)
 {
-	return address_is_v4(source) == address_is_v4(to) &&
-	       (address_is_loopback(to) || !address_is_loopback(source)) && !address_is_link_local(source);
+	if (address_is_v4(source) != address_is_v4(&d->to.ip) || address_is_link_local(source))
+		return false;
+	return address_is_loopback(source) ? !d->far : d->far || rule_names_loopback(d->rule);
 }
 
 static bool is_full(const struct tuple_space *space, uint64_t began_ns, uint64_t now_ns)
@@ -169,7 +170,7 @@ HOT static uint32_t look_at(struct search *s, unsigned i)
 	const struct address *source = &s->destination->sources->items[i];
 	struct tuple_space *space = slots_get(&s->destination->by_source, i);
 
-	if (!fits(source, &s->destination->to.ip))
+	if (!fits(source, s->destination))
 		return UINT32_MAX;
 	s->fits = true;
 	if (s->spreading->aside_count && is_aside(s->spreading, source, s->now_ns))
@@ -333,7 +334,7 @@ COLD static void search_by_affinity(struct search *s)
 		const struct address *source = &d->sources->items[i];
 		uint32_t in_use = look_at(s, i);
 		uint64_t number = affinity(source, &d->to.ip);
-		if (all && fits(source, &d->to.ip) && (!first || number > first)) {
+		if (all && fits(source, d) && (!first || number > first)) {
 			first = number;
 			all->sticky = i + 1;
 		}

@@ -278,22 +278,23 @@ def source_that_any_may_bind():
 def elsewhere_after_no_route():
     """A socket whose connect() ended before its first packet: its source is not the program's, as after any failure."""
     path = lab.scratch() / "rules"
-    path.write_text("[to 127.0.0.1:5001]\nshim = off\n[headroom]\nsources = 192.0.2.2\n")
-    ip("addr", "add", "192.0.2.2/32", "dev", "lo")
+    path.write_text("[to 192.0.2.1:5001]\nshim = off\n[headroom]\nsources = 192.0.2.2\n")
+    for address in "192.0.2.1/32", "192.0.2.2/32":
+        ip("addr", "add", address, "dev", "lo")
     code = """
 held = []
 for i in range(3):
     s = socket.socket()
     held.append(s)
-    print(s.connect_ex(("198.51.100.1", 5000)), s.connect_ex(("127.0.0.1", 5001 - i % 2)), s.getsockname()[0])
+    print(s.connect_ex(("198.51.100.1", 5000)), s.connect_ex(("192.0.2.1", 5001 - i % 2)), s.getsockname()[0])
 """
     with lab.Hold(PORT), lab.Hold(5001), cgroup() as folder:
         attach(folder, "-c", str(path), sources=[])
         done = lab.run([lab.PYTHON, "-c", INTO + code, str(folder)])
         lab.equal("errno before, then, source", (done.stdout.splitlines(), done.stderr),
-                  (["101 0 127.0.0.1", "101 0 192.0.2.2", "101 0 127.0.0.1"], ""))
+                  (["101 0 192.0.2.1", "101 0 192.0.2.2", "101 0 192.0.2.1"], ""))
         lab.equal("counted", [(p["destination"], p["opened"]) for p in attached.listed(folder)["pairs"] if p["opened"]],
-                  [("127.0.0.1:5000", 1)])
+                  [("192.0.2.1:5000", 1)])
     return "3 sockets"
 
 
@@ -426,6 +427,37 @@ sys.stdin.readline()
     return "4 sources, 1"
 
 
+def loopback():
+    """A name server on the loopback answers those of the loopback alone, as systemd-resolved does: others' lists are none for it."""
+    own = ["10.9.0.1", "10.9.0.2"]
+    for address in own:
+        lab.ip("addr", "add", f"{address}/32", "dev", "lo")
+    code = f"""
+held = [socket.create_server(("", 53), backlog=99), socket.create_server(("::1", 53), family=socket.AF_INET6, backlog=99)]
+for to in "127.0.0.53", "127.0.0.1", "::1", "{own[0]}":
+    for kind in socket.SOCK_DGRAM, socket.SOCK_STREAM:
+        sources = set()
+        for i in range(20):
+            s = socket.socket(socket.AF_INET6 if ":" in to else socket.AF_INET, kind)
+            s.connect((to, 53))
+            sources.add(s.getsockname()[0])
+            held.append(s)
+        print(to, *sorted(sources))
+"""
+    rules = lab.scratch() / "loopback.rules"
+    rules.write_text(f"[to 127.0.0.0/8]\nsources = {','.join(own)}\n")
+    with cgroup() as folder:
+        attach(folder)  # skips where nothing can be attached
+        detach(folder)
+        without, seen = seen_by(folder, code, sources=own)
+        lab.equal("the loopback", seen[:6], without[:6])
+        lab.equal("another address of this host", seen[6:], [" ".join([own[0], *own])] * 2)
+        _, seen = seen_by(folder, code, "-c", str(rules), sources=[])
+        lab.equal("a rule for it", seen[:4], [" ".join([to, *own]) for to in ("127.0.0.53", "127.0.0.1") for _ in "12"])
+        lab.equal("what it is not for", seen[4:], without[4:])
+    return "as without"
+
+
 def report_reads_no_sockets():
     """`report` and `top` of a cgroup read the maps: as many system calls with ten connections as with hundreds."""
     lab.needs("strace")
@@ -469,5 +501,6 @@ lab.main([
     ("a user namespace", user_namespace),
     ("without the BPF file system", without_bpf_file_system),
     ("UDP, IPv6", udp_ipv6),
+    ("the loopback", loopback),
     ("report and top read no sockets", report_reads_no_sockets),
 ])

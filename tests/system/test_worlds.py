@@ -266,6 +266,24 @@ def unset():
     return "the loopback, as without"
 
 
+def loopback():
+    """What listens there may let 127.0.0.1 in and nobody else: a list that is for other networks is none for it."""
+    for address in ("10.9.0.1", "10.9.0.2"):
+        lab.ip("addr", "add", f"{address}/32", "dev", "lo")
+    lab.ipv6_on_loopback(["fd00::7"])
+    listed = "10.9.0.1,10.9.0.2,fd00::7"
+    shims = [{"sources": listed, "options": ["--spread", s]} for s in ("even", "spill", "sticky")]
+    rules, named = lab.scratch() / "rules", lab.scratch() / "named"
+    rules.write_text(f"[to *:{PORT}]\nsources = {listed}\n")
+    named.write_text("[to 127.0.0.0/8]\nsources = 10.9.0.1,10.9.0.2\n")
+    shims += [{"sources": listed, "options": ["--strict"]}, {"options": ["-c", str(rules)]}]
+    with lab.Hold(PORT):
+        for to in ("127.0.0.1", "127.0.0.9", "::1"):
+            lab.equal(to, len(same(f"connect() to {to}", shims, to=to)), 1)
+        lab.equal("another address of this host", connects(shims[0], "10.9.0.1"), {"10.9.0.1": 3, "10.9.0.2": 3})
+        lab.equal("a rule for it", connects({"options": ["-c", str(named)]}, "127.0.0.1"), {"10.9.0.1": 3, "10.9.0.2": 3})
+    return "as without"
+
 
 # One that lives in two networks. Both have a server on 127.0.0.1, the other has a range of its own.
 TWO_NETWORKS = """
@@ -427,6 +445,7 @@ lab.main([
     ("auto", automatic),
     ("a link-local peer", link_local),
     ("the unset address", unset),
+    ("the loopback", loopback),
     ("a thread in another network", thread_in_another),
     ("sockets made in another network", sockets_of_another),
     ("sockets received from another network", received_from_another),

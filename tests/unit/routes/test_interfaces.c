@@ -257,13 +257,13 @@ Test(interfaces, a_traffic_class_with_a_way_of_its_own_pins)
 
 Test(interfaces, a_traffic_class_of_which_nothing_can_be_known_pins)
 {
-	program_start("[headroom]\nspread = even\nsources = 10.0.0.2\n");
+	program_start("[headroom]\nspread = even\nsources = 10.0.0.2,127.0.0.2\n");
 	fake_fail(CALL_SENDTO, EPERM);
 	struct program_socket s = socket_with(HAS_CLASS, 0x10), t = socket_with(HAS_CLASS, 0x10);
 	check_number(program_connect(&s, "10.0.0.9:80"), 0);
 	check_address(&fake_fd(s.fd)->local.ip, "10.0.0.1");
 	check_number(program_connect(&t, "127.0.0.1:80"), 0);
-	check_address(&fake_fd(t.fd)->local.ip, "10.0.0.2");
+	check_address(&fake_fd(t.fd)->local.ip, "127.0.0.2");
 }
 
 Test(interfaces, the_unset_and_link_local_destinations_are_the_kernel_s)

@@ -18,15 +18,21 @@ static void prepare(const char *to)
 	fake_range(40000, 40099, "", 0);
 	ledger_refresh_range(&shim.ledger, now_ns);
 	destination = program_destination(to);
-	check(spread_prepare(&shim.spreading, destination, &shim.settings.otherwise.sources));
+	destination->rule = settings_rule_for(&shim.settings, &destination->to, shim.process);
+	check(spread_prepare(&shim.spreading, destination, &destination->rule->sources));
+}
+
+static void start_in(const char *section, const char *sources, const char *spread, const char *to)
+{
+	char rules[256];
+	snprintf(rules, sizeof(rules), "[%s]\nsources = %s\nspread = %s\n", section, sources, spread);
+	program_start(rules);
+	prepare(to);
 }
 
 static void start(const char *sources, const char *spread)
 {
-	char rules[256];
-	snprintf(rules, sizeof(rules), "[headroom]\nsources = %s\nspread = %s\n", sources, spread);
-	program_start(rules);
-	prepare(TO);
+	start_in("headroom", sources, spread, TO);
 }
 
 static void stop(void)
@@ -361,35 +367,49 @@ Test(spread, more_sources_aside_than_there_is_room_for_do_no_harm)
 struct fit_case {
 	char sources[64], to[24];
 	int index;
+	char section[24]; /* of the rule file; empty: for all destinations */
 };
 
 ParameterizedTestParameters(spread, sources_of_the_other_family_or_the_loopback_are_none)
 {
 	static struct fit_case cases[] = {
-		{ "fd00::1,10.0.0.1", "10.0.0.9:80", 1 },
-		{ "10.0.0.1,fd00::1", "[fd00::9]:80", 1 },
-		{ "10.0.0.1,fd00::1", "[::ffff:10.0.0.9]:80", 0 },
-		{ "127.0.0.1,10.0.0.1", "10.0.0.9:80", 1 },
-		{ "127.0.0.1", "127.0.0.2:80", 0 },
-		{ "10.0.0.1", "127.0.0.2:80", 0 },
-		{ "::1,fd00::1", "[fd00::9]:80", 1 },
-		{ "::1", "[::1]:80", 0 },
-		{ "fd00::1", "10.0.0.9:80", -1 },
-		{ "127.0.0.1", "10.0.0.9:80", -1 },
+		{ "fd00::1,10.0.0.1", "10.0.0.9:80", 1, "" },
+		{ "10.0.0.1,fd00::1", "[fd00::9]:80", 1, "" },
+		{ "10.0.0.1,fd00::1", "[::ffff:10.0.0.9]:80", 0, "" },
+		{ "127.0.0.1,10.0.0.1", "10.0.0.9:80", 1, "" },
+		{ "127.0.0.1", "127.0.0.2:80", 0, "" },
+		{ "10.0.0.1", "127.0.0.2:80", -1, "" },
+		{ "10.0.0.1", "127.0.0.2:80", -1, "to *:80" },
+		{ "10.0.0.1", "127.0.0.2:80", -1, "to 0.0.0.0/0" },
+		{ "10.0.0.1", "127.0.0.2:80", 0, "to 127.0.0.0/8" },
+		{ "10.0.0.1,127.0.0.1", "127.0.0.2:80", 1, "" },
+		{ "::1,fd00::1", "[fd00::9]:80", 1, "" },
+		{ "::1", "[::1]:80", 0, "" },
+		{ "fd00::1", "[::1]:80", -1, "" },
+		{ "fd00::1", "[::1]:80", 0, "to [::1]:80" },
+		{ "fd00::1", "10.0.0.9:80", -1, "" },
+		{ "127.0.0.1", "10.0.0.9:80", -1, "" },
 	};
 	return cr_make_param_array(struct fit_case, cases, sizeof(cases) / sizeof(cases[0]));
 }
 
 ParameterizedTest(struct fit_case *c, spread, sources_of_the_other_family_or_the_loopback_are_none)
 {
-	start(c->sources, "even");
-	prepare(c->to);
+	const char *section = *c->section ? c->section : "headroom";
+
+	start_in(section, c->sources, "even", c->to);
 	for (unsigned i = 0; i < 4; i++)
 		check_number(take(), c->index);
-	start(c->sources, "spill");
-	prepare(c->to);
+	start_in(section, c->sources, "spill", c->to);
 	for (unsigned i = 0; i < 4; i++)
 		check_number(take(), c->index);
+}
+
+Test(spread, a_rule_for_the_loopback_that_inherits_its_sources_names_none_for_it)
+{
+	program_start("[headroom]\nsources = 10.0.0.1\n[to 127.0.0.0/8]\nspread = even\n");
+	prepare("127.0.0.2:80");
+	check_number(take(), -1);
 }
 
 static void know_natural(const char *source)
