@@ -85,7 +85,7 @@ COLD static long call_cancellable(struct attempt *a)
 	return threads_call_cancellable(a->call, a->argument, on_cancel, a);
 }
 
-/* The option stays on a socket whose connect() failed. */
+/* The option stays on a socket whose connect() failed, but for a part of the range (undo.h). */
 COLD static void set_range(struct attempt *a)
 {
 	if ((a->flags & (RANGE_BY_US | PART_BY_US)) == RANGE_BY_US &&
@@ -205,6 +205,10 @@ COLD static long take_port(struct attempt *a)
 	a->port = PORT_TAKEN;
 	a->full = NULL;
 	lock_leave(a->spreading->lock);
+	/* bind() looks where connect() has looked last. */
+	if (a->flags & PART_BY_US)
+		binding_set_range(a->fd, 0);
+	a->flags &= ~(uint32_t)(a->flags & PART_BY_US ? RANGE_BY_US | PART_BY_US : 0);
 	long rc = deferral_make_real(a->spreading->sockets, &a->held, a->fd);
 	if (!rc)
 		a->flags &= ~(uint32_t)(SOURCE_BY_US | NO_PORT_BY_US);

@@ -23,6 +23,9 @@
 
 #define SECOND_NS 1000000000ull
 
+/* What a connect() that has failed leaves on the socket, and is taken back. */
+enum { UNDONE = BOUND_ONCE | NO_PORT_BY_US | PART_BY_US };
+
 /* It has not failed. The lock is held. */
 COLD static void make_entry(struct attempt *a)
 {
@@ -39,7 +42,7 @@ COLD static void make_entry(struct attempt *a)
 /* Takes back what an earlier round or an earlier connect() bound. */
 COLD void settle_unbind(struct attempt *a)
 {
-	if (!(a->flags & (BOUND_ONCE | NO_PORT_BY_US)))
+	if (!(a->flags & UNDONE))
 		return;
 	if (!attempt_enter(a))
 		return;
@@ -48,6 +51,8 @@ COLD void settle_unbind(struct attempt *a)
 	a->flags &= ~(uint32_t)SOURCE_BY_US;
 	if (!(a->flags & DEFERRED))
 		a->flags &= ~(uint32_t)NO_PORT_BY_US;
+	if (a->flags & PART_BY_US)
+		a->flags &= ~(uint32_t)(RANGE_BY_US | PART_BY_US);
 }
 
 /* The answers a route can be the reason for, at once or by ICMP (connect(2), ip_route_output_flow()). */
@@ -355,7 +360,7 @@ HOT bool settle_call(struct attempt *a, long rc)
 		again = settle_refused(a, rc, full, to_blame);
 	if (unlikely(again))
 		return true;
-	if (unlikely(may_try_next) && a->flags & (BOUND_ONCE | NO_PORT_BY_US)) {
+	if (unlikely(may_try_next) && a->flags & UNDONE) {
 		lock_leave(a->spreading->lock);
 		settle_unbind(a);
 		if (!attempt_enter(a))

@@ -10,6 +10,11 @@ HOT long binding_set_no_port(int fd, int on)
 	return kernel.setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof(on));
 }
 
+HOT long binding_set_range(int fd, uint32_t ends)
+{
+	return kernel.setsockopt(fd, IPPROTO_IP, IP_LOCAL_PORT_RANGE, &ends, sizeof(ends));
+}
+
 HOT long binding_to(int fd, int family, const struct address *source)
 {
 	struct sockaddr_storage sa;

@@ -5,11 +5,20 @@
 
 #include "pool/base/address.h"
 
+#include <stdint.h>
+
 /**
  * binding_set_no_port() - IP_BIND_ADDRESS_NO_PORT; works on AF_INET6 sockets too (ip(7))
  * Return: 0 or a negative errno
  */
 long binding_set_no_port(int fd, int on);
+
+/**
+ * binding_set_range() - IP_LOCAL_PORT_RANGE (ip(7))
+ * @ends:	the upper end in the upper half, the lower in the lower; 0 takes the option away
+ * Return: 0 or a negative errno
+ */
+long binding_set_range(int fd, uint32_t ends);
 
 /**
  * binding_to() - bind to an address and port 0

@@ -65,8 +65,7 @@ COLD bool shown_port_may(struct sockets *sockets, const struct tracked *tracked)
 /* 0 takes the option away. */
 static long set_range(int fd, uint16_t port)
 {
-	uint32_t value = port | (uint32_t)port << 16;
-	return kernel.setsockopt(fd, IPPROTO_IP, IP_LOCAL_PORT_RANGE, &value, sizeof(value));
+	return binding_set_range(fd, port | (uint32_t)port << 16);
 }
 
 static bool is_plain_tcp(int fd)

@@ -15,12 +15,17 @@ void undo_note(struct tracked *tracked, struct undo *undo)
 	tracked->flags &= ~(uint32_t)SOURCE_BY_US;
 	if (!(undo->flags & DEFERRED))
 		tracked->flags &= ~(uint32_t)NO_PORT_BY_US;
+	if (undo->flags & PART_BY_US)
+		tracked->flags &= ~(uint32_t)(RANGE_BY_US | PART_BY_US);
 }
 
 void undo_apply(int fd, const struct undo *undo)
 {
 	uint32_t flags = undo->flags;
 
+	/* In a part of the range, which may be one port, the program's bind() or listen() may find none. */
+	if (flags & PART_BY_US)
+		binding_set_range(fd, 0);
 	if (flags & HAS_PORT)
 		return;
 	if (flags & BOUND_ONCE) {

@@ -2,7 +2,8 @@
 /* undo - take back what an attempt bound.
  *
  * Once a socket was bound to an address the kernel no longer forgets its own choice when connect() fails
- * (SOCK_BINDADDR_LOCK, net/ipv4/af_inet.c; tests/kernel_facts/rebind.c). */
+ * (SOCK_BINDADDR_LOCK, net/ipv4/af_inet.c; tests/kernel_facts/rebind.c). A part of the range (knee.h) that
+ * connect() was to look for a port in is taken back too: bind() and listen() would look there alone. */
 #ifndef HEADROOM_POOL_SOCKET_UNDO_H
 #define HEADROOM_POOL_SOCKET_UNDO_H
 

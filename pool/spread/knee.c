@@ -4,6 +4,7 @@
 
 #include "pool/base/hot.h"
 #include "pool/base/kernel.h"
+#include "pool/socket/binding.h"
 
 #include <errno.h>
 #include <netinet/in.h>
@@ -160,9 +161,7 @@ HOT bool knee_remove(struct knee *knee, int fd, struct knee_aid *aid)
 	else if (unlikely(aid->last))
 		window = parts[parts_of(aid, parts) > aid->tried ? aid->tried : 0];
 	aid->tried++;
-	/* Both ends in one word: low half is the lower end (ip(7), IP_LOCAL_PORT_RANGE). */
-	uint32_t value = window.low | window.high << 16;
-	long rc = kernel.setsockopt(fd, IPPROTO_IP, IP_LOCAL_PORT_RANGE, &value, sizeof(value));
+	long rc = binding_set_range(fd, window.low | window.high << 16);
 	if (unlikely(rc) && kernel_lacks_option(fd, rc))
 		knee->way = KNEE_UNAIDED;
 	return rc == 0;

@@ -38,18 +38,50 @@ def old_style(shim, expected, others, *options):
     return f"{expected[0][0]} and {expected[1][0]}, others {others} each"
 
 
-def range_held(shim, source, ends, *options):
-    """Another program holds every port on another address: bind(ip, 0) finds them all, connect() alone none."""
-    lab.ports(40000, 40000 + CAPACITY - 1)
+def hold_on_another():
     held = [socket.socket() for _ in range(CAPACITY)]
     for i, s in enumerate(held):
         s.bind(("127.9.9.9", 40000 + i))
-    with lab.Hold(5000), lab.Process([lab.client("fill"), *options, "-b", "127.0.0.3", "127.0.0.1", "5000"], shim,
+    return held
+
+
+def range_held(shim, source, ends, *options):
+    """Another program holds every port on another address: bind(ip, 0) finds them all, connect() alone none."""
+    lab.ports(40000, 40000 + CAPACITY - 1)
+    held = hold_on_another()
+    with lab.Hold(5000), lab.Process([lab.client("fill"), *options, "-b", source, "127.0.0.1", "5000"], shim,
                                      stdin=True) as process:
         lab.equal("the binder", opened(process), [(CAPACITY, ends)])
         lab.equal("the kernel's count", tuples(5000), {source: CAPACITY})
         lab.equal("exit status", process.wait().status, 0)
-    return f"{CAPACITY} connections, then {ends}"
+    return f"{CAPACITY} connections where {len(held)} were held, then {ends}"
+
+
+# A connection to its own host leaves the server's port for the last, so connect() has looked at that one alone in the end.
+HELD_FOR_ANOTHER = """
+import socket
+kept, errors = [], set()
+for i in range(60):
+    s = socket.socket()
+    s.bind(("127.0.0.1", 0))
+    errors.add(s.connect_ex(("127.0.0.1", 40100)))
+    kept.append(s)
+print(*errors)
+s = socket.socket()
+why = s.connect_ex(("127.0.0.1", 40100))
+s.bind(("127.0.0.1", 0))
+print(why, 40000 <= s.getsockname()[1] < 40100)
+"""
+
+
+def server_in_the_range(shim):
+    """The same, and the server has the range's last port: before connect() bind(ip, 0) finds the others, and after it too."""
+    lab.ports(40000, 40100)
+    held = hold_on_another()
+    with lab.Hold(40100):
+        done = lab.run([lab.PYTHON, "-c", HELD_FOR_ANOTHER], shim)
+        lab.equal("errno of connect(); then, and a port", (done.stdout, done.status), ("0\n99 True\n", 0))
+    return f"{len(held)} held"
 
 
 WITHOUT = ([(CAPACITY, "bind EADDRINUSE"), (0, "bind EADDRINUSE")], 0)
@@ -162,5 +194,7 @@ lab.main([
     ("named sockets each have their own port", named_exhaustion),
     ("range held on another address, without", of(range_held, None, "127.0.0.3", "bind EADDRINUSE")),
     ("range held on another address", of(range_held, {}, "127.0.0.3", "connect EADDRNOTAVAIL")),
+    ("range held on another address, the server's port in it, without", of(server_in_the_range, None)),
+    ("range held on another address, the server's port in it", of(server_in_the_range, {})),
     ("range held on another address, non-blocking", of(range_held, {}, "127.0.0.3", "connect EADDRNOTAVAIL", "-n")),
 ])

@@ -191,6 +191,9 @@ Test(attempt_knee, a_socket_is_not_left_in_a_window)
 	struct program_socket s = program_socket(AF_INET);
 	fake.connect_result = -ECONNREFUSED;
 	check_number(program_connect(&s, TO), -ECONNREFUSED);
+	/* The program may bind() it, or listen(). */
+	check_number(fake_fd(s.fd)->range, 0);
+	check(!(s.held.tracked->flags & (RANGE_BY_US | PART_BY_US)));
 	fake.connect_result = 0;
 	helped(16);
 	unsigned before = fake.calls[CALL_SETSOCKOPT];
