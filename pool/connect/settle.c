@@ -299,7 +299,13 @@ COLD static bool settle_uncounted(struct attempt *a, long rc)
 
 /* The kernel takes the port from a socket whose attempt has come to nothing (tcp_set_state(),
  * net/ipv4/tcp.c): what was deferred is gone, and bind() may come again. Where the route alone was refused it
- * leaves it. */
+ * leaves it: then connect() had not come to choosing one, and none shows. The same errno, EHOSTUNREACH say,
+ * may be either. */
+static bool came_to_nothing(const struct attempt *a, long rc)
+{
+	return rc == -ECONNREFUSED || rc == -ETIMEDOUT || rc == -ECONNRESET || socket_port(a->fd);
+}
+
 COLD static void drop_deferral(struct attempt *a)
 {
 	if (!attempt_enter(a))
@@ -314,7 +320,7 @@ COLD static void drop_deferral(struct attempt *a)
 
 COLD static void take_back(struct attempt *a, long rc)
 {
-	if (a->flags & DEFERRED && (rc == -ECONNREFUSED || rc == -ETIMEDOUT || rc == -ECONNRESET))
+	if (a->flags & DEFERRED && came_to_nothing(a, rc))
 		drop_deferral(a);
 	settle_unbind(a);
 }

@@ -84,6 +84,39 @@ def server_in_the_range(shim):
     return f"{len(held)} held"
 
 
+BINDS_AGAIN = """
+import socket
+def tries(call):
+    try:
+        call()
+    except OSError as why:
+        return why.errno
+    return 0
+for to in "192.0.2.50", "192.0.2.60", "10.1.0.1":
+    s = socket.socket()
+    s.bind(("10.1.0.2", 0))
+    first = tries(lambda: s.connect((to, 9)))
+    print(to, first, s.getsockname()[1] != 0, tries(lambda: s.bind(("10.1.0.2", 0))), tries(lambda: s.connect((to, 9))))
+    s = socket.socket()
+    s.bind(("10.1.0.2", 0))
+    print(to, tries(lambda: s.connect((to, 9))), tries(lambda: s.bind(("10.1.0.2", 0))), tries(lambda: s.listen(1)))
+"""
+
+
+def bound_again():
+    """After connect() the port is gone if a packet went out (a router's answer, a refusal), and stays if there was no route."""
+    with lab.far_network(["10.1.0.2/24"], "10.1.0.1/24") as far:
+        lab.run(["ip", "route", "add", "unreachable", "192.0.2.50"], inside=far)
+        lab.run(["sysctl", "-q", "-w", "net.ipv4.ip_forward=1", "net.ipv4.icmp_ratelimit=0"], inside=far)
+        lab.ip("route", "add", "192.0.2.50", "via", "10.1.0.1")
+        lab.ip("route", "add", "unreachable", "192.0.2.60")
+        seen = [lab.run([lab.PYTHON, "-c", BINDS_AGAIN], shim).stdout for shim in (None, {})]
+    lab.equal("bind() after connect()", seen[1], seen[0])
+    # EHOSTUNREACH both, then bind() may come again or not: EINVAL.
+    lab.equal("of them", [line.split()[3] for line in seen[0].splitlines()[::2]], ["0", "22", "0"])
+    return "as without"
+
+
 WITHOUT = ([(CAPACITY, "bind EADDRINUSE"), (0, "bind EADDRINUSE")], 0)
 DEFERRED = ([(CAPACITY, "connect EADDRNOTAVAIL"), (CAPACITY, "connect EADDRNOTAVAIL")], CAPACITY)
 
@@ -192,6 +225,7 @@ lab.main([
     ("python3 source_address: shim", of(python_source_address, {}, f"opened {2 * CAPACITY}, errno 99 99")),
     ("bound sockets block no port", blocks_nothing),
     ("named sockets each have their own port", named_exhaustion),
+    ("bound again after connect()", bound_again),
     ("range held on another address, without", of(range_held, None, "127.0.0.3", "bind EADDRINUSE")),
     ("range held on another address", of(range_held, {}, "127.0.0.3", "connect EADDRNOTAVAIL")),
     ("range held on another address, the server's port in it, without", of(server_in_the_range, None)),
