@@ -123,17 +123,19 @@ def own_clock():
 
 
 def branches():
-    """The note for shadow stacks, and a landing pad at each function that the loader gives to others."""
-    if os.uname().machine != "x86_64":
-        raise lab.Skipped("x86-64 only")
+    """A landing pad at each function that the loader gives to others, and on x86-64 the note for shadow stacks."""
+    machine = "aarch64" if any("AArch64" in line for line in lines("readelf", "-h", str(SHIM))) else "x86_64"
     notes = re.findall(r"x86 feature: (.*)", "\n".join(lines("readelf", "-nW", str(SHIM))))
-    lab.equal("SHSTK in the note", [("SHSTK" in note) for note in notes], [True])
-    code = "\n".join(lines("objdump", "-d", "--no-show-raw-insn", str(SHIM)))
+    lab.equal("SHSTK in the note", [("SHSTK" in note) for note in notes], [True] * (machine == "x86_64"))
+    objdump = "objdump" if machine == os.uname().machine else f"{machine}-linux-gnu-objdump"
+    lab.needs(objdump)
+    code = "\n".join(lines(objdump, "-d", "--no-show-raw-insn", str(SHIM)))
     at = dict(re.findall(r"^0*([0-9a-f]+) <.*>:\n *[0-9a-f]+:\t(\w+)", code, re.M))
     first = {name: at.get(address.lstrip("0")) for address, kind, name in
              (line.split() for line in lines("nm", "-D", "--defined-only", str(SHIM))) if kind in "TWi"}
-    lab.equal("without a landing pad", sorted(name for name, what in first.items() if what != "endbr64"), [])
-    return f"{notes[0]}; {len(first)} landing pads"
+    pads = {"x86_64": ("endbr64",), "aarch64": ("bti", "paciasp")}[machine]
+    lab.equal("without a landing pad", sorted(name for name, what in first.items() if what not in pads), [])
+    return "; ".join([*notes, f"{len(first)} landing pads"])
 
 
 def hardened():
