@@ -16,12 +16,14 @@ QEMU = ("qemu-system-aarch64", "-M", "virt", "-accel", "tcg,thread=single", "-ic
         "none", "-no-reboot")
 
 
-def parts(unit=(), platform=False, system=(), cpython=()):
-    """What is to be run, in pieces for one machine each; unit: patterns. Return: names as in the results, words for the kernel"""
-    yield from (("unit", f"HEADROOM_PARTS=unit HEADROOM_UNIT={which}") for which in unit)
+def parts(unit=False, platform=False, system=(), abi=(), twin=(), cpython=()):
+    """What is to be run, in pieces for one machine each; twin: SEED:WORLDS. Return: names as in the results, words for the kernel"""
+    yield from ((f"abi/{name}", f"HEADROOM_PARTS=none HEADROOM_SYSTEM_TESTS=abi/{name}") for name in abi)
     yield from (("platform", "HEADROOM_PARTS=platform"),) * platform
     yield from ((f"system/{name}", f"HEADROOM_PARTS=none HEADROOM_SYSTEM_TESTS={name}") for name in system)
+    yield from (("twin", f"HEADROOM_PARTS=none HEADROOM_TWIN={which}") for which in twin)
     yield from ((f"cpython/{name}", f"HEADROOM_PARTS=none HEADROOM_CPYTHON={name}") for name in cpython)
+    yield from (("unit", "HEADROOM_PARTS=unit"),) * unit
 
 
 def play(kernel, product, root, words, limit_s, log):
@@ -33,7 +35,8 @@ def play(kernel, product, root, words, limit_s, log):
     """
     initramfs = log.with_suffix(".initramfs")
     more = ("unit-tests",) if "unit" in words else ()
-    image.make(initramfs, product, kernel, root, more, suites="HEADROOM_CPYTHON" in words)
+    image.make(initramfs, product, kernel, root, more, suites="HEADROOM_CPYTHON" in words, twin="HEADROOM_TWIN" in words,
+               packed=False)
     words = f"console=ttyAMA0 quiet loglevel=3 panic=-1 {words}"
     command = ["timeout", str(limit_s), *QEMU, "-kernel", str(next(kernel.glob("boot/vmlinuz-*"))), "-initrd", str(initramfs),
                "-append", words]

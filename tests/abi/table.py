@@ -4,6 +4,7 @@ import os
 import pathlib
 import re
 import subprocess
+import time
 
 PAGE = pathlib.Path(__file__).resolve().parent.parent.parent / "docs/users/compatibility.md"
 BEGIN, END = "<!-- tests/abi/run --write writes from here -->", "<!-- to here: tests/abi/run -->"
@@ -43,6 +44,7 @@ class Table:
 
     def __init__(self, build, limit_s, only=()):
         self.rows, self.bad, self.build, self.work, self.limit_s, self._only = [], 0, build, build / "abi", limit_s, only
+        self._last_s, self._spent_s = time.monotonic(), {}
 
     def wants(self, part):
         return not self._only or part in self._only
@@ -50,7 +52,13 @@ class Table:
     def add(self, target, what, said, good=True):
         self.rows.append((target, what, said if good else f"**{said}**"))
         self.bad += not good
-        print(f"{target}: {what}: {said}", flush=True)
+        took_s, self._last_s = time.monotonic() - self._last_s, time.monotonic()
+        self._spent_s[target] = self._spent_s.get(target, 0) + took_s
+        print(f"{target}: {what}: {said} ({took_s:.0f} s)", flush=True)
+
+    def minutes(self):
+        """How long each target took, in a line."""
+        return "minutes: " + ", ".join(f"{target} {took_s / 60:.0f}" for target, took_s in self._spent_s.items())
 
     def enter(self, target, what, passed, skipped, failed, where=""):
         """Adds what cases() returned; where: to be said of it."""

@@ -60,12 +60,18 @@ def prepare_machine():
 
 
 def unit_tests():
-    which = os.environ.get("HEADROOM_UNIT", "*/*")
-    done = subprocess.run([BUILD / "unit-tests", "-j1", "--filter", which], capture_output=True, text=True, errors="replace")
-    counts = re.search(r"Tested: .*", done.stderr + done.stdout)
-    if done.returncode:
-        print(done.stderr, flush=True)
-    emit(test="unit", name="all", status=done.returncode, text=re.sub("\x1b\\[[^m]*m", "", counts[0] if counts else ""))
+    """A result for each suite, so that of a machine that is ended early it is known how far it came."""
+    listed = subprocess.run([BUILD / "unit-tests", "--list"], capture_output=True, text=True).stdout
+    tested = passed = status = 0
+    for suite in re.findall(r"^(\w+): \d+ test", listed, re.M):
+        done = subprocess.run([BUILD / "unit-tests", "-j1", "--filter", f"{suite}/*"], capture_output=True, text=True, errors="replace")
+        said = re.sub("\x1b\\[[^m]*m", "", done.stderr + done.stdout)
+        counts = re.search(r"Tested: (\d+) \| Passing: (\d+)", said) or ("", 0, 0)
+        if done.returncode:
+            print(said, flush=True)
+        tested, passed, status = tested + int(counts[1]), passed + int(counts[2]), status or done.returncode
+        emit(test="unit", name=suite, status=done.returncode, text=f"{counts[2]} of {counts[1]}")
+    emit(test="unit", name="all", status=status, text=f"{passed} of {tested}")
 
 
 def platform_programs():
@@ -79,19 +85,20 @@ def platform_programs():
 def system_tests():
     env = {**os.environ, "HEADROOM_BUILD": str(BUILD), "HEADROOM_PATIENCE": str(PATIENCE)}
     for name in SYSTEM_TESTS:
-        # name:case+case is only those
+        # name:case+case is only those; abi/name is of tests/abi
         name, _, cases = name.partition(":")
         chosen = [case for case in cases.split("+") if case]
-        with subprocess.Popen([sys.executable, SYSTEM / f"test_{name}.py", *chosen], env=env, stdout=subprocess.PIPE,
+        folder, name = name.split("/") if "/" in name else ("system", name)
+        with subprocess.Popen([sys.executable, SYSTEM.parent / folder / f"test_{name}.py", *chosen], env=env, stdout=subprocess.PIPE,
                               stderr=subprocess.STDOUT, text=True, errors="replace") as running:
             for line in running.stdout:
                 case = re.match(r"(ok|skip|FAIL) +(.*?): (.*)", line)
                 if case:
-                    emit(test=f"system/{name}", name=case[2], status={"ok": 0, "skip": 77, "FAIL": 1}[case[1]],
+                    emit(test=f"{folder}/{name}", name=case[2], status={"ok": 0, "skip": 77, "FAIL": 1}[case[1]],
                          text=case[3])
                 else:
                     print(line.rstrip(), flush=True)
-        emit(test=f"system/{name}", name="all", status=running.returncode, text="")
+        emit(test=f"{folder}/{name}", name="all", status=running.returncode, text="")
 
 
 def cpython():
@@ -107,6 +114,20 @@ def cpython():
             text = "; ".join(f"{mode}: " + ", ".join(f"{count} {what}" for what, count in counts.items())
                              for mode, counts in result["suites"][0]["modes"].items())
         emit(test=f"cpython/{name}", name="all", status=done.returncode, text=text)
+
+
+def twin():
+    """The differential tester, with a seed: SEED:WORLDS, or SEED:WORLDS:JOBS."""
+    for asked in filter(None, os.environ.get("HEADROOM_TWIN", "").split(",")):
+        seed, worlds, jobs = (asked + ":1").split(":")[:3]
+        with subprocess.Popen([sys.executable, SYSTEM.parent / "twin/run", "--seed", seed, "--worlds", worlds, "--jobs", jobs],
+                              env={**os.environ, "HEADROOM_BUILD": str(BUILD)}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                              text=True, errors="replace") as running:
+            text = "did not run"
+            for line in running.stdout:
+                print(line.rstrip(), flush=True)
+                text = line.strip() if re.match(r"\d+ programs in", line) else text
+        emit(test="twin", name="all", status=running.returncode, text=text)
 
 
 def knee():
@@ -127,6 +148,7 @@ def main():
         if PARTS & {"knee"}:
             knee()
         system_tests()
+        twin()
         cpython()
         emit(test="kernel", name="done")
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """image - the initramfs of the virtual machine: the built product, the tests, Python and what they need to run.
 
-Format: Documentation/driver-api/early-userspace/buffer-format.rst of the kernel ("newc" cpio, gzip).
+Format: Documentation/driver-api/early-userspace/buffer-format.rst of the kernel ("newc" cpio, with or without gzip).
 """
 import gzip
 import os
@@ -77,8 +77,8 @@ class Image:
     def data(self, path, data, mode=0o644):
         self._put(path, stat.S_IFREG | mode, data)
 
-    def write(self, path):
-        with gzip.open(path, "wb", compresslevel=1) as out:
+    def write(self, path, packed):
+        with gzip.open(path, "wb", compresslevel=1) if packed else open(path, "wb") as out:
             for number, (name, (mode, data)) in enumerate(self._entries.items(), 1):
                 _write_entry(out, name, number, mode, data)
             _write_entry(out, "TRAILER!!!", 0, 0, b"")
@@ -122,16 +122,16 @@ def _add_unwinder(image):
             return
 
 
-def _add_product(image, build, names):
+def _add_product(image, build, names, folders):
     for name in ("headroom", "libheadroom.so", *names):
         image.program(build / name, INSIDE / "build" / name)
-    for folder in ("tests/system", "tests/kernel_facts", "tests/kernels"):
+    for folder in ("tests/system", "tests/kernel_facts", "tests/kernels", *folders):
         for file in (build / folder).glob("*"):
             if file.is_file() and file.read_bytes()[:4] == b"\x7fELF":
                 image.program(file, INSIDE / "build" / folder / file.name)
     system = TESTS / "system"
     for file in [*system.glob("*.*"), *system.glob("lab/*.py"), *system.glob("clients/**/*.py"), *(file for file in TESTS.glob("suites/*") if file.is_file()),
-                 HERE / "knee.py", TESTS / "kernel_facts/README.md"]:
+                 HERE / "knee.py", TESTS / "kernel_facts/README.md", TESTS / "abi/test_emulated.py"]:
         image.file(file, INSIDE / file.relative_to(TESTS.parent))
 
 
@@ -145,11 +145,12 @@ def _add_modules(image, modules):
             image.data(INSIDE / "modules" / f"{name}.ko", data)
 
 
-def make(path, build, modules, root=pathlib.Path("/"), names=(), suites=False):
+def make(path, build, modules, root=pathlib.Path("/"), names=(), suites=False, twin=False, packed=True):
     """Writes the initramfs.
 
     path: the file to write; build: the build folder; modules: a folder that has the kernel's modules, or None;
-    root: where programs come from; names: more programs of the build folder; suites: what tests/suites wants of CPython's, too
+    root: where programs come from; names: more programs of the build folder; suites: what tests/suites wants of CPython's, too; twin: tests/twin, too; packed: False
+    where the kernel takes longer to unpack it than it saves
     """
     image = Image(root)
     for name in ("bin", "sbin", "lib", "lib64"):
@@ -163,11 +164,15 @@ def make(path, build, modules, root=pathlib.Path("/"), names=(), suites=False):
     if suites:
         image.program(_which(root, "openssl"))
     _add_unwinder(image)
-    _add_product(image, build, names)
+    if twin:
+        image.program(_which(root, "tc"))
+        for file in [*(TESTS / "twin").glob("*.py"), TESTS / "twin/run"]:
+            image.file(file, INSIDE / file.relative_to(TESTS.parent))
+    _add_product(image, build, names, ("tests/twin",) if twin else ())
     _add_modules(image, modules)
     image.data("etc/passwd", b"root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/sh\n")
     image.data("etc/group", b"root:x:0:\nnogroup:x:65534:\n")
     image.data("etc/hosts", b"127.0.0.1 localhost\n::1 localhost\n")
     image.data("init", f"#!{PYTHON}\n".encode() + (HERE / "guest.py").read_bytes().partition(b"\n")[2], 0o755)
     image.file(HERE / "without_option.py", "without_option.py")
-    image.write(path)
+    image.write(path, packed)
