@@ -58,8 +58,8 @@ struct attach_config {
 	__u64 cgroup_id;
 	__u32 range_reserved; /* of low to high, and below how TIME_WAITs go: see struct port_range */
 	__u32 time_wait_reuse, reuse_delay_ms, waits_bound;
-	__u32 by_process; /* some rule is for one program only */
-	__u32 reserved_zero;
+	__u32 by_process;  /* some rule is for one program only */
+	__u32 other_links; /* of the rules, those that no user wrote: attach_plan_leave() */
 	char target[ATTACH_TARGET_MAX];
 };
 

@@ -110,6 +110,22 @@ bool attach_plan_make(const struct settings *settings, struct attach_plan *plan,
 	return true;
 }
 
+void attach_plan_leave(struct attach_plan *plan, const struct address *net, unsigned bits)
+{
+	struct attach_rule left = { .bits = bits, .spread = ATTACH_OFF };
+	__u32 at = 0;
+
+	if (plan->config.rules == ATTACH_RULES_MAX)
+		return;
+	memcpy(&left.net, net, sizeof(left.net));
+	while (at < plan->config.rules && !plan->rules[at].any_address)
+		at++;
+	memmove(&plan->rules[at + 1], &plan->rules[at], (plan->config.rules - at) * sizeof(plan->rules[0]));
+	plan->rules[at] = left;
+	plan->config.rules++;
+	plan->config.other_links++;
+}
+
 void attach_plan_free(struct attach_plan *plan)
 {
 	free(plan->sources);

@@ -23,6 +23,13 @@ struct attach_plan {
  */
 bool attach_plan_make(const struct settings *settings, struct attach_plan *plan, struct complaint *complaint);
 
+/**
+ * attach_plan_leave() - leave a prefix to the kernel's choice, unless a rule names it or what it is part of
+ *
+ * The rule that is made for it stands before the first that is for any address. Nothing is done without room.
+ */
+void attach_plan_leave(struct attach_plan *plan, const struct address *net, unsigned bits);
+
 void attach_plan_free(struct attach_plan *plan);
 
 #endif

@@ -71,6 +71,12 @@ static unsigned sources_of(const struct attach_seen *seen)
 	return sum;
 }
 
+/* Those that the user wrote. */
+static unsigned rules_of(const struct attach_seen *seen)
+{
+	return seen->config.rules - seen->config.other_links;
+}
+
 static void print_pair(const struct attach_seen_pair *seen)
 {
 	const struct attach_counts *c = &seen->counts;
@@ -125,8 +131,8 @@ static void print_seen(const struct attach_seen *seen)
 
 	printf("%s: %u source%s", printable_text(seen->config.target, target, sizeof(target)),
 	       sources_of(seen), sources_of(seen) == 1 ? "" : "s");
-	if (seen->config.rules > 1)
-		printf(", %u rules", seen->config.rules);
+	if (rules_of(seen) > 1)
+		printf(", %u rules", rules_of(seen));
 	if (last->spread != ATTACH_OFF)
 		printf(", spread %s", spread_name((enum spread)last->spread));
 	if (seen->config.own_low)
@@ -197,7 +203,7 @@ static void json_seen(struct json *json, const struct attach_seen *seen)
 	json_text(json, "cgroup", seen->config.target);
 	json_number(json, "since", seen->config.made_s);
 	json_number(json, "sources", sources_of(seen));
-	json_number(json, "rules", seen->config.rules);
+	json_number(json, "rules", rules_of(seen));
 	json_text(json, "spread", spread_name((enum spread)seen->rules[seen->config.rules - 1].spread));
 	json_number(json, "own_ports_low", seen->config.own_low);
 	json_number(json, "own_ports_high", seen->config.own_high);

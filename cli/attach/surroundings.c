@@ -2,6 +2,7 @@
 /* surroundings - the ports and addresses of the network namespace in which a cgroup's processes are. */
 #include "cli/attach/surroundings.h"
 
+#include "cli/attach/other_links.h"
 #include "cli/shared/complain.h"
 #include "pool/base/printable.h"
 #include "pool/ports/range.h"
@@ -138,8 +139,10 @@ static int look_around(struct attach_plan *plan, const char *own_ports, bool for
 	plan->config.reuse_delay_ms = range.reuse_delay_ms;
 	plan->config.waits_bound = range.waits_bound;
 	int status = take_own_ports(plan, own_ports, force);
-	if (!status)
+	if (!status) {
 		warn_of_foreign(plan);
+		other_links_leave(plan);
+	}
 	return status;
 }
 

@@ -458,6 +458,50 @@ for to in "127.0.0.53", "127.0.0.1", "::1", "{own[0]}":
     return "as without"
 
 
+TO_LINKS = """
+held = []
+for to in "10.5.0.1", "fd05::1", "10.1.0.1":
+    seen = set()
+    for kind in socket.SOCK_STREAM, socket.SOCK_DGRAM:
+        for i in range(12):
+            s = socket.socket(socket.AF_INET6 if ":" in to else socket.AF_INET, kind)
+            s.connect((to, 5000))
+            seen.add(s.getsockname()[0])
+            held.append(s)
+    print(to, *sorted(seen))
+"""
+
+
+def another_link():
+    """A peer on a link that no source is on has no way back to them: there the kernel's own choice stays, unless a rule names it."""
+    own = ["10.1.0.2", "10.1.0.3", "fd01::2"]
+    rules = lab.scratch() / "links.rules"
+    rules.write_text(f"[to 10.5.0.1]\nsources = {own[0]}\n[headroom]\nsources = {','.join(own)}\n")
+    with lab.far_network(["10.1.0.2/24", "10.1.0.3/24", "fd01::2/64"], "10.1.0.1/24") as far, lab.Hold(PORT, inside=far), \
+            cgroup() as folder:
+        ip("link", "add", "near1", "type", "veth", "peer", "name", "far1", "netns", str(far))
+        for where, name, addresses in (None, "near1", ["10.5.0.2/24", "fd05::2/64"]), (far, "far1", ["10.5.0.1/24", "fd05::1/64"]):
+            for address in addresses:
+                lab.ip("addr", "add", address, "dev", name, *(["nodad"] if ":" in address else []), inside=where)
+            lab.ip("link", "set", name, "up", inside=where)
+        lab.ip("addr", "add", "fd01::1/64", "dev", "far0", "nodad", inside=far)
+        lab.ip("route", "add", "10.9.0.7", "via", "10.1.0.2", inside=far)
+        ip("addr", "add", "10.9.0.7/32", "dev", "lo")
+        attach(folder)  # skips where nothing can be attached
+        detach(folder)
+        without, seen = seen_by(folder, TO_LINKS, sources=own)
+        lab.equal("without", without, ["10.5.0.1 10.5.0.2", "fd05::1 fd05::2", "10.1.0.1 10.1.0.2"])
+        lab.equal("attached", seen, [*without[:2], "10.1.0.1 10.1.0.2 10.1.0.3"])
+        _, seen = seen_by(folder, TO_LINKS, sources=[*own, "10.9.0.7"])
+        lab.equal("an address of no link", seen[0], "10.5.0.1 10.1.0.2 10.1.0.3 10.9.0.7")
+        attach(folder, "-c", str(rules), sources=[])
+        lab.equal("rules that are listed", attached.listed(folder)["rules"], 2)
+        detach(folder)
+        _, seen = seen_by(folder, TO_LINKS, "-c", str(rules), sources=[])
+        lab.equal("a rule for it", seen[:2], ["10.5.0.1 10.1.0.2", without[1]])
+    return "as without"
+
+
 def report_reads_no_sockets():
     """`report` and `top` of a cgroup read the maps: as many system calls with ten connections as with hundreds."""
     lab.needs("strace")
@@ -502,5 +546,6 @@ lab.main([
     ("without the BPF file system", without_bpf_file_system),
     ("UDP, IPv6", udp_ipv6),
     ("the loopback", loopback),
+    ("a peer on another link", another_link),
     ("report and top read no sockets", report_reads_no_sockets),
 ])
