@@ -96,6 +96,8 @@ struct reuse {
 	bool answered;        /* and the conduct of the server has it of it */
 	bool cut;             /* it ended in an answer */
 	bool at_risk;         /* and counts this one among those that may be lost */
+	bool replacing;       /* another takes its place under the program's number, */
+	bool replaced;        /* or has taken it */
 	bool connect_to_come; /* a non-blocking connect() is to be told once that it worked */
 	bool watches_unknown; /* it may be in an epoll set that `watch` does not have */
 	uint8_t watches;

@@ -49,7 +49,7 @@ static void begin_use(struct reusing *reusing, struct reuse *reuse, const struct
 	reuse->forks = reusing->sockets->forks;
 	reuse->handed_out = true;
 	reuse->prompt = PROMPT_SEGMENTS;
-	reuse->received_since = reuse->answered = reuse->repeated = reuse->cut = false;
+	reuse->received_since = reuse->answered = reuse->repeated = reuse->cut = reuse->replacing = false;
 	reuse->request.size = reuse->request.sent = 0;
 	if (!reuse->request.bytes && guard_repeats(&reuse->guard))
 		reuse->request.bytes = arena_alloc(reusing->arena, REUSE_REQUEST_MAX);

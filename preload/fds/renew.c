@@ -29,7 +29,16 @@
 #include <sys/syscall.h>
 #include <sys/time.h>
 
-enum { CONNECT_MOST_MS = 1000, REPEAT_MOST_MS = 2, NEAR_MS = 2, NEAR_MOST_MS = 10 };
+enum {
+	CONNECT_MOST_MS = 1000,
+	REPEAT_MOST_MS = 2,
+	NEAR_MS = 2,
+	NEAR_MOST_MS = 10,
+	/* A server that ends an idle connection does so while the request is on its way. One that ends it
+	 * later may have died of the request. */
+	REPEAT_WITHIN_MS = 1000,
+	REPLACED_AGAIN_US = 200 /* another thread is at it */
+};
 
 /* Why another connection is to take the place of this one. */
 enum why {
@@ -160,8 +169,10 @@ APART static long connect_anew(struct scratch *scratch, unsigned most_ms, bool *
 				reuse->options = fresh->options;
 			reuse_begin(&shim.reusing, tracked, to, rule);
 			*asked = true;
+			/* Both ways, so that another thread that waits in a recv() on it comes back:
+			 * is_replaced(). */
 			if (scratch->why == IT_WAS_USED)
-				kernel_syscall(SYS_shutdown, scratch->used, SHUT_WR, 0, 0, 0, 0);
+				kernel_syscall(SYS_shutdown, scratch->used, SHUT_RDWR, 0, 0, 0, 0);
 			rc = attempt_run(&shim.spreading, tracked, a->fd, to, rule, call_connect, a);
 		}
 	}
@@ -229,6 +240,7 @@ static bool put_in_place(int fd, int anew, const struct tracked *dead, const str
 	if (why == IT_IS_DEAD_REPEAT && tracked->reuse)
 		take_over(tracked->reuse, old->reuse, now_ns);
 	old->state = SOCKET_FRESH;
+	old->reuse->replaced = true;
 	if (tracked->reuse)
 		serve_number(tracked->reuse, fresh);
 	fdtable_replace(fd, old, tracked);
@@ -350,10 +362,11 @@ static bool may_be_renewed(int fd, const struct held *dead, struct scratch *scra
 	/* Who has shut it down has no use for one that is not, and waits for its end. */
 	bool good = reuse && !(tracked->flags & WAS_SHUT) && tracked->space && fdtable_look(fd) == tracked &&
 		    tracked->fds == 1 && reuse->handed_out && !reuse->received_since && !reuse->repeated &&
-		    !reuse->shared;
+		    !reuse->shared && !reuse->replacing;
 	if (good && reuse->guard.asked) {
 		scratch->why = IT_IS_DEAD_REPEAT;
-		good = reuse->request.size == reuse->request.sent && guard_may_repeat(&reuse->guard);
+		good = reuse->request.size == reuse->request.sent && guard_may_repeat(&reuse->guard) &&
+		       clock_since(reuse->asked_ns, clock_ns()) <= REPEAT_WITHIN_MS * CONDUCT_MS_NS;
 	}
 	/* What no hook saw being sent (dprintf(), stdio) would be missing on another. */
 	if (good && socket_sent_more(fd, reuse->guard.sent))
@@ -361,10 +374,21 @@ static bool may_be_renewed(int fd, const struct held *dead, struct scratch *scra
 	if (good) {
 		scratch->like = *tracked;
 		scratch->to = tracked->space->destination->to;
-		*known = swap_look(fd, reuse, &scratch->fresh);
+		/* What is not known to be set on it would not be set on another. */
+		*known = swap_look(fd, reuse, &scratch->fresh) && !reuse->options.others;
+		reuse->replacing = true;
 	}
 	shim_leave(&shim);
 	return good;
+}
+
+/* The end of what may_be_renewed() began. */
+static void replacing_ends(const struct held *dead)
+{
+	if (!shim_enter_held(&shim, dead))
+		return;
+	dead->tracked->reuse->replacing = false;
+	shim_leave(&shim);
 }
 
 static bool renew(int fd, struct held *dead)
@@ -374,9 +398,13 @@ static bool renew(int fd, struct held *dead)
 
 	if (!scratch)
 		return false;
-	if (may_be_renewed(fd, dead, scratch, &known))
+	if (may_be_renewed(fd, dead, scratch, &known)) {
+		long status = kernel.fcntl(fd, F_GETFL, 0);
 		renewed = known ? connect_another(fd, dead, scratch)
-				: scratch->why == IT_IS_DEAD && connect_itself(fd, dead, scratch, 0);
+				: scratch->why == IT_IS_DEAD &&
+					  connect_itself(fd, dead, scratch, status < 0 ? 0 : (int)status);
+		replacing_ends(dead);
+	}
 	scratch_release(scratch);
 	return renewed;
 }
@@ -389,24 +417,49 @@ APART static int make_new(int fd, struct held *used)
 
 	if (!scratch)
 		return 0;
-	/* One that somebody else may have is not ours to end. */
-	if (may_be_renewed(fd, used, scratch, &known) && known && scratch->why == IT_IS_DEAD &&
-	    used->tracked->reuse->forks == shim.sockets.forks) {
-		scratch->why = IT_WAS_USED;
-		scratch->used = fd;
-		connect_another(fd, used, scratch);
+	if (may_be_renewed(fd, used, scratch, &known)) {
+		/* One that somebody else may have is not ours to end. */
+		if (known && scratch->why == IT_IS_DEAD &&
+		    used->tracked->reuse->forks == shim.sockets.forks) {
+			scratch->why = IT_WAS_USED;
+			scratch->used = fd;
+			connect_another(fd, used, scratch);
+		}
+		replacing_ends(used);
 	}
 	int error = (int)scratch->error;
 	scratch_release(scratch);
 	return error;
 }
 
-static bool renew_and_hold(int fd, struct held *held)
+/* What is under the number now. Return: false if nothing is: the reference stays the old one. */
+static bool hold_anew(int fd, struct held *held)
 {
-	if (!renew(fd, held))
+	struct held anew;
+
+	if (!fdtable_hold(fd, &anew))
 		return false;
 	fdtable_release(held);
-	return fdtable_hold(fd, held);
+	*held = anew;
+	return true;
+}
+
+static bool renew_and_hold(int fd, struct held *held)
+{
+	return renew(fd, held) && hold_anew(fd, held);
+}
+
+/* The first request of this use cannot be answered any more, nor asked again. A call that sent on would have
+ * the program killed by SIGPIPE, as the look has taken the error; or it would get what somebody else was
+ * answered. */
+APART static int lost_before_send(const struct held *held, bool asked, long there)
+{
+	bool foreign = there > 0 && !asked, dead = there < 0 && there != -EAGAIN;
+
+	if (!held->tracked->reuse->handed_out || (!foreign && !dead))
+		return 0;
+	reuse_ended(&shim.reusing, held, clock_ns());
+	return dead ? (int)there : -ECONNRESET;
 }
 
 APART int renew_before_send(int fd, const struct iovec *pieces, size_t count)
@@ -423,8 +476,10 @@ APART int renew_before_send(int fd, const struct iovec *pieces, size_t count)
 	if (reuse && !reuse->received_since) {
 		/* An answer to a request that is not whole is the guard's to judge. */
 		if (!socket_is_quiet(fd)) {
-			if (!reuse->guard.asked || kernel.recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) <= 0)
-				renew(fd, &held);
+			long there = kernel.recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+			bool asked = reuse->guard.asked;
+			if ((!asked || there <= 0) && !renew(fd, &held))
+				error = lost_before_send(&held, asked, there);
 		} else if (!reuse->guard.asked && reuse->handed_out &&
 			   (!count || !stake_allows(&shim.reusing, &held, pieces, count))) {
 			error = make_new(fd, &held);
@@ -447,11 +502,39 @@ static bool is_end(int fd, ssize_t rc, int error)
 	return kernel.recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
 }
 
+/* Has another thread put another connection under the number, or is about to? Then this one's end is not for
+ * the program to see. */
+static bool is_replaced(int fd, struct held *held)
+{
+	const struct timespec pause = { .tv_nsec = REPLACED_AGAIN_US * 1000l };
+	uint64_t until_ns = clock_ns() + 2 * CONNECT_MOST_MS * CONDUCT_MS_NS;
+	bool replacing = true, replaced = false;
+
+	/* A thread that left its call by siglongjmp() never comes to the end of it. */
+	while (replacing && clock_ns() < until_ns) {
+		if (!shim_enter_held(&shim, held))
+			return false;
+		const struct reuse *reuse = held->tracked->reuse;
+		replaced = reuse && reuse->replaced;
+		replacing = reuse && reuse->replacing && !replaced;
+		shim_leave(&shim);
+		if (replacing)
+			kernel.ppoll(NULL, 0, &pause);
+	}
+	return replaced && hold_anew(fd, held);
+}
+
 COLD bool renew_after_end(int fd, struct held *held, ssize_t rc)
 {
 	int saved = errno;
 
-	if (!(held->tracked->watched & FIRST_SEND) || !is_end(fd, rc, saved))
+	if (!(held->tracked->watched & FIRST_SEND) || (rc < 0 && saved == EAGAIN))
+		return false;
+	if (is_replaced(fd, held)) {
+		errno = saved;
+		return true;
+	}
+	if (!is_end(fd, rc, saved))
 		return false;
 	bool renewed = renew_and_hold(fd, held);
 	errno = saved;

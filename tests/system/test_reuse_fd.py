@@ -16,7 +16,8 @@ bound to a source; numbers; blank"""
 ANEW = """sizes differ; options that leave traces; epoll, dup; bound, the next not; epoll closed, its twin not; epoll replaced, its twin not;
 epoll replaced before connect; epoll remade before connect; dup; passed; forked; splice; stdio; raw system call; shut; linger 0;
 unknown option; owner; owner by ioctl(); owner by syscall(); in recv(); dup2() onto a parked one;
-late reply; closed while parked; first send; first send, nonblocking; first send, epoll; reset, then asked; shut before; listened before;
+late reply; closed while parked; first send; first send, nonblocking; first send, epoll; first send, unknown options;
+first send, nonblocking, doubled; reset, then asked; shut before; listened before;
 to itself"""
 SLOW = {"numbers"}  # thousands of calls while a connection is parked
 UNCOUNTED = "inherited; not inherited; files run out; more than may be parked; unseen first send"

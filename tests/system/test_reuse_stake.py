@@ -106,6 +106,6 @@ def hosts(style):
 
 
 lab.main([(f"{method} {style} {address}", functools.partial(only_first, address, style, "http", method))
-          for address in ("127.0.0.1", "::1") for style in ("blocking", "nonblocking") for method in ("DELETE", "HEAD", "OPTIONS")] +
+          for address in ("127.0.0.1", "::1") for style in ("blocking", "nonblocking", "reader") for method in ("DELETE", "HEAD", "OPTIONS")] +
          [(f"two hosts, {style}", functools.partial(hosts, style)) for style in ("blocking", "nonblocking")] +
          [(f"nobody listens, {style}", functools.partial(nobody_listens, style)) for style in ("blocking", "nonblocking")])

@@ -100,8 +100,9 @@ def spoilt(mode):
     blocking_only()
 
 
-def first_send(is_blocking, watched):
-    """The server closes between connect() and the first send: another connection takes its place."""
+def first_send(is_blocking, watched, *options, doubled=False):
+    """The server closes between connect() and the first send: another connection takes its place, also of one on which options
+    were set meanwhile, or that is in an epoll set of two numbers."""
     other = new()
     connect(other)
     e = select.epoll()
@@ -113,6 +114,11 @@ def first_send(is_blocking, watched):
     if watched:
         e.register(s, select.EPOLLIN | select.EPOLLET)
     connect(s)
+    for option in options:
+        s.setsockopt(*option)
+    if doubled:
+        e.register(s, select.EPOLLIN)
+        os.dup(e.fileno())
     exchange(other, "release")
     # With reuse it is the one that the server closes now; else nothing comes.
     select.select([s], [], [], 20 if "LD_PRELOAD" in os.environ else 0)
@@ -126,9 +132,13 @@ def first_send(is_blocking, watched):
         s.send(b"raw ok/8\n")
         print("events", [events for _, events in e.poll(20)])
         answer(s.recv(100))
+    elif doubled:
+        print("blocking", os.get_blocking(s.fileno()))
+        exchange(s)
     else:
         exchange(s)
     show(s)
+    print("set", [s.getsockopt(*option[:2]) for option in options])
 
 
 def unseen_first_send():
