@@ -137,7 +137,12 @@ HOT static long call_connect(void *argument)
 APART static bool reuse_instead(int fd, sa_family_t family, const struct endpoint *to,
 				const struct rule *rule, long *result)
 {
+	const struct tracked *tracked = fdtable_look(fd);
+
 	if (rule->reuse.guard == GUARD_OFF || rule->leave_alone || !parking_is_on())
+		return false;
+	/* One that asks once more what came of its connect() makes no connection. */
+	if (tracked && __atomic_load_n(&tracked->state, __ATOMIC_RELAXED) != SOCKET_FRESH)
 		return false;
 	/* connect() is a cancellation point, and what takes its place may wait for nothing. */
 	threads_test_cancel();
@@ -237,7 +242,8 @@ ssize_t hook_sendto(int fd, const void *data, size_t size, int flags, const stru
 	if (!(flags & MSG_FASTOPEN) || !address || !process_is_ours()) {
 		const struct iovec piece = { (void *)data, size };
 		UNLESS_SEEN(fd, &piece, 1, &held, real.sendto(fd, data, size, flags, address, length));
-		return sent(fd, &held, &piece, flags, AGAIN(real.sendto(fd, data, size, flags, address, length)));
+		return sent(fd, &held, &piece, flags,
+			    AGAIN(real.sendto(fd, data, size, flags, address, length)));
 	}
 	return outgoing(fd, address, length, call_send, &call);
 }

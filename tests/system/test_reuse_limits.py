@@ -141,6 +141,16 @@ def max_uses():
     said(done, {"hits": 6, "misses": 3, "used_up": 3})
 
 
+def asks_twice():
+    """A connect() that asks what came of the one before makes no connection, and none goes for it."""
+    with Tag(), Steps("idle_timeout = 1m") as client:
+        client.prove()
+        client.numbers(2)
+        client.do("open 1", "again", "close")
+        done = client.wait()
+    said(done, {"hits": 34, "misses": 2, "exit": 2})
+
+
 def share_of_files():
     """An eighth of what RLIMIT_NOFILE allows, of all destinations together."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -312,6 +322,7 @@ if __name__ == "__main__":
         ("max_age", max_age),
         *((f"max_idle {a}", of(max_idle, a)) for a in ("127.0.0.1", "::1")),
         ("max_uses", max_uses),
+        ("asks twice", asks_twice),
         ("a share of RLIMIT_NOFILE", share_of_files),
         ("idle limit learned from nginx", learned_nginx),
         ("idle limit learned from redis", learned_redis),

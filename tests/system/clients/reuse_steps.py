@@ -4,6 +4,7 @@
 ADDRESS PORT KIND; KIND: raw (the server tag.c, whose replies name the connection), http, redis. Connections are kept in
 the order they were opened.
   open N      connect that many more
+  again       connect() each once more, as a program does that asks what came of it
   ask MODE    an exchange on each; answers with the server's numbers of the connections, or what went wrong
   close       close all
   rest        until what was closed last and is parked may be handed out
@@ -136,6 +137,9 @@ def step(name, argument):
         sockets.extend(connected() for _ in range(int(argument)))
     elif name == "ask":
         return " ".join(ask(s, argument) for s in sockets)
+    elif name == "again":
+        for s in sockets:
+            s.connect_ex((ADDRESS, PORT))
     elif name == "close":
         close_all()
     elif name == "call":
