@@ -31,6 +31,7 @@ static void begin_use(struct guard *guard)
 {
 	guard->asked = guard->answered = guard->last_received = false;
 	guard->promised_idle_s = guard->promised_uses = GUARD_NO_PROMISE;
+	guard->speaks = guard->kind;
 	switch (guard->kind) {
 	case GUARD_HTTP:
 	case GUARD_HTTP_BODIES:
@@ -174,8 +175,7 @@ bool guard_repeats(const struct guard *guard)
 
 static bool is_http(const struct guard *guard)
 {
-	return guard->kind == GUARD_HTTP || guard->kind == GUARD_HTTP_BODIES ||
-	       (guard->kind == GUARD_RAW && guard->raw_http);
+	return guard->speaks == GUARD_HTTP || guard->speaks == GUARD_HTTP_BODIES;
 }
 
 bool guard_asks_anew(const struct guard *guard)

@@ -3,10 +3,12 @@
 #include "pool/guard/raw.h"
 
 #include "pool/guard/http.h"
+#include "pool/guard/redis.h"
 
 #include <string.h>
 
-/* Starts of protocols that are bound to their connection. `skip` bytes before are any, but for the first. */
+/* Starts of protocols that are bound to their connection, letters in either case. `skip` bytes before are
+ * any, but for the first. */
 static const struct start {
 	uint8_t first, skip, size;
 	uint8_t bytes[GUARD_FIRST_MAX];
@@ -51,7 +53,12 @@ static const struct start {
 	{ 'A', 1, 4, "UTH " },
 	{ 'L', 1, 5, "OGIN " },
 	{ 'H', 1, 4, "ELO " },
+	{ 'H', 1, 5, "ELLO " }, /* Redis, in a line */
+	{ 'S', 1, 3, "ET " },   /* memcached with a password file: see memcached_command.c */
 	{ 'E', 1, 4, "HLO " },
+	{ 0x80, 1, 1, "\x20" }, /* memcached's binary protocol: SASL (protocol_binary.h) */
+	{ 0x80, 1, 1, "\x21" },
+	{ 0x80, 1, 1, "\x22" },
 };
 
 enum likeness { UNLIKE, UNDECIDED, ALIKE };
@@ -89,6 +96,19 @@ static bool is_kafka(const uint8_t *first)
 	       (name == NO_NAME || name + 10 <= size);
 }
 
+static uint8_t upper(uint8_t byte)
+{
+	return byte >= 'a' && byte <= 'z' ? (uint8_t)(byte - 'a' + 'A') : byte;
+}
+
+static bool begins_alike(const uint8_t *bytes, const uint8_t *start, size_t size)
+{
+	for (size_t i = 0; i < size; i++)
+		if (upper(bytes[i]) != upper(start[i]))
+			return false;
+	return true;
+}
+
 /* Do the first bytes begin like a protocol that raw must not park? Of those with a header of numbers nobody
  * answers to less than the whole. */
 static enum likeness foreign_start(const struct guard *guard)
@@ -102,10 +122,10 @@ static enum likeness foreign_start(const struct guard *guard)
 	for (size_t i = 0; i < sizeof(foreign) / sizeof(*foreign); i++) {
 		const struct start *start = &foreign[i];
 		size_t known = guard->first_size > start->skip ? guard->first_size - (size_t)start->skip : 0;
-		if (!guard->first_size || guard->first[0] != start->first)
+		if (!guard->first_size || upper(guard->first[0]) != start->first)
 			continue;
-		if (memcmp(guard->first + start->skip, start->bytes,
-			   known < start->size ? known : start->size))
+		if (!begins_alike(guard->first + start->skip, start->bytes,
+				  known < start->size ? known : start->size))
 			continue;
 		if (known >= start->size)
 			return ALIKE;
@@ -128,40 +148,63 @@ static bool is_http(const struct guard *guard)
 	return false;
 }
 
-/* HTTP announces when it closes, and has replies without an end: raw that speaks it is judged by it. */
+/* RESP: an array of so many words. */
+static bool is_redis(const struct guard *guard)
+{
+	return guard->first_size >= 2 && guard->first[0] == '*' && guard->first[1] >= '0' &&
+	       guard->first[1] <= '9';
+}
+
+static void hand_on(struct guard *guard, const char *bytes, size_t size)
+{
+	if (guard->speaks == GUARD_HTTP)
+		guard_http_sent(guard, bytes, size);
+	else if (guard->speaks == GUARD_REDIS)
+		guard_redis_sent(guard, bytes, size);
+}
+
+/* HTTP announces when it closes, and has replies without an end; Redis has logins, databases and
+ * transactions, which are the connection's: raw that speaks one of them is judged by it. */
 void guard_raw_sent(struct guard *guard, const char *bytes, size_t size)
 {
 	size_t room = GUARD_FIRST_MAX - (size_t)guard->first_size, take = size < room ? size : room;
-	bool early = !guard->raw_http && take;
+	bool early = guard->speaks == GUARD_RAW && take;
 
 	memcpy(guard->first + guard->first_size, bytes, take);
 	guard->first_size = (uint8_t)(guard->first_size + take);
 	if (early && foreign_start(guard) == ALIKE)
 		guard_refuse(guard, GUARD_REASON_PROTOCOL);
-	if (early && is_http(guard)) {
-		guard->raw_http = true;
-		guard_http_start(guard);
-		guard_http_sent(guard, (const char *)guard->first, guard->first_size);
+	if (early && (is_http(guard) || is_redis(guard))) {
+		guard->speaks = is_http(guard) ? GUARD_HTTP : GUARD_REDIS;
+		guard->speaks == GUARD_HTTP ? guard_http_start(guard) : guard_redis_start(guard);
+		hand_on(guard, (const char *)guard->first, guard->first_size);
 		bytes += take;
 		size -= take;
 	}
-	if (guard->raw_http)
-		guard_http_sent(guard, bytes, size);
+	hand_on(guard, bytes, size);
 }
 
 void guard_raw_start(struct guard *guard)
 {
 	guard->first_size = 0;
-	guard->raw_http = false;
 }
 
 void guard_raw_received(struct guard *guard, const char *bytes, size_t size)
 {
-	if (guard->raw_http)
+	if (guard->speaks == GUARD_HTTP)
 		guard_http_received(guard, bytes, size);
+	else if (guard->speaks == GUARD_REDIS)
+		guard_redis_received(guard, bytes, size);
 }
 
 bool guard_raw_clean(const struct guard *guard)
 {
-	return guard->raw_http ? guard_http_clean(guard) : foreign_start(guard) == UNLIKE;
+	switch (guard->speaks) {
+	case GUARD_HTTP:
+		return guard_http_clean(guard);
+	case GUARD_REDIS:
+		return guard_redis_clean(guard);
+	default:
+		return foreign_start(guard) == UNLIKE;
+	}
 }

@@ -98,7 +98,7 @@ struct guard {
 	bool was_clean;           /* when guard_reset() was called */
 	bool asked, answered;     /* since then: the program sent, received */
 	bool last_received;       /* the last bytes were received */
-	bool raw_http;            /* raw, and it speaks HTTP */
+	uint8_t speaks;           /* enum guard_kind: of raw, what it was found to speak */
 	uint32_t promised_idle_s; /* how long the server keeps it open (Keep-Alive: timeout=) */
 	uint32_t promised_uses;   /* how many more requests it answers (Keep-Alive: max=) */
 	uint32_t

@@ -26,7 +26,7 @@ static enum ending_told told_by(const struct guard *guard)
 	case GUARD_MEMCACHED:
 		return TOLD_BY_PROTOCOL;
 	case GUARD_RAW:
-		return guard->raw_http ? TOLD_BY_LENGTH : TOLD_BY_SILENCE;
+		return guard->speaks == GUARD_HTTP ? TOLD_BY_LENGTH : TOLD_BY_SILENCE;
 	default:
 		return TOLD_BY_LENGTH;
 	}
