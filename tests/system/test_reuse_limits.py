@@ -269,11 +269,12 @@ def fork():
 
 
 def sources(address, listed):
-    """Spread over sources when made, and handed out again whatever the source."""
+    """Spread over sources when made, and handed out again whatever the source. Only a rule that names the loopback has sources for
+    it that are not of it."""
     if ":" in address:
         lab.ipv6_on_loopback(listed)
     each = {source: 2 for source in listed}
-    with Tag(), Steps(f"idle_timeout = 1m\nsources = {','.join(listed)}", address=address) as client:
+    with Tag(), Steps(f"idle_timeout = 1m\n[to {address}]\nsources = {','.join(listed)}", address=address) as client:
         first = client.numbers(8)
         kernel_has(each)
         client.prove()
