@@ -237,6 +237,7 @@ static void set(const char *name, const char *value)
 		{ "others", &habits.others },
 		{ "more", &habits.more },
 		{ "leaves", &habits.leaves },
+		{ "halves", &habits.halves },
 		{ "bodies", &habits.bodies },
 	};
 

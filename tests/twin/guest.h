@@ -42,6 +42,7 @@ struct habits {
 	unsigned others;             /* one in so many requests is no GET */
 	unsigned more;               /* one in so many connections has a second and third request */
 	unsigned leaves;             /* one in so many closes before the answer */
+	unsigned halves;             /* requests are sent in two pieces */
 	unsigned bodies;             /* http: may requests have bodies? */
 };
 

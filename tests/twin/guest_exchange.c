@@ -105,7 +105,8 @@ static enum step ask(struct exchange *x)
 	if (!x->sent)
 		x->asked++;
 	while (x->sent < x->text_size) {
-		ssize_t rc = send(x->fd, x->text + x->sent, x->text_size - x->sent, MSG_NOSIGNAL);
+		size_t size = habits.halves && !x->sent ? x->text_size / 2 : x->text_size - x->sent;
+		ssize_t rc = send(x->fd, x->text + x->sent, size, MSG_NOSIGNAL);
 		if (rc < 0 && errno == EAGAIN)
 			return x->style == 't' ? end(x, HUNG) : WANTS_TO_WRITE;
 		if (rc < 0)

@@ -59,10 +59,13 @@ static unsigned up_to(struct visit *visit, unsigned most)
 
 bool say(struct visit *visit, const char *bytes, size_t size)
 {
+	size_t all = size;
+
 	while (size) {
 		size_t piece = manners.cut == BYTEWISE && size < 200 ? 1
 			       : manners.cut == PIECES && size > 1   ? 1 + up_to(visit, (unsigned)size - 1)
-								     : size;
+			       : size == all && manners.cut == HALVES && size > 1 ? size / 2
+										  : size;
 		ssize_t sent = send(visit->fd, bytes, piece, MSG_NOSIGNAL);
 		if (sent <= 0)
 			return false;
@@ -154,7 +157,8 @@ static void *work(void *argument)
 		int fd = accept(listener, NULL, NULL);
 		if (fd < 0)
 			continue;
-		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+		if (!manners.nagle)
+			setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 		unsigned number = atomic_fetch_add(&accepted, 1) + 1;
 		visit->fd = fd;
 		visit->seed = number * 2654435761u;
@@ -209,7 +213,12 @@ static void set(const char *name, const char *value)
 	else if (!strcmp(name, "announces"))
 		manners.announces = *value == '1';
 	else if (!strcmp(name, "cut"))
-		manners.cut = *value == 'b' ? BYTEWISE : *value == 'p' ? PIECES : WHOLE;
+		manners.cut = *value == 'b'   ? BYTEWISE
+			      : *value == 'p' ? PIECES
+			      : *value == 'h' ? HALVES
+					      : WHOLE;
+	else if (!strcmp(name, "nagle"))
+		manners.nagle = *value == '1';
 	else if (!strcmp(name, "framing"))
 		for (unsigned i = 0; i < FRAMINGS; i++)
 			manners.framings[i] = strchr(value, "lceo"[i]);

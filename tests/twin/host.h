@@ -10,7 +10,7 @@
 enum { HOST_BUFFER = 16384 };
 enum protocol { HTTP, REDIS, MEMCACHED, RAW };
 enum framing { LENGTH, CHUNKED, TO_THE_END, HTTP_1_0, FRAMINGS };
-enum cut { WHOLE, BYTEWISE, PIECES };
+enum cut { WHOLE, BYTEWISE, PIECES, HALVES };
 
 /* How this server behaves; a chance is one in so many, 0: never. */
 struct manners {
@@ -25,6 +25,7 @@ struct manners {
 	unsigned by_chance;         /* closes after an answer: chance */
 	unsigned close_us;          /* and up to so long after it */
 	unsigned idle_us;           /* closes when idle for so long; 0: does not */
+	bool nagle;                 /* Nagle's algorithm is left on */
 	bool reset, announces;      /* closes by RST; says so before */
 	unsigned workers, clients, reload_ms;
 };
