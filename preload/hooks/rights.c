@@ -12,6 +12,10 @@
 	parking_stand_back(); \
 	return call
 
+#define BEFORE_FOR_THREAD(call)          \
+	parking_stand_back_for_thread(); \
+	return call
+
 int hook_setuid(uid_t uid)
 {
 	BEFORE(real.setuid(uid));
@@ -64,15 +68,15 @@ int hook_initgroups(const char *user, gid_t group)
 
 int hook_setfsuid(uid_t uid)
 {
-	BEFORE(real.setfsuid(uid));
+	BEFORE_FOR_THREAD(real.setfsuid(uid));
 }
 
 int hook_setfsgid(gid_t gid)
 {
-	BEFORE(real.setfsgid(gid));
+	BEFORE_FOR_THREAD(real.setfsgid(gid));
 }
 
 int hook_capset(void *header, const void *data)
 {
-	BEFORE(real.capset(header, data));
+	BEFORE_FOR_THREAD(real.capset(header, data));
 }

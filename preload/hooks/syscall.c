@@ -88,6 +88,7 @@ long syscall_seccomp(long number, long a, long b, long c)
 long syscall_landlock(long number, long a, long b, long c)
 {
 	before_sandbox();
+	parking_stand_back_for_thread();
 	return to_errno(kernel_syscall(number, a, b, c, 0, 0, 0));
 }
 
@@ -198,8 +199,11 @@ COLD void before_syscall(long number, long a, long b, long c)
 	case SYS_prctl:
 		before_prctl((int)a);
 		break;
-	default:
+	case SYS_pivot_root:
 		parking_stand_back();
+		break;
+	default: /* by number, setuid() and kin are for the thread alone */
+		parking_stand_back_for_thread();
 	}
 	errno = saved;
 }

@@ -212,6 +212,15 @@ COLD void parking_stand_back(void)
 	errno = saved;
 }
 
+COLD void parking_stand_back_for_thread(void)
+{
+	parking_stand_back();
+	if (shim.settings.reuses && !process_has_one_thread())
+		parking_off("a thread of several has rights of its own: connections are no longer reused in "
+			    "this process",
+			    RETIRED_ROOM);
+}
+
 COLD void parking_off(const char *why, enum reuse_retirement retirement)
 {
 	int saved = errno;

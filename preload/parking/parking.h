@@ -90,6 +90,13 @@ void parking_epoll_closed(int epoll);
 void parking_stand_back(void);
 
 /**
+ * parking_stand_back_for_thread() - the same where rights change that each thread has for itself
+ *
+ * With more than one thread nothing is reused from then on: what one has parked another may not have.
+ */
+void parking_stand_back_for_thread(void);
+
+/**
  * parking_off() - from now on nothing is parked in this process, nor handed out
  * @why:	for the log; NULL: not worth a line
  * @retirement:	what becomes of those that are

@@ -54,6 +54,16 @@ def before(call):
         kernel_has({}, left=2)
 
 
+def rights_of_a_thread(call, reused):
+    """What one thread has parked another may have no right to."""
+    with Tag(), Steps("idle_timeout = 1m") as client:
+        client.do("thread")
+        client.numbers(1)
+        lab.equal(call, client.do(f"call {call}"), "done")
+        numbers = [client.numbers(1)[0] for _ in range(2)]
+        lab.equal("reused afterwards", numbers[0] == numbers[1], reused)
+
+
 def signals():
     """Our thread takes none of the program's."""
     with Tag(), Steps("idle_timeout = 1m") as client:
@@ -118,6 +128,8 @@ if __name__ == "__main__":
         ("the thread goes", thread_goes),
         ("signals", signals),
         *((f"before {call}", functools.partial(before, call)) for call in CALLS.split()),
+        *((f"{call} of a thread", functools.partial(rights_of_a_thread, call, reused))
+          for call, reused in (("setuid", True), ("setfsuid", False), ("capset", False), ("raw_setuid", False))),
         *((f"as a guest {a}", functools.partial(as_a_guest, a)) for a in ("127.0.0.1", "::1")),
         ("a server that keeps it open", server_keeps_open),
     ])

@@ -13,6 +13,7 @@ the order they were opened.
   parked      how many connections this process has that are not the program's
   fork        the next lines are for a child, up to `exit`
   exec        start this program anew, in this process
+  thread      another thread, that waits for the end
   call NAME   one of CALLS, by which nothing changes; answers with what went wrong
 """
 import ctypes
@@ -22,6 +23,7 @@ import signal
 import socket
 import struct
 import sys
+import threading
 import time
 
 ADDRESS, PORT, KIND = sys.argv[1], int(sys.argv[2]), sys.argv[3]
@@ -145,6 +147,8 @@ def step(name, argument):
     elif name == "call":
         result = call(argument)
         return "done" if result == 0 else f"{result}, errno {ctypes.get_errno()}"
+    elif name == "thread":
+        threading.Thread(target=threading.Event().wait, daemon=True).start()
     elif name == "rest":
         time.sleep(quiet_s)
     elif name == "parked":
