@@ -5,6 +5,8 @@
 
 #include "attach/programs/state.h"
 
+#include <bpf/bpf_core_read.h>
+
 static __always_inline int is_mapped(const struct attach_address *a)
 {
 	return !a->words_be[0] && !a->words_be[1] && a->words_be[2] == bpf_htonl(0xffff);
@@ -78,6 +80,16 @@ static __always_inline int process_matches(const struct attach_rule *rule, const
 	return 1;
 }
 
+/* The name of the program, which is that of its first thread: others may have names of their own, as Java's
+ * do. */
+static __always_inline void put_process(char *process)
+{
+	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
+	struct task_struct *first = BPF_CORE_READ(task, group_leader);
+
+	bpf_probe_read_kernel(process, ATTACH_PROCESS_MAX, first->comm);
+}
+
 /* @own_process: 0 where the program of a socket is not known: rules for one are passed over.
  * Return: the number of the rule that decides; ATTACH_RULES_MAX if none does. */
 __noinline __u32 find_rule(const struct attach_pair *pair, __u32 count, __u32 own_process)
@@ -87,7 +99,7 @@ __noinline __u32 find_rule(const struct attach_pair *pair, __u32 count, __u32 ow
 	if (!pair)
 		return ATTACH_RULES_MAX;
 	if (count > 1 && own_process)
-		bpf_get_current_comm(process, sizeof(process));
+		put_process(process);
 	for (__u32 n = 0; n < ATTACH_RULES_MAX; n++) {
 		__u32 number = n;
 		struct attach_rule *rule = bpf_map_lookup_elem(&rules, &number);

@@ -101,6 +101,8 @@ struct nsproxy {
 
 struct task_struct {
 	struct nsproxy *nsproxy;
+	struct task_struct *group_leader;
+	char comm[16];
 };
 
 struct bpf_iter_meta {

@@ -458,6 +458,32 @@ for to in "127.0.0.53", "127.0.0.1", "::1", "{own[0]}":
     return "as without"
 
 
+def threads_with_names():
+    """A rule for a program is for all its threads, whatever they call themselves, and not for a thread that has a program's name."""
+    path = lab.scratch() / "rules"
+    path.write_text("[to 127.0.0.0/8 proc=worker]\nsources = 127.0.0.7\n[to 127.0.0.0/8 proc=program]\nsources = 127.0.0.8\n")
+    code = f"""
+import threading
+libc = ctypes.CDLL(None)
+libc.prctl(15, b"program")
+def connect(name):
+    libc.prctl(15, name)  # PR_SET_NAME
+    held.append(socket.create_connection({TO}))
+held = []
+for name in b"worker", b"http-nio-1", b"program":
+    thread = threading.Thread(target=connect, args=[name])
+    thread.start()
+    thread.join()
+held.append(socket.create_connection({TO}))
+print(*(s.getsockname()[0] for s in held))
+"""
+    with lab.Hold(PORT), cgroup() as folder:
+        attach(folder, "-c", str(path), sources=[])
+        done = lab.run([lab.PYTHON, "-c", INTO + code, str(folder)])
+        lab.equal("sources", (done.stdout, done.stderr), ("127.0.0.8 " * 3 + "127.0.0.8\n", ""))
+    return "4 threads"
+
+
 TO_LINKS = """
 held = []
 for to in "10.5.0.1", "fd05::1", "10.1.0.1":
@@ -546,6 +572,7 @@ lab.main([
     ("without the BPF file system", without_bpf_file_system),
     ("UDP, IPv6", udp_ipv6),
     ("the loopback", loopback),
+    ("threads with names of their own", threads_with_names),
     ("a peer on another link", another_link),
     ("report and top read no sockets", report_reads_no_sockets),
 ])
