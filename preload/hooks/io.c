@@ -156,12 +156,25 @@ ssize_t hook_readv(int fd, const struct iovec *pieces, int count)
 	return took(fd, &held, count > 0 ? pieces : NULL, 0, AGAIN(real.readv(fd, pieces, count)));
 }
 
+/* A call that waits for all pieces of an answer acknowledges each as it comes, once it is told to. */
+static void waits_for_all(int fd, const struct held *held, int flags)
+{
+	const struct reuse *reuse = held->tracked->reuse;
+	int saved = errno;
+
+	if (likely(!(flags & MSG_WAITALL)) || !reuse || !reuse->handed_out || !reuse->prompt)
+		return;
+	prompt_acknowledge(fd);
+	errno = saved;
+}
+
 __attribute__((noinline)) static ssize_t recv_watched(int fd, void *data, size_t size, int flags)
 {
 	struct held held;
 
 	if (!watched(fd) || !io_begins(fd, &held))
 		return real.recv(fd, data, size, flags);
+	waits_for_all(fd, &held, flags);
 	return took(fd, &held, ONE(data, size), flags, AGAIN(real.recv(fd, data, size, flags)));
 }
 
@@ -185,6 +198,7 @@ ssize_t hook_recvfrom(int fd, void *data, size_t size, int flags, struct sockadd
 
 	if (!watched(fd) || !io_begins(fd, &held))
 		return real.recvfrom(fd, data, size, flags, address, length);
+	waits_for_all(fd, &held, flags);
 	return took(fd, &held, ONE(data, size), flags,
 		    AGAIN(real.recvfrom(fd, data, size, flags, address, length)));
 }
@@ -206,6 +220,7 @@ static ssize_t receive_message(int fd, struct msghdr *message, int flags)
 
 	if (!watched(fd) || !io_begins(fd, &held))
 		return real.recvmsg(fd, message, flags);
+	waits_for_all(fd, &held, flags);
 	ssize_t rc = AGAIN(real.recvmsg(fd, message, flags));
 	return took(fd, &held, rc >= 0 && message_pieces(message) ? message->msg_iov : NULL, flags, rc);
 }

@@ -15,14 +15,14 @@ import lab
 PORT, REQUESTS = 5000, 200
 CLIENT = f"""
 import socket, sys
-size, pieces = int(sys.argv[1]), [piece.encode().decode("unicode_escape").encode() for piece in sys.argv[2:]]
+size, flags, pieces = int(sys.argv[1]), int(sys.argv[2]), [word.encode().decode("unicode_escape").encode() for word in sys.argv[3:]]
 for _ in range({REQUESTS}):
     with socket.create_connection(("127.0.0.1", {PORT})) as s:
         for piece in pieces:
             s.sendall(piece)
         answer = b""
         while len(answer) < size:
-            got = s.recv(100)
+            got = s.recv(size - len(answer) if flags else 100, flags)
             if not got:
                 sys.exit(1)
             answer += got
@@ -60,7 +60,7 @@ def serve(server, ends, pieces):
         threading.Thread(target=answer, args=(connection, ends, pieces), daemon=True).start()
 
 
-def compare(guard, request, ends, pieces):
+def compare(guard, request, ends, pieces, flags=0):
     """Return: what is to be said."""
     lab.ports(10000, 59999)
     with socket.create_server(("127.0.0.1", PORT), backlog=100) as server:
@@ -68,7 +68,7 @@ def compare(guard, request, ends, pieces):
         waits = []
         for shim in (None, {"options": ["--reuse", guard, "--summary"]}):
             before = delayed()
-            done = lab.run([lab.PYTHON, "-c", CLIENT, str(len(b"".join(pieces))), *request], shim)
+            done = lab.run([lab.PYTHON, "-c", CLIENT, str(len(b"".join(pieces))), str(int(flags)), *request], shim)
             lab.equal(f"{guard}: exit status", done.status, 0)
             waits.append(delayed() - before)
         server.shutdown(socket.SHUT_RDWR)
@@ -88,11 +88,17 @@ def answers():
     return "; ".join(compare(guard, whole(request), ends, pieces) for guard, request, ends, pieces in (HTTP, REDIS, RAW))
 
 
+def in_one_call():
+    return "; ".join(compare(guard, whole(request), ends, pieces, socket.MSG_WAITALL)
+                     for guard, request, ends, pieces in (HTTP, REDIS, RAW))
+
+
 def requests():
     return "; ".join(compare(guard, request, ends, whole(pieces)) for guard, request, ends, pieces in (HTTP, REDIS, RAW))
 
 
 lab.main([
     ("answers in two pieces", answers),
+    ("answers in two pieces, taken by one call", in_one_call),
     ("requests in two pieces", requests),
 ])
