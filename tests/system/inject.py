@@ -35,8 +35,10 @@ def reusing():
 
 
 def logging(to):
-    """A source that is not there is worth a line of the log."""
-    return {"even": {"sources": f"192.0.2.1,{SOURCES}", "options": ["--log", to]}}
+    """A source that is not there is worth a line of the log; a rule for the loopback may name such a one."""
+    rules = lab.scratch() / "rules"
+    rules.write_text(f"[to 127.0.0.0/8]\nsources = 192.0.2.1,{SOURCES}\n")
+    return {"even": {"options": ["-c", str(rules), "--log", to]}}
 
 
 def no_folder_yet():

@@ -94,6 +94,13 @@ def add_ipv6(count):
     lab.ipv6_on_loopback(f"fd00::{i}" for i in range(1, count + 1))
 
 
+def loopback_rule(sources):
+    """Sources that are not of the loopback are for it in a rule that names it alone."""
+    rules = lab.scratch() / "rules"
+    rules.write_text(f"[to 127.0.0.0/8]\nsources = {sources}\n")
+    return {"options": ["-c", str(rules)]}
+
+
 def plain_ipv6():
     add_ipv6(1)
     with lab.Hold(PORT):
@@ -200,14 +207,14 @@ def bad_source():
     """A source that cannot be bound is set aside and the others carry on."""
     lab.ports(40000, 40099)
     with lab.Hold(PORT):
-        return fill(["127.0.0.1", str(PORT)], {"sources": "127.0.0.1,192.0.2.77,127.0.0.2"}, each(V4, 1, 2, 100))
+        return fill(["127.0.0.1", str(PORT)], loopback_rule("127.0.0.1,192.0.2.77,127.0.0.2"), each(V4, 1, 2, 100))
 
 
 def all_sources_bad():
     """With no source that works, the program gets what it would have had: its natural source."""
     lab.ports(40000, 40099)
     with lab.Hold(PORT):
-        return fill(["127.0.0.1", str(PORT)], {"sources": "192.0.2.77,192.0.2.78"}, {"127.0.0.1": 100})
+        return fill(["127.0.0.1", str(PORT)], loopback_rule("192.0.2.77,192.0.2.78"), {"127.0.0.1": 100})
 
 
 def balance():
