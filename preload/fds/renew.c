@@ -134,40 +134,65 @@ static bool has_to_be_there(int status, enum why why)
 	return why == IT_IS_DEAD_REPEAT || (why == IT_IS_DEAD && !(status & O_NONBLOCK));
 }
 
-/* A new socket like the program's, connected to the same destination. Return: its fd, or a negative errno;
- * *asked: the server was, and did not want it. */
-APART static long connect_anew(struct scratch *scratch, unsigned most_ms, bool *asked)
+/* A socket like the program's. This and the next are of frames of their own: connect_anew() is not to have
+ * them below attempt_run(). Return: its fd, or a negative errno */
+APART static long make_like(struct scratch *scratch)
 {
 	const struct tracked *like = &scratch->like;
-	const struct endpoint *to = &scratch->to;
-	const struct fresh *fresh = &scratch->fresh;
-	struct anew *a = &scratch->anew;
 	struct tracked *facts = &scratch->made;
 	long fd =
 		kernel_private_fd(kernel.socket(like->family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
 
 	if (fd < 0)
 		return fd;
-	*facts = (struct tracked){ .family = like->family, .flags = like->flags & HAS_SOURCE };
+	*facts = (struct tracked){ .family = like->family,
+				   .flags = like->flags & HAS_SOURCE,
+				   .bound = like->bound };
+	long rc = option_log_replay((int)fd, &scratch->fresh.options);
+	if (!rc && facts->flags & HAS_SOURCE)
+		rc = binding_set_no_port((int)fd, 1) ?: binding_to((int)fd, like->family, &like->bound);
+	if (!rc)
+		return fd;
+	kernel.close((int)fd);
+	return rc;
+}
+
+/* The lock is held. Return: its record, ready for attempt_run(); NULL if there is no memory */
+APART static struct tracked *enter_like(struct scratch *scratch, int fd, const struct rule *rule)
+{
+	struct tracked *tracked = fdtable_track(fd, &scratch->made);
+
+	if (!tracked)
+		return NULL;
+	struct reuse *reuse = reuse_of(&shim.reusing, tracked);
+	if (reuse)
+		reuse->options = scratch->fresh.options;
+	reuse_begin(&shim.reusing, tracked, &scratch->to, rule);
+	return tracked;
+}
+
+/* A new socket like the program's, connected to the same destination. Return: its fd, or a negative errno;
+ * *asked: the server was, and did not want it. */
+APART static long connect_anew(struct scratch *scratch, unsigned most_ms, bool *asked)
+{
+	const struct endpoint *to = &scratch->to;
+	const struct fresh *fresh = &scratch->fresh;
+	struct anew *a = &scratch->anew;
+	long fd = make_like(scratch), rc = 0;
+
+	if (fd < 0)
+		return fd;
 	*a = (struct anew){ .fd = (int)fd,
 			    .most_ms = most_ms,
 			    .in_time = has_to_be_there(fresh->status, scratch->why) };
-	a->length = endpoint_to_sockaddr(to, like->family, &a->sa);
-	long rc = option_log_replay(a->fd, &fresh->options);
-	if (!rc && facts->flags & HAS_SOURCE)
-		rc = binding_set_no_port(a->fd, 1) ?: binding_to(a->fd, like->family, &like->bound);
-	facts->bound = like->bound;
-	if (!rc && shim_enter(&shim)) {
-		struct tracked *tracked = fdtable_track(a->fd, facts);
+	a->length = endpoint_to_sockaddr(to, scratch->like.family, &a->sa);
+	if (shim_enter(&shim)) {
+		const struct rule *rule = settings_rule_for(&shim.settings, to, shim.process);
+		struct tracked *tracked = enter_like(scratch, a->fd, rule);
 		if (!tracked) {
 			shim_leave(&shim);
 			rc = -ENOMEM;
 		} else {
-			const struct rule *rule = settings_rule_for(&shim.settings, to, shim.process);
-			struct reuse *reuse = reuse_of(&shim.reusing, tracked);
-			if (reuse)
-				reuse->options = fresh->options;
-			reuse_begin(&shim.reusing, tracked, to, rule);
 			*asked = true;
 			/* Both ways, so that another thread that waits in a recv() on it comes back:
 			 * is_replaced(). */
