@@ -18,7 +18,7 @@ import worlds
 
 _libc = ctypes.CDLL(None, use_errno=True)
 CLONE_NEWNS, CLONE_NEWNET = 0x00020000, 0x40000000
-MS_REC, MS_PRIVATE = 0x4000, 0x40000
+MS_RDONLY, MS_REC, MS_PRIVATE = 1, 0x4000, 0x40000
 PR_SET_PDEATHSIG = 1
 SOCK_DIAG_BY_FAMILY, SOCK_DESTROY = 20, 21
 COMMON_SYSCTLS = {
@@ -177,6 +177,8 @@ class Place:
         # What the kernel numbers begins at the same in each place: interfaces.
         _call("unshare", CLONE_NEWNET | CLONE_NEWNS)
         _call("mount", b"none", b"/", None, MS_REC | MS_PRIVATE, None)
+        # Where it is on tmpfs root's segments would be there, and stay for the next run: see reset().
+        _call("mount", b"none", b"/run", b"tmpfs", MS_RDONLY, None)
         size = worlds.value(lines, "shm")
         _call("mount", b"none", b"/dev/shm", b"tmpfs", 0, f"mode=1777,size={size or '64m'}".encode())
         self.folder = tempfile.mkdtemp(dir=base)
