@@ -8,10 +8,12 @@ the exchange would undo, or others have it, all is as without.
 """
 import functools
 import re
+import socket
 
 import lab
 from sock_diag import tcp_sockets, tuples
 
+SO_PEEK_OFF = 42  # <asm-generic/socket.h>
 CAPACITY, PORTS = 100, (5000, 5001, 5002)
 IPV4, MAPPED, IPV6 = ("127.0.0.9", "127.0.0.1"), ("::ffff:127.0.0.9", "::ffff:127.0.0.1"), ("fd00::9", "fd00::1")
 PLAIN = [(CAPACITY, "bind EADDRINUSE"), (0, "bind EADDRINUSE"), (0, "bind EADDRINUSE")]
@@ -47,8 +49,18 @@ def fills(shim, expected, *options, addresses=IPV4, sources=None):
     return ", ".join(str(count) for count, _ in expected)
 
 
+def needs_option(way):
+    if way == "peek-offset":
+        with socket.socket() as any_socket:
+            try:
+                any_socket.setsockopt(socket.SOL_SOCKET, SO_PEEK_OFF, 0)
+            except OSError:
+                raise lab.Skipped("TCP has no SO_PEEK_OFF before Linux 6.9") from None
+
+
 def as_without(way, *options):
     """What is not exchanged: the same as the kernel gives."""
+    needs_option(way)
     seen = []
     for shim in (None, {}):
         lab.new_network()
@@ -67,6 +79,7 @@ def as_without(way, *options):
 
 def not_exchanged(way):
     """And the port is taken from all destinations, as without: connect() of another program finds none left."""
+    needs_option(way)
     ready(False)
     command = [lab.client("shown"), "-w", way, *IPV4, str(PORTS[0])]
     with lab.Hold(PORTS[0]), lab.Hold(PORTS[1]), lab.Process(command, {}, stdin=True) as process:

@@ -93,4 +93,5 @@ def many_open():
                 print("no reply")
             s.close()
         time.sleep(0.02)
-    print("parked at most 64, and a blank:", parked() <= 65)
+    kept = parked()
+    print("parked at most 64, and a blank:", kept <= 65 or kept)
