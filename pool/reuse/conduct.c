@@ -10,13 +10,25 @@ enum {
 	ENOUGH_DOUBLINGS = 12,
 	MEAN_OF = 8,
 	GAP_MOST_S = 10,
-	ASKED_LIFE_S = 2 /* what is forgotten unanswered counts no longer */
+	ASKED_LIFE_S = 2,   /* what is forgotten unanswered counts no longer */
+	DEVIATIONS = 4,     /* as for a retransmission (RFC 6298, 2.3) */
+	TURNLESS_MOST = 64, /* << patience */
+	/* Of many connections at once the new ones wait behind those that are kept; one alone waits behind
+	 * other programs', or for a processor. */
+	PATIENCE_OF_ONE = 1,
+	PATIENCE_OF_MANY = 7,
+	CROWD_S = 60,
 };
 
 /* A mean that moves by an eighth of the difference; the first value is the mean. */
 static uint64_t mean(uint64_t old_ns, uint64_t new_ns)
 {
 	return old_ns ? old_ns - old_ns / MEAN_OF + new_ns / MEAN_OF : new_ns;
+}
+
+void conduct_start(struct conduct *conduct)
+{
+	*conduct = (struct conduct){ .turn = CONDUCT_TURN_FIRST };
 }
 
 void conduct_connects(struct conduct *conduct, uint64_t now_ns)
@@ -187,6 +199,8 @@ unsigned conduct_pause(struct conduct *conduct, uint64_t now_ns)
 
 void conduct_asked(struct conduct *conduct, bool handed_out, uint64_t now_ns)
 {
+	if (conduct->asked_new)
+		conduct->crowd_until_ns = now_ns + CROWD_S * SECOND_NS;
 	if (handed_out)
 		return;
 	/* What was forgotten unanswered is not waited for for ever. */
@@ -198,10 +212,48 @@ void conduct_asked(struct conduct *conduct, bool handed_out, uint64_t now_ns)
 	}
 }
 
+/* A first answer that takes longer may have waited for a worker. While none was handed out, the soonest
+ * answer is all that is known of those that do not wait. */
+static uint64_t queue_ns(const struct conduct *conduct)
+{
+	return CONDUCT_QUEUE_MS * CONDUCT_MS_NS +
+	       (conduct->answers ? conduct->answer_ns + conduct->answer_off_ns * DEVIATIONS
+				 : conduct->answer_least_ns * 2);
+}
+
+/* A new connection got its first answer after so long: was it one too many for the server's workers? */
+static void learn_turn(struct conduct *conduct, uint64_t took_ns, uint64_t now_ns)
+{
+	if (took_ns > queue_ns(conduct)) {
+		conduct->turn = conduct->turn > 4 ? conduct->turn / 4 : 1;
+		conduct->at_once = 0;
+		if (conduct->patience <
+		    (conduct->crowd_until_ns > now_ns ? PATIENCE_OF_MANY : PATIENCE_OF_ONE))
+			conduct->patience++;
+	} else if (++conduct->at_once >= CONDUCT_TURN_SAMPLES << conduct->patience) {
+		conduct->at_once = 0;
+		if (conduct->turn < CONDUCT_TURN_USES)
+			conduct->turn *= 2;
+		else if (conduct->patience)
+			conduct->patience--;
+	}
+	/* What is known of connections handed out grows old where there are none. */
+	conduct->turnless = conduct->turn > 1 ? 0 : conduct->turnless + 1;
+	if (conduct->turnless >= TURNLESS_MOST << conduct->patience) {
+		conduct->turnless = 0;
+		conduct->turn = 2;
+	}
+}
+
 void conduct_answered(struct conduct *conduct, bool handed_out, uint64_t asked_ns, uint64_t now_ns)
 {
 	if (handed_out) {
-		conduct->answer_ns = mean(conduct->answer_ns, clock_since(asked_ns, now_ns));
+		uint64_t took_ns = clock_since(asked_ns, now_ns);
+		uint64_t off_ns = took_ns > conduct->answer_ns ? took_ns - conduct->answer_ns
+							       : conduct->answer_ns - took_ns;
+		if (conduct->answers)
+			conduct->answer_off_ns = mean(conduct->answer_off_ns, off_ns);
+		conduct->answer_ns = mean(conduct->answer_ns, took_ns);
 		conduct->answers++;
 		conduct->answered_meanwhile++;
 		if (conduct->proven < UINT32_MAX)
@@ -209,6 +261,10 @@ void conduct_answered(struct conduct *conduct, bool handed_out, uint64_t asked_n
 		return;
 	}
 	conduct_gave_up(conduct);
+	uint64_t took_ns = clock_since(asked_ns, now_ns);
+	if (!conduct->answer_least_ns || took_ns < conduct->answer_least_ns)
+		conduct->answer_least_ns = took_ns;
+	learn_turn(conduct, took_ns, now_ns);
 	/* Those that still wait asked after this one, as far as is known. */
 	conduct->asked_new_ns = now_ns;
 	conduct->answered_meanwhile = 0;
@@ -239,6 +295,13 @@ uint64_t conduct_queue_most_ns(const struct conduct *conduct, uint64_t now_ns)
 			       waited_ns > most_ns && waited_ns < ASKED_LIFE_S * SECOND_NS
 		       ? most_ns
 		       : 0;
+}
+
+uint64_t conduct_yields_ns(const struct conduct *conduct, uint64_t now_ns)
+{
+	if (!conduct->asked_new || clock_since(conduct->asked_new_ns, now_ns) >= ASKED_LIFE_S * SECOND_NS)
+		return UINT64_MAX;
+	return conduct->asked_new_ns + queue_ns(conduct);
 }
 
 const char *evidence_text(enum evidence evidence)

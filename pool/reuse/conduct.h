@@ -22,7 +22,9 @@
  *    destination, each time for twice as long. A lost request is such evidence, unless ten thousand went
  *    well since the last one.
  *  - Where new connections of the program wait for their first answer while those that are handed out get
- *    theirs, the server has few workers, and connections that are kept keep them busy: that is evidence too.
+ *    theirs, the server has few workers, and connections that are kept keep them busy. None is kept
+ *    while one waits, and each for fewer uses the more of them waited, down to none at all. If that does not
+ *    help it is evidence, too.
  *  - How long a connection is kept follows the rate: some multiples of the time between two connects. */
 #ifndef HEADROOM_POOL_REUSE_CONDUCT_H
 #define HEADROOM_POOL_REUSE_CONDUCT_H
@@ -46,7 +48,7 @@ enum {
 	CONDUCT_PAUSE_S = 30,  /* the first one */
 	CONDUCT_PAUSE_MOST_S = 3600,
 	CONDUCT_ONE_LOST_IN = 10000,
-	CONDUCT_IDLE_GAPS = 16,    /* a connection is kept for so many times the time between two connects, */
+	CONDUCT_IDLE_GAPS = 8,     /* a connection is kept for so many times the time between two connects, */
 	CONDUCT_IDLE_LEAST_MS = 2, /* at least this, */
 	CONDUCT_IDLE_LEARNING_MS = 6, /* or this, while little is known, */
 	CONDUCT_IDLE_MOST_MS = 100,   /* and at most this, where the rule says nothing */
@@ -54,6 +56,11 @@ enum {
 		40,             /* a first answer that takes longer than that (less may be a busy machine), */
 	CONDUCT_WAIT_TIMES = 8, /* and so many times as long as on connections handed out, */
 	CONDUCT_WAIT_HITS = 8,  /* while so many of those got theirs, waits for a worker */
+	CONDUCT_QUEUE_MS = 1,   /* one that takes longer by that than any of late, may wait for one */
+	CONDUCT_TURN_USES = 32, /* a connection that holds a worker is kept for so many at most, */
+	CONDUCT_TURN_FIRST = 2, /* for so many at first, */
+	CONDUCT_TURN_SAMPLES = 4, /* and for twice as many after so many first answers that came at once:
+				     more, after some did not */
 };
 
 /* Why reuse pauses. */
@@ -76,6 +83,9 @@ struct conduct {
 	uint64_t connected_ns, gap_ns; /* the last connect(); the mean time between two */
 	uint64_t asked_new_ns;         /* since when new connections wait for their first answer */
 	uint64_t answer_ns;            /* mean time to the first answer on connections handed out */
+	uint64_t answer_off_ns;        /* mean of how far one is off that */
+	uint64_t answer_least_ns;      /* the shortest of all on new ones */
+	uint64_t crowd_until_ns;       /* some were asked while a new one waited */
 	uint32_t asked_new;            /* new connections that wait for it */
 	uint32_t answered_meanwhile;   /* connections handed out that got theirs since asked_new_ns */
 	uint32_t answers;              /* all of them */
@@ -89,8 +99,17 @@ struct conduct {
 	uint32_t at_risk;       /* handed out, and not answered yet */
 	uint64_t at_risk_ns;    /* since the last of them was */
 	uint64_t open_until_ns; /* memcached: its commands are answered without a login */
+	uint32_t turn;          /* so many uses of a connection that holds a worker; 1: none is kept */
+	uint16_t at_once;       /* new connections in a row that were answered as soon as those handed out, */
+	uint16_t turnless;      /* or, while the turn is 1, of any kind */
+	uint8_t patience;       /* for a longer turn CONDUCT_TURN_SAMPLES << patience are wanted */
 	uint8_t calm, late_ones, pauses;
 };
+
+/**
+ * conduct_start() - nothing is known yet
+ */
+void conduct_start(struct conduct *conduct);
 
 /**
  * conduct_connects() - a connect() to the destination, from the pool or not
@@ -242,6 +261,12 @@ void conduct_gave_up(struct conduct *conduct);
  * known to be short of workers Return: 0 if none is known to have waited for so long while others were served
  */
 uint64_t conduct_queue_most_ns(const struct conduct *conduct, uint64_t now_ns);
+
+/**
+ * conduct_yields_ns() - from when on no connection is kept, as a new one may wait for its worker
+ * Return: UINT64_MAX if none waits
+ */
+uint64_t conduct_yields_ns(const struct conduct *conduct, uint64_t now_ns);
 
 /**
  * evidence_text() - for the log: "the server ..."

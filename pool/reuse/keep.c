@@ -20,8 +20,8 @@
 /* Not in <linux/tcp.h>; <netinet/tcp.h> has them but another struct tcp_info (net/tcp_states.h). */
 enum { ESTABLISHED = 1 };
 
-/* A turn of a connection: so many uses, or at least so many in so many milliseconds. */
-enum { TURN_USES = 32, TURN_USES_LEAST = 8, TURN_MS = 250 };
+/* A turn of a connection ends after so many uses, too, in so many milliseconds. */
+enum { TURN_USES_LEAST = 8, TURN_MS = 250 };
 
 /* A share of the fds a process may have, and never more than this. The kernel's table of them has room up to
  * the highest number, and each fork copies it. Of less than FILES_LEAST none: soon a number of ours would be
@@ -37,27 +37,28 @@ void keep_refused(struct reuse *reuse, enum reuse_refusal refusal)
 	SPACE_REUSE_ADD(reuse->tracked->space, reuse_refused[refusal], 1);
 }
 
-/* A server may have a worker for each connection, and few of them (Apache, gunicorn, inetd): while one is
- * kept, who waits for a worker waits on. So each has a turn, unless the rule says for how long: redis and
- * memcached serve all at once. */
-static bool had_its_turn(const struct reuse *reuse, uint64_t age_ns)
+/* While one is kept that has a worker of the server, who waits for a worker waits on. So each has a turn,
+ * unless the rule says for how long, and none goes on while a new connection of the program waits. */
+static bool had_its_turn(const struct reuse *reuse, const struct parked_pool *pool, uint64_t now_ns)
 {
 	uint8_t given = reuse->limits->given;
+	uint64_t age_ns = now_ns - reuse->opened_ns;
 
-	if (reuse->guard.kind == GUARD_REDIS || reuse->guard.kind == GUARD_MEMCACHED ||
-	    given & (REUSE_MAX_USES | REUSE_MAX_AGE))
+	if (!reuse_holds_a_worker(reuse))
 		return false;
-	return reuse->uses >= TURN_USES ||
+	if (conduct_yields_ns(&pool->conduct, now_ns) <= now_ns)
+		return true;
+	if (given & (REUSE_MAX_USES | REUSE_MAX_AGE))
+		return false;
+	return reuse->uses >= pool->conduct.turn ||
 	       (reuse->uses >= TURN_USES_LEAST && age_ns >= TURN_MS * CONDUCT_MS_NS &&
 		!(given & REUSE_IDLE_TIMEOUT));
 }
 
-static bool used_up(const struct reuse *reuse, uint64_t now_ns)
+static bool used_up(const struct reuse *reuse, const struct parked_pool *pool, uint64_t now_ns)
 {
-	uint64_t age_ns = now_ns - reuse->opened_ns;
-
-	return reuse->uses >= reuse->limits->max_uses || age_ns >= reuse->limits->max_age_ns ||
-	       had_its_turn(reuse, age_ns);
+	return reuse->uses >= reuse->limits->max_uses ||
+	       now_ns - reuse->opened_ns >= reuse->limits->max_age_ns || had_its_turn(reuse, pool, now_ns);
 }
 
 static int first_refusal(struct reusing *reusing, const struct reuse *reuse, const struct parked_pool *pool,
@@ -94,7 +95,7 @@ static int first_refusal(struct reusing *reusing, const struct reuse *reuse, con
 	if (!stake_by_request(reuse) &&
 	    (conduct_owes(&pool->conduct) || !conduct_goes_deep(&pool->conduct, reuse->depth, now_ns)))
 		return REFUSED_PAUSED;
-	if (used_up(reuse, now_ns))
+	if (used_up(reuse, pool, now_ns))
 		return REFUSED_USED_UP;
 	return -1;
 }

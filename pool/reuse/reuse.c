@@ -65,8 +65,10 @@ APART void reuse_begin(struct reusing *reusing, struct tracked *tracked, const s
 	struct destination *destination = ledger_find(reusing->ledger, to, rule, now_ns);
 	if (destination && !destination->parked) {
 		destination->parked = arena_alloc(reusing->arena, sizeof(*destination->parked));
-		if (destination->parked)
-			memset(destination->parked, 0, sizeof(*destination->parked));
+		if (destination->parked) {
+			*destination->parked = (struct parked_pool){ 0 };
+			conduct_start(&destination->parked->conduct);
+		}
 	}
 	bool room = destination && destination->parked && !listens_itself(reusing, to);
 	guard_start(&reuse->guard, room ? rule->reuse.guard : GUARD_OFF);

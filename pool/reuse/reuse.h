@@ -124,6 +124,13 @@ static inline uint64_t reuse_idle_said_ns(const struct reuse *reuse)
 	return reuse->limits->given & REUSE_IDLE_TIMEOUT ? reuse->limits->idle_timeout_ns : 0;
 }
 
+/* A server may have a worker for each connection, and few of them (Apache, gunicorn, inetd): while one is
+ * kept, who waits for a worker waits on. redis and memcached serve all at once. */
+static inline bool reuse_holds_a_worker(const struct reuse *reuse)
+{
+	return reuse->guard.kind != GUARD_REDIS && reuse->guard.kind != GUARD_MEMCACHED;
+}
+
 /**
  * reuse_of() - what is known of a tracked socket beyond struct tracked, made if new; the lock is held
  *

@@ -123,6 +123,8 @@ bool reusing_close(int fd)
 		struct conduct *conduct = &tracked->space->destination->parked->conduct;
 		conduct->proven = REUSING_PROVEN;
 		conduct->depth = CONDUCT_DEPTHS;
+		if (conduct->turn == CONDUCT_TURN_FIRST)
+			conduct->turn = CONDUCT_TURN_USES;
 	}
 	parking_tidy();
 	show_by_all(fd);

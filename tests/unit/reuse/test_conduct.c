@@ -185,6 +185,86 @@ Test(conduct, one_that_is_slow_for_all_is_not_short_of_workers)
 	check(!conduct_queue_most_ns(&conduct, NOW + 110 * MS));
 }
 
+/* A new connection that is answered after so long. */
+static void answers_new(struct conduct *conduct, uint64_t took_ns)
+{
+	conduct_asked(conduct, false, NOW);
+	conduct_answered(conduct, false, NOW, NOW + took_ns);
+}
+
+static struct conduct answering_in_a_millisecond(void)
+{
+	struct conduct conduct;
+	conduct_start(&conduct);
+	for (unsigned i = 0; i < 8; i++)
+		conduct_answered(&conduct, true, NOW, NOW + MS);
+	return conduct;
+}
+
+Test(conduct, turns_grow_while_new_connections_are_answered_at_once_and_shrink_when_they_wait)
+{
+	struct conduct conduct = answering_in_a_millisecond();
+	for (unsigned turn = CONDUCT_TURN_FIRST; turn <= CONDUCT_TURN_USES; turn *= 2) {
+		check_number(conduct.turn, turn);
+		for (unsigned i = 0; i < CONDUCT_TURN_SAMPLES; i++)
+			answers_new(&conduct, 2 * MS);
+	}
+	check_number(conduct.turn, CONDUCT_TURN_USES);
+	answers_new(&conduct, 10 * MS);
+	check_number(conduct.turn, CONDUCT_TURN_USES / 4);
+	for (unsigned i = 0; i < 3; i++)
+		answers_new(&conduct, 10 * MS);
+	check_number(conduct.turn, 1);
+	/* Now more of them are wanted. */
+	for (unsigned i = 0; i < CONDUCT_TURN_SAMPLES; i++)
+		answers_new(&conduct, 2 * MS);
+	check_number(conduct.turn, 1);
+	for (unsigned i = 0; i < CONDUCT_TURN_SAMPLES; i++)
+		answers_new(&conduct, 2 * MS);
+	check_number(conduct.turn, 2);
+}
+
+/* How soon it answers on those that are kept is not known for ever, while none is. */
+Test(conduct, where_none_is_kept_one_is_tried_now_and_then)
+{
+	struct conduct conduct = answering_in_a_millisecond();
+	unsigned tries = 0;
+	for (unsigned i = 0; i < 1000; i++) {
+		answers_new(&conduct, 10 * MS);
+		tries += conduct.turn == 2;
+	}
+	check(tries > 2 && tries < 10);
+}
+
+/* Of many connections at once some wait for others of the program: they are not tried again as soon. */
+Test(conduct, a_crowd_is_not_as_soon_forgiven)
+{
+	struct conduct conduct = answering_in_a_millisecond();
+	conduct_asked(&conduct, false, NOW);
+	for (unsigned i = 0; i < 10; i++)
+		answers_new(&conduct, 10 * MS);
+	for (unsigned i = 0; i < 100; i++)
+		answers_new(&conduct, 2 * MS);
+	check_number(conduct.turn, 1);
+}
+
+Test(conduct, what_is_kept_yields_to_a_new_one_that_waits_for_longer_than_answers_take)
+{
+	struct conduct conduct = answering_in_a_millisecond();
+	check(conduct_yields_ns(&conduct, NOW) == UINT64_MAX);
+	conduct_asked(&conduct, false, NOW);
+	check_number(conduct_yields_ns(&conduct, NOW), NOW + 2 * MS);
+	check(conduct_yields_ns(&conduct, NOW + 3 * SECOND) == UINT64_MAX);
+	conduct_answered(&conduct, false, NOW, NOW + MS);
+	check(conduct_yields_ns(&conduct, NOW + 5 * MS) == UINT64_MAX);
+
+	/* What it answers on those that are kept is not known yet. */
+	conduct_start(&conduct);
+	answers_new(&conduct, 10 * MS);
+	conduct_asked(&conduct, false, NOW);
+	check_number(conduct_yields_ns(&conduct, NOW), NOW + 21 * MS);
+}
+
 Test(conduct, what_is_forgotten_unanswered_is_not_waited_for)
 {
 	struct conduct conduct = { 0 };

@@ -206,6 +206,53 @@ Test(parked_limits, a_connection_that_may_have_a_worker_of_its_own_has_a_turn)
 	check(slow >= 8 && slow < 16);
 }
 
+/* Return: is one kept while a new connection of the program waits for its first answer, or is it ended then?
+ */
+static bool kept_beside_one_that_waits(const char *rules, bool ends_then)
+{
+	reusing_start(rules, 2048);
+	int fd = reusing_opened(TO);
+	reusing_exchange(fd);
+	int waiting = reusing_opened(TO);
+	if (!ends_then)
+		reusing_send(waiting, "PING\r\n");
+	reusing_wait(10 * MS);
+	if (ends_then)
+		reusing_send(waiting, "PING\r\n");
+	bool kept = reusing_close(fd);
+	if (ends_then) {
+		reusing_wait(50 * MS);
+		parking_tidy();
+	}
+	return kept && shim.reusing.parked_count;
+}
+
+Test(parked_limits, what_was_learned_of_the_workers_bounds_a_turn)
+{
+	unsigned uses = 0;
+	reusing_start("[headroom]\nreuse = raw\n", 2048);
+	reusing_parked(TO);
+	program_destination(TO)->parked->conduct.turn = 4;
+	for (bool parked = true; parked; uses++) {
+		int fd = reusing_opened(TO);
+		reusing_exchange(fd);
+		parked = reusing_close(fd);
+		reusing_wait(2 * MS);
+	}
+	check_number(uses, 3); /* after the first */
+}
+
+Test(parked_limits, while_a_new_connection_waits_none_is_kept_that_may_have_its_worker)
+{
+	for (int ends_then = 0; ends_then < 2; ends_then++) {
+		check(!kept_beside_one_that_waits("[headroom]\nreuse = raw\nidle_timeout = 1s\n", ends_then));
+		fake_stop();
+		check(kept_beside_one_that_waits("[headroom]\nreuse = redis\nidle_timeout = 1s\n",
+						 ends_then));
+		fake_stop();
+	}
+}
+
 Test(parked_limits, max_age_at_close)
 {
 	start("max_age = 10s\n", 2048);
