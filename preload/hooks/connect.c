@@ -137,12 +137,7 @@ HOT static long call_connect(void *argument)
 APART static bool reuse_instead(int fd, sa_family_t family, const struct endpoint *to,
 				const struct rule *rule, long *result)
 {
-	const struct tracked *tracked = fdtable_look(fd);
-
 	if (rule->reuse.guard == GUARD_OFF || rule->leave_alone || !parking_is_on())
-		return false;
-	/* One that asks once more what came of its connect() makes no connection. */
-	if (tracked && __atomic_load_n(&tracked->state, __ATOMIC_RELAXED) != SOCKET_FRESH)
 		return false;
 	/* connect() is a cancellation point, and what takes its place may wait for nothing. */
 	threads_test_cancel();

@@ -79,9 +79,10 @@ static bool hand_out_once(int fd, sa_family_t family, const struct endpoint *to,
 		return false;
 	struct tracked *tracked = fdtable_look(fd);
 	struct destination *destination = ledger_find(&shim.ledger, to, rule, now_ns);
-	/* The address of another family is the kernel's to refuse. */
-	bool its_own = !tracked || tracked->family == family;
-	struct parked_pool *pool = destination && its_own ? destination->parked : NULL;
+	/* The address of another family is the kernel's to refuse; and who asks once more what came of a
+	 * connect() makes no connection. */
+	bool begins = !tracked || (tracked->family == family && tracked->state == SOCKET_FRESH);
+	struct parked_pool *pool = destination && begins ? destination->parked : NULL;
 	if (pool && !again) {
 		conduct_connects(&pool->conduct, now_ns);
 		look_at_queue(destination, now_ns);
