@@ -16,7 +16,7 @@ enum {
 	/* Of many connections at once the new ones wait behind those that are kept; one alone waits behind
 	 * other programs', or for a processor. */
 	PATIENCE_OF_ONE = 1,
-	PATIENCE_OF_MANY = 7,
+	PATIENCE_OF_MANY = 4,
 	CROWD_S = 60,
 };
 
@@ -224,6 +224,9 @@ static uint64_t queue_ns(const struct conduct *conduct)
 /* A new connection got its first answer after so long: was it one too many for the server's workers? */
 static void learn_turn(struct conduct *conduct, uint64_t took_ns, uint64_t now_ns)
 {
+	/* How soon it answers one that waits for nothing is not known yet. */
+	if (conduct->answers < CONDUCT_TURN_SAMPLES)
+		return;
 	if (took_ns > queue_ns(conduct)) {
 		conduct->turn = conduct->turn > 4 ? conduct->turn / 4 : 1;
 		conduct->at_once = 0;

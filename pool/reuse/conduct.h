@@ -56,7 +56,7 @@ enum {
 		40,             /* a first answer that takes longer than that (less may be a busy machine), */
 	CONDUCT_WAIT_TIMES = 8, /* and so many times as long as on connections handed out, */
 	CONDUCT_WAIT_HITS = 8,  /* while so many of those got theirs, waits for a worker */
-	CONDUCT_QUEUE_MS = 1,   /* one that takes longer by that than any of late, may wait for one */
+	CONDUCT_QUEUE_MS = 3,   /* one that takes longer by that than those, may wait for one */
 	CONDUCT_TURN_USES = 32, /* a connection that holds a worker is kept for so many at most, */
 	CONDUCT_TURN_FIRST = 2, /* for so many at first, */
 	CONDUCT_TURN_SAMPLES = 4, /* and for twice as many after so many first answers that came at once:

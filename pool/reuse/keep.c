@@ -37,22 +37,15 @@ void keep_refused(struct reuse *reuse, enum reuse_refusal refusal)
 	SPACE_REUSE_ADD(reuse->tracked->space, reuse_refused[refusal], 1);
 }
 
-/* While one is kept that has a worker of the server, who waits for a worker waits on. So each has a turn,
- * unless the rule says for how long, and none goes on while a new connection of the program waits. */
+/* While one is kept that has a worker of the server, who waits for a worker waits on. So each has a turn, and
+ * none goes on while a new connection of the program waits. */
 static bool had_its_turn(const struct reuse *reuse, const struct parked_pool *pool, uint64_t now_ns)
 {
-	uint8_t given = reuse->limits->given;
-	uint64_t age_ns = now_ns - reuse->opened_ns;
-
-	if (!reuse_holds_a_worker(reuse))
+	if (!reuse_may_hold_a_worker(reuse))
 		return false;
-	if (conduct_yields_ns(&pool->conduct, now_ns) <= now_ns)
-		return true;
-	if (given & (REUSE_MAX_USES | REUSE_MAX_AGE))
-		return false;
-	return reuse->uses >= pool->conduct.turn ||
-	       (reuse->uses >= TURN_USES_LEAST && age_ns >= TURN_MS * CONDUCT_MS_NS &&
-		!(given & REUSE_IDLE_TIMEOUT));
+	return conduct_yields_ns(&pool->conduct, now_ns) <= now_ns || reuse->uses >= pool->conduct.turn ||
+	       (reuse->uses >= TURN_USES_LEAST && now_ns - reuse->opened_ns >= TURN_MS * CONDUCT_MS_NS &&
+		!(reuse->limits->given & REUSE_IDLE_TIMEOUT));
 }
 
 static bool used_up(const struct reuse *reuse, const struct parked_pool *pool, uint64_t now_ns)

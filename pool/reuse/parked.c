@@ -59,7 +59,7 @@ static uint64_t end_of(const struct reuse *reuse, const struct parked_pool *pool
 	uint64_t idle_ns = reuse->parked_ns + idle_most(reuse, pool, now_ns);
 	uint64_t old_ns = reuse->opened_ns + reuse->limits->max_age_ns;
 	uint64_t yields_ns =
-		reuse_holds_a_worker(reuse) ? conduct_yields_ns(&pool->conduct, now_ns) : UINT64_MAX;
+		reuse_may_hold_a_worker(reuse) ? conduct_yields_ns(&pool->conduct, now_ns) : UINT64_MAX;
 	uint64_t until_ns = old_ns < idle_ns ? old_ns : idle_ns;
 	return yields_ns < until_ns ? yields_ns : until_ns;
 }

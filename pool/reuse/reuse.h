@@ -125,10 +125,12 @@ static inline uint64_t reuse_idle_said_ns(const struct reuse *reuse)
 }
 
 /* A server may have a worker for each connection, and few of them (Apache, gunicorn, inetd): while one is
- * kept, who waits for a worker waits on. redis and memcached serve all at once. */
-static inline bool reuse_holds_a_worker(const struct reuse *reuse)
+ * kept, who waits for a worker waits on. redis and memcached serve all at once; of others the rule may say
+ * so. */
+static inline bool reuse_may_hold_a_worker(const struct reuse *reuse)
 {
-	return reuse->guard.kind != GUARD_REDIS && reuse->guard.kind != GUARD_MEMCACHED;
+	return reuse->guard.kind != GUARD_REDIS && reuse->guard.kind != GUARD_MEMCACHED &&
+	       !(reuse->limits->given & (REUSE_MAX_USES | REUSE_MAX_AGE));
 }
 
 /**

@@ -4,9 +4,11 @@
 
 #include "pool/base/hot.h"
 
+#include <errno.h>
 #include <link.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/auxv.h>
 
 struct search {
 	const char *name;
@@ -154,6 +156,16 @@ static void look_for_all(const struct dl_phdr_info *library, const struct tables
 	}
 }
 
+/* The kernel's own, which dlsym() does not look into: vdso(7). On aarch64 it has no DT_GNU_HASH. */
+static bool is_vdso(const struct dl_phdr_info *library)
+{
+	int saved = errno;
+	bool is = library->dlpi_addr == getauxval(AT_SYSINFO_EHDR);
+
+	errno = saved; /* getauxval(3) sets it where there is none */
+	return is;
+}
+
 static int look_all(struct dl_phdr_info *library, size_t size, void *argument)
 {
 	struct bulk *bulk = argument;
@@ -164,6 +176,8 @@ static int look_all(struct dl_phdr_info *library, size_t size, void *argument)
 		bulk->begun = is_this_library(library);
 		return 0;
 	}
+	if (is_vdso(library))
+		return 0;
 	/* What it has nobody knows: so it is not known of those behind it either whether they are first. */
 	if (!read_tables(library, &tables))
 		return 1;

@@ -59,6 +59,13 @@ def nginx(name, port, what, shim=None):
     return server(["nginx", "-e", "stderr", "-p", str(lab.scratch()), "-c", str(path)], port, shim)
 
 
+def reusing(guard):
+    """For servers that serve all connections at once: how many uses are a turn does not depend on their load then."""
+    rules = lab.scratch() / "rules"
+    rules.write_text(f"[headroom]\nreuse = {guard}\nmax_uses = 1000\n")
+    return {"options": ["-c", str(rules)]}
+
+
 def web():
     return nginx("web", WEB, 'return 200 "ok\\n";')
 
@@ -109,7 +116,7 @@ def compare(name, guard, make, port, command, gains, requests=REQUESTS, good=lam
     if command[0] in NOT_UNDER_SANITIZER:
         lab.not_under_sanitizer(NOT_UNDER_SANITIZER[command[0]])
     results = []
-    for shim in (None, {"options": ["--reuse", guard]}):
+    for shim in (None, reusing(guard)):
         lab.new_network()
         lab.ports(10000, 59999)
         with make():
@@ -130,7 +137,7 @@ def by_time(name, guard, make, port, command):
     """As compare(), for a program that runs for a time, not for a number of requests; it asks the server to close."""
     lab.needs(command[0])
     sides = []
-    for shim in (None, {"options": ["--reuse", guard]}):
+    for shim in (None, reusing(guard)):
         lab.new_network()
         lab.ports(10000, 59999)
         with make():
@@ -153,7 +160,7 @@ def proxy(gains):
     lab.needs("nginx", "ab")
     results = []
     what = PROXY if gains else f"proxy_pass http://127.0.0.1:{WEB};"
-    for shim in (None, {"options": ["--reuse", "http"]}):
+    for shim in (None, reusing("http")):
         lab.new_network()
         lab.ports(10000, 59999)
         with web(), nginx("front", FRONT, what, shim):

@@ -243,7 +243,7 @@ Test(conduct, a_crowd_is_not_as_soon_forgiven)
 	conduct_asked(&conduct, false, NOW);
 	for (unsigned i = 0; i < 10; i++)
 		answers_new(&conduct, 10 * MS);
-	for (unsigned i = 0; i < 100; i++)
+	for (unsigned i = 0; i < 50; i++)
 		answers_new(&conduct, 2 * MS);
 	check_number(conduct.turn, 1);
 }
@@ -253,7 +253,7 @@ Test(conduct, what_is_kept_yields_to_a_new_one_that_waits_for_longer_than_answer
 	struct conduct conduct = answering_in_a_millisecond();
 	check(conduct_yields_ns(&conduct, NOW) == UINT64_MAX);
 	conduct_asked(&conduct, false, NOW);
-	check_number(conduct_yields_ns(&conduct, NOW), NOW + 2 * MS);
+	check_number(conduct_yields_ns(&conduct, NOW), NOW + 4 * MS);
 	check(conduct_yields_ns(&conduct, NOW + 3 * SECOND) == UINT64_MAX);
 	conduct_answered(&conduct, false, NOW, NOW + MS);
 	check(conduct_yields_ns(&conduct, NOW + 5 * MS) == UINT64_MAX);
@@ -262,7 +262,7 @@ Test(conduct, what_is_kept_yields_to_a_new_one_that_waits_for_longer_than_answer
 	conduct_start(&conduct);
 	answers_new(&conduct, 10 * MS);
 	conduct_asked(&conduct, false, NOW);
-	check_number(conduct_yields_ns(&conduct, NOW), NOW + 21 * MS);
+	check_number(conduct_yields_ns(&conduct, NOW), NOW + 23 * MS);
 }
 
 Test(conduct, what_is_forgotten_unanswered_is_not_waited_for)
