@@ -48,7 +48,7 @@ enum {
 	CONDUCT_PAUSE_S = 30,  /* the first one */
 	CONDUCT_PAUSE_MOST_S = 3600,
 	CONDUCT_ONE_LOST_IN = 10000,
-	CONDUCT_IDLE_GAPS = 8,     /* a connection is kept for so many times the time between two connects, */
+	CONDUCT_IDLE_GAPS = 16,    /* a connection is kept for so many times the time between two connects, */
 	CONDUCT_IDLE_LEAST_MS = 2, /* at least this, */
 	CONDUCT_IDLE_LEARNING_MS = 6, /* or this, while little is known, */
 	CONDUCT_IDLE_MOST_MS = 100,   /* and at most this, where the rule says nothing */
@@ -58,7 +58,7 @@ enum {
 	CONDUCT_WAIT_HITS = 8,  /* while so many of those got theirs, waits for a worker */
 	CONDUCT_QUEUE_MS = 3,   /* one that takes longer by that than those, may wait for one */
 	CONDUCT_TURN_USES = 32, /* a connection that holds a worker is kept for so many at most, */
-	CONDUCT_TURN_FIRST = 2, /* for so many at first, */
+	CONDUCT_TURN_FIRST = 8, /* for so many at first, */
 	CONDUCT_TURN_SAMPLES = 4, /* and for twice as many after so many first answers that came at once:
 				     more, after some did not */
 };
