@@ -58,7 +58,7 @@ enum {
 	CONDUCT_WAIT_HITS = 8,  /* while so many of those got theirs, waits for a worker */
 	CONDUCT_QUEUE_MS = 3,   /* one that takes longer by that than those, may wait for one */
 	CONDUCT_TURN_USES = 32, /* a connection that holds a worker is kept for so many at most, */
-	CONDUCT_TURN_FIRST = 8, /* for so many at first, */
+	CONDUCT_TURN_FIRST = 16,  /* for so many at first, */
 	CONDUCT_TURN_SAMPLES = 4, /* and for twice as many after so many first answers that came at once:
 				     more, after some did not */
 };
