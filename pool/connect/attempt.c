@@ -206,9 +206,10 @@ COLD static long take_port(struct attempt *a)
 	a->full = NULL;
 	lock_leave(a->spreading->lock);
 	/* bind() looks where connect() has looked last. */
-	if (a->flags & PART_BY_US)
+	if (a->flags & PART_BY_US) {
 		binding_set_range(a->fd, 0);
-	a->flags &= ~(uint32_t)(a->flags & PART_BY_US ? RANGE_BY_US | PART_BY_US : 0);
+		a->flags &= ~(uint32_t)(RANGE_BY_US | PART_BY_US);
+	}
 	long rc = deferral_make_real(a->spreading->sockets, &a->held, a->fd);
 	if (!rc)
 		a->flags &= ~(uint32_t)(SOURCE_BY_US | NO_PORT_BY_US);

@@ -48,11 +48,7 @@ COLD void settle_unbind(struct attempt *a)
 		return;
 	lock_leave(a->spreading->lock);
 	undo_binding(a->spreading->lock, &a->held, a->fd);
-	a->flags &= ~(uint32_t)SOURCE_BY_US;
-	if (!(a->flags & DEFERRED))
-		a->flags &= ~(uint32_t)NO_PORT_BY_US;
-	if (a->flags & PART_BY_US)
-		a->flags &= ~(uint32_t)(RANGE_BY_US | PART_BY_US);
+	a->flags = undo_flags(a->flags);
 }
 
 /* The answers a route can be the reason for, at once or by ICMP (connect(2), ip_route_output_flow()). */

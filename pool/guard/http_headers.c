@@ -2,6 +2,7 @@
 /* http_headers - what the headers of a message say about its connection. */
 #include "pool/guard/http_headers.h"
 
+#include "pool/guard/letter.h"
 #include "pool/guard/reason.h"
 
 #include <string.h>
@@ -71,22 +72,17 @@ static void found(struct http_stream *stream, enum guard_reason reason)
 		stream->finding = (uint8_t)reason;
 }
 
-static char lower(char c)
-{
-	return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
-}
-
 /* Append in lower case; what does not fit marks the text as too long. */
 static void append(char *text, uint8_t *size, char c)
 {
 	if (*size < HTTP_WORD_MAX)
-		text[(*size)++] = lower(c);
+		text[(*size)++] = guard_lower(c);
 }
 
 /* FNV-1a, of 32 bits (a guard uses nothing of pool/); letters in lower case (RFC 9110, 4.2.3). */
 static void add_authority(struct http_stream *stream, char c)
 {
-	stream->authority = (stream->authority ^ (unsigned char)lower(c)) * 16777619u;
+	stream->authority = (stream->authority ^ (unsigned char)guard_lower(c)) * 16777619u;
 }
 
 /* A target that begins with its scheme has the authority up to the third slash (RFC 9112, 3.2.2). */

@@ -3,6 +3,7 @@
 #include "pool/guard/raw.h"
 
 #include "pool/guard/http.h"
+#include "pool/guard/letter.h"
 #include "pool/guard/redis.h"
 
 #include <string.h>
@@ -96,15 +97,15 @@ static bool is_kafka(const uint8_t *first)
 	       (name == NO_NAME || name + 10 <= size);
 }
 
-static uint8_t upper(uint8_t byte)
+static bool is_alike(uint8_t a, uint8_t b)
 {
-	return byte >= 'a' && byte <= 'z' ? (uint8_t)(byte - 'a' + 'A') : byte;
+	return guard_lower((char)a) == guard_lower((char)b);
 }
 
 static bool begins_alike(const uint8_t *bytes, const uint8_t *start, size_t size)
 {
 	for (size_t i = 0; i < size; i++)
-		if (upper(bytes[i]) != upper(start[i]))
+		if (!is_alike(bytes[i], start[i]))
 			return false;
 	return true;
 }
@@ -122,7 +123,7 @@ static enum likeness foreign_start(const struct guard *guard)
 	for (size_t i = 0; i < sizeof(foreign) / sizeof(*foreign); i++) {
 		const struct start *start = &foreign[i];
 		size_t known = guard->first_size > start->skip ? guard->first_size - (size_t)start->skip : 0;
-		if (!guard->first_size || upper(guard->first[0]) != start->first)
+		if (!guard->first_size || !is_alike(guard->first[0], start->first))
 			continue;
 		if (!begins_alike(guard->first + start->skip, start->bytes,
 				  known < start->size ? known : start->size))

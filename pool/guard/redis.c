@@ -2,6 +2,7 @@
 /* redis - the guard of Redis connections. */
 #include "pool/guard/redis.h"
 
+#include "pool/guard/letter.h"
 #include "pool/guard/redis_command.h"
 
 #include <string.h>
@@ -105,7 +106,7 @@ static bool follow_line(struct redis_replies *replies, char c)
 	if (!may_be_in_line(replies, c))
 		return false;
 	if (replies->text_size < REDIS_TEXT_MAX)
-		replies->text[replies->text_size++] = c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+		replies->text[replies->text_size++] = guard_lower(c);
 	return true;
 }
 

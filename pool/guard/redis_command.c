@@ -2,6 +2,8 @@
 /* redis_command - the commands that a program sends to Redis. */
 #include "pool/guard/redis_command.h"
 
+#include "pool/guard/letter.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -279,7 +281,7 @@ static void append(struct redis_commands *commands, char c)
 		return;
 	if (c == '|' || c == '\0')
 		c = '?';
-	commands->text[commands->text_size++] = c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+	commands->text[commands->text_size++] = guard_lower(c);
 }
 
 /* What the argument just read means for the command. Return: false if it is not known to be safe. */

@@ -4,6 +4,17 @@
 
 #include "pool/socket/binding.h"
 
+uint32_t undo_flags(uint32_t flags)
+{
+	uint32_t over = SOURCE_BY_US;
+
+	if (!(flags & DEFERRED))
+		over |= NO_PORT_BY_US;
+	if (flags & PART_BY_US)
+		over |= RANGE_BY_US | PART_BY_US;
+	return flags & ~over;
+}
+
 /* Once a socket was bound to an address the kernel no longer forgets the source it chose itself when a
  * connect() fails (SOCK_BINDADDR_LOCK, net/ipv4/af_inet.c; tests/kernel_facts/rebind.c). So after every
  * failure such a socket is bound to nothing again. */
@@ -12,11 +23,7 @@ void undo_note(struct tracked *tracked, struct undo *undo)
 	undo->flags = tracked->flags;
 	undo->family = tracked->family;
 	undo->source = tracked->flags & HAS_SOURCE ? tracked->bound : (struct address){ 0 };
-	tracked->flags &= ~(uint32_t)SOURCE_BY_US;
-	if (!(undo->flags & DEFERRED))
-		tracked->flags &= ~(uint32_t)NO_PORT_BY_US;
-	if (undo->flags & PART_BY_US)
-		tracked->flags &= ~(uint32_t)(RANGE_BY_US | PART_BY_US);
+	tracked->flags = undo_flags(tracked->flags);
 }
 
 void undo_apply(int fd, const struct undo *undo)

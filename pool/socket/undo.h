@@ -18,6 +18,11 @@ struct undo {
 };
 
 /**
+ * undo_flags() - the flags of a socket (enum socket_flag) when what an attempt bound is taken back
+ */
+uint32_t undo_flags(uint32_t flags);
+
+/**
  * undo_note() - enter it into the socket's record; the lock is held
  */
 void undo_note(struct tracked *tracked, struct undo *undo);

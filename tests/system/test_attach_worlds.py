@@ -12,6 +12,17 @@ from attached import CAPACITY, PORT, SOURCES, attach, cgroup, client, detach
 # Puts itself into the cgroup, then runs the case.
 INTO = "import ctypes, errno, os, socket, struct, sys\nopen(sys.argv[1] + '/cgroup.procs', 'w').write('0')\n"
 TO = "('127.0.0.1', 5000)"
+# Of some connected sockets, which stay in `held`.
+SOURCES_OF = """
+def sources_of(count, kind, to, port):
+    seen = set()
+    for i in range(count):
+        s = socket.socket(socket.AF_INET6 if ":" in to else socket.AF_INET, kind)
+        s.connect((to, port))
+        seen.add(s.getsockname()[0])
+        held.append(s)
+    return seen
+"""
 
 
 def seen_by(folder, code, *options, sources=None):
@@ -344,7 +355,7 @@ def cgroup_goes_while_connecting():
             lab.equal("from", sock_diag.tuples(PORT)["127.0.0.1"], 20)
             lab.equal("its sockets", sum(p["open"] for p in attached.listed(folder)["pairs"]), 20)
             process.wait()
-            lab.wait_for(lambda: not attached.listed(folder), "the end of its sockets")
+            lab.wait_for(lambda: not attached.listed(folder) and not attached.pinned_of(number), "the end of its sockets")
             lab.equal("pinned", attached.pinned_of(number), [])
         finally:
             folder.mkdir()
@@ -432,17 +443,11 @@ def loopback():
     own = ["10.9.0.1", "10.9.0.2"]
     for address in own:
         lab.ip("addr", "add", f"{address}/32", "dev", "lo")
-    code = f"""
+    code = SOURCES_OF + f"""
 held = [socket.create_server(("", 53), backlog=99), socket.create_server(("::1", 53), family=socket.AF_INET6, backlog=99)]
 for to in "127.0.0.53", "127.0.0.1", "::1", "{own[0]}":
     for kind in socket.SOCK_DGRAM, socket.SOCK_STREAM:
-        sources = set()
-        for i in range(20):
-            s = socket.socket(socket.AF_INET6 if ":" in to else socket.AF_INET, kind)
-            s.connect((to, 53))
-            sources.add(s.getsockname()[0])
-            held.append(s)
-        print(to, *sorted(sources))
+        print(to, *sorted(sources_of(20, kind, to, 53)))
 """
     rules = lab.scratch() / "loopback.rules"
     rules.write_text(f"[to 127.0.0.0/8]\nsources = {','.join(own)}\n")
@@ -484,17 +489,10 @@ print(*(s.getsockname()[0] for s in held))
     return "4 threads"
 
 
-TO_LINKS = """
+TO_LINKS = SOURCES_OF + """
 held = []
 for to in "10.5.0.1", "fd05::1", "10.1.0.1":
-    seen = set()
-    for kind in socket.SOCK_STREAM, socket.SOCK_DGRAM:
-        for i in range(12):
-            s = socket.socket(socket.AF_INET6 if ":" in to else socket.AF_INET, kind)
-            s.connect((to, 5000))
-            seen.add(s.getsockname()[0])
-            held.append(s)
-    print(to, *sorted(seen))
+    print(to, *sorted(sources_of(12, socket.SOCK_STREAM, to, 5000) | sources_of(12, socket.SOCK_DGRAM, to, 5000)))
 """
 
 
