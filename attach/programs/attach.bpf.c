@@ -10,7 +10,8 @@
 
 char LICENSE[] SEC("license") = "GPL";
 
-enum { LET_PASS = 1, TRIES = 3 };
+/* A walk that finds no port of our own makes its source full for a while, so that the next try takes another. */
+enum { LET_PASS = 1, TRIES = 3, OWN_PORT_TRIES = 8 };
 
 /* Where it is 0 the verifier leaves out what chooses ports: Linux before 6.1 does not load that. */
 const volatile __u32 with_own_ports = 0;
@@ -65,16 +66,16 @@ static __always_inline int bind_to_one(struct bpf_sock_addr *ctx, struct ask *as
 static __always_inline __u16 take_own_port(struct bpf_sock_addr *ctx, struct ask *ask,
 					   const struct attach_config *all)
 {
-	__u16 port = 0;
+	int port = 0;
 
 	ask->pair.own_ports = 1;
 	ask->low = all->own_low;
 	ask->high = all->own_high;
 	ask->capacity = all->own_capacity;
-	for (int n = 0; n < TRIES && !port; n++)
+	for (int n = 0; n < OWN_PORT_TRIES && !port; n++)
 		port = own_port_take(ctx, ask);
-	if (port)
-		return port;
+	if (port > 0)
+		return (__u16)port;
 	ask->pair.own_ports = 0;
 	ask->low = all->low;
 	ask->high = all->high;

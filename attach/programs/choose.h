@@ -184,9 +184,13 @@ __noinline int take_if_emptier(struct bpf_sock_addr *ctx, struct ask *ask, __u32
 	if (!ask || !best)
 		return 0;
 	load = counted_load(ask, number);
-	/* What is counted is exact but for other cgroups: these decide only where all looks found one. */
-	if (load != NOT_NOW && ports_taken(ctx, ask, 4) == 4)
+	/* What is counted is exact but for other cgroups: these decide only where all looks found one, and never
+	 * between one with a port left and one without. */
+	if (load < ask->capacity && ports_taken(ctx, ask, 4) == 4) {
 		load += ask->capacity / 16;
+		if (load >= ask->capacity)
+			load = ask->capacity - 1;
+	}
 	if (load < best->load) {
 		best->load = load;
 		best->number = (int)number;

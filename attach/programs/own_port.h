@@ -157,8 +157,9 @@ __noinline int own_ports_freed(struct bpf_sock_addr *ctx, struct ask *ask, struc
 	return 0;
 }
 
-/* Return: the port that the socket is bound to now, or 0. The source is put in `ask`. */
-static __always_inline __u16 own_port_take(struct bpf_sock_addr *ctx, struct ask *ask)
+/* Return: the port that the socket is bound to now, 0: none of that source, another may have one, or -1: no
+ * source is left. The source is put in `ask`. */
+static __always_inline int own_port_take(struct bpf_sock_addr *ctx, struct ask *ask)
 {
 	struct walk walk = { .start = bpf_get_prandom_u32() % 65536,
 			     .size = (__u32)ask->high - ask->low + 1 };
@@ -166,15 +167,15 @@ static __always_inline __u16 own_port_take(struct bpf_sock_addr *ctx, struct ask
 
 	walk.stride = strides[bpf_get_prandom_u32() % STRIDES];
 	if (choose(ctx, ask) == NO_SOURCE)
-		return 0;
+		return -1;
 	if (bpf_getsockopt(ctx, SOCKET_LEVEL, REUSE_ADDRESS, &before, sizeof(before)) ||
 	    bpf_setsockopt(ctx, SOCKET_LEVEL, REUSE_ADDRESS, &one, sizeof(one)))
-		return 0;
+		return -1;
 	result = own_ports_freed(ctx, ask, &walk);
 	if (!result)
 		result = own_ports_walk(ctx, ask, &walk);
 	if (result == 1)
-		return (__u16)walk.port;
+		return (int)walk.port;
 	bpf_setsockopt(ctx, SOCKET_LEVEL, REUSE_ADDRESS, &before, sizeof(before));
 	if (!result)
 		set_full(ask);

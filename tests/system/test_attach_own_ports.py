@@ -106,6 +106,17 @@ def passed_over():
     return "12 of 100"
 
 
+def last_port():
+    """Of many sources the one that has the last port is found, whatever looking at random ports tells of the others."""
+    lab.ports(40000, 40099, "20010-20024")
+    addresses = [f"127.0.0.{i}" for i in range(2, 26)]
+    with lab.Hold(PORT), cgroup() as folder, client(folder) as process:
+        attach(folder, OPTION, sources=addresses)
+        lab.equal("connected", process.go(24 * 85), (24 * 85, 0, 0))
+        lab.equal("ports of our own", taken(), dict.fromkeys(addresses, 85))
+    return "24 x 85"
+
+
 def costs_nobody():
     """The ephemeral range is whole for all others; a server may listen on a port that is in use here."""
     with lab.Hold(PORT), cgroup() as folder, client(folder) as process, lab.Process(
@@ -168,6 +179,7 @@ lab.main([
     ("two processors", two_processors),
     ("TIME_WAIT", time_wait),
     ("passed over", passed_over),
+    ("the last port", last_port),
     ("costs nobody", costs_nobody),
     ("a range of the program's own", own_range),
     ("mistakes", refusals),
