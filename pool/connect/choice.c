@@ -28,15 +28,33 @@ static void mark_under_way(struct attempt *a)
 }
 
 /* Return: false when the lock had to be let go for it and could not be had again. */
+COLD static bool look_up_all(struct attempt *a, struct candidates_age *age)
+{
+	bool more;
+
+	do {
+		bool natural = age->natural;
+		lock_leave(a->spreading->lock);
+		candidates_refresh(a->spreading, &a->held, a->destination, age, a->events, a->began_ns);
+		if (!attempt_enter(a))
+			return false;
+		/* Other threads went on meanwhile: with them it may have come up that the kernel's choice
+		 * matters. */
+		more = !natural &&
+		       candidates_age(a->spreading, a->destination, a->spreads, a->began_ns, age) &&
+		       age->natural;
+		*age = (struct candidates_age){ .natural = true };
+	} while (more);
+	return true;
+}
+
+/* Return: as look_up_all() */
 static bool look_up(struct attempt *a)
 {
 	struct candidates_age age;
 
-	if (likely(!candidates_age(a->spreading, a->destination, a->spreads, a->began_ns, &age)))
-		return true;
-	lock_leave(a->spreading->lock);
-	candidates_refresh(a->spreading, &a->held, a->destination, &age, a->events, a->began_ns);
-	return attempt_enter(a);
+	return likely(!candidates_age(a->spreading, a->destination, a->spreads, a->began_ns, &age)) ||
+	       look_up_all(a, &age);
 }
 
 /* A socket with a traffic class is like any other, unless a routing rule sends it another way. The lock is

@@ -185,6 +185,8 @@ struct fake_kernel {
 	unsigned program_connects; /* how many were made */
 	void (*meanwhile)(void *); /* runs inside the program's connect() */
 	void *meanwhile_argument;
+	void (*while_asking)(void *); /* runs inside a question by netlink, once */
+	void *while_asking_argument;
 
 	char output[FAKE_OUTPUT];   /* written to fd 2 */
 	char log_file[FAKE_OUTPUT]; /* written to a file opened for writing */

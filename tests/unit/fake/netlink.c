@@ -180,6 +180,11 @@ static long dump_addresses(struct fake_fd *s, char *out, size_t size)
 
 void fake_netlink_send(struct fake_fd *s, const void *data, size_t size)
 {
+	void (*others)(void *) = fake.while_asking;
+
+	fake.while_asking = NULL;
+	if (others)
+		others(fake.while_asking_argument);
 	if (size > sizeof(s->request))
 		abort();
 	memcpy(s->request, data, size);

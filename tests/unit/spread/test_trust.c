@@ -415,6 +415,31 @@ Test(trust, a_silent_connection_beside_answered_ones_stays_in_test_for_a_second)
 	check(used_beside_answered(1100) > 1);
 }
 
+static void others_begin(void *argument)
+{
+	struct program_socket s;
+
+	for (unsigned i = 0; i < 5; i++)
+		begin(argument, &s);
+}
+
+/* Five others began while the sixth looked something up: its source in test is not asked for more. */
+Test(trust, who_looked_something_up_meanwhile_heeds_what_others_began)
+{
+	struct world w = { .bad = { "10.0.0.1", "10.0.0.2", "10.0.0.3", "10.0.0.4" }, .nonblocking = true };
+	struct program_socket s;
+
+	for (unsigned i = 0; i < 4; i++) {
+		start("10.0.0.1-10.0.0.4", "even");
+		fake.natural_v4 = ip(w.bad[i]);
+		fake.while_asking = others_begin;
+		fake.while_asking_argument = &w;
+		begin(&w, &s);
+		check(!fake.while_asking && address_equal(&fake_fd(s.fd)->local.ip, &fake.natural_v4));
+		fake_stop();
+	}
+}
+
 Test(trust, where_nobody_fails_nothing_is_kept_and_nothing_asked)
 {
 	struct world w = { 0 };
