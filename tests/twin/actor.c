@@ -42,6 +42,14 @@ void block_run(struct strand *strand, const struct block *block)
 	}
 }
 
+void slot_put(const struct step *step, int index, struct slot kind)
+{
+	static unsigned turns;
+
+	kind.turn = __atomic_add_fetch(&turns, 1, __ATOMIC_RELAXED);
+	slots[step->arguments[index].number] = kind;
+}
+
 void strand_name(char *name, const struct strand *strand)
 {
 	char number[16];

@@ -78,6 +78,7 @@ struct strand {
 /* What the actor knows of a slot's socket, to say in the trace what is its own and what was chosen for it. */
 struct slot {
 	int fd;
+	unsigned turn; /* when it was put there, of all */
 	bool was_bound, failed, is_stream, is_mptcp, connected;
 	struct sockaddr_storage bound;
 };
@@ -145,9 +146,19 @@ static inline int fd_of(const struct step *step, int index)
 	return slot < 0 ? (int)(-slot - 100) : slots[slot].fd;
 }
 
+/* What is known of a step's socket. A number that exec has closed and that was given out again is that of two
+ * slots: the one that got it last knows. */
 static inline struct slot *slot_of(const struct step *step, int index)
 {
 	static struct slot none;
-	long slot = step->arguments[index].number;
-	return slot < 0 ? &none : &slots[slot];
+	long named = step->arguments[index].number;
+	struct slot *slot = named < 0 ? &none : &slots[named];
+
+	for (int i = 0; named >= 0 && slot->fd >= 0 && i < SLOTS; i++)
+		if (slots[i].fd == slot->fd && slots[i].turn > slot->turn)
+			slot = &slots[i];
+	return slot;
 }
+
+/* Puts into the slot that the step names. */
+void slot_put(const struct step *step, int index, struct slot kind);

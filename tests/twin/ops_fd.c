@@ -22,7 +22,7 @@ static void copied(struct strand *strand, const struct step *step, int index, in
 		return;
 	struct slot copy = *slot_of(step, from);
 	copy.fd = fd;
-	*slot_of(step, index) = copy;
+	slot_put(step, index, copy);
 }
 
 static void run_dup(struct strand *strand, const struct step *step)
@@ -188,7 +188,7 @@ static void run_recvfd(struct strand *strand, const struct step *step)
 	if (header && header->cmsg_type == SCM_RIGHTS && step->arguments[0].number >= 0) {
 		int fd;
 		memcpy(&fd, CMSG_DATA(header), sizeof fd);
-		*slot_of(step, 0) = (struct slot){ .fd = fd, .is_stream = true };
+		slot_put(step, 0, (struct slot){ .fd = fd, .is_stream = true });
 		say(strand, " fd=");
 		say_number(strand, fd);
 	}

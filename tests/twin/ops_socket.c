@@ -18,7 +18,7 @@ static void put(struct strand *strand, const struct step *step, int index, int f
 	if (fd < 0 || step->arguments[index].number < 0)
 		return;
 	kind.fd = fd;
-	*slot_of(step, index) = kind;
+	slot_put(step, index, kind);
 }
 
 static void run_socket(struct strand *strand, const struct step *step)

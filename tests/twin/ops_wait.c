@@ -73,8 +73,8 @@ static void run_epoll(struct strand *strand, const struct step *step)
 {
 	int fd = epoll_create1(EPOLL_CLOEXEC);
 	say_result(strand, fd);
-	if (fd >= 0)
-		*slot_of(step, 0) = (struct slot){ .fd = fd };
+	if (fd >= 0 && step->arguments[0].number >= 0)
+		slot_put(step, 0, (struct slot){ .fd = fd });
 }
 
 static void run_control(struct strand *strand, const struct step *step)
