@@ -170,10 +170,12 @@ static void run_marked_loop(struct strand *strand, const struct step *step)
 	struct tally tally = { 0 };
 	for (long i = 0; i < step->arguments[0].number; i++) {
 		const struct argument *dest = &step->arguments[1];
-		int fd = socket(dest->address.ss_family, SOCK_STREAM, 0),
+		int fd = socket(dest->address.ss_family, SOCK_STREAM, 0), error = errno,
 		    mark = (int)step->arguments[4].number;
-		setsockopt(fd, SOL_SOCKET, SO_MARK, &mark, sizeof mark);
-		int error = fd < 0 ? errno : attempt(fd, dest, (int)step->arguments[3].number);
+		if (fd >= 0) {
+			setsockopt(fd, SOL_SOCKET, SO_MARK, &mark, sizeof mark);
+			error = attempt(fd, dest, (int)step->arguments[3].number);
+		}
 		if (error) {
 			fail(&tally, error);
 			close(fd);
