@@ -106,9 +106,16 @@ bool guard_next(struct guard *guard)
 	return true;
 }
 
+static bool is_http(const struct guard *guard)
+{
+	return guard->speaks == GUARD_HTTP || guard->speaks == GUARD_HTTP_BODIES;
+}
+
 void guard_sent(struct guard *guard, const void *bytes, size_t size)
 {
 	guard->sent += size;
+	if (size && guard->reason && is_http(guard))
+		guard->http.repeatable = false; /* as nobody looks at this */
 	if (!size || guard->reason)
 		return;
 	guard->asked = true;
@@ -171,11 +178,6 @@ enum guard_verdict guard_verdict(const struct guard *guard)
 bool guard_repeats(const struct guard *guard)
 {
 	return guard->kind == GUARD_HTTP || guard->kind == GUARD_HTTP_BODIES || guard->kind == GUARD_RAW;
-}
-
-static bool is_http(const struct guard *guard)
-{
-	return guard->speaks == GUARD_HTTP || guard->speaks == GUARD_HTTP_BODIES;
 }
 
 bool guard_asks_anew(const struct guard *guard)

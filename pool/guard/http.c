@@ -405,19 +405,22 @@ static size_t read_data(struct guard *guard, struct http_stream *stream, size_t 
 	return take;
 }
 
-static void follow(struct guard *guard, struct http_stream *stream, const char *bytes, size_t size)
+/* Return: how far, as what is refused is not followed any more. */
+static size_t follow(struct guard *guard, struct http_stream *stream, const char *bytes, size_t size)
 {
-	while (size && !guard->reason) {
+	size_t at = 0;
+
+	while (at < size && !guard->reason) {
 		size_t taken = 1;
 		if (stream->place == PLACE_HEAD)
-			taken = read_head(guard, stream, bytes, size);
+			taken = read_head(guard, stream, bytes + at, size - at);
 		else if (stream->place == PLACE_BODY || stream->place == PLACE_CHUNK_DATA)
-			taken = read_data(guard, stream, size);
-		else if (!follow_chunk(guard, stream, *bytes))
+			taken = read_data(guard, stream, size - at);
+		else if (!follow_chunk(guard, stream, bytes[at]))
 			refuse_bad(guard, stream);
-		bytes += taken;
-		size -= taken;
+		at += taken;
 	}
+	return at;
 }
 
 void guard_http_start(struct guard *guard)
@@ -431,7 +434,11 @@ void guard_http_start(struct guard *guard)
 
 void guard_http_sent(struct guard *guard, const char *bytes, size_t size)
 {
-	follow(guard, &guard->http.request, bytes, size);
+	size_t followed = follow(guard, &guard->http.request, bytes, size);
+
+	/* What comes after a HEAD is not looked at: it may be anything. */
+	if (followed < size)
+		guard->http.repeatable = false;
 }
 
 void guard_http_received(struct guard *guard, const char *bytes, size_t size)

@@ -43,6 +43,27 @@ Test(guard, reason_names)
 	check_text(guard_reason_name(GUARD_REASON_SERVER_FIRST), "server_first");
 }
 
+#define REPEATED(guard, text) (guard_sent(guard, text, sizeof(text) - 1), guard_may_repeat(guard))
+
+/* After a HEAD nothing is followed: what comes then may be anything. */
+Test(guard, only_what_was_looked_at_is_repeated)
+{
+	static const enum guard_kind kinds[] = { GUARD_HTTP, GUARD_HTTP_BODIES, GUARD_RAW };
+	struct guard guard;
+
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++) {
+		guard_start(&guard, kinds[i]);
+		check(REPEATED(&guard, "HEAD / HTTP/1.1\r\nHost: a\r\n\r\n"));
+		check(!REPEATED(&guard, "DELETE / HTTP/1.1\r\nHost: a\r\n\r\n"));
+		guard_start(&guard, kinds[i]);
+		check(!REPEATED(&guard,
+				"HEAD / HTTP/1.1\r\nHost: a\r\n\r\nDELETE / HTTP/1.1\r\nHost: a\r\n\r\n"));
+		guard_start(&guard, kinds[i]);
+		check(REPEATED(&guard, "GET / HTTP/1.1\r\nHost: a\r\n\r\n"));
+		check(!REPEATED(&guard, "DELETE / HTTP/1.1\r\nHost: a\r\n\r\n"));
+	}
+}
+
 static const struct exchange raw[] = {
 	CLEAN("bytes", SENT("ab"), RECEIVED("cd")),
 	CLEAN("several turns", SENT("ab"), RECEIVED("cd"), SENT("\x80"), RECEIVED("\0")),
