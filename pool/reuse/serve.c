@@ -95,7 +95,8 @@ bool serve_connect(struct reusing *reusing, struct parked_pool *pool, struct tra
 	*served = (struct served){ .own = -1, .blank = -1 };
 	if (!pool->count || pool->conduct.paused_until_ns > now_ns || reusing->no_parking ||
 	    (!stake_by_request(pool->newest) && !conduct_may_risk(&pool->conduct, now_ns)) ||
-	    !may_be_swapped(reusing, fresh) || !swap_look(fd, fresh->reuse, &like))
+	    !may_be_swapped(reusing, fresh) || !swap_look(fd, fresh->reuse, &like) ||
+	    swap_reports_once(&like))
 		return false;
 	while (retired_has_room(retired) &&
 	       (reuse = parked_take(reusing, pool, fresh, now_ns, retired, &ready_ns))) {

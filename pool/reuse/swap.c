@@ -6,6 +6,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 
@@ -25,14 +27,72 @@ bool swap_look(int fd, const struct reuse *reuse, struct fresh *fresh)
 	}
 	if (reuse->watches_unknown || reuse->shared)
 		return false;
-	/* One that has reported is off until it is set again, and whether it has nobody tells. */
-	for (unsigned i = 0; i < reuse->watches; i++)
-		if (reuse->watch[i].events & EPOLLONESHOT)
-			return false;
 	fresh->options = reuse->options;
 	fresh->watches = reuse->watches;
 	memcpy(fresh->watch, reuse->watch, sizeof(fresh->watch));
 	return true;
+}
+
+bool swap_reports_once(const struct fresh *fresh)
+{
+	for (unsigned i = 0; i < fresh->watches; i++)
+		if (fresh->watch[i].events & EPOLLONESHOT)
+			return true;
+	return false;
+}
+
+/* `tfd: 5 events: 40000019 data: ...` (ep_show_fdinfo(), fs/eventpoll.c). Return: is it of @fd? */
+static bool is_line_of(const char *line, int fd, uint32_t *events)
+{
+	static const char target[] = "tfd:", then[] = " events:";
+	char *end;
+
+	if (strncmp(line, target, sizeof(target) - 1) ||
+	    strtoul(line + sizeof(target) - 1, &end, 10) != (unsigned)fd ||
+	    strncmp(end, then, sizeof(then) - 1))
+		return false;
+	*events = (uint32_t)strtoul(end + sizeof(then) - 1, NULL, 16);
+	return true;
+}
+
+/* What the set has of @fd now. Return: false if that cannot be told */
+static bool see(struct watch *watch, int fd, char *text, size_t size)
+{
+	char path[sizeof("/proc/thread-self/fdinfo/") + 10];
+	uint32_t events = 0;
+	size_t kept = 0;
+	unsigned found = 0;
+	uint64_t at = 0;
+	long got;
+
+	snprintf(path, sizeof(path), "/proc/thread-self/fdinfo/%d", watch->epoll);
+	long file = kernel_private_fd(kernel.openat(AT_FDCWD, path, O_RDONLY | O_CLOEXEC, 0));
+	if (file < 0)
+		return false;
+	while ((got = kernel.pread((int)file, text + kept, size - 1 - kept, at)) > 0) {
+		char *line = text, *end;
+		at += (uint64_t)got;
+		text[kept + (size_t)got] = '\0';
+		for (; (end = strchr(line, '\n')); line = end + 1)
+			found += is_line_of(line, fd, &events);
+		kept = strlen(line);
+		memmove(text, line, kept);
+	}
+	kernel.close((int)file);
+	if (found != 1)
+		return false;
+	watch->events = events;
+	return true;
+}
+
+bool swap_see(struct fresh *fresh, char *text, size_t size)
+{
+	bool seen = true;
+
+	for (unsigned i = 0; i < fresh->watches; i++)
+		if (fresh->watch[i].events & EPOLLONESHOT)
+			seen &= see(&fresh->watch[i], fresh->fd, text, size);
+	return seen;
 }
 
 /* Takes fd out of the first sets of those that are listed. Return: was it in all of them? */

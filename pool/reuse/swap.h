@@ -23,6 +23,19 @@ struct fresh {
 bool swap_look(int fd, const struct reuse *reuse, struct fresh *fresh);
 
 /**
+ * swap_reports_once() - is it in an epoll set with EPOLLONESHOT? Once it has reported it is off there until
+ * it is set again, and whether it has only the kernel knows.
+ */
+bool swap_reports_once(const struct fresh *fresh);
+
+/**
+ * swap_see() - ask the kernel how it is in those sets now; not under the lock, as files of /proc are read
+ * @text:	room for some lines
+ * Return: false if it does not tell of each
+ */
+bool swap_see(struct fresh *fresh, char *text, size_t size);
+
+/**
  * swap_place() - put a connection under the number of the fresh socket, and into the epoll sets it was in
  * @fd:		our fd of the connection; the caller closes it
  * @held_elsewhere:	another process may have what is under the number now: it leaves its sets first, since

@@ -18,6 +18,7 @@
 #include "preload/base/fdtable.h"
 #include "preload/base/process.h"
 #include "preload/fds/closing.h"
+#include "preload/fds/used.h"
 #include "preload/parking/parking.h"
 
 #include <errno.h>
@@ -25,6 +26,7 @@
 #include <linux/tcp.h>
 #include <netinet/in.h>
 #include <poll.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
@@ -63,9 +65,11 @@ struct scratch {
 	struct tracked made; /* what the new socket begins as */
 	struct endpoint to;
 	enum why why;
-	int used;   /* the program's number, where IT_WAS_USED */
-	long error; /* what came of connect() then */
+	struct used used; /* where IT_WAS_USED */
+	long error;       /* what came of connect() then */
 	struct anew anew;
+	struct watch set[REUSE_EPOLLS_MAX]; /* how the program set its watches */
+	char text[1024];
 };
 
 /* Not of the shim's memory: in a child that a signal handler forks meanwhile that is gone. */
@@ -74,8 +78,10 @@ APART static struct scratch *scratch_make(void)
 	struct arena arena = { 0 };
 	struct scratch *scratch = arena_alloc(&arena, sizeof(*scratch));
 
-	if (scratch)
+	if (scratch) {
 		scratch->arena = arena;
+		scratch->used.rest = -1;
+	}
 	return scratch;
 }
 
@@ -194,10 +200,8 @@ APART static long connect_anew(struct scratch *scratch, unsigned most_ms, bool *
 			rc = -ENOMEM;
 		} else {
 			*asked = true;
-			/* Both ways, so that another thread that waits in a recv() on it comes back:
-			 * is_replaced(). */
 			if (scratch->why == IT_WAS_USED)
-				kernel_syscall(SYS_shutdown, scratch->used, SHUT_RDWR, 0, 0, 0, 0);
+				used_let_go(&scratch->used);
 			rc = attempt_run(&shim.spreading, tracked, a->fd, to, rule, call_connect, a);
 		}
 	}
@@ -245,29 +249,62 @@ static void note_replaced(const struct tracked *old, enum why why, uint64_t now_
 	pool_distrust(&shim.reusing, old->space->destination, evidence, now_ns);
 }
 
+/* Another thread may have changed meanwhile how it is watched. The lock is held. */
+static void watched_meanwhile(struct scratch *scratch, const struct reuse *old)
+{
+	struct fresh *fresh = &scratch->fresh;
+
+	if (old->watches == fresh->watches &&
+	    !memcmp(old->watch, scratch->set, fresh->watches * sizeof(*fresh->watch)))
+		return;
+	fresh->watches = old->watches;
+	memcpy(fresh->watch, old->watch, sizeof(fresh->watch));
+}
+
+/* The lock is held. */
+static bool swap(int anew, const struct tracked *old, struct scratch *scratch)
+{
+	bool elsewhere = old->reuse->forks != shim.sockets.forks, was_used = scratch->why == IT_WAS_USED;
+
+	watched_meanwhile(scratch, old->reuse);
+	/* It goes on for a moment, for those who wait for it: no set is to tell of that. */
+	if (was_used)
+		used_stays(&scratch->used, anew);
+	if (swap_place(&scratch->fresh, anew, elsewhere || was_used) >= 0)
+		return true;
+	if (was_used)
+		used_stays_not(&scratch->used);
+	return false;
+}
+
+static enum ending ending_of(const struct scratch *scratch)
+{
+	return scratch->why != IT_WAS_USED ? ENDED_BY_PEER
+	       : scratch->used.over        ? ENDED_BY_RESET
+					   : ENDED_TIME_WAIT;
+}
+
 /* Puts a new connection under the program's number, if that is still the dead one's. The lock is held. A
  * child may have the dead one, too: for it nothing changes. */
-static bool put_in_place(int fd, int anew, const struct tracked *dead, const struct fresh *fresh,
-			 enum why why)
+static bool put_in_place(int fd, int anew, const struct tracked *dead, struct scratch *scratch)
 {
 	struct tracked *tracked = fdtable_look(anew), *old = fdtable_look(fd);
 
-	if (!tracked || old != dead || old->fds != 1 ||
-	    swap_place(fresh, anew, old->reuse->forks != shim.sockets.forks) < 0)
+	if (!tracked || old != dead || old->fds != 1 || !swap(anew, old, scratch))
 		return false;
 	uint64_t now_ns = clock_ns();
 	fdtable_take(anew);
 	if (old->space) {
-		note_replaced(old, why, now_ns);
-		space_ended(old->space, why == IT_WAS_USED ? ENDED_TIME_WAIT : ENDED_BY_PEER, now_ns);
+		note_replaced(old, scratch->why, now_ns);
+		space_ended(old->space, ending_of(scratch), now_ns);
 		old->space = NULL;
 	}
-	if (why == IT_IS_DEAD_REPEAT && tracked->reuse)
+	if (scratch->why == IT_IS_DEAD_REPEAT && tracked->reuse)
 		take_over(tracked->reuse, old->reuse, now_ns);
 	old->state = SOCKET_FRESH;
 	old->reuse->replaced = true;
 	if (tracked->reuse)
-		serve_number(tracked->reuse, fresh);
+		serve_number(tracked->reuse, &scratch->fresh);
 	fdtable_replace(fd, old, tracked);
 	tracked_put(&shim.sockets, old);
 	kernel.close(anew);
@@ -360,16 +397,22 @@ static bool connect_another(int fd, struct held *dead, struct scratch *scratch)
 	int anew = (int)connect_anew(scratch, patience_ms(fd, fresh->status, scratch->why), &asked);
 	if (anew < 0) {
 		scratch->error = asked ? anew : 0;
+		used_give_up(&scratch->used, dead);
 		return !asked && may_itself && connect_itself(fd, dead, scratch, fresh->status);
 	}
 	/* Nobody else sends on it: this thread is in the call. */
 	bool ready = !repeats || repeat(anew, &scratch->like.reuse->request);
+	/* As late as can be. */
+	swap_see(&scratch->fresh, scratch->text, sizeof(scratch->text));
 	if (ready && shim_enter_held(&shim, dead)) {
-		placed = put_in_place(fd, anew, dead->tracked, fresh, scratch->why);
+		placed = put_in_place(fd, anew, dead->tracked, scratch);
 		shim_leave(&shim);
 	}
-	if (placed)
+	if (placed) {
+		used_end(&scratch->used);
 		return true;
+	}
+	used_give_up(&scratch->used, dead);
 	close_unused(anew);
 	/* Ended already. */
 	if (scratch->why == IT_WAS_USED)
@@ -401,9 +444,12 @@ static bool may_be_renewed(int fd, const struct held *dead, struct scratch *scra
 		scratch->to = tracked->space->destination->to;
 		/* What is not known to be set on it would not be set on another. */
 		*known = swap_look(fd, reuse, &scratch->fresh) && !reuse->options.others;
+		memcpy(scratch->set, scratch->fresh.watch, sizeof(scratch->set));
 		reuse->replacing = true;
 	}
 	shim_leave(&shim);
+	if (good && *known)
+		*known = swap_see(&scratch->fresh, scratch->text, sizeof(scratch->text));
 	return good;
 }
 
@@ -447,7 +493,7 @@ APART static int make_new(int fd, struct held *used)
 		if (known && scratch->why == IT_IS_DEAD &&
 		    used->tracked->reuse->forks == shim.sockets.forks) {
 			scratch->why = IT_WAS_USED;
-			scratch->used = fd;
+			scratch->used.fd = fd;
 			connect_another(fd, used, scratch);
 		}
 		replacing_ends(used);

@@ -107,5 +107,7 @@ def hosts(style):
 
 lab.main([(f"{method} {style} {address}", functools.partial(only_first, address, style, "http", method))
           for address in ("127.0.0.1", "::1") for style in ("blocking", "nonblocking", "reader") for method in ("DELETE", "HEAD", "OPTIONS")] +
+         [(f"DELETE {style}", functools.partial(only_first, "127.0.0.1", style, "http", "DELETE"))
+          for style in ("watcher", "armed", "off")] +
          [(f"two hosts, {style}", functools.partial(hosts, style)) for style in ("blocking", "nonblocking")] +
          [(f"nobody listens, {style}", functools.partial(nobody_listens, style)) for style in ("blocking", "nonblocking")])

@@ -175,6 +175,40 @@ Test(swap, none_of_more_epoll_sets_than_are_kept)
 	check_number(fake.watch_count, REUSE_EPOLLS_MAX + 1);
 }
 
+#define FDINFO          "/proc/thread-self/fdinfo/8"
+#define LINE_OF(events) "tfd:       12 events: " events " data:                c  pos:0 ino:2d9 sdev:8\n"
+
+/* Whether one that reports once has only the kernel knows. */
+Test(swap, what_reports_once_is_as_the_kernel_has_it)
+{
+	struct fresh fresh = { .fd = 12,
+			       .watches = 2,
+			       .watch = { { .epoll = 7, .events = EPOLLIN },
+					  { .epoll = 8, .events = EPOLLIN | EPOLLONESHOT, .data = 3 } } };
+	char text[128];
+
+	check(swap_reports_once(&fresh));
+	check(!swap_see(&fresh, text, sizeof(text)));
+	fake_file(
+		FDINFO,
+		"pos:\t0\nflags:\t02\ntfd:      112 events:       19 data: 70  pos:0 ino:2e sdev:8\n" LINE_OF(
+			"40000000") "tfd:        5 events:        1 data: 5  pos:0 ino:2e sdev:8\n");
+	check(swap_see(&fresh, text, sizeof(text)));
+	check_number(fresh.watch[0].events, EPOLLIN);
+	check_number(fresh.watch[1].events, EPOLLONESHOT);
+	check_number(fresh.watch[1].data, 3);
+	check(swap_reports_once(&fresh));
+	fake_file(FDINFO, LINE_OF("40000001"));
+	check(swap_see(&fresh, text, sizeof(text)));
+	check_number(fresh.watch[1].events, EPOLLIN | EPOLLONESHOT);
+	/* The number was closed, and is another's: nobody can tell which is which. */
+	fake_file(FDINFO, LINE_OF("40000001") LINE_OF("40000000"));
+	check(!swap_see(&fresh, text, sizeof(text)));
+	fresh.watches = 1;
+	check(!swap_reports_once(&fresh));
+	check(swap_see(&fresh, text, sizeof(text)));
+}
+
 /* The set lives on under a number nobody told us of. */
 Test(swap, one_that_cannot_leave_an_epoll_set_is_not_parked)
 {
