@@ -18,6 +18,8 @@ enum {
 	PATIENCE_OF_ONE = 1,
 	PATIENCE_OF_MANY = 4,
 	CROWD_S = 60,
+	IN_VAIN_MOST = 6,  /* what waits is doubled for each */
+	HELPED_ENOUGH = 4, /* so often in a row is not by chance */
 };
 
 /* A mean that moves by an eighth of the difference; the first value is the mean. */
@@ -26,10 +28,7 @@ static uint64_t mean(uint64_t old_ns, uint64_t new_ns)
 	return old_ns ? old_ns - old_ns / MEAN_OF + new_ns / MEAN_OF : new_ns;
 }
 
-void conduct_start(struct conduct *conduct)
-{
-	*conduct = (struct conduct){ .turn = CONDUCT_TURN_FIRST };
-}
+const struct conduct conduct_unknown = { .turn = CONDUCT_TURN_FIRST };
 
 void conduct_connects(struct conduct *conduct, uint64_t now_ns)
 {
@@ -88,8 +87,14 @@ void conduct_went_deep(struct conduct *conduct, uint32_t depth)
 
 void conduct_ended_deep(struct conduct *conduct, uint32_t depth, uint64_t now_ns)
 {
-	if (conduct_goes_deep(conduct, depth, now_ns))
+	bool another = conduct->ended_depth && conduct->ended_until_ns > now_ns;
+
+	if (conduct_goes_deep(conduct, depth, now_ns)) {
+		/* It does not close after so many, but by chance: that it was seen in time was chance, too.
+		 */
+		conduct->lost += another;
 		conduct->ended_depth = depth;
+	}
 	if (conduct->depth >= depth)
 		conduct->depth = depth ? depth - 1 : 0;
 	conduct->ended_until_ns = now_ns + CONDUCT_LEARNED_LIFE_S * SECOND_NS;
@@ -102,6 +107,16 @@ void conduct_hit(struct conduct *conduct)
 	conduct->late_ones = 0;
 }
 
+/* Who sets a limit sets a round one: one digit and zeros, or a power of two. */
+static bool is_round(uint32_t depth)
+{
+	uint32_t digits = depth;
+
+	while (digits >= 10 && digits % 10 == 0)
+		digits /= 10;
+	return digits < 10 || !(depth & (depth - 1));
+}
+
 uint64_t conduct_quiet_ns(const struct conduct *conduct, enum ending_told told, uint64_t round_trip_ns,
 			  uint32_t depth, uint64_t now_ns)
 {
@@ -111,9 +126,12 @@ uint64_t conduct_quiet_ns(const struct conduct *conduct, enum ending_told told, 
 		quiet_ns = conduct->late_ns;
 	uint64_t floor_ns =
 		(told == TOLD_BY_PROTOCOL ? CONDUCT_FLOOR_MS : CONDUCT_FLOOR_IN_DOUBT_MS) * CONDUCT_MS_NS;
-	bool unknown = conduct_is_learning(conduct, told) ||
-		       (told != TOLD_BY_LENGTH && conduct_is_new_depth(conduct, depth));
-	return unknown && quiet_ns < floor_ns ? floor_ns : quiet_ns;
+	bool by_depth = told != TOLD_BY_LENGTH;
+	if (conduct_is_learning(conduct, told) || (by_depth && conduct_is_new_depth(conduct, depth)))
+		return quiet_ns < floor_ns ? floor_ns : quiet_ns;
+	floor_ns = CONDUCT_FLOOR_MS * CONDUCT_MS_NS;
+	return by_depth && depth > conduct->depth && is_round(depth) && quiet_ns < floor_ns ? floor_ns
+											    : quiet_ns;
 }
 
 uint64_t conduct_idle_ns(const struct conduct *conduct, enum ending_told told, uint64_t said_ns,
@@ -199,13 +217,13 @@ unsigned conduct_pause(struct conduct *conduct, uint64_t now_ns)
 
 void conduct_asked(struct conduct *conduct, bool handed_out, uint64_t now_ns)
 {
+	/* What was forgotten unanswered is not waited for for ever. */
+	if (clock_since(conduct->asked_new_ns, now_ns) > ASKED_LIFE_S * SECOND_NS)
+		conduct->asked_new = 0;
 	if (conduct->asked_new)
 		conduct->crowd_until_ns = now_ns + CROWD_S * SECOND_NS;
 	if (handed_out)
 		return;
-	/* What was forgotten unanswered is not waited for for ever. */
-	if (clock_since(conduct->asked_new_ns, now_ns) > ASKED_LIFE_S * SECOND_NS)
-		conduct->asked_new = 0;
 	if (!conduct->asked_new++) {
 		conduct->asked_new_ns = now_ns;
 		conduct->answered_meanwhile = 0;
@@ -221,18 +239,35 @@ static uint64_t queue_ns(const struct conduct *conduct)
 				 : conduct->answer_least_ns * 2);
 }
 
+/* One more new connection waited for a worker that one which is kept had. */
+static void shorten_turn(struct conduct *conduct, uint64_t now_ns)
+{
+	conduct->turn = conduct->turn > 4 ? conduct->turn / 4 : 1;
+	conduct->at_once = 0;
+	if (conduct->patience < (conduct->crowd_until_ns > now_ns ? PATIENCE_OF_MANY : PATIENCE_OF_ONE))
+		conduct->patience++;
+}
+
+/* What is known of connections handed out grows old where there are none. */
+static void try_again(struct conduct *conduct)
+{
+	conduct->turnless = conduct->turn > 1 ? 0 : conduct->turnless + 1;
+	if (conduct->turnless < TURNLESS_MOST << conduct->patience)
+		return;
+	conduct->turnless = 0;
+	conduct->turn = 2;
+}
+
 /* A new connection got its first answer after so long: was it one too many for the server's workers? */
 static void learn_turn(struct conduct *conduct, uint64_t took_ns, uint64_t now_ns)
 {
 	/* How soon it answers one that waits for nothing is not known yet. */
-	if (conduct->answers < CONDUCT_TURN_SAMPLES)
+	if (conduct->answers < CONDUCT_TURN_SAMPLES) {
+		try_again(conduct);
 		return;
+	}
 	if (took_ns > queue_ns(conduct)) {
-		conduct->turn = conduct->turn > 4 ? conduct->turn / 4 : 1;
-		conduct->at_once = 0;
-		if (conduct->patience <
-		    (conduct->crowd_until_ns > now_ns ? PATIENCE_OF_MANY : PATIENCE_OF_ONE))
-			conduct->patience++;
+		shorten_turn(conduct, now_ns);
 	} else if (++conduct->at_once >= CONDUCT_TURN_SAMPLES << conduct->patience) {
 		conduct->at_once = 0;
 		if (conduct->turn < CONDUCT_TURN_USES)
@@ -240,12 +275,7 @@ static void learn_turn(struct conduct *conduct, uint64_t took_ns, uint64_t now_n
 		else if (conduct->patience)
 			conduct->patience--;
 	}
-	/* What is known of connections handed out grows old where there are none. */
-	conduct->turnless = conduct->turn > 1 ? 0 : conduct->turnless + 1;
-	if (conduct->turnless >= TURNLESS_MOST << conduct->patience) {
-		conduct->turnless = 0;
-		conduct->turn = 2;
-	}
+	try_again(conduct);
 }
 
 void conduct_answered(struct conduct *conduct, bool handed_out, uint64_t asked_ns, uint64_t now_ns)
@@ -305,6 +335,46 @@ uint64_t conduct_yields_ns(const struct conduct *conduct, uint64_t now_ns)
 	if (!conduct->asked_new || clock_since(conduct->asked_new_ns, now_ns) >= ASKED_LIFE_S * SECOND_NS)
 		return UINT64_MAX;
 	return conduct->asked_new_ns + queue_ns(conduct);
+}
+
+uint64_t conduct_asks_for_ns(const struct conduct *conduct)
+{
+	return queue_ns(conduct) << conduct->in_vain;
+}
+
+uint64_t conduct_yields_elsewhere_ns(const struct conduct *conduct, uint64_t now_ns)
+{
+	return conduct_yields_ns(conduct, now_ns) == UINT64_MAX
+		       ? UINT64_MAX
+		       : conduct->asked_new_ns + conduct_asks_for_ns(conduct);
+}
+
+void conduct_made_way(struct conduct *conduct, uint64_t now_ns)
+{
+	/* Once for all that wait. */
+	if (conduct->made_way_ns < conduct->asked_new_ns)
+		conduct->made_way_ns = now_ns;
+}
+
+bool conduct_helped(struct conduct *conduct, uint64_t now_ns)
+{
+	if (!conduct->made_way_ns)
+		return false;
+	/* As long as an answer takes that waits for nothing. */
+	bool helped = clock_since(conduct->made_way_ns, now_ns) <= queue_ns(conduct);
+	conduct->made_way_ns = 0;
+	conduct->helped = helped ? conduct->helped + 1 : 0;
+	if (!helped && conduct->in_vain < IN_VAIN_MOST)
+		conduct->in_vain++;
+	if (conduct->helped < HELPED_ENOUGH)
+		return false;
+	conduct->helped = conduct->in_vain = 0;
+	return true;
+}
+
+void conduct_stood_in_the_way(struct conduct *conduct, uint64_t now_ns)
+{
+	shorten_turn(conduct, now_ns);
 }
 
 const char *evidence_text(enum evidence evidence)

@@ -12,8 +12,10 @@
  *    first, and twice as many after each CONDUCT_PROOFS answers. If all of them die at once, no more are lost
  *    than that. What may be asked again (renew.h) is not at risk.
  *  - A server may close after so many answers. How many a connection has lived through is its depth: the
- * first one that goes deeper than any before it is given the whole quiet time (CONDUCT_DEPTHS of them), and
- * none goes as deep as where one ended.
+ *    first one that goes deeper than any before it is given the whole quiet time (CONDUCT_DEPTHS of them, and
+ *    from there on at round numbers), and none goes as deep as where one ended. If another ends before that,
+ *    soon after an answer, the server closes by chance, and it was by chance that nothing was lost: that is
+ * paid for like a request that was lost.
  *  - Where a protocol has requests that may be asked again, those go first. What may not be goes out on a
  *    connection that was used only after CONDUCT_ONE_LOST_IN answers, unless the rule vouches for it.
  *  - A request that was lost is paid for: nothing is at risk until CONDUCT_ONE_LOST_IN connections were made
@@ -25,6 +27,8 @@
  *    theirs, the server has few workers, and connections that are kept keep them busy. None is kept
  *    while one waits, and each for fewer uses the more of them waited, down to none at all. If that does not
  *    help it is evidence, too.
+ *  - The new connection may be to another destination, which is the same server by another name. What is kept
+ *    yields to it as well, later if that was in vain before, and is kept for fewer uses where it never was.
  *  - How long a connection is kept follows the rate: some multiples of the time between two connects. */
 #ifndef HEADROOM_POOL_REUSE_CONDUCT_H
 #define HEADROOM_POOL_REUSE_CONDUCT_H
@@ -91,7 +95,7 @@ struct conduct {
 	uint32_t answers;              /* all of them */
 	uint32_t hits_since_loss;
 	uint32_t proven;      /* answers on connections handed out, since something spoke against it */
-	uint32_t lost;        /* requests that were lost, and could not be asked again */
+	uint32_t lost;        /* requests that were lost, and could not be asked again, or might have been */
 	uint64_t connects;    /* connect() calls, from the pool or not */
 	uint32_t depth;       /* so many answers a connection has lived through, and answered again */
 	uint32_t ended_depth; /* after so many one ended; 0: none did */
@@ -103,13 +107,15 @@ struct conduct {
 	uint16_t at_once;       /* new connections in a row that were answered as soon as those handed out, */
 	uint16_t turnless;      /* or, while the turn is 1, of any kind */
 	uint8_t patience;       /* for a longer turn CONDUCT_TURN_SAMPLES << patience are wanted */
+	uint64_t made_way_ns;   /* what is kept to other destinations was let go for one that waits; 0: it was
+				   not */
+	uint8_t in_vain;        /* so often it was not for that */
+	uint8_t helped;         /* or it was, in a row */
 	uint8_t calm, late_ones, pauses;
 };
 
-/**
- * conduct_start() - nothing is known yet
- */
-void conduct_start(struct conduct *conduct);
+/* Nothing is known yet. */
+extern const struct conduct conduct_unknown;
 
 /**
  * conduct_connects() - a connect() to the destination, from the pool or not
@@ -267,6 +273,35 @@ uint64_t conduct_queue_most_ns(const struct conduct *conduct, uint64_t now_ns);
  * Return: UINT64_MAX if none waits
  */
 uint64_t conduct_yields_ns(const struct conduct *conduct, uint64_t now_ns);
+
+/**
+ * conduct_asks_for_ns() - a new connection that waits for so long may wait for the worker of one that is kept
+ * to another destination
+ *
+ * Two destinations may be one server by two names.
+ */
+uint64_t conduct_asks_for_ns(const struct conduct *conduct);
+
+/**
+ * conduct_yields_elsewhere_ns() - from when on none is kept to others; as of conduct_yields_ns()
+ */
+uint64_t conduct_yields_elsewhere_ns(const struct conduct *conduct, uint64_t now_ns);
+
+/**
+ * conduct_made_way() - what was kept to another destination was let go for a new one that waits here
+ */
+void conduct_made_way(struct conduct *conduct, uint64_t now_ns);
+
+/**
+ * conduct_helped() - a new one is answered: had it waited for that?
+ * Return: true if so once more, so that it is not by chance
+ */
+bool conduct_helped(struct conduct *conduct, uint64_t now_ns);
+
+/**
+ * conduct_stood_in_the_way() - of those that were let go then
+ */
+void conduct_stood_in_the_way(struct conduct *conduct, uint64_t now_ns);
 
 /**
  * evidence_text() - for the log: "the server ..."

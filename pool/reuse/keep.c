@@ -124,8 +124,9 @@ static bool program_says_so(struct reusing *reusing, const struct tracked *track
 	return refusal < 0;
 }
 
-/* Does the kernel say so, too? Return: -1 if so, else an enum reuse_refusal. */
-static int kernel_says_so(int fd, uint64_t sent, uint64_t received, uint32_t *rtt_us)
+/* Does the kernel say so, too? Return: -1 if so, else an enum reuse_refusal. *ended: it is at its end, soon
+ * after an answer. */
+static int kernel_says_so(int fd, uint64_t sent, uint64_t received, uint32_t *rtt_us, bool *ended)
 {
 	struct tcp_info info = { 0 };
 	socklen_t length = sizeof(info);
@@ -133,6 +134,7 @@ static int kernel_says_so(int fd, uint64_t sent, uint64_t received, uint32_t *rt
 	if (kernel.getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &length) ||
 	    length < __builtin_offsetof(struct tcp_info, tcpi_min_rtt))
 		return REFUSED_STATE;
+	*ended = info.tcpi_state != ESTABLISHED && info.tcpi_last_data_recv <= CONDUCT_LATE_MOST_MS;
 	if (info.tcpi_state != ESTABLISHED)
 		return REFUSED_STATE;
 	/* The SYN is counted as a byte acknowledged (tcp_clean_rtx_queue(), net/ipv4/tcp_input.c). */
@@ -159,7 +161,7 @@ static void settle_connect(int fd, const struct tracked *tracked)
 /* @own:	a number of ours. Return: -1 if the connection may stay under it, else an enum reuse_refusal.
  * @kept:	since it was handed out: who is handed it next compares the cookie. */
 static int look_at(const struct reusing *reusing, struct reuse *reuse, int fd, int own, bool kept,
-		   uint32_t *rtt_us)
+		   uint32_t *rtt_us, bool *ended)
 {
 	uint64_t cookie = kept ? reuse->cookie : socket_cookie(own);
 	long status = kernel.fcntl(own, F_GETFL, 0);
@@ -169,7 +171,7 @@ static int look_at(const struct reusing *reusing, struct reuse *reuse, int fd, i
 		return REFUSED_STATE;
 	if (status < 0 || status & O_ASYNC)
 		return REFUSED_OPTION;
-	int refusal = kernel_says_so(own, reuse->guard.sent, reuse->guard.received, rtt_us);
+	int refusal = kernel_says_so(own, reuse->guard.sent, reuse->guard.received, rtt_us, ended);
 	if (refusal >= 0)
 		return refusal;
 	if (reuse->forks != reusing->sockets->forks)
@@ -188,12 +190,12 @@ int keep_connection(struct reusing *reusing, struct tracked *tracked, int fd, ui
 
 	if (!program_says_so(reusing, tracked, now_ns))
 		return -1;
-	bool kept = reuse->kept;
+	bool kept = reuse->kept, ended = false;
 	int own = kept ? second_take(reusing, reuse)
 		       : (int)kernel.fcntl(fd, F_DUPFD_CLOEXEC, reusing->parked_from);
-	int refusal = own < 0 ? REFUSED_FDS : look_at(reusing, reuse, fd, own, kept, rtt_us);
+	int refusal = own < 0 ? REFUSED_FDS : look_at(reusing, reuse, fd, own, kept, rtt_us, &ended);
 	/* The server was the first to close it. */
-	if (refusal == REFUSED_STATE)
+	if (ended)
 		conduct_ended_deep(&reuse_pool(reuse)->conduct, reuse->depth, now_ns);
 	if (refusal < 0) {
 		settle_connect(own, tracked);

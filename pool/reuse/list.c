@@ -19,6 +19,7 @@ void list_leave(struct reusing *reusing, struct reuse *reuse, struct parked_pool
 		*(reuse->newer ? &reuse->newer->older : &pool->newest) = reuse->older;
 		*(reuse->older ? &reuse->older->newer : &pool->oldest) = reuse->newer;
 		pool->count--;
+		reusing->holders -= reuse_may_hold_a_worker(reuse);
 		SPACE_REUSE_ADD(reuse->tracked->space, reuse_parked, UINT32_MAX); /* one less */
 	} else if (reusing->blank == reuse) {
 		reusing->blank = NULL;

@@ -47,10 +47,30 @@ static uint64_t idle_most(const struct reuse *reuse, const struct parked_pool *p
 	return reuse->guard.promised_idle_s != GUARD_NO_PROMISE && promised < most ? promised : most;
 }
 
+/* From when on one that may hold a worker is in the way of a new one to another destination. */
+static uint64_t in_the_way_ns(const struct reusing *reusing, const struct parked_pool *pool, uint64_t now_ns)
+{
+	const struct parked_pool *asked = reusing->asked_last;
+
+	return asked && asked != pool ? conduct_yields_elsewhere_ns(&asked->conduct, now_ns) : UINT64_MAX;
+}
+
+/* From when on it is in the way of any. */
+static uint64_t yields_ns(const struct reusing *reusing, const struct reuse *reuse,
+			  const struct parked_pool *pool, uint64_t now_ns)
+{
+	if (!reuse_may_hold_a_worker(reuse))
+		return UINT64_MAX;
+	uint64_t here_ns = conduct_yields_ns(&pool->conduct, now_ns);
+	uint64_t elsewhere_ns = in_the_way_ns(reusing, pool, now_ns);
+	return here_ns < elsewhere_ns ? here_ns : elsewhere_ns;
+}
+
 /* When it has been idle for too long, or is too old. Of the blank, what leaves and what the program has that
  * is set.
  */
-static uint64_t end_of(const struct reuse *reuse, const struct parked_pool *pool, uint64_t now_ns)
+static uint64_t end_of(const struct reusing *reusing, const struct reuse *reuse,
+		       const struct parked_pool *pool, uint64_t now_ns)
 {
 	if (reuse->leaving || reuse->kept || !pool)
 		return reuse->ready_ns;
@@ -58,10 +78,9 @@ static uint64_t end_of(const struct reuse *reuse, const struct parked_pool *pool
 		return 0;
 	uint64_t idle_ns = reuse->parked_ns + idle_most(reuse, pool, now_ns);
 	uint64_t old_ns = reuse->opened_ns + reuse->limits->max_age_ns;
-	uint64_t yields_ns =
-		reuse_may_hold_a_worker(reuse) ? conduct_yields_ns(&pool->conduct, now_ns) : UINT64_MAX;
+	uint64_t way_ns = yields_ns(reusing, reuse, pool, now_ns);
 	uint64_t until_ns = old_ns < idle_ns ? old_ns : idle_ns;
-	return yields_ns < until_ns ? yields_ns : until_ns;
+	return way_ns < until_ns ? way_ns : until_ns;
 }
 
 static struct reuse *oldest_of_all(const struct reusing *reusing)
@@ -112,9 +131,10 @@ void parked_enter(struct reusing *reusing, struct reuse *reuse, int fd, uint32_t
 		pool->oldest = reuse;
 	pool->newest = reuse;
 	pool->count++;
+	reusing->holders += reuse_may_hold_a_worker(reuse);
 	reusing->parkings++;
 	SPACE_REUSE_ADD(reuse->tracked->space, reuse_parked, 1);
-	list_enter(reusing, reuse, end_of(reuse, pool, now_ns));
+	list_enter(reusing, reuse, end_of(reusing, reuse, pool, now_ns));
 }
 
 /* What is learned from how a connection was found. Return: evidence against the server, or none. */
@@ -277,6 +297,28 @@ void parked_make_way(struct reusing *reusing, struct parked_pool *pool, uint64_t
 		let_leave(reusing, pool->oldest, RETIRED_ROOM, now_ns, retired);
 }
 
+uint64_t parked_look_for(struct reusing *reusing, const struct parked_pool *pool, uint64_t now_ns)
+{
+	uint64_t look_ns = now_ns + conduct_asks_for_ns(pool ? &pool->conduct : &conduct_unknown);
+
+	if (!reusing->holders || look_ns >= reusing->parked_look_ns)
+		return 0;
+	reusing->parked_look_ns = look_ns;
+	return look_ns;
+}
+
+/* One that is about to be let go: is it for a new one to another destination? */
+static void note_made_way(struct reusing *reusing, const struct reuse *reuse, uint64_t now_ns)
+{
+	struct parked_pool *pool = reuse_pool(reuse);
+
+	if (!pool || reuse->leaving || reuse->kept || !reuse_may_hold_a_worker(reuse) ||
+	    in_the_way_ns(reusing, pool, now_ns) > now_ns)
+		return;
+	conduct_made_way(&reusing->asked_last->conduct, now_ns);
+	reusing->made_way = pool;
+}
+
 bool parked_is_there(const struct reuse *reuse)
 {
 	return socket_cookie(reuse->fd) == reuse->cookie;
@@ -335,9 +377,11 @@ bool parked_expire(struct reusing *reusing, uint64_t now_ns, struct retired *ret
 	reusing->parked_look_ns = UINT64_MAX; /* lowered by those that stay for a while as they leave */
 	for (struct reuse *reuse = reusing->parked_newest; reuse; reuse = next) {
 		next = reuse->all_older;
-		uint64_t until_ns = end_of(reuse, reuse_pool(reuse), now_ns);
-		if (until_ns <= now_ns && retired_has_room(retired))
+		uint64_t until_ns = end_of(reusing, reuse, reuse_pool(reuse), now_ns);
+		if (until_ns <= now_ns && retired_has_room(retired)) {
+			note_made_way(reusing, reuse, now_ns);
 			until_ns = end_of_time(reusing, reuse, now_ns, retired);
+		}
 		if (until_ns < look_ns)
 			look_ns = until_ns;
 	}

@@ -66,6 +66,14 @@ void parked_make_way(struct reusing *reusing, struct parked_pool *pool, uint64_t
 		     struct retired *retired);
 
 /**
+ * parked_look_for() - a new connection is about to be made, which may wait for the worker of one that is
+ * parked; the lock is held
+ * @pool:	to its destination, or NULL
+ * Return: when to look for that; 0: there is no need, or somebody looks before
+ */
+uint64_t parked_look_for(struct reusing *reusing, const struct parked_pool *pool, uint64_t now_ns);
+
+/**
  * parked_expire() - let go what has been idle for too long or is too old; the lock is held
  * Return: true if there is more to let go
  */

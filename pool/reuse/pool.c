@@ -6,7 +6,8 @@ void pool_start(struct reusing *reusing)
 {
 	reusing->parked_newest = NULL;
 	reusing->blank = NULL;
-	reusing->parked_count = reusing->parked_most = reusing->leaving_count = 0;
+	reusing->asked_last = reusing->made_way = NULL;
+	reusing->parked_count = reusing->parked_most = reusing->leaving_count = reusing->holders = 0;
 	reusing->parked_look_ns = reusing->parkings = 0;
 	reusing->distrust.evidence = EVIDENCE_NONE;
 	reusing->no_parking = false;
@@ -27,6 +28,21 @@ void pool_distrust(struct reusing *reusing, struct destination *destination, enu
 	/* What is parked there goes at the next look, which is now. */
 	if (destination->parked->count)
 		reusing->parked_look_ns = 0;
+}
+
+void pool_asked(struct reusing *reusing, struct parked_pool *pool, uint64_t now_ns)
+{
+	uint64_t look_ns = now_ns + conduct_asks_for_ns(&pool->conduct);
+
+	reusing->asked_last = pool;
+	if (reusing->holders && look_ns < reusing->parked_look_ns)
+		reusing->parked_look_ns = look_ns;
+}
+
+void pool_answered(struct reusing *reusing, struct parked_pool *pool, uint64_t now_ns)
+{
+	if (conduct_helped(&pool->conduct, now_ns) && reusing->made_way && reusing->made_way != pool)
+		conduct_stood_in_the_way(&reusing->made_way->conduct, now_ns);
 }
 
 void pool_add_counts(const struct destination *destination, struct reuse_counts *sum)
@@ -58,6 +74,10 @@ static void leaves(void *self, struct ledger *ledger, struct destination *destin
 	struct reusing *reusing = self;
 
 	pool_add_counts(destination, &reusing->dropped);
+	if (reusing->asked_last == destination->parked)
+		reusing->asked_last = NULL;
+	if (reusing->made_way == destination->parked)
+		reusing->made_way = NULL;
 	if (destination->parked)
 		arena_free(ledger->arena, destination->parked, sizeof(*destination->parked));
 }

@@ -77,7 +77,12 @@ struct reusing {
 	struct sockets *sockets;
 	struct reuse *parked_newest; /* all parked connections of the process */
 	struct reuse *blank;         /* among them a socket that nobody has connected, or NULL */
+	struct parked_pool
+		*asked_last; /* of the destination that a new connection was asked at last, or NULL */
+	struct parked_pool
+		*made_way; /* of one at which one was let go for such a connection to another, or NULL */
 	uint32_t parked_count, parked_most, leaving_count;
+	uint32_t holders;        /* parked ones that may hold a worker of their server */
 	uint64_t parkings;       /* how many there were */
 	int parked_from;         /* their fd numbers start here */
 	bool no_parking;         /* from now on, whatever the rules say */
@@ -99,6 +104,15 @@ void pool_start(struct reusing *reusing);
  */
 void pool_distrust(struct reusing *reusing, struct destination *destination, enum evidence evidence,
 		   uint64_t now_ns);
+
+/**
+ * pool_asked(), pool_answered() - a new connection that may wait for a worker of the server was asked for the
+ * first time, and is answered; the lock is held
+ *
+ * If the answer came as soon as what is kept to another one was let go, and not once only, it was in the way.
+ */
+void pool_asked(struct reusing *reusing, struct parked_pool *pool, uint64_t now_ns);
+void pool_answered(struct reusing *reusing, struct parked_pool *pool, uint64_t now_ns);
 
 /**
  * pool_add_counts() - add what reuse did at a destination

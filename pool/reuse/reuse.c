@@ -65,10 +65,8 @@ APART void reuse_begin(struct reusing *reusing, struct tracked *tracked, const s
 	struct destination *destination = ledger_find(reusing->ledger, to, rule, now_ns);
 	if (destination && !destination->parked) {
 		destination->parked = arena_alloc(reusing->arena, sizeof(*destination->parked));
-		if (destination->parked) {
-			*destination->parked = (struct parked_pool){ 0 };
-			conduct_start(&destination->parked->conduct);
-		}
+		if (destination->parked)
+			*destination->parked = (struct parked_pool){ .conduct = conduct_unknown };
 	}
 	bool room = destination && destination->parked && !listens_itself(reusing, to);
 	guard_start(&reuse->guard, room ? rule->reuse.guard : GUARD_OFF);
@@ -179,6 +177,8 @@ APART static void note_asked(struct reusing *reusing, const struct held *held, b
 	if (pool && !reuse->asked_ns) {
 		reuse->asked_ns = now_ns;
 		conduct_asked(&pool->conduct, reuse->handed_out, now_ns);
+		if (!reuse->handed_out && reuse_may_hold_a_worker(reuse))
+			pool_asked(reusing, pool, now_ns);
 		if (repeatable)
 			reuse_risked(pool, reuse);
 	}
@@ -195,6 +195,8 @@ APART static void note_answer(struct reusing *reusing, const struct held *held, 
 	struct parked_pool *pool = pool_of(held);
 	if (pool && !reuse->answered && reuse->asked_ns) {
 		conduct_answered(&pool->conduct, reuse->handed_out, reuse->asked_ns, now_ns);
+		if (!reuse->handed_out)
+			pool_answered(reusing, pool, now_ns);
 		conduct_went_deep(&pool->conduct, reuse->depth);
 	}
 	/* Of several commands the first may be answered, and the rest be lost. */

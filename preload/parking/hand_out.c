@@ -10,6 +10,7 @@
 #include "pool/reuse/serve.h"
 #include "preload/base/fdtable.h"
 #include "preload/base/process.h"
+#include "preload/parking/park.h"
 #include "preload/parking/parking.h"
 
 #include <errno.h>
@@ -66,15 +67,16 @@ static void enter_numbers(int fd, struct tracked *fresh, const struct served *se
 		kernel.close(served->own);
 }
 
-/* One look at the pool. Return: was the connect() served? Else: *wait: try again in so many ns, if not 0. */
+/* One look at the pool. Return: was the connect() served? Else: *wait: try again in so many ns, if not 0.
+ * *look: what is parked is to be looked at then, if not 0. */
 static bool hand_out_once(int fd, sa_family_t family, const struct endpoint *to, const struct rule *rule,
-			  bool again, uint64_t waited, long *result, uint64_t *wait)
+			  bool again, uint64_t waited, long *result, uint64_t *wait, uint64_t *look)
 {
 	struct retired retired = { 0 };
 	struct served served = { .reuse = NULL };
 	uint64_t now_ns = clock_ns();
 
-	*wait = 0;
+	*wait = *look = 0;
 	if (!shim_enter(&shim))
 		return false;
 	struct tracked *tracked = fdtable_look(fd);
@@ -94,8 +96,10 @@ static bool hand_out_once(int fd, sa_family_t family, const struct endpoint *to,
 		*result = served.status & O_NONBLOCK ? -EINPROGRESS : 0;
 	} else if (pool && served.wait_ns) {
 		*wait = served.wait_ns;
-	} else if (pool) {
-		parked_make_way(&shim.reusing, pool, now_ns, &retired);
+	} else if (begins) {
+		if (pool)
+			parked_make_way(&shim.reusing, pool, now_ns, &retired);
+		*look = parked_look_for(&shim.reusing, pool, now_ns);
 	}
 	parking_leave(&retired);
 	return served.reuse;
@@ -105,11 +109,13 @@ static bool hand_out_once(int fd, sa_family_t family, const struct endpoint *to,
 APART bool hand_out(int fd, sa_family_t family, const struct endpoint *to, const struct rule *rule,
 		    long *result)
 {
-	uint64_t wait, waited = 0;
+	uint64_t wait, waited = 0, look;
 
 	parking_tidy();
-	for (bool again = false; !hand_out_once(fd, family, to, rule, again, waited, result, &wait);
+	for (bool again = false; !hand_out_once(fd, family, to, rule, again, waited, result, &wait, &look);
 	     again = true) {
+		if (look)
+			park_see_to(look);
 		if (!wait)
 			return false;
 		struct timespec pause = { .tv_nsec = (long)wait };

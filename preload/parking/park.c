@@ -26,6 +26,14 @@ static bool tend(uint64_t now_ns)
 	return more || (!rests && resting_look(now_ns));
 }
 
+/* Else nobody would end it on time. */
+APART void park_see_to(uint64_t until_ns)
+{
+	if (!keeper_see_to(until_ns, tend))
+		parking_off("no thread can be made that closes parked connections on time: none is kept",
+			    RETIRED_ROOM);
+}
+
 APART bool park(int fd, const struct held *held)
 {
 	struct retired retired = { 0 };
@@ -53,9 +61,7 @@ APART bool park(int fd, const struct held *held)
 	}
 	uint64_t until_ns = shim.reusing.parked_look_ns;
 	parking_leave(&retired);
-	/* Nobody would end it on time. */
-	if (own >= 0 && !keeper_see_to(until_ns, tend))
-		parking_off("no thread can be made that closes parked connections on time: none is kept",
-			    RETIRED_ROOM);
+	if (own >= 0)
+		park_see_to(until_ns);
 	return own >= 0;
 }

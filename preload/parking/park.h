@@ -6,6 +6,7 @@
 #include "pool/base/lock.h"
 
 #include <stdbool.h>
+#include <stdint.h>
 
 /**
  * park() - before the close; without the lock
@@ -13,5 +14,10 @@
  * Return: false if it is to be closed for real
  */
 bool park(int fd, const struct held *held);
+
+/**
+ * park_see_to() - somebody is to look at what is parked by @until_ns; without the lock
+ */
+void park_see_to(uint64_t until_ns);
 
 #endif

@@ -19,6 +19,8 @@ from sock_diag import tuples
 PORT = 5000
 CLIENTS = lab.HERE / "clients"
 COUNT = int(os.environ.get("HEADROOM_REUSE_REQUESTS", "100"))
+# Each request in a wait of its own would take 10 s more.
+NAMES_MORE_S = 2
 ALL_GOOD = {"wrong": 0, "refused": 0, "ended": 0, "timeout": 0}
 
 APACHE = """
@@ -141,6 +143,21 @@ def turns():
     return f"320 requests over {misses} connections"
 
 
+def two_names():
+    """A server with one worker is asked by two names in turns: what is kept by the one has the worker that the other waits for."""
+    lab.ports(10000, 59999)
+    took = []
+    with started([lab.PYTHON, str(CLIENTS / "reuse_app.py"), str(PORT), "single", "reads", "0.0.0.0"]):
+        for shim in (None, shim_for("http")):
+            begun = time.monotonic()
+            done = lab.run([lab.PYTHON, str(CLIENTS / "reuse_names.py"), str(PORT), "60", "127.0.0.1", "127.0.0.2"], shim)
+            took.append(time.monotonic() - begun)
+            lab.equal("answers", (done.status, done.stdout.count("good")), (0, 120))
+    if took[1] > took[0] + NAMES_MORE_S:
+        raise lab.Failed(f"{took[1]:.2f} s with reuse, {took[0]:.2f} without\n{done}")
+    return f"{took[1]:.2f} s with reuse, {took[0]:.2f} without"
+
+
 def gunicorn(*how):
     with started(["gunicorn", "-b", f"127.0.0.1:{PORT}", "--keep-alive", "2", "--chdir", str(CLIENTS), *how,
                   "reuse_app:app"]):
@@ -254,6 +271,7 @@ if __name__ == "__main__":
         ("apache2, 3 workers", apache),
         ("http.server, one at a time", python_server("single", "reads")),
         ("http.server, one at a time, turns", turns),
+        ("http.server, one at a time, two names", two_names),
         ("http.server, threads", python_server("threads", "reads")),
         ("http.server, bodies left unread", python_server("threads", "ignores")),
         ("gunicorn, sync", functools.partial(gunicorn, "-w", "1")),

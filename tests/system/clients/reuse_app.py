@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """reuse_app - what clients/reuse_load.py asks, for WSGI servers and http.server; with a body after HEAD and 204.
 
-wsgi: the application `app`. Run by itself: PORT, threads or single, reads or ignores (the bodies of requests).
+wsgi: the application `app`. Run by itself: PORT, threads or single, reads or ignores (the bodies of requests), and
+the address to listen on (127.0.0.1).
 """
 import http.server
 import sys
@@ -48,4 +49,4 @@ class Handler(http.server.BaseHTTPRequestHandler):
 if __name__ == "__main__":
     kind = http.server.ThreadingHTTPServer if sys.argv[2] == "threads" else http.server.HTTPServer
     kind.request_queue_size = 1024
-    kind(("127.0.0.1", int(sys.argv[1])), Handler).serve_forever()
+    kind((sys.argv[4] if len(sys.argv) > 4 else "127.0.0.1", int(sys.argv[1])), Handler).serve_forever()

@@ -43,6 +43,37 @@ Test(conduct, a_millisecond_of_quiet_until_something_is_known)
 	check_number(conduct_quiet_ns(&conduct, TOLD_BY_LENGTH, 20000, 0, NOW), 0);
 }
 
+/* Who closes after so many answers does so after a round number of them. */
+Test(conduct, the_first_at_a_round_depth_is_quiet_for_a_millisecond)
+{
+	struct conduct conduct = { .depth = 99 };
+	calm(&conduct);
+	check_number(conduct_quiet_ns(&conduct, TOLD_BY_PROTOCOL, 0, 99, NOW), 0);
+	check_number(conduct_quiet_ns(&conduct, TOLD_BY_PROTOCOL, 0, 100, NOW), MS);
+	check_number(conduct_quiet_ns(&conduct, TOLD_BY_SILENCE, 20000, 100, NOW), MS);
+	check_number(conduct_quiet_ns(&conduct, TOLD_BY_LENGTH, 0, 100, NOW), 0);
+	check_number(conduct_quiet_ns(&conduct, TOLD_BY_PROTOCOL, 0, 128, NOW), MS);
+	check_number(conduct_quiet_ns(&conduct, TOLD_BY_PROTOCOL, 0, 120, NOW), 0);
+	conduct_went_deep(&conduct, 100);
+	check_number(conduct_quiet_ns(&conduct, TOLD_BY_PROTOCOL, 0, 100, NOW), 0);
+}
+
+/* One that was seen in time might have cost a request. */
+Test(conduct, who_closes_by_chance_is_paid_for)
+{
+	struct conduct conduct = { .connects = 100 };
+	conduct_ended_deep(&conduct, 10, NOW);
+	conduct_ended_deep(&conduct, 10, NOW);
+	conduct_ended_deep(&conduct, 12, NOW);
+	check(!conduct_owes(&conduct));
+	conduct_ended_deep(&conduct, 7, NOW + CONDUCT_LEARNED_LIFE_S * SECOND);
+	check(!conduct_owes(&conduct));
+	conduct_ended_deep(&conduct, 6, NOW + CONDUCT_LEARNED_LIFE_S * SECOND);
+	check(conduct_owes(&conduct));
+	conduct.connects = CONDUCT_ONE_LOST_IN;
+	check(!conduct_owes(&conduct));
+}
+
 Test(conduct, what_it_does_after_its_answer_is_waited_for)
 {
 	struct conduct conduct = { 0 };
@@ -194,8 +225,7 @@ static void answers_new(struct conduct *conduct, uint64_t took_ns)
 
 static struct conduct answering_in_a_millisecond(void)
 {
-	struct conduct conduct;
-	conduct_start(&conduct);
+	struct conduct conduct = conduct_unknown;
 	for (unsigned i = 0; i < 8; i++)
 		conduct_answered(&conduct, true, NOW, NOW + MS);
 	return conduct;
@@ -259,7 +289,7 @@ Test(conduct, what_is_kept_yields_to_a_new_one_that_waits_for_longer_than_answer
 	check(conduct_yields_ns(&conduct, NOW + 5 * MS) == UINT64_MAX);
 
 	/* What it answers on those that are kept is not known yet. */
-	conduct_start(&conduct);
+	conduct = conduct_unknown;
 	answers_new(&conduct, 10 * MS);
 	conduct_asked(&conduct, false, NOW);
 	check_number(conduct_yields_ns(&conduct, NOW), NOW + 23 * MS);
@@ -277,6 +307,51 @@ Test(conduct, what_is_forgotten_unanswered_is_not_waited_for)
 	check_number(conduct.asked_new, 1);
 	conduct_gave_up(&conduct);
 	check(!conduct_queue_most_ns(&conduct, NOW + 4 * SECOND));
+
+	/* Nor does one make a crowd of what comes later. */
+	conduct = conduct_unknown;
+	conduct_asked(&conduct, false, NOW);
+	conduct_asked(&conduct, false, NOW + 3 * SECOND);
+	check_number(conduct.crowd_until_ns, 0);
+	conduct_asked(&conduct, true, NOW + 3 * SECOND);
+	check(conduct.crowd_until_ns);
+}
+
+/* Two destinations may be one server by two names. */
+Test(conduct, what_waits_may_wait_for_one_that_is_kept_elsewhere)
+{
+	struct conduct conduct = conduct_unknown, elsewhere = conduct_unknown;
+	check(conduct_yields_elsewhere_ns(&conduct, NOW) == UINT64_MAX);
+	for (unsigned i = 0; i < 4; i++) {
+		conduct_asked(&conduct, false, NOW);
+		check_number(conduct_yields_elsewhere_ns(&conduct, NOW), NOW + CONDUCT_QUEUE_MS * MS);
+		conduct_made_way(&conduct, NOW + 3 * MS);
+		conduct_made_way(&conduct, NOW + 30 * MS);
+		/* So soon after that four times in a row is not by chance. */
+		check_number(conduct_helped(&conduct, NOW + 4 * MS), i == 3);
+		conduct_gave_up(&conduct);
+	}
+	check(!conduct_helped(&conduct, NOW + 4 * MS));
+	conduct_stood_in_the_way(&elsewhere, NOW);
+	check_number(elsewhere.turn, CONDUCT_TURN_FIRST / 4);
+	conduct_stood_in_the_way(&elsewhere, NOW);
+	check_number(elsewhere.turn, 1);
+	/* Not for ever. */
+	for (unsigned i = 0; i < 1000 && elsewhere.turn == 1; i++)
+		answers_new(&elsewhere, MS);
+	check_number(elsewhere.turn, 2);
+}
+
+Test(conduct, one_that_is_slow_by_itself_is_waited_for_longer_each_time)
+{
+	struct conduct conduct = conduct_unknown;
+	for (unsigned i = 0; i < 10; i++) {
+		conduct_asked(&conduct, false, NOW);
+		check_number(conduct_asks_for_ns(&conduct), (CONDUCT_QUEUE_MS * MS) << (i < 6 ? i : 6));
+		conduct_made_way(&conduct, NOW);
+		check(!conduct_helped(&conduct, NOW + 4 * MS));
+		conduct_gave_up(&conduct);
+	}
 }
 
 Test(conduct, evidence_has_words)

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /* test_parked_limits - how many are parked, for how long, how often one is used; and what a server taught. */
+#include "pool/base/clock.h"
 #include "preload/parking/parking.h"
 #include "tests/unit/check.h"
+#include "tests/unit/fake/keeper.h"
 #include "tests/unit/reusing.h"
 
 #include <stdio.h>
@@ -251,6 +253,32 @@ Test(parked_limits, while_a_new_connection_waits_none_is_kept_that_may_have_its_
 						 ends_then));
 		fake_stop();
 	}
+}
+
+/* Two destinations may be one server by two names. */
+Test(parked_limits, nor_is_one_to_another_destination_when_it_has_waited_for_some_time)
+{
+	reusing_start("[headroom]\nreuse = raw\nidle_timeout = 1s\n", 2048);
+	for (unsigned i = 0; i < 4; i++) {
+		int fd = reusing_opened(TO);
+		reusing_exchange(fd);
+		check(reusing_close(fd));
+		int waiting = reusing_opened(OTHER);
+		uint64_t most_ns = conduct_asks_for_ns(&program_destination(OTHER)->parked->conduct);
+		check_number(fake_keeper.until_ns, clock_ns() + most_ns);
+		reusing_send(waiting, "PING\r\n");
+		reusing_wait(most_ns - 1);
+		check(shim_enter(&shim));
+		check(!fake_keeper.tend(clock_ns()));
+		check_number(shim.reusing.holders, 1);
+		reusing_wait(1);
+		check(shim_enter(&shim));
+		fake_keeper.tend(clock_ns());
+		check_number(shim.reusing.holders, 0);
+		check_number(program_destination(TO)->parked->conduct.turn, CONDUCT_TURN_USES);
+		reusing_receive(waiting, "+PONG\r\n");
+	}
+	check_number(program_destination(TO)->parked->conduct.turn, CONDUCT_TURN_USES / 4);
 }
 
 Test(parked_limits, max_age_at_close)

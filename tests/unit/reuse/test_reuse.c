@@ -156,7 +156,7 @@ Test(reuse, the_first_at_a_depth_is_looked_at_for_longer)
 	check_number(conduct_quiet_ns(conduct, TOLD_BY_PROTOCOL, 0, 2, fake.now_ns), 0);
 	check_number(conduct_quiet_ns(conduct, TOLD_BY_PROTOCOL, 0, 3, fake.now_ns), REUSING_QUIET_NS);
 	conduct->depth = CONDUCT_DEPTHS;
-	check_number(conduct_quiet_ns(conduct, TOLD_BY_PROTOCOL, 0, 100, fake.now_ns), 0);
+	check_number(conduct_quiet_ns(conduct, TOLD_BY_PROTOCOL, 0, 101, fake.now_ns), 0);
 }
 
 Test(reuse, silence_until_the_program_gives_up_is_a_reason)
