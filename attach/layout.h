@@ -7,7 +7,8 @@
 
 enum {
 	ATTACH_RULES_MAX = 64,      /* the last is for destinations that no other matches */
-	ATTACH_SOURCES_MAX = 65536, /* in all lists together */
+	ATTACH_LISTS_MAX = 1024,    /* sources in the lists of rules that no user wrote */
+	ATTACH_SOURCES_MAX = 65536, /* in all lists that the user wrote */
 	ATTACH_PAIRS_MAX = 65536,   /* what is not counted for want of room is in `lost` */
 	ATTACH_LOOK_AT = 64,        /* sources looked at for one connection, from a random one on */
 	ATTACH_STICKY_MAX = 256,    /* sources of one family in a list for `sticky`, which looks at all */
@@ -38,14 +39,15 @@ struct attach_rule {
 	__u16 port; /* host order; 0: any */
 	__u8 spread;
 	__u8 strict;
-	__u32 names_loopback;             /* rule_names_loopback() */
+	__u16 names_loopback;             /* rule_names_loopback() */
+	__u16 of_link;                    /* no user wrote it: attach_plan_part() */
 	char process[ATTACH_PROCESS_MAX]; /* as the kernel cuts it; empty: any */
 	struct attach_span v4, v6;
 };
 
 struct attach_config {
-	__u32 live; /* 0: the programs do nothing yet */
-	__u32 rules;
+	__u32 live;     /* 0: the programs do nothing yet */
+	__u32 sources;  /* of the map, those that the user named */
 	__u32 capacity; /* ports of the range that connect() can take */
 	__u16 low, high;
 	__u16 own_low, own_high; /* 0: the kernel chooses the port */
@@ -58,9 +60,17 @@ struct attach_config {
 	__u64 cgroup_id;
 	__u32 range_reserved; /* of low to high, and below how TIME_WAITs go: see struct port_range */
 	__u32 time_wait_reuse, reuse_delay_ms, waits_bound;
-	__u32 by_process;  /* some rule is for one program only */
-	__u32 other_links; /* of the rules, those that no user wrote: attach_plan_leave() */
+	__u32 by_process; /* some rule is for one program only */
 	char target[ATTACH_TARGET_MAX];
+};
+
+/* Which rules are in force. Two sets have room in the maps, so that one is replaced while the programs go by
+ * the other: of `rules` from 0 or ATTACH_RULES_MAX on; the lists of its rules of links are in `sources`
+ * behind those that the user named, each set's at its place. */
+struct attach_ruling {
+	__u32 first, rules; /* read as one, as they change together */
+	__u32 of_links;     /* of the rules, those that no user wrote */
+	__u32 by_class;     /* a routing rule or a route is for a traffic class */
 };
 
 /* The walks over the sockets of the cgroup (programs/walk.h). What the command does with it, it does while it

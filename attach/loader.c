@@ -5,6 +5,7 @@
 #include "attach.skel.h"
 #include "attach/needs.h"
 #include "attach/pins.h"
+#include "attach/rule_sets.h"
 #include "attach/walk.h"
 
 #include <bpf/bpf.h>
@@ -49,14 +50,15 @@ static int fill_reserved(int map, const struct attach_plan *plan)
 
 static int fill(struct attach_bpf *programs, const struct attach_plan *plan)
 {
-	int rules = bpf_map__fd(programs->maps.rules), sources = bpf_map__fd(programs->maps.sources);
+	int sources = bpf_map__fd(programs->maps.sources);
 	const __u32 first = 0;
 	int rc = bpf_map_update_elem(bpf_map__fd(programs->maps.config), &first, &plan->config, BPF_ANY);
 
-	for (__u32 i = 0; !rc && i < plan->config.rules; i++)
-		rc = bpf_map_update_elem(rules, &i, &plan->rules[i], BPF_ANY);
-	for (__u32 i = 0; !rc && i < plan->source_count; i++)
+	for (__u32 i = 0; !rc && i < plan->config.sources; i++)
 		rc = bpf_map_update_elem(sources, &i, &plan->sources[i], BPF_ANY);
+	if (!rc)
+		rc = attach_set_write(&plan->config, &plan->set, bpf_map__fd(programs->maps.rules), sources,
+				      bpf_map__fd(programs->maps.data_ruling));
 	return rc ? rc : fill_reserved(bpf_map__fd(programs->maps.reserved), plan);
 }
 
@@ -101,6 +103,7 @@ static int pin_all(struct attach_bpf *programs, const char *folder, char *reason
 		{ "config", programs->maps.config, NULL },
 		{ "rules", programs->maps.rules, NULL },
 		{ "sources", programs->maps.sources, NULL },
+		{ "ruling", programs->maps.data_ruling, NULL },
 		{ "pairs", programs->maps.pairs, NULL },
 		{ "walk", programs->maps.data_walk, NULL },
 		{ "link_sockets", NULL, programs->links.sockets_walked },
@@ -174,7 +177,7 @@ static int load_and_attach(struct attach_bpf *programs, const struct attach_plan
 	char half[ATTACH_PIN_NAME_MAX], whole[ATTACH_PIN_NAME_MAX];
 	int tell = -1;
 
-	bpf_map__set_max_entries(programs->maps.sources, plan->source_count ? plan->source_count : 1);
+	bpf_map__set_max_entries(programs->maps.sources, plan->config.sources + 2 * ATTACH_LISTS_MAX);
 	programs->rodata->with_own_ports = plan->config.own_low != 0;
 	programs->rodata->with_spill = plan->spills;
 	bpf_program__set_autoload(programs->progs.sockets_walked, attach_walks());

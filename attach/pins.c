@@ -38,24 +38,32 @@ int attach_pin_open(const char *folder, const char *name)
 	return fd < 0 ? -errno : fd;
 }
 
-static bool has_size(int map, __u32 value)
+static bool has_size(int map, __u32 value, __u32 entries)
 {
 	struct bpf_map_info about = { 0 };
 	__u32 size = sizeof(about);
 
-	return !bpf_obj_get_info_by_fd(map, &about, &size) && about.value_size == value;
+	return !bpf_obj_get_info_by_fd(map, &about, &size) && about.value_size == value &&
+	       about.max_entries == entries;
+}
+
+/* Also where it is not there: the folder is half made or half removed. */
+static bool pin_has_size(const char *folder, const char *name, __u32 value, __u32 entries)
+{
+	int map = attach_pin_open(folder, name);
+	bool has = map < 0 || has_size(map, value, entries);
+
+	if (map >= 0)
+		close(map);
+	return has;
 }
 
 /* What another version of the command has attached may have more in it than there is room for. */
 static bool is_of_this_version(const char *folder, int config)
 {
-	int pairs = attach_pin_open(folder, "pairs");
-	bool is = has_size(config, sizeof(struct attach_config)) &&
-		  (pairs < 0 || has_size(pairs, sizeof(struct attach_counts)));
-
-	if (pairs >= 0)
-		close(pairs);
-	return is;
+	return has_size(config, sizeof(struct attach_config), 1) &&
+	       pin_has_size(folder, "pairs", sizeof(struct attach_counts), ATTACH_PAIRS_MAX) &&
+	       pin_has_size(folder, "rules", sizeof(struct attach_rule), ATTACH_RULES_MAX * 2);
 }
 
 bool attach_pin_config(const char *folder, struct attach_config *out)

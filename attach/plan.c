@@ -21,7 +21,7 @@ static bool complain_of(struct complaint *complaint, const char *place, const ch
 
 static bool add_source(struct attach_plan *plan, const struct address *source)
 {
-	if (plan->source_count == plan->source_room) {
+	if (plan->config.sources == plan->source_room) {
 		unsigned room = plan->source_room ? plan->source_room * 2 : 64;
 		void *more = realloc(plan->sources, room * sizeof(*plan->sources));
 		if (!more)
@@ -29,7 +29,7 @@ static bool add_source(struct attach_plan *plan, const struct address *source)
 		plan->sources = more;
 		plan->source_room = room;
 	}
-	memcpy(&plan->sources[plan->source_count++], source, sizeof(*source));
+	memcpy(&plan->sources[plan->config.sources++], source, sizeof(*source));
 	return true;
 }
 
@@ -37,7 +37,7 @@ static bool add_source(struct attach_plan *plan, const struct address *source)
 static bool add_span(struct attach_plan *plan, const struct source_list *list, bool v4,
 		     struct attach_span *span)
 {
-	span->first = plan->source_count;
+	span->first = plan->config.sources;
 	for (int loopback = 0; loopback < 2; loopback++)
 		for (unsigned i = 0; i < list->count; i++) {
 			const struct address *source = &list->items[i];
@@ -47,10 +47,10 @@ static bool add_span(struct attach_plan *plan, const struct source_list *list, b
 			if (!add_source(plan, source))
 				return false;
 		}
-	for (unsigned i = span->first; i < plan->source_count; i++)
+	for (unsigned i = span->first; i < plan->config.sources; i++)
 		if (address_is_loopback((const struct address *)(const void *)&plan->sources[i]))
 			span->loopback++;
-	span->count = plan->source_count - span->first - span->loopback;
+	span->count = plan->config.sources - span->first - span->loopback;
 	return true;
 }
 
@@ -58,9 +58,9 @@ static bool add_rule(struct attach_plan *plan, const struct rule *rule, struct c
 {
 	struct attach_rule *out;
 
-	if (plan->config.rules == ATTACH_RULES_MAX)
+	if (plan->set.ruling.rules == ATTACH_RULES_MAX)
 		return complain_of(complaint, "", "more rules than attach can take (63)");
-	out = &plan->rules[plan->config.rules++];
+	out = &plan->set.rules[plan->set.ruling.rules++];
 	memcpy(&out->net, &rule->to.net, sizeof(out->net));
 	out->bits = rule->to.bits;
 	out->any_address = rule->to.any_address;
@@ -75,11 +75,11 @@ static bool add_rule(struct attach_plan *plan, const struct rule *rule, struct c
 		return complain_of(complaint, "sources",
 				   "`auto` is for programs under the shim: attach needs addresses");
 	out->strict = rule->strict;
-	out->names_loopback = rule_names_loopback(rule);
+	out->names_loopback = (__u16)rule_names_loopback(rule);
 	if (!add_span(plan, &rule->sources, true, &out->v4) ||
 	    !add_span(plan, &rule->sources, false, &out->v6))
 		return complain_of(complaint, "sources", strerror(ENOMEM));
-	if (plan->source_count > ATTACH_SOURCES_MAX)
+	if (plan->config.sources > ATTACH_SOURCES_MAX)
 		return complain_of(complaint, "sources", "more than 65536 addresses in all rules together");
 	if (out->spread == ATTACH_STICKY && (out->v4.count + out->v4.loopback > ATTACH_STICKY_MAX ||
 					     out->v6.count + out->v6.loopback > ATTACH_STICKY_MAX))
@@ -90,8 +90,8 @@ static bool add_rule(struct attach_plan *plan, const struct rule *rule, struct c
 
 static bool spreads(const struct attach_plan *plan)
 {
-	for (unsigned i = 0; i < plan->config.rules; i++)
-		if (plan->rules[i].spread != ATTACH_OFF)
+	for (unsigned i = 0; i < plan->set.ruling.rules; i++)
+		if (plan->set.rules[i].spread != ATTACH_OFF)
 			return true;
 	return false;
 }
@@ -110,20 +110,49 @@ bool attach_plan_make(const struct settings *settings, struct attach_plan *plan,
 	return true;
 }
 
-void attach_plan_leave(struct attach_plan *plan, const struct address *net, unsigned bits)
+__u32 attach_lists_begin(const struct attach_config *config, const struct attach_ruling *ruling)
 {
-	struct attach_rule left = { .bits = bits, .spread = ATTACH_OFF };
-	__u32 at = 0;
+	return config->sources + (ruling->first ? ATTACH_LISTS_MAX : 0);
+}
 
-	if (plan->config.rules == ATTACH_RULES_MAX)
-		return;
-	memcpy(&left.net, net, sizeof(left.net));
-	while (at < plan->config.rules && !plan->rules[at].any_address)
-		at++;
-	memmove(&plan->rules[at + 1], &plan->rules[at], (plan->config.rules - at) * sizeof(plan->rules[0]));
-	plan->rules[at] = left;
-	plan->config.rules++;
-	plan->config.other_links++;
+/* Return: false without room */
+static bool add_list(struct attach_plan *plan, struct attach_span *span, const struct attach_address *serving,
+		     unsigned count)
+{
+	struct attach_rule_set *set = &plan->set;
+
+	if (count > ATTACH_LISTS_MAX - set->listed)
+		return false;
+	memcpy(&set->lists[set->listed], serving, count * sizeof(*serving));
+	*span = (struct attach_span){ .first = attach_lists_begin(&plan->config, &set->ruling) + set->listed,
+				      .count = count };
+	set->listed += count;
+	return true;
+}
+
+bool attach_plan_part(struct attach_plan *plan, unsigned at, const struct address *net, unsigned bits,
+		      const struct attach_address *serving, unsigned count)
+{
+	struct attach_rule_set *set = &plan->set;
+	struct attach_rule *one = &set->rules[at];
+	struct attach_span *span = address_is_v4(net) ? &one->v4 : &one->v6;
+
+	if (set->ruling.rules == ATTACH_RULES_MAX) {
+		plan->unplaced++;
+		return false;
+	}
+	memmove(one + 1, one, (set->ruling.rules - at) * sizeof(*one));
+	set->ruling.rules++;
+	set->ruling.of_links++;
+	memcpy(&one->net, net, sizeof(one->net));
+	one->bits = bits;
+	one->any_address = 0;
+	one->of_link = 1;
+	if (serving && (!count || !add_list(plan, span, serving, count))) {
+		one->spread = ATTACH_OFF;
+		one->v4 = one->v6 = (struct attach_span){ 0 };
+	}
+	return true;
 }
 
 void attach_plan_free(struct attach_plan *plan)

@@ -3,6 +3,7 @@
 #include "attach/read.h"
 
 #include "attach/pins.h"
+#include "attach/rule_sets.h"
 #include "attach/walk.h"
 
 #include <bpf/bpf.h>
@@ -149,15 +150,11 @@ int attach_read(const char *folder, struct attach_seen *out)
 		return -errno;
 	attach_walk_if_due(folder);
 	attach_walk_read(folder, &out->walk, &out->misses);
-	int rules = attach_pin_open(folder, "rules"), pairs = attach_pin_open(folder, "pairs");
-	int rc = rules < 0 ? rules : pairs < 0 ? pairs : 0;
+	int pairs = attach_pin_open(folder, "pairs");
+	int rc = pairs < 0 ? pairs : attach_rules_read(folder, &out->ruling, out->rules);
 
-	for (__u32 i = 0; !rc && i < out->config.rules && i < ATTACH_RULES_MAX; i++)
-		rc = bpf_map_lookup_elem(rules, &i, &out->rules[i]);
 	if (!rc)
 		rc = read_pairs(pairs, out);
-	if (rules >= 0)
-		close(rules);
 	if (pairs >= 0)
 		close(pairs);
 	if (rc)

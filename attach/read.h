@@ -24,7 +24,8 @@ struct attach_foreign {
 
 struct attach_seen {
 	struct attach_config config;
-	struct attach_rule rules[ATTACH_RULES_MAX];
+	struct attach_ruling ruling;
+	struct attach_rule rules[ATTACH_RULES_MAX]; /* in force */
 	struct attach_walk walk;
 	__u64 misses; /* state changes not seen since the last walk: the next corrects them */
 	struct attach_seen_pair *pairs; /* most ports in use first */

@@ -12,7 +12,7 @@ _headroom_options() {
 	record) echo '--interval --once --history --size --threshold --pid --container --netns --help' ;;
 	top) echo '--once --delay --sort --by --filter --host --at --history --pid --container --netns --all-netns --state-dir --help' ;;
 	export) echo '--listen --textfile --interval --host --top --per-pid --pid --container --netns --all-netns --state-dir --help' ;;
-	attach) echo '--sources --spread --strict --own-ports --force --config --list --json --help' ;;
+	attach) echo '--sources --spread --strict --own-ports --force --config --refresh --list --json --help' ;;
 	detach) echo '--all --help' ;;
 	service) echo '--sources --spread --reuse --strict --rule --runtime --no-restart --watch --force --dry-run --all --json --help' ;;
 	disable) echo '--now --help' ;;

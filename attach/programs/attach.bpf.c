@@ -6,6 +6,7 @@
  * is left as it was and connect() goes on: both always return 1. */
 #include "attach/programs/ends.h"
 #include "attach/programs/own_port.h"
+#include "attach/programs/own_route.h"
 #include "attach/programs/walk.h"
 
 char LICENSE[] SEC("license") = "GPL";
@@ -16,14 +17,13 @@ enum { LET_PASS = 1, TRIES = 3, OWN_PORT_TRIES = 8 };
 /* Where it is 0 the verifier leaves out what chooses ports: Linux before 6.1 does not load that. */
 const volatile __u32 with_own_ports = 0;
 
-/* Has the socket a source, or an option that the kernel chooses the route by? What an earlier connect() on it
- * got from here is not its own. */
+/* Has the socket a source or a port? What an earlier connect() on it got from here is not its own. */
 static __always_inline int has_own_source(struct bpf_sock *sk, const struct attach_socket *before)
 {
 	__u32 source = sk->src_ip4;
 	__u32 a = sk->src_ip6[0], b = sk->src_ip6[1], c = sk->src_ip6[2], d = sk->src_ip6[3];
 
-	if (sk->bound_dev_if || sk->mark || sk->src_port)
+	if (sk->src_port)
 		return 1;
 	if (sk->family == FAMILY_INET)
 		a = b = c = 0, d = source;
@@ -151,6 +151,27 @@ static __always_inline int pass_uncounted(struct bpf_sock *sk, struct attach_soc
 	return LET_PASS;
 }
 
+static __always_inline struct attach_rule *rule_for(const struct attach_pair *pair)
+{
+	__u32 number;
+
+	if (!pair->port || !is_for_us(&pair->to))
+		return 0;
+	number = find_rule(pair, 1);
+	return bpf_map_lookup_elem(&rules, &number);
+}
+
+/* No rule spreads what goes there, or the socket chooses its route: the source is the kernel's choice. */
+static __always_inline int pass_unbound(struct bpf_sock_addr *ctx, struct bpf_sock *sk, struct ask *ask,
+					struct attach_socket *before, int may_be_counted)
+{
+	if (before && before->kind == ATTACH_BOUND)
+		leave_alone(ctx, 1);
+	if (before && before->pair.protocol == PROTOCOL_UDP)
+		count_udp(before, ask, ATTACH_LEFT_ALONE);
+	return before || may_be_counted ? pass_uncounted(sk, before) : LET_PASS;
+}
+
 static __always_inline int connecting(struct bpf_sock_addr *ctx, struct ask *ask)
 {
 	struct attach_config *all = the_config();
@@ -158,24 +179,22 @@ static __always_inline int connecting(struct bpf_sock_addr *ctx, struct ask *ask
 	struct attach_socket *before;
 	struct attach_rule *rule;
 	__u16 own_port = 0;
-	__u32 number;
 	int kind;
 
-	if (!all || !all->live || !sk || !ask->pair.port || !is_for_us(&ask->pair.to))
+	if (!all || !all->live || !sk)
 		return LET_PASS;
-	number = find_rule(&ask->pair, all->rules, 1);
-	rule = bpf_map_lookup_elem(&rules, &number);
+	rule = rule_for(&ask->pair);
 	before = bpf_sk_storage_get(&sockets, sk, 0, 0);
-	if (!rule)
+	if (!rule && !before)
 		return LET_PASS;
 	if (has_own_source(sk, before))
 		return pass_uncounted(sk, before);
-	take_rule(ask, rule);
-	if (rule->spread == ATTACH_OFF || !ask->count) {
-		if (before && before->kind == ATTACH_BOUND)
-			leave_alone(ctx, 1);
-		return before || all->by_process ? pass_uncounted(sk, before) : LET_PASS;
-	}
+	if (rule)
+		take_rule(ask, rule);
+	if (!rule || rule->spread == ATTACH_OFF || !ask->count)
+		return pass_unbound(ctx, sk, ask, before, rule && all->by_process);
+	if (chooses_route(sk, ask->pair.protocol))
+		return pass_unbound(ctx, sk, ask, before, 1);
 	if (ask->pair.protocol == PROTOCOL_UDP && ask->spread == ATTACH_EVEN) {
 		__builtin_memset(&ask->pair.to, 0, sizeof(ask->pair.to));
 		ask->pair.port = 0;

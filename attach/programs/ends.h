@@ -187,10 +187,9 @@ static __always_inline struct attach_socket *remember_plain(struct sock *sk, con
 }
 
 /* Does a rule spread what goes there? @own_process: as for find_rule() */
-static __always_inline int is_spread(const struct attach_pair *pair, const struct attach_config *all,
-				     __u32 own_process)
+static __always_inline int is_spread(const struct attach_pair *pair, __u32 own_process)
 {
-	__u32 number = find_rule(pair, all->rules, own_process);
+	__u32 number = find_rule(pair, own_process);
 	struct attach_rule *rule = bpf_map_lookup_elem(&rules, &number);
 	__u32 first;
 
@@ -198,8 +197,7 @@ static __always_inline int is_spread(const struct attach_pair *pair, const struc
 	       sources_for(rule, &pair->to, &first);
 }
 
-static __always_inline void began_plain(struct sock *sk, const struct attach_pair *pair,
-					const struct attach_config *all)
+static __always_inline void began_plain(struct sock *sk, const struct attach_pair *pair)
 {
 	int bound = BPF_CORE_READ_BITFIELD(sk, sk_userlocks) & ADDRESS_LOCK;
 	struct attach_counts *counts = bpf_map_lookup_elem(&pairs, pair);
@@ -208,7 +206,7 @@ static __always_inline void began_plain(struct sock *sk, const struct attach_pai
 	if (bound)
 		try_begun(sk, pair);
 	/* What is bound has passed the connect programs, and has a pair or there was no room. */
-	if (!counts && !bound && is_spread(pair, all, 1))
+	if (!counts && !bound && is_spread(pair, 1))
 		counts = counts_of(pair);
 	if (!counts)
 		return;
@@ -307,7 +305,7 @@ static __always_inline void plain_changed(struct sock *sk, int old, int new)
 	put_remote(&pair, sk);
 	put_local(&pair, sk);
 	if (new == STATE_SYN_SENT) {
-		began_plain(sk, &pair, all);
+		began_plain(sk, &pair);
 		return;
 	}
 	counts = walk.mode == ATTACH_WALK_FIRST ? 0 : bpf_map_lookup_elem(&pairs, &pair);

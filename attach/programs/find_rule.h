@@ -7,6 +7,8 @@
 
 #include <bpf/bpf_core_read.h>
 
+enum { NO_RULE = ATTACH_RULES_MAX * 2 };
+
 static __always_inline int is_mapped(const struct attach_address *a)
 {
 	return !a->words_be[0] && !a->words_be[1] && a->words_be[2] == bpf_htonl(0xffff);
@@ -91,26 +93,28 @@ static __always_inline void put_process(char *process)
 }
 
 /* @own_process: 0 where the program of a socket is not known: rules for one are passed over.
- * Return: the number of the rule that decides; ATTACH_RULES_MAX if none does. */
-__noinline __u32 find_rule(const struct attach_pair *pair, __u32 count, __u32 own_process)
+ * Return: the number of the rule that decides; one past the map if none does. */
+__noinline __u32 find_rule(const struct attach_pair *pair, __u32 own_process)
 {
+	__u64 in_force = *(volatile __u64 *)&ruling.first;
+	__u32 first = (__u32)in_force, count = (__u32)(in_force >> 32);
 	char process[ATTACH_PROCESS_MAX] = {};
 
 	if (!pair)
-		return ATTACH_RULES_MAX;
+		return NO_RULE;
 	if (count > 1 && own_process)
 		put_process(process);
 	for (__u32 n = 0; n < ATTACH_RULES_MAX; n++) {
-		__u32 number = n;
+		__u32 number = first + n;
 		struct attach_rule *rule = bpf_map_lookup_elem(&rules, &number);
 		if (!rule || n >= count)
 			break;
 		if (rule->port && rule->port != pair->port)
 			continue;
 		if (prefix_matches(rule, &pair->to) && process_matches(rule, process))
-			return n;
+			return number;
 	}
-	return ATTACH_RULES_MAX;
+	return NO_RULE;
 }
 
 #endif

@@ -39,6 +39,7 @@ struct sock_common {
 	unsigned short skc_family;
 	volatile unsigned char skc_state;
 	unsigned char skc_ipv6only : 1;
+	unsigned long skc_flags;
 	int skc_bound_dev_if;
 	possible_net_t skc_net;
 	struct in6_addr___kernel skc_v6_daddr;
@@ -76,10 +77,51 @@ struct sock {
 	void *sk_bpf_storage;
 };
 
+enum sock_flags { SOCK_LOCALROUTE = 13 };
+
+struct in6_pktinfo___kernel {
+	int ipi6_ifindex;
+};
+
+struct ipv6_txoptions {
+	void *srcrt;
+};
+
+struct ipv6_pinfo {
+	struct in6_pktinfo___kernel sticky_pktinfo;
+	int ucast_oif;
+	unsigned char srcprefs : 3; /* a byte of its own since Linux 6.6 */
+	unsigned char tclass;
+	struct ipv6_txoptions *opt;
+};
+
+/* Linux before 6.6. */
+struct ipv6_pinfo___bits {
+	unsigned char sndflow : 1;
+};
+
+struct ip_options {
+	unsigned char optlen;
+};
+
+struct ip_options_rcu {
+	struct ip_options opt;
+};
+
 struct inet_sock {
 	struct sock sk;
+	struct ipv6_pinfo *pinet6;
+	struct ip_options_rcu *inet_opt;
 	__u16 inet_sport;
-	__u32 local_port_range; /* of IP_LOCAL_PORT_RANGE; since Linux 6.8 */
+	__u8 tos;
+	int uc_index;
+	unsigned long inet_flags; /* since Linux 6.6 */
+	__u32 local_port_range;   /* of IP_LOCAL_PORT_RANGE; since Linux 6.8 */
+};
+
+/* Linux before 6.6. */
+struct inet_sock___bits {
+	unsigned char transparent : 1;
 };
 
 /* Linux 6.3 to 6.7. */
@@ -143,6 +185,10 @@ enum {
 	STATE_CLOSING = 11,
 	STATE_NEW_SYN_RECV = 12
 };
+/* include/net/sock.h */
+/* include/net/inet_sock.h, of inet_flags: an enum without a name, so these numbers are of Linux 6.6 and later
+ */
+enum { FLAG_TRANSPARENT = 1 << 15, FLAG_SEND_FLOW = 1 << 29 };
 /* include/net/sock.h */
 enum { ADDRESS_LOCK = 4, PORT_LOCK = 8, SHUT_DOWN_BOTH = 3 };
 

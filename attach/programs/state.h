@@ -20,12 +20,12 @@ struct {
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, ATTACH_RULES_MAX);
+	__uint(max_entries, ATTACH_RULES_MAX * 2);
 	__type(key, __u32);
 	__type(value, struct attach_rule);
 } rules SEC(".maps");
 
-/* The command makes it as large as the lists are. */
+/* The command makes it as large as the lists are, and those of two sets of rules of links. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);
@@ -77,6 +77,8 @@ const volatile __u32 with_spill = 0;
 
 /* Read at every state change: a variable takes no look-up. */
 struct attach_walk walk SEC(".data.walk") = {};
+
+struct attach_ruling ruling SEC(".data.ruling") = {};
 
 /* The counts of a pair at its beginning: its sockets are of the last walk. */
 struct attach_counts blank SEC(".data.blank") = {};

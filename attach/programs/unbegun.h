@@ -45,6 +45,7 @@ struct attach_asked {
 	__u64 socket;
 	__u64 asked_ns;
 	struct attach_hashes hashes; /* pair 0: none */
+	__u64 number;                /* number_of() */
 };
 
 struct {

@@ -17,6 +17,7 @@
 #define HEADROOM_ATTACH_PROGRAMS_WALK_H
 
 #include "attach/programs/ends.h"
+#include "attach/programs/own_route.h"
 
 /* One that connect() gave source and port to. What a server accepted has a copy of the listener's backlog,
  * or, if that is 0, most likely a port out of the range; what its program bound is left alone by the connect
@@ -27,17 +28,17 @@ static __always_inline int is_chosen_by_connect(struct sock *sk)
 
 	return port >= walk.low && port <= walk.high && !BPF_CORE_READ(sk, sk_max_ack_backlog) &&
 	       !BPF_CORE_READ(sk, sk_mark) && !BPF_CORE_READ(sk, __sk_common.skc_bound_dev_if) &&
+	       !has_route_of_its_own((struct inet_sock *)sk, 0) &&
 	       !(BPF_CORE_READ_BITFIELD_PROBED(sk, sk_userlocks) & (ADDRESS_LOCK | PORT_LOCK));
 }
 
 /* A socket of before the attachment. What the connect programs would not have taken is remembered as such:
  * its end is not counted. */
-static __always_inline struct attach_socket *take_unseen(struct sock *sk, const struct attach_pair *pair,
-							 const struct attach_config *all)
+static __always_inline struct attach_socket *take_unseen(struct sock *sk, const struct attach_pair *pair)
 {
 	struct attach_socket *known;
 
-	if (!is_spread(pair, all, 0))
+	if (!is_spread(pair, 0))
 		return 0;
 	known = bpf_sk_storage_get(&sockets, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
 	if (!known || !is_chosen_by_connect(sk))
@@ -72,7 +73,7 @@ static __always_inline struct attach_socket *take(struct sock *sk, const struct 
 		return 0;
 	put_remote(&pair, sk);
 	put_local(&pair, sk);
-	return walk.mode == ATTACH_WALK_FIRST ? take_unseen(sk, &pair, all) : take_plain(sk, &pair, state);
+	return walk.mode == ATTACH_WALK_FIRST ? take_unseen(sk, &pair) : take_plain(sk, &pair, state);
 }
 
 /* What the tracepoint program should have entered and has not. */

@@ -6,6 +6,7 @@
 #include "attach/plan.h"
 #include "attach/target.h"
 #include "cli/attach/list.h"
+#include "cli/attach/refresh.h"
 #include "cli/attach/surroundings.h"
 #include "cli/shared/verb_options.h"
 #include "cli/shared/verbs.h"
@@ -21,6 +22,7 @@
 static const char usage[] =
 	"usage: headroom attach TARGET --sources LIST [OPTION...]\n"
 	"       headroom attach TARGET -c FILE\n"
+	"       headroom attach --refresh [TARGET]\n"
 	"       headroom attach --list [--json]\n"
 	"\n"
 	"Spreads the connections of what runs in a cgroup, and will, over several sources:\n"
@@ -40,6 +42,8 @@ static const char usage[] =
 	"      --own-ports LO-HI   take ports of this range first, outside the ephemeral one:\n"
 	"                          so many more for each source, and no search in connect()\n"
 	"      --force             also a range that overlaps the ephemeral one\n"
+	"      --refresh           look again at which links there are, and which of the sources\n"
+	"                          serve on each: of one cgroup or of all that are attached\n"
 	"      --list              what is attached, what it counted, and which programs of\n"
 	"                          others are at the same cgroup\n"
 	"      --json              with --list: as JSON\n"
@@ -49,7 +53,7 @@ static const char usage[] =
 
 struct attach {
 	const char *sources, *spread, *config, *own_ports;
-	bool strict, list, json, force;
+	bool strict, list, json, force, refresh;
 	struct arena arena;
 	struct settings settings;
 };
@@ -77,6 +81,9 @@ static int take_option(void *context, int option)
 	case 'f':
 		attach->force = true;
 		break;
+	case 'r':
+		attach->refresh = true;
+		break;
 	case 'l':
 		attach->list = true;
 		break;
@@ -95,6 +102,7 @@ static int take_options(struct attach *attach, int argc, char **argv)
 					       { "strict", no_argument, NULL, 't' },
 					       { "own-ports", required_argument, NULL, 'o' },
 					       { "force", no_argument, NULL, 'f' },
+					       { "refresh", no_argument, NULL, 'r' },
 					       { "list", no_argument, NULL, 'l' },
 					       { "json", no_argument, NULL, 'j' },
 					       { "help", no_argument, NULL, 'h' },
@@ -183,21 +191,27 @@ int verb_attach(int argc, char **argv)
 
 	if (status)
 		return status;
+	bool plans = attach.sources || attach.spread || attach.config || attach.strict || attach.own_ports ||
+		     attach.force;
 	if (attach.list) {
-		if (optind < argc || attach.sources || attach.spread || attach.config || attach.strict ||
-		    attach.own_ports || attach.force)
+		if (optind < argc || plans || attach.refresh)
 			return complain("--list", "goes with --json only");
 		return list_attached(attach.json);
 	}
 	if (attach.json)
 		return complain("--json", "goes with --list");
+	if (attach.refresh && plans)
+		return complain("--refresh",
+				"what is attached keeps its options: `headroom detach` it for others");
 	if (attach.force && !attach.own_ports)
 		return complain("--force", "goes with --own-ports");
+	if (optind + 1 < argc)
+		return complain("attach", "`%s`: one TARGET at a time", argv[optind + 1]);
+	if (attach.refresh)
+		return refresh_attached(argv[optind]);
 	if (optind == argc)
 		return complain("attach",
 				"expected a TARGET: a cgroup folder, a unit, pid:N or container:ID");
-	if (optind + 1 < argc)
-		return complain("attach", "`%s`: one TARGET at a time", argv[optind + 1]);
 	status = apply_settings(&attach);
 	if (!status)
 		status = plan_and_attach(&attach, argv[optind]);

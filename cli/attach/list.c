@@ -6,6 +6,7 @@
 #include "attach/pins.h"
 #include "attach/read.h"
 #include "attach/target.h"
+#include "cli/attach/refresh.h"
 #include "cli/shared/complain.h"
 #include "cli/shared/json.h"
 #include "pool/base/address.h"
@@ -64,9 +65,10 @@ static unsigned sources_of(const struct attach_seen *seen)
 {
 	unsigned sum = 0;
 
-	for (__u32 i = 0; i < seen->config.rules; i++) {
+	for (__u32 i = 0; i < seen->ruling.rules; i++) {
 		const struct attach_rule *rule = &seen->rules[i];
-		sum += rule->v4.count + rule->v4.loopback + rule->v6.count + rule->v6.loopback;
+		if (!rule->of_link)
+			sum += rule->v4.count + rule->v4.loopback + rule->v6.count + rule->v6.loopback;
 	}
 	return sum;
 }
@@ -74,7 +76,7 @@ static unsigned sources_of(const struct attach_seen *seen)
 /* Those that the user wrote. */
 static unsigned rules_of(const struct attach_seen *seen)
 {
-	return seen->config.rules - seen->config.other_links;
+	return seen->ruling.rules - seen->ruling.of_links;
 }
 
 static void print_pair(const struct attach_seen_pair *seen)
@@ -124,10 +126,10 @@ static void print_totals(const struct attach_seen *seen)
 	       waits, opened, failures);
 }
 
-static void print_seen(const struct attach_seen *seen)
+static void print_seen(const struct attach_seen *seen, bool changed)
 {
 	char target[ATTACH_TARGET_MAX * 2];
-	const struct attach_rule *last = &seen->rules[seen->config.rules - 1];
+	const struct attach_rule *last = &seen->rules[seen->ruling.rules - 1];
 
 	printf("%s: %u source%s", printable_text(seen->config.target, target, sizeof(target)),
 	       sources_of(seen), sources_of(seen) == 1 ? "" : "s");
@@ -138,6 +140,9 @@ static void print_seen(const struct attach_seen *seen)
 	if (seen->config.own_low)
 		printf(", own ports %u-%u", seen->config.own_low, seen->config.own_high);
 	printf("\n");
+	if (changed)
+		printf("  links or their addresses have changed since it was attached: `headroom attach "
+		       "--refresh` heeds that\n");
 	print_totals(seen);
 	for (unsigned i = 0; i < seen->foreign_count; i++) {
 		char name[sizeof(seen->foreign[i].name) * PRINTABLE_MAX];
@@ -197,14 +202,16 @@ static void json_udp(struct json *json, const struct attach_seen_pair *seen)
 	json_close(json, '}');
 }
 
-static void json_seen(struct json *json, const struct attach_seen *seen)
+static void json_seen(struct json *json, const struct attach_seen *seen, bool changed)
 {
 	json_open(json, NULL, '{');
 	json_text(json, "cgroup", seen->config.target);
 	json_number(json, "since", seen->config.made_s);
 	json_number(json, "sources", sources_of(seen));
 	json_number(json, "rules", rules_of(seen));
-	json_text(json, "spread", spread_name((enum spread)seen->rules[seen->config.rules - 1].spread));
+	json_number(json, "rules_of_links", seen->ruling.of_links);
+	json_bool(json, "links_changed", changed);
+	json_text(json, "spread", spread_name((enum spread)seen->rules[seen->ruling.rules - 1].spread));
 	json_number(json, "own_ports_low", seen->config.own_low);
 	json_number(json, "own_ports_high", seen->config.own_high);
 	json_number(json, "lost", seen->config.lost);
@@ -254,10 +261,11 @@ static int show(const char *folder, void *context)
 		return 0;
 	}
 	list->count++;
+	bool changed = links_changed(folder);
 	if (list->json)
-		json_seen(list->json, &seen);
+		json_seen(list->json, &seen, changed);
 	else
-		print_seen(&seen);
+		print_seen(&seen, changed);
 	attach_seen_free(&seen);
 	return 0;
 }

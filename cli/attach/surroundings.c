@@ -55,7 +55,7 @@ static void warn_of_foreign(const struct attach_plan *plan)
 	char first[ADDRESS_TEXT_MAX] = "";
 	unsigned count = 0;
 
-	for (unsigned i = 0; i < plan->source_count; i++)
+	for (unsigned i = 0; i < plan->config.sources; i++)
 		if (!is_local(&plan->sources[i]) && !count++) {
 			struct address source;
 			memcpy(&source, &plan->sources[i], sizeof(source));
@@ -63,10 +63,19 @@ static void warn_of_foreign(const struct attach_plan *plan)
 		}
 	if (count)
 		complain("--sources", "%u of %u %s, %s first: passed over until %s", count,
-			 plan->source_count,
+			 plan->config.sources,
 			 one_or_many(count, "is no address of this network",
 				     "are no addresses of this network"),
 			 first, one_or_many(count, "it is", "they are"));
+}
+
+static void warn_of_unplaced(const struct attach_plan *plan)
+{
+	if (plan->unplaced)
+		complain(
+			"attach",
+			"%u %s of other links: there is no room for more than %d rules; write rules for them",
+			plan->unplaced, one_or_many(plan->unplaced, "prefix", "prefixes"), ATTACH_RULES_MAX);
 }
 
 static void take_reserved(unsigned long first, unsigned long last, void *plan)
@@ -141,9 +150,22 @@ static int look_around(struct attach_plan *plan, const char *own_ports, bool for
 	int status = take_own_ports(plan, own_ports, force);
 	if (!status) {
 		warn_of_foreign(plan);
-		other_links_leave(plan);
+		other_links_part(plan);
+		warn_of_unplaced(plan);
 	}
 	return status;
+}
+
+/* Return: false if this thread could not go back from where go_where() took it */
+static bool come_back(int back)
+{
+	bool done = back < 0 || !setns(back, CLONE_NEWNET);
+
+	if (!done)
+		complain("attach", "cannot go back to the own network namespace: %s", strerror(errno));
+	if (back >= 0)
+		close(back);
+	return done;
 }
 
 int surroundings_take(struct attach_plan *plan, const struct attach_target *target, const char *own_ports,
@@ -152,11 +174,14 @@ int surroundings_take(struct attach_plan *plan, const struct attach_target *targ
 	int back = go_where(attach_target_process(target->path));
 	int status = look_around(plan, own_ports, force);
 
-	if (back >= 0) {
-		if (setns(back, CLONE_NEWNET))
-			status = complain("attach", "cannot go back to the own network namespace: %s",
-					  strerror(errno));
-		close(back);
-	}
-	return status;
+	return come_back(back) ? status : STATUS_USAGE;
+}
+
+bool surroundings_part(struct attach_plan *plan)
+{
+	int pid = attach_target_process(plan->config.target), back = go_where(pid);
+
+	if (back >= 0)
+		other_links_part(plan);
+	return back >= 0 && come_back(back);
 }

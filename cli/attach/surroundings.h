@@ -7,8 +7,8 @@
 #include "attach/target.h"
 
 /**
- * surroundings_take() - put the ephemeral range and the ports of our own into a plan, and warn of sources
- * that are no addresses there
+ * surroundings_take() - put the ephemeral range, the ports of our own and the rules of links into a plan, and
+ * warn of sources that are no addresses there
  * @own_ports:	"LO-HI", or NULL
  * @force:	it may overlap the ephemeral range
  *
@@ -17,5 +17,11 @@
  */
 int surroundings_take(struct attach_plan *plan, const struct attach_target *target, const char *own_ports,
 		      bool force);
+
+/**
+ * surroundings_part() - other_links_part() where the first process of the cgroup of a plan is
+ * Return: false if there is none, or its network cannot be looked at
+ */
+bool surroundings_part(struct attach_plan *plan);
 
 #endif

@@ -11,6 +11,19 @@ import lab
 PINS = pathlib.Path("/sys/fs/bpf/headroom")
 PORT, CAPACITY = 5000, 100
 SOURCES = [f"127.0.0.{i}" for i in range(2, 6)]
+# Puts itself into the cgroup, then runs the case.
+INTO = "import ctypes, errno, os, socket, struct, sys\nopen(sys.argv[1] + '/cgroup.procs', 'w').write('0')\n"
+# Of some connected sockets, which stay in `held`.
+SOURCES_OF = """
+def sources_of(count, kind, to, port):
+    seen = set()
+    for i in range(count):
+        s = socket.socket(socket.AF_INET6 if ":" in to else socket.AF_INET, kind)
+        s.connect((to, port))
+        seen.add(s.getsockname()[0])
+        held.append(s)
+    return seen
+"""
 _serial = 0
 _own_pins = False
 
@@ -124,3 +137,14 @@ class Client(lab.Process):
 
 def client(folder, name="attach_client", to="127.0.0.1", *rest, **how):
     return Client(folder, [lab.client(name), to, str(PORT), *rest], **how)
+
+
+def seen_by(folder, code, *options, sources=None):
+    """Return: the lines that a program prints without an attachment, and with one; its second argument is 0, then 1."""
+    without = lab.run([lab.PYTHON, "-c", INTO + code, str(folder), "0"])
+    lab.equal("without: stderr", without.stderr, "")
+    attach(folder, *options, sources=sources)
+    done = lab.run([lab.PYTHON, "-c", INTO + code, str(folder), "1"])
+    detach(folder)
+    lab.equal("attached: stderr, status", (done.stderr, done.status), ("", without.status))
+    return without.stdout.splitlines(), done.stdout.splitlines()

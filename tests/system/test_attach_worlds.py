@@ -7,33 +7,9 @@ import pathlib
 import attached
 import lab
 import sock_diag
-from attached import CAPACITY, PORT, SOURCES, attach, cgroup, client, detach
+from attached import INTO, PORT, seen_by, SOURCES, SOURCES_OF, attach, cgroup, client, detach
 
-# Puts itself into the cgroup, then runs the case.
-INTO = "import ctypes, errno, os, socket, struct, sys\nopen(sys.argv[1] + '/cgroup.procs', 'w').write('0')\n"
 TO = "('127.0.0.1', 5000)"
-# Of some connected sockets, which stay in `held`.
-SOURCES_OF = """
-def sources_of(count, kind, to, port):
-    seen = set()
-    for i in range(count):
-        s = socket.socket(socket.AF_INET6 if ":" in to else socket.AF_INET, kind)
-        s.connect((to, port))
-        seen.add(s.getsockname()[0])
-        held.append(s)
-    return seen
-"""
-
-
-def seen_by(folder, code, *options, sources=None):
-    """Return: the lines that a program prints without an attachment, and with one; its second argument is 0, then 1."""
-    without = lab.run([lab.PYTHON, "-c", INTO + code, str(folder), "0"])
-    lab.equal("without: stderr", without.stderr, "")
-    attach(folder, *options, sources=sources)
-    done = lab.run([lab.PYTHON, "-c", INTO + code, str(folder), "1"])
-    detach(folder)
-    lab.equal("attached: stderr, status", (done.stderr, done.status), ("", without.status))
-    return without.stdout.splitlines(), done.stdout.splitlines()
 
 
 def left_alone():
@@ -216,18 +192,14 @@ def parent_and_child():
     return "40 and 20"
 
 
-def ip(*arguments):
-    lab.equal(f"ip {arguments}", lab.run(["ip", *arguments]).status, 0)
-
-
 def source_goes():
     """An address that is taken off the interface: from the next connect() on the others are used."""
     with lab.Hold(PORT), cgroup() as folder, client(folder, "attach_client", "192.0.2.1") as process:
         for last in (1, 2, 3):
-            ip("addr", "add", f"192.0.2.{last}/32", "dev", "lo")
+            lab.ip("addr", "add", f"192.0.2.{last}/32", "dev", "lo")
         attach(folder, sources=["192.0.2.2", "192.0.2.3"])
         lab.equal("both", process.go(40), (40, 0, 0))
-        ip("addr", "del", "192.0.2.3/32", "dev", "lo")
+        lab.ip("addr", "del", "192.0.2.3/32", "dev", "lo")
         before = sock_diag.tuples(PORT)
         lab.equal("one is gone", process.go(40), (40, 0, 0))
         after = sock_diag.tuples(PORT)
@@ -268,10 +240,10 @@ def source_without_route():
     """connect() from it ends before its first packet, which no tracepoint sees: the others are used."""
     sources = [f"192.0.2.{last}" for last in (2, 3, 4)]
     for last in (1, 2, 3, 4):
-        ip("addr", "add", f"192.0.2.{last}/32", "dev", "lo")
-    ip("rule", "add", "pref", "10", "lookup", "local")
-    ip("rule", "del", "pref", "0")
-    ip("rule", "add", "pref", "5", "from", "192.0.2.3", "unreachable")
+        lab.ip("addr", "add", f"192.0.2.{last}/32", "dev", "lo")
+    lab.ip("rule", "add", "pref", "10", "lookup", "local")
+    lab.ip("rule", "del", "pref", "0")
+    lab.ip("rule", "add", "pref", "5", "from", "192.0.2.3", "unreachable")
     with lab.Hold(PORT), cgroup() as folder:
         _a_few_lost(folder, "192.0.2.1", sources, "192.0.2.3")
         _a_few_lost(folder, "192.0.2.1", sources, "192.0.2.3", ("SOCK_STREAM",), "--own-ports=20000-20999")
@@ -291,7 +263,7 @@ def elsewhere_after_no_route():
     path = lab.scratch() / "rules"
     path.write_text("[to 192.0.2.1:5001]\nshim = off\n[headroom]\nsources = 192.0.2.2\n")
     for address in "192.0.2.1/32", "192.0.2.2/32":
-        ip("addr", "add", address, "dev", "lo")
+        lab.ip("addr", "add", address, "dev", "lo")
     code = """
 held = []
 for i in range(3):
@@ -489,43 +461,6 @@ print(*(s.getsockname()[0] for s in held))
     return "4 threads"
 
 
-TO_LINKS = SOURCES_OF + """
-held = []
-for to in "10.5.0.1", "fd05::1", "10.1.0.1":
-    print(to, *sorted(sources_of(12, socket.SOCK_STREAM, to, 5000) | sources_of(12, socket.SOCK_DGRAM, to, 5000)))
-"""
-
-
-def another_link():
-    """A peer on a link that no source is on has no way back to them: there the kernel's own choice stays, unless a rule names it."""
-    own = ["10.1.0.2", "10.1.0.3", "fd01::2"]
-    rules = lab.scratch() / "links.rules"
-    rules.write_text(f"[to 10.5.0.1]\nsources = {own[0]}\n[headroom]\nsources = {','.join(own)}\n")
-    with lab.far_network(["10.1.0.2/24", "10.1.0.3/24", "fd01::2/64"], "10.1.0.1/24") as far, lab.Hold(PORT, inside=far), \
-            cgroup() as folder:
-        ip("link", "add", "near1", "type", "veth", "peer", "name", "far1", "netns", str(far))
-        for where, name, addresses in (None, "near1", ["10.5.0.2/24", "fd05::2/64"]), (far, "far1", ["10.5.0.1/24", "fd05::1/64"]):
-            for address in addresses:
-                lab.ip("addr", "add", address, "dev", name, *(["nodad"] if ":" in address else []), inside=where)
-            lab.ip("link", "set", name, "up", inside=where)
-        lab.ip("addr", "add", "fd01::1/64", "dev", "far0", "nodad", inside=far)
-        lab.ip("route", "add", "10.9.0.7", "via", "10.1.0.2", inside=far)
-        ip("addr", "add", "10.9.0.7/32", "dev", "lo")
-        attach(folder)  # skips where nothing can be attached
-        detach(folder)
-        without, seen = seen_by(folder, TO_LINKS, sources=own)
-        lab.equal("without", without, ["10.5.0.1 10.5.0.2", "fd05::1 fd05::2", "10.1.0.1 10.1.0.2"])
-        lab.equal("attached", seen, [*without[:2], "10.1.0.1 10.1.0.2 10.1.0.3"])
-        _, seen = seen_by(folder, TO_LINKS, sources=[*own, "10.9.0.7"])
-        lab.equal("an address of no link", seen[0], "10.5.0.1 10.1.0.2 10.1.0.3 10.9.0.7")
-        attach(folder, "-c", str(rules), sources=[])
-        lab.equal("rules that are listed", attached.listed(folder)["rules"], 2)
-        detach(folder)
-        _, seen = seen_by(folder, TO_LINKS, "-c", str(rules), sources=[])
-        lab.equal("a rule for it", seen[:2], ["10.5.0.1 10.1.0.2", without[1]])
-    return "as without"
-
-
 def report_reads_no_sockets():
     """`report` and `top` of a cgroup read the maps: as many system calls with ten connections as with hundreds."""
     lab.needs("strace")
@@ -571,6 +506,5 @@ lab.main([
     ("UDP, IPv6", udp_ipv6),
     ("the loopback", loopback),
     ("threads with names of their own", threads_with_names),
-    ("a peer on another link", another_link),
     ("report and top read no sockets", report_reads_no_sockets),
 ])

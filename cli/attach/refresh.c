@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+/* refresh - links that came, went or got other addresses after `headroom attach`. */
+#include "cli/attach/refresh.h"
+
+#include "attach/needs.h"
+#include "attach/pins.h"
+#include "attach/rule_sets.h"
+#include "attach/target.h"
+#include "cli/attach/surroundings.h"
+#include "cli/shared/complain.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct look {
+	struct attach_rule_set now;
+	struct attach_plan plan; /* as it would be made now, at the place of that */
+	bool changed;
+};
+
+static bool is_same(const struct attach_rule_set *a, const struct attach_rule_set *b)
+{
+	return !memcmp(&a->ruling, &b->ruling, sizeof(a->ruling)) &&
+	       !memcmp(a->rules, b->rules, a->ruling.rules * sizeof(*a->rules)) && a->listed == b->listed &&
+	       !memcmp(a->lists, b->lists, a->listed * sizeof(*a->lists));
+}
+
+/* Return: 0 or a negative errno; -ESRCH if no process is there by whose network to go. attach_plan_free() has
+ * to be called in any case. */
+static int look_again(const char *folder, struct look *look)
+{
+	int rc = attach_set_read(folder, &look->now, &look->plan);
+
+	if (!rc && !surroundings_part(&look->plan))
+		rc = -ESRCH;
+	look->changed = !rc && !is_same(&look->now, &look->plan.set);
+	return rc;
+}
+
+static void end_look(struct look *look)
+{
+	attach_plan_free(&look->plan);
+	free(look);
+}
+
+bool links_changed(const char *folder)
+{
+	struct look *look = calloc(1, sizeof(*look));
+	bool changed = look && !look_again(folder, look) && look->changed;
+
+	if (look)
+		end_look(look);
+	return changed;
+}
+
+static int refresh_one(const char *folder, void *status)
+{
+	struct look *look = calloc(1, sizeof(*look));
+	int rc = look ? look_again(folder, look) : -ENOMEM;
+
+	if (!rc && look->changed)
+		rc = attach_set_replace(folder, &look->plan.config, &look->plan.set);
+	const char *name = look && *look->plan.config.target ? look->plan.config.target : folder;
+	if (rc)
+		*(int *)status = complain(
+			name, "%s",
+			rc == -ESRCH ? "left as it is: no process is in it, by whose network to go"
+			: rc == -ENOENT
+				? "attached by another version of headroom: detach it, and attach it again"
+				: strerror(-rc));
+	else
+		printf("%s: %s\n", look->changed ? "refreshed" : "nothing has changed", name);
+	if (look)
+		end_look(look);
+	return 0;
+}
+
+static int refresh_named(const char *word)
+{
+	char folder[ATTACH_PIN_NAME_MAX], reason[ATTACH_REASON_MAX];
+	struct attach_target target;
+	struct attach_config config;
+	int status = STATUS_FINE;
+
+	if (!attach_target_find(word, &target, reason))
+		return complain(word, "%s", reason);
+	attach_pin_name(target.id, folder);
+	if (!attach_pin_config(folder, &config) && !attach_pin_is_foreign(folder))
+		return complain(target.path,
+				"nothing is attached there; `headroom attach --list` lists what is");
+	refresh_one(folder, &status);
+	return status;
+}
+
+int refresh_attached(const char *word)
+{
+	char reason[ATTACH_REASON_MAX];
+	int status = STATUS_FINE;
+
+	if (attach_lacks_rights(reason))
+		return complain("attach", "%s", reason);
+	int pins = attach_pins_open(false, reason);
+	if (pins == -ENOENT)
+		return word ? complain(word, "nothing is attached there") : STATUS_FINE;
+	if (pins < 0)
+		return complain("attach", "%s", reason);
+	if (word)
+		status = refresh_named(word);
+	else
+		attach_pins_each(pins, refresh_one, &status);
+	attach_pins_close(pins);
+	return status;
+}
