@@ -72,7 +72,8 @@ static __always_inline int has_route_of_its_own(struct inet_sock *sk, const int 
 		return 1;
 	if (ruling.by_class && (FIELD_OF(sk, probed, tos) & ~ECN_BITS))
 		return 1;
-	return !probed && six_has_route_of_its_own(sk);
+	return !probed && FIELD_OF(&sk->sk, probed, __sk_common.skc_family) == FAMILY_INET6 &&
+	       six_has_route_of_its_own(sk);
 }
 
 /* The kernel's own of an IPv4 UDP socket, for which it has no helper: what comes back from a map is a number.
