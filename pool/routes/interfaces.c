@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* interfaces - the addresses of this machine's interfaces, and the prefixes that are on their links. */
-#include "pool/routes/netlink.h"
 #include "pool/routes/interfaces.h"
+#include "pool/routes/netlink.h"
 
 #include "pool/base/hot.h"
 #include "pool/base/kernel.h"
@@ -101,9 +101,14 @@ COLD int interfaces_visit(int netlink, struct arena *scratch, int family,
 	return rc < 0 ? (int)rc : result;
 }
 
+enum { LOOPBACK = 1, WITHOUT_PREFIX_MAX = 32 };
+
 struct collection {
 	struct arena *arena;
 	struct links *links;
+	/* Addresses that no prefix comes with. */
+	struct link without_prefix[WITHOUT_PREFIX_MAX];
+	unsigned without_prefix_count;
 };
 
 static void add_link(void *argument, const struct interface_address *address)
@@ -112,6 +117,8 @@ static void add_link(void *argument, const struct interface_address *address)
 	struct links *links = c->links;
 	struct link new = { .net = address->on_link, .interface = address->interface, .bits = address->bits };
 
+	if (new.bits == 128 && new.interface != LOOPBACK && c->without_prefix_count < WITHOUT_PREFIX_MAX)
+		c->without_prefix[c->without_prefix_count++] = new;
 	bool alone = new.bits == 128 && address_equal(&address->address, &address->on_link);
 	if (alone || address_is_loopback(&address->address) || links->count == LINKS_MAX)
 		return;
@@ -135,6 +142,26 @@ static void add_link(void *argument, const struct interface_address *address)
 	links->items[links->count++] = new;
 }
 
+static bool has_prefix(const struct links *links, uint32_t interface, bool v4)
+{
+	for (unsigned i = 0; i < links->count; i++) {
+		const struct link *link = &links->items[i];
+		if (link->interface == interface && link->bits < 128 && address_is_v4(&link->net) == v4 &&
+		    !address_is_link_local(&link->net))
+			return true;
+	}
+	return false;
+}
+
+static void find_bare(const struct collection *c)
+{
+	for (unsigned i = 0; i < c->without_prefix_count; i++) {
+		bool v4 = address_is_v4(&c->without_prefix[i].net);
+		if (!has_prefix(c->links, c->without_prefix[i].interface, v4))
+			*(v4 ? &c->links->bare_v4 : &c->links->bare_v6) = true;
+	}
+}
+
 COLD int links_read(struct arena *arena, struct links *links)
 {
 	struct collection c = { .arena = arena, .links = links };
@@ -144,6 +171,7 @@ COLD int links_read(struct arena *arena, struct links *links)
 		return (int)fd;
 	int rc = interfaces_visit((int)fd, arena, AF_UNSPEC, add_link, &c);
 	kernel.close((int)fd);
+	find_bare(&c);
 	return rc;
 }
 
@@ -159,5 +187,5 @@ COLD bool links_part(const struct links *links, const struct address *to, const 
 			return false;
 		on_link = true;
 	}
-	return on_link;
+	return on_link || (address_is_v4(to) ? links->bare_v4 : links->bare_v6);
 }

@@ -40,6 +40,9 @@ struct link {
 struct links {
 	struct link *items;
 	unsigned count, room;
+	/* Has an interface no address but such without a prefix (a tunnel, PPP)? What is on its link the
+	 * routes tell alone. */
+	bool bare_v4, bare_v6;
 };
 
 /**
@@ -55,7 +58,7 @@ int links_read(struct arena *arena, struct links *links);
  * Then it answers, if at all, over a way of its own. The connected prefixes tell of most pairs that they are
  * not parted, without asking the kernel.
  *
- * Return: false: no prefix holds the destination, or one holds both
+ * Return: false: one prefix holds both; or none holds the destination, and each interface has one
  */
 bool links_part(const struct links *links, const struct address *to, const struct address *source);
 

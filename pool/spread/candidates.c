@@ -122,14 +122,18 @@ COLD static void refresh_links(struct spreading *spreading, const struct held *h
 	if (lock_enter_held(spreading->lock, held)) {
 		size_t size = found.count * sizeof(*found.items);
 		bool same = found.count == spreading->links.count &&
+			    found.bare_v4 == spreading->links.bare_v4 &&
+			    found.bare_v6 == spreading->links.bare_v6 &&
 			    (!size || !memcmp(found.items, spreading->links.items, size));
-		struct link *items = rc || same ? NULL : arena_alloc(spreading->ledger->arena, size);
-		if (items) {
-			memcpy(items, found.items, size);
+		struct link *items = rc || same || !size ? NULL : arena_alloc(spreading->ledger->arena, size);
+		if (!rc && !same && (items || !size)) {
+			if (size)
+				memcpy(items, found.items, size);
 			arena_free(spreading->ledger->arena, spreading->links.items,
 				   spreading->links.room * sizeof(*items));
-			spreading->links =
-				(struct links){ .items = items, .count = found.count, .room = found.count };
+			found.items = items;
+			found.room = found.count;
+			spreading->links = found;
 			doubt(spreading);
 		}
 		spreading->links_unseen = rc == -EMFILE && !spreading->links.count;

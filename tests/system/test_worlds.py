@@ -215,6 +215,33 @@ def on_another_link():
 
 
 @in_two_uplinks
+def through_a_tunnel():
+    """As WireGuard has it: an address without a prefix, routes by the device, and only that address let in."""
+    far = WORLD["far"]
+    lab.ip("link", "add", "tunnel0", "type", "veth", "peer", "name", "tunnel1", "netns", str(far))
+    for own, peer, bits in (("10.8.0.2", "10.8.0.1", 32), ("2001:db8:8::2", "2001:db8:8::1", 128)):
+        dad = ["nodad"] if ":" in own else []
+        lab.ip("addr", "add", f"{own}/{bits}", "dev", "tunnel0", *dad)
+        lab.ip("addr", "add", f"{peer}/{bits}", "dev", "tunnel1", *dad, inside=far)
+    lab.ip("link", "set", "tunnel0", "up")
+    lab.ip("link", "set", "tunnel1", "up", inside=far)
+    for family, own, net in (("-4", "10.8.0.2/32", "10.8.0.0/24"), ("-6", "2001:db8:8::2/128", "2001:db8:8::/64")):
+        lab.ip(family, "route", "add", net, "dev", "tunnel0")
+        lab.ip(family, "route", "add", own, "dev", "tunnel1", inside=far)
+    lab.run(["sysctl", "-q", "-w", "net.ipv4.conf.tunnel1.rp_filter=1"], inside=far)
+    for source in (NEAR6, ULA6):
+        lab.ip("-6", "rule", "add", "iif", "tunnel1", "from", source, "prohibit", inside=far)
+    named = [EVERY, {**EVERY, "spread": "spill"}, {"sources": NEAR}, {"sources": "auto"}]
+    lab.wait_for(lambda: connects(None, "10.8.0.1", count=1) == {"10.8.0.2": 1}, "the tunnel")
+    lab.equal("without", same("a peer behind the tunnel", named, to="10.8.0.1"), {"10.8.0.2": 6})
+    lab.equal("others", connects(EVERY, "10.1.0.1"), {NEAR: 3, NEAR2: 3})
+    lab.wait_for(lambda: connects(None, "2001:db8:8::1", count=1) == {"2001:db8:8::2": 1}, "the tunnel's IPv6")
+    both = [{"sources": f"{NEAR6},{ULA6}"}]
+    lab.equal("IPv6", same("a peer behind the tunnel", both, to="2001:db8:8::1"), {"2001:db8:8::2": 6})
+    return "from the tunnel's address"
+
+
+@in_two_uplinks
 def uplink_of_its_own():
     """A source that a routing rule gives an uplink of its own is used, for peers behind it as well as on a link."""
     lab.ip("rule", "add", "from", UPLINK2, "table", "100")
@@ -440,6 +467,7 @@ lab.main([
     ("a marked socket, inherited", inherited),
     ("full for others", full_for_others),
     ("a peer on another link", on_another_link),
+    ("a peer behind a tunnel", through_a_tunnel),
     ("an uplink of its own", uplink_of_its_own),
     ("an address of no link", on_no_link),
     ("auto", automatic),

@@ -88,7 +88,28 @@ Test(interfaces, a_peer_of_a_point_to_point_link_is_on_it)
 	check_number(links_read(&arena, &links), 0);
 	check_number(links.count, 1);
 	check(parts("10.8.0.2", "10.0.0.1"));
-	check(!parts("10.8.0.1", "10.0.0.1"));
+}
+
+/* As WireGuard and PPP have it: only the routes tell what is behind. */
+Test(interfaces, behind_an_interface_without_a_prefix_anything_may_be)
+{
+	has("10.0.0.1", 24, 2);
+	has("10.9.9.9", 32, 2); /* one more address of an interface that has a prefix */
+	has("10.7.7.7", 32, 1); /* the loopback */
+	has("fd00::1", 64, 2);
+	check_number(links_read(&arena, &links), 0);
+	check(!parts("192.0.2.1", "10.0.0.1"));
+	has("10.8.0.2", 32, 5);
+	links = (struct links){ 0 };
+	check_number(links_read(&arena, &links), 0);
+	check(parts("192.0.2.1", "10.0.0.1"));
+	check(!parts("10.0.0.9", "10.0.0.1"));
+	check(!parts("2001:db8::1", "fd00::1"));
+	has("fe80::5", 64, 5);
+	has("fd08::2", 128, 5);
+	links = (struct links){ 0 };
+	check_number(links_read(&arena, &links), 0);
+	check(parts("2001:db8::1", "fd00::1"));
 }
 
 /* From here on: what comes of it. 10.0.0.1 and 10.0.0.2 are on link 2, 10.5.0.2 is on link 3. */
