@@ -2,9 +2,9 @@
 /* candidates - look up what has to be known before a source can be chosen, when it is not known or old.
  *
  * The port range (30 s), what `auto` stands for (30 s), for `spill` the natural source (5 s), for named
- * sources the prefixes on this machine's links (30 s). A source of another link than the destination's
- * (links_part(), from memory) is asked about once (candidates_parted()): behind a gateway, or by its own
- * interface, it is used; else it is aside for this destination. */
+ * sources the prefixes on this machine's links (30 s). A source of another link than the destination's is
+ * asked about once (links_part(), from memory; any where a tunnel has no prefix; then candidates_parted()):
+ * behind a gateway, or by its own interface, it is used; else it is aside for this destination. */
 #ifndef HEADROOM_POOL_SPREAD_CANDIDATES_H
 #define HEADROOM_POOL_SPREAD_CANDIDATES_H
 
