@@ -131,7 +131,8 @@ def _add_product(image, build, names, folders):
                 image.program(file, INSIDE / "build" / folder / file.name)
     system = TESTS / "system"
     for file in [*system.glob("*.*"), *system.glob("lab/*.py"), *system.glob("clients/**/*.py"), *(file for file in TESTS.glob("suites/*") if file.is_file()),
-                 HERE / "knee.py", TESTS / "kernel_facts/README.md", TESTS / "abi/test_emulated.py"]:
+                 HERE / "knee.py", TESTS / "kernel_facts/README.md", TESTS / "abi/test_emulated.py",
+                 TESTS.parent / "docs/users/metrics.md"]:
         image.file(file, INSIDE / file.relative_to(TESTS.parent))
 
 
