@@ -11,7 +11,6 @@
 #include "preload/start.h"
 
 #include "pool/base/clock.h"
-#include "pool/base/hot.h"
 #include "pool/base/resting.h"
 #include "pool/base/restraint.h"
 #include "pool/ledger/own_segment.h"
@@ -39,7 +38,7 @@ extern void *__dso_handle;
 __attribute__((visibility("hidden"))) void *__dso_handle = &__dso_handle;
 #endif
 
-ONCE static void start_in_child(void)
+COLD static void start_in_child(void)
 {
 	parking_in_child();
 	fdtable_forget_all();
@@ -48,9 +47,9 @@ ONCE static void start_in_child(void)
 
 /* fork() of libc: the child is to see no deferred port. The lock is not taken: a fork of much memory takes
  * long, and the child wants nothing of the ledger. */
-ONCE static void before_fork(void)
+COLD static void before_fork(void)
 {
-	int *error = process_errno(), saved = *error;
+	int saved = errno;
 	unsigned forks = heritage_count_fork(&shim.ledger);
 	/* It may never connect itself. */
 	bool often = forks >= HERITAGE_FORKS;
@@ -62,7 +61,7 @@ ONCE static void before_fork(void)
 		if (!resting_look(clock_coarse_ns()))
 			heritage_before_fork(&shim.ledger, forks);
 	}
-	*error = saved;
+	errno = saved;
 }
 
 /* What pthread_atfork() is in glibc, whose libc.so does not have it, and in musl. */
@@ -179,7 +178,7 @@ __attribute__((constructor(101))) static void start(void)
 	errno = saved;
 }
 
-ONCE void start_of_end(void)
+void start_of_end(void)
 {
 	static atomic_bool done;
 
@@ -195,7 +194,7 @@ ONCE void start_of_end(void)
 	}
 }
 
-HOT_WHOLE __attribute__((destructor)) static void end(void)
+__attribute__((destructor)) static void end(void)
 {
 	start_of_end();
 }

@@ -3,8 +3,6 @@
 #ifndef HEADROOM_POOL_BASE_ADDRESS_H
 #define HEADROOM_POOL_BASE_ADDRESS_H
 
-#include "pool/base/hot.h"
-
 #include <netinet/in.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -43,7 +41,7 @@ static inline bool address_is_v4(const struct address *a)
 /**
  * address_equal() - do both name the same address?
  */
-HOT_WHOLE static inline bool address_equal(const struct address *a, const struct address *b)
+static inline bool address_equal(const struct address *a, const struct address *b)
 {
 	return IN6_ARE_ADDR_EQUAL(&a->v6, &b->v6);
 }
@@ -51,7 +49,7 @@ HOT_WHOLE static inline bool address_equal(const struct address *a, const struct
 /**
  * endpoint_equal() - the same address, scope and port
  */
-HOT_WHOLE static inline bool endpoint_equal(const struct endpoint *a, const struct endpoint *b)
+static inline bool endpoint_equal(const struct endpoint *a, const struct endpoint *b)
 {
 	uint64_t x[3], y[3];
 

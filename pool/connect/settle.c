@@ -42,13 +42,12 @@ COLD static void make_entry(struct attempt *a)
 /* Takes back what an earlier round or an earlier connect() bound. */
 COLD void settle_unbind(struct attempt *a)
 {
-	struct undo undo;
-
-	if (!(a->flags & UNDONE) || !attempt_enter(a))
+	if (!(a->flags & UNDONE))
 		return;
-	undo_note(a->tracked, &undo);
+	if (!attempt_enter(a))
+		return;
 	lock_leave(a->spreading->lock);
-	undo_apply(a->fd, &undo);
+	undo_binding(a->spreading->lock, &a->held, a->fd);
 	a->flags = undo_flags(a->flags);
 }
 
@@ -59,7 +58,7 @@ static bool may_be_routing(long rc)
 }
 
 /* Which source did the kernel take, or would it take? */
-ONCE static bool learn_source(struct attempt *a, long rc, struct address *source)
+COLD static bool learn_source(struct attempt *a, long rc, struct address *source)
 {
 	struct sockaddr_storage sa;
 	socklen_t length = sizeof(sa);
@@ -76,7 +75,7 @@ ONCE static bool learn_source(struct attempt *a, long rc, struct address *source
 }
 
 /* Enters the port under the source that was learned. The lock is held. */
-ONCE static void enter_learned(struct attempt *a, const struct address *source, bool known)
+COLD static void enter_learned(struct attempt *a, const struct address *source, bool known)
 {
 	struct destination *d = a->destination;
 	static const struct address unknown;
@@ -216,7 +215,7 @@ COLD void settle_exhausted(struct attempt *a)
 }
 
 /* The attempt is over. The lock is held. */
-HOT void settle_let_go(struct attempt *a, long rc)
+void settle_let_go(struct attempt *a, long rc)
 {
 	struct tracked *tracked = a->tracked;
 

@@ -13,17 +13,13 @@
 #include <string.h>
 #include <sys/syscall.h>
 
-/* Other threads may fork meanwhile: their children get nothing. The lock is held. Return: what was mapped for
- * children before */
-static struct recent *enter(struct ledger *ledger, const struct recent_kind *kind, bool many, bool board,
-			    struct recent *recent, uint64_t now_ns)
+/* Other threads may fork meanwhile: their children get nothing. The lock is held. */
+static void enter(struct ledger *ledger, const struct recent_kind *kind, bool many, bool board, uint64_t now_ns)
 {
 	struct heritage *heritage = ledger->heritage;
-	struct recent *before = heritage->recent;
 	size_t length = strlen(kind->place);
 
 	atomic_store(&heritage->whole, false);
-	heritage->recent = recent;
 	heritage->until_ns = many && length < HERITAGE_PATH_MAX ? now_ns + HERITAGE_LIFE_MS * 1000000ull : 0;
 	if (heritage->until_ns) {
 		heritage->uid = kind->uid;
@@ -35,7 +31,6 @@ static struct recent *enter(struct ledger *ledger, const struct recent_kind *kin
 		memcpy(heritage->place, kind->place, length + 1);
 	}
 	atomic_store(&heritage->whole, true);
-	return before;
 }
 
 static void look(void *argument)
@@ -44,25 +39,22 @@ static void look(void *argument)
 	struct recent_kind kind;
 	uint64_t now_ns = clock_ns();
 
-	bool many = usage_many_end_soon(ledger, -1, &kind),
+	bool many = usage_many_end_soon(ledger, &kind),
 	     board = many && board_has_rows(kind.place, kind.own.network_cookie, now_ns);
 	if (many && ledger->range_until_ns <= now_ns)
 		ledger_refresh_range(ledger, now_ns);
-	struct recent *recent = many ? recent_map_for_children(kind.place, kind.uid) : NULL, *over = recent;
-	if (lock_enter(ledger->lock)) {
-		over = enter(ledger, &kind, many, board, recent, now_ns);
-		lock_leave(ledger->lock);
-	}
-	if (over)
-		recent_unmap(over);
+	if (!lock_enter(ledger->lock))
+		return;
+	enter(ledger, &kind, many, board, now_ns);
+	lock_leave(ledger->lock);
 }
 
-ONCE unsigned heritage_count_fork(struct ledger *ledger)
+COLD unsigned heritage_count_fork(struct ledger *ledger)
 {
 	return atomic_fetch_add(&ledger->heritage->forks, 1) + 1;
 }
 
-ONCE void heritage_before_fork(struct ledger *ledger, unsigned forks)
+COLD void heritage_before_fork(struct ledger *ledger, unsigned forks)
 {
 	struct heritage *heritage = ledger->heritage;
 	bool known = heritage->until_ns, again = known || !(forks & (forks - 1));
@@ -70,20 +62,18 @@ ONCE void heritage_before_fork(struct ledger *ledger, unsigned forks)
 	if (forks < HERITAGE_FORKS || !again || (known && heritage->until_ns > clock_ns()))
 		return;
 	if (ledger->writer->state != USAGE_WITHOUT && !ledger->writer->frozen && !network_left())
-		own_stack_run_seldom(look, ledger);
+		own_stack_run(look, ledger);
 }
 
-ONCE void heritage_take(struct ledger *ledger)
+COLD void heritage_take(struct ledger *ledger)
 {
 	struct heritage *heritage = ledger->heritage;
 	struct usage_writer *writer = ledger->writer;
 
 	atomic_store(&heritage->forks, 0);
 	if (!atomic_load(&heritage->whole) || heritage->until_ns <= ledger->started_ns ||
-	    writer->state != USAGE_NOT_TRIED || network_left()) {
-		heritage_let_go(heritage);
+	    writer->state != USAGE_NOT_TRIED || network_left())
 		return;
-	}
 	writer->state = USAGE_WAITING;
 	writer->inherited = true;
 	writer->place = heritage->place;
@@ -95,15 +85,6 @@ ONCE void heritage_take(struct ledger *ledger)
 		ledger->board->until_ns = heritage->until_ns;
 }
 
-COLD void heritage_let_go(struct heritage *heritage)
-{
-	struct recent *recent = heritage->recent;
-
-	heritage->recent = NULL;
-	if (recent)
-		recent_unmap(recent);
-}
-
 COLD void heritage_drop(struct ledger *ledger)
 {
 	struct usage_writer *writer = ledger->writer;
@@ -113,12 +94,11 @@ COLD void heritage_drop(struct ledger *ledger)
 	writer->state = USAGE_NOT_TRIED;
 	writer->place = NULL;
 	writer->inherited = false;
-	heritage_let_go(ledger->heritage);
 	ledger->range = (struct port_range){ 0 };
 	ledger->range_until_ns = ledger->board->until_ns = 0;
 }
 
-ONCE bool heritage_is_ours(const struct ledger *ledger)
+COLD bool heritage_is_ours(const struct ledger *ledger)
 {
 	return (unsigned)kernel_syscall(SYS_geteuid, 0, 0, 0, 0, 0, 0) == ledger->heritage->uid;
 }

@@ -11,10 +11,9 @@
 
 /**
  * usage_start() - make the segment if none is there yet; call without the lock
- * @held:	the socket it is for
- * @fd:		its number
+ * @held:	the socket it is for, or NULL
  */
-void usage_start(struct ledger *ledger, const struct held *held, int fd);
+void usage_start(struct ledger *ledger, const struct held *held);
 
 /**
  * usage_freeze() - the program is about to shut itself in: make the segment now, then open nothing more

@@ -53,7 +53,7 @@ COLD void network_leave(void)
 	atomic_store(&network_has_left, true);
 }
 
-ONCE void network_restart(void)
+COLD void network_restart(void)
 {
 	if (atomic_load(&home))
 		atomic_store(&home, 0);
