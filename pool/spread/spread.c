@@ -108,12 +108,11 @@ struct search {
 	struct tuple_space *natural; /* the program's own source, or the kernel's choice; NULL: not known */
 	uint64_t began_ns, now_ns;
 	unsigned candidates;
-	bool fits;        /* one at least */
-	bool doubted;     /* there is more to know of some source than the ports it has in use */
-	unsigned resting; /* so many are passed over until another is answered: trust_rests() */
-	bool asked;       /* the kernel found one full in this attempt */
-	bool patient;     /* see trust.h */
-	int best;         /* index of the source to choose; -1: none */
+	bool fits;    /* one at least */
+	bool doubted; /* there is more to know of some source than the ports it has in use */
+	bool asked;   /* the kernel found one full in this attempt */
+	bool patient; /* see trust.h */
+	int best;     /* index of the source to choose; -1: none */
 	uint32_t best_in_use;
 	int unsure;        /* of those not asked because of their pause, the one asked longest ago; or -1 */
 	uint64_t asked_ns; /* when that was */
@@ -128,7 +127,6 @@ COLD static uint32_t look_closer(struct search *s, unsigned i, struct tuple_spac
 	enum trust_rank rank = trust_rank(s->spreading->ledger, space, s->patient, s->now_ns);
 
 	s->doubted |= space->trust != NULL;
-	s->resting += trust_rests(space);
 	if (rank == TRUST_ASIDE) {
 		s->candidates--;
 		if (trust_may_try(space, s->now_ns))
@@ -232,8 +230,7 @@ HOT static void search_even(struct search *s)
 			s->best = (int)i;
 		}
 	}
-	/* Where all are refused it is as good as where none is. */
-	d->load_valid = all_usable && d->load && (!s->doubted || s->resting == count);
+	d->load_valid = all_usable && d->load && !s->doubted;
 	/* What comes before any source has served is best sent where the kernel would send it. */
 	d->want_natural = s->doubted && !d->tested && s->best_in_use > IN_USE_MOST;
 	d->least_load = 0;

@@ -175,8 +175,7 @@ COLD void trust_begins_slowly(struct ledger *ledger, struct tuple_space *space, 
 		space->doubt = 0;
 		return;
 	}
-	if (!trust_rests(space))
-		d->load_valid = false;
+	d->load_valid = false;
 	note_thread(ledger, space);
 	if (t->aside)
 		put_aside(t, d->trust, now_ns);
@@ -197,8 +196,6 @@ static void enter_answers(struct tuple_space *space, uint32_t count)
 	struct trust *t = space->trust;
 
 	space->destination->trust->answers += count;
-	/* Rests may be over. */
-	space->destination->load_valid &= !space->destination->doubted;
 	if (!t)
 		return;
 	t->waiting = false;
@@ -307,14 +304,11 @@ COLD static bool enter_failure(struct ledger *ledger, struct tuple_space *space,
 
 	if (!t)
 		return false;
-	bool rested = trust_rests(space);
 	if (!trust_charge(space, now_ns))
 		t->charge = 0;
 	bool sets_aside = lengthen_row(t, d->trust, turned_away);
 	if (t->charge < UINT16_MAX)
 		t->charge++;
-	else
-		rested = false;
 	t->charge_tick = ledger_tick(now_ns);
 	if (t->streak < UINT8_MAX)
 		t->streak++;
@@ -339,10 +333,7 @@ COLD static bool enter_failure(struct ledger *ledger, struct tuple_space *space,
 	ledger->doubted += !d->doubted;
 	d->doubted = true;
 	d->trust->turned_away |= turned_away;
-	if (rested && !t->aside && space->load)
-		++*space->load;
-	else
-		d->load_valid = false;
+	d->load_valid = false;
 	return true;
 }
 

@@ -159,14 +159,6 @@ enum trust_rank trust_rank(struct ledger *ledger, struct tuple_space *space, boo
 bool trust_may_try(const struct tuple_space *space, uint64_t now_ns);
 
 /**
- * trust_rests() - is a source passed over until others are answered, however it fares meanwhile?
- */
-static inline bool trust_rests(const struct tuple_space *space)
-{
-	return space->trust && space->trust->resting && !space->trust->aside;
-}
-
-/**
  * trust_charge() - what its failures count in the choice, in ports
  */
 uint32_t trust_charge(const struct tuple_space *space, uint64_t now_ns);

@@ -272,37 +272,6 @@ Test(trust, a_server_that_is_down_sets_nothing_aside)
 	}
 }
 
-/* A choice is a look at the numbers then, not at each source. */
-Test(trust, while_all_are_refused_the_numbers_in_use_stay_known)
-{
-	struct world w = { .bad = { "10.0.0.1", "10.0.0.2", "10.0.0.3" }, .how = REFUSED_AT_ONCE };
-	start("10.0.0.1-10.0.0.3", "even");
-	run(&w, 12, 1);
-	struct destination *d = program_destination(TO);
-	for (unsigned refused = 0; refused < 30; refused++) {
-		check(d->load_valid);
-		for (struct tuple_space *s = d->spaces; s; s = s->next) {
-			check(trust_rests(s) && s->load);
-			uint32_t in_use = space_in_use(s, &shim.ledger.range, fake.now_ns);
-			check_number(*s->load & 0xffffff, in_use + trust_charge(s, fake.now_ns));
-			check(*s->load >= d->least_load);
-		}
-		run(&w, 1, 1);
-	}
-	for (struct tuple_space *s = d->spaces; s; s = s->next)
-		check_number(s->use->failed, 14);
-	/* The first answer ends that. */
-	w.bad[1] = "10.0.0.3";
-	w.bad[2] = NULL;
-	run(&w, 3, 1);
-	check(!d->load_valid);
-	check(program_space("10.0.0.2", TO)->use->opened);
-	w.keep = 1;
-	unsigned lost = w.lost;
-	run(&w, 20, 1);
-	check(w.lost - lost <= 4);
-}
-
 Test(trust, whichever_begins_to_be_turned_away_is_noticed)
 {
 	for (unsigned i = 1; i <= 4; i++) {
