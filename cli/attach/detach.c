@@ -3,6 +3,7 @@
 #include "attach/needs.h"
 #include "attach/pins.h"
 #include "attach/target.h"
+#include "cli/attach/attached.h"
 #include "cli/shared/verb_options.h"
 #include "cli/shared/verbs.h"
 
@@ -50,16 +51,11 @@ static int remove_one(const char *folder, void *context)
 
 static int remove_named(const char *word, struct removal *removal)
 {
-	char folder[ATTACH_PIN_NAME_MAX], reason[ATTACH_REASON_MAX];
-	struct attach_target target;
-	struct attach_config config;
+	char folder[ATTACH_PIN_NAME_MAX];
+	int status = attached_find(word, folder);
 
-	if (!attach_target_find(word, &target, reason))
-		return complain(word, "%s", reason);
-	attach_pin_name(target.id, folder);
-	if (!attach_pin_config(folder, &config) && !attach_pin_is_foreign(folder))
-		return complain(target.path,
-				"nothing is attached there; `headroom attach --list` lists what is");
+	if (status)
+		return status;
 	remove_one(folder, removal);
 	return removal->status;
 }

@@ -6,6 +6,7 @@
 #include "attach/pins.h"
 #include "attach/rule_sets.h"
 #include "attach/target.h"
+#include "cli/attach/attached.h"
 #include "cli/attach/surroundings.h"
 #include "cli/shared/complain.h"
 
@@ -79,18 +80,11 @@ static int refresh_one(const char *folder, void *status)
 
 static int refresh_named(const char *word)
 {
-	char folder[ATTACH_PIN_NAME_MAX], reason[ATTACH_REASON_MAX];
-	struct attach_target target;
-	struct attach_config config;
-	int status = STATUS_FINE;
+	char folder[ATTACH_PIN_NAME_MAX];
+	int status = attached_find(word, folder);
 
-	if (!attach_target_find(word, &target, reason))
-		return complain(word, "%s", reason);
-	attach_pin_name(target.id, folder);
-	if (!attach_pin_config(folder, &config) && !attach_pin_is_foreign(folder))
-		return complain(target.path,
-				"nothing is attached there; `headroom attach --list` lists what is");
-	refresh_one(folder, &status);
+	if (!status)
+		refresh_one(folder, &status);
 	return status;
 }
 
