@@ -272,6 +272,8 @@ static void write_row(const struct board_row *rows, struct board_row *row, uint6
 	long fd = open_file(path_of(rows), O_RDWR | O_CREAT);
 	if (fd < 0)
 		return;
+	/* Whatever the umask says. */
+	kernel_syscall(SYS_fchmod, fd, 0600, 0, 0, 0, 0);
 	long at = (long)(place_for((int)fd, row, now_ns, &there) * sizeof(*row));
 	if (row->kind != BOARD_FAILING || begin_failing(row, &there, now_ns)) {
 		row->sum = sum_of(row);

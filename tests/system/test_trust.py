@@ -6,6 +6,7 @@ At most 3 of the first 40 connections and 1 in 100 of the rest, whatever kind of
 """
 import contextlib
 import functools
+import pathlib
 import re
 
 import lab
@@ -154,6 +155,7 @@ def past_the_knee(how):
 # One connection, and its process ends.
 ONE = """
 import os, socket, sys
+os.umask(0o777)
 def one():
     s = socket.socket()
     s.settimeout(0.3)
@@ -186,6 +188,8 @@ def process_each(how, count=400):
         first, rest = map(int, done.stdout.split())
     if first > 3 or rest > (count - 40) // 100:
         raise lab.Failed(f"{first} of the first 40 and {rest} of the other {count - 40} lost")
+    # They tell each other on the board, which the user's processes can read whatever the umask of who made it.
+    lab.equal("boards", [f.stat().st_mode & 0o777 for f in pathlib.Path("/dev/shm").glob("*/board")], [0o600])
     return f"{first} of the first 40, {rest} of the others"
 
 
