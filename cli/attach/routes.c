@@ -55,18 +55,6 @@ static void dump(unsigned short type, int family, unsigned short wanted, take_me
 	close((int)netlink);
 }
 
-static void take_address(const struct rtattr *attribute, int family, struct address *out)
-{
-	uint32_t v4_be;
-
-	if (family == AF_INET && RTA_PAYLOAD(attribute) == sizeof(v4_be)) {
-		memcpy(&v4_be, RTA_DATA(attribute), sizeof(v4_be));
-		*out = address_from_v4(v4_be);
-	} else if (family == AF_INET6 && RTA_PAYLOAD(attribute) == sizeof(*out)) {
-		memcpy(out, RTA_DATA(attribute), sizeof(*out));
-	}
-}
-
 struct visiting {
 	void (*visit)(void *argument, const struct route_seen *route);
 	void *argument;
@@ -87,10 +75,10 @@ static void take_route(void *argument, const struct nlmsghdr *header)
 	for (const struct rtattr *a = RTM_RTA(message); RTA_OK(a, left); a = RTA_NEXT(a, left))
 		switch (a->rta_type) {
 		case RTA_DST:
-			take_address(a, message->rtm_family, &route.net);
+			netlink_address(a, &route.net);
 			break;
 		case RTA_PREFSRC:
-			take_address(a, message->rtm_family, &route.source);
+			netlink_address(a, &route.source);
 			break;
 		case RTA_OIF:
 			memcpy(&route.interface, RTA_DATA(a), sizeof(route.interface));

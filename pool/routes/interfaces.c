@@ -15,21 +15,6 @@
  * asked for. */
 enum { DUMP_PART = 8192, V4_BITS = 96 };
 
-static bool read_address(const struct ifaddrmsg *info, const struct rtattr *attribute, struct address *out)
-{
-	uint32_t v4_be;
-
-	if (info->ifa_family == AF_INET && RTA_PAYLOAD(attribute) == sizeof(v4_be)) {
-		memcpy(&v4_be, RTA_DATA(attribute), sizeof(v4_be));
-		*out = address_from_v4(v4_be);
-		return true;
-	}
-	if (info->ifa_family != AF_INET6 || RTA_PAYLOAD(attribute) != sizeof(*out))
-		return false;
-	memcpy(out, RTA_DATA(attribute), sizeof(*out));
-	return true;
-}
-
 /* IFA_LOCAL is the own address of a point-to-point link, IFA_ADDRESS the peer's, which is the prefix's then;
  * else there is the one or the other, or both are the same (linux/if_addr.h). */
 static bool read_message(const struct nlmsghdr *header, struct interface_address *out)
@@ -37,14 +22,15 @@ static bool read_message(const struct nlmsghdr *header, struct interface_address
 	const struct ifaddrmsg *info = NLMSG_DATA(header);
 	struct address local = { 0 }, address = { 0 };
 
-	if (header->nlmsg_type != RTM_NEWADDR || header->nlmsg_len < NLMSG_LENGTH(sizeof(*info)))
+	if (header->nlmsg_type != RTM_NEWADDR || header->nlmsg_len < NLMSG_LENGTH(sizeof(*info)) ||
+	    (info->ifa_family != AF_INET && info->ifa_family != AF_INET6))
 		return false;
 	size_t left = IFA_PAYLOAD(header);
 	for (const struct rtattr *a = IFA_RTA(info); RTA_OK(a, left); a = RTA_NEXT(a, left)) {
 		if (a->rta_type == IFA_LOCAL)
-			read_address(info, a, &local);
+			netlink_address(a, &local);
 		else if (a->rta_type == IFA_ADDRESS)
-			read_address(info, a, &address);
+			netlink_address(a, &address);
 	}
 	*out = (struct interface_address){ .address = address_is_unset(&local) ? address : local,
 					   .on_link = address_is_unset(&address) ? local : address,

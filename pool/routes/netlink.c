@@ -9,7 +9,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/netlink.h>
+#include <string.h>
 #include <sys/socket.h>
 
 COLD long netlink_open(void)
@@ -22,4 +22,19 @@ COLD long netlink_open(void)
 		return -EXDEV;
 	}
 	return fd;
+}
+
+COLD bool netlink_address(const struct rtattr *attribute, struct address *out)
+{
+	uint32_t v4_be;
+
+	if (RTA_PAYLOAD(attribute) == sizeof(v4_be)) {
+		memcpy(&v4_be, RTA_DATA(attribute), sizeof(v4_be));
+		*out = address_from_v4(v4_be);
+	} else if (RTA_PAYLOAD(attribute) == sizeof(*out)) {
+		memcpy(out, RTA_DATA(attribute), sizeof(*out));
+	} else {
+		return false;
+	}
+	return true;
 }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /* route - how the kernel would send to a destination: by which interface, over which gateway, from which
  * source. */
-#include "pool/routes/netlink.h"
 #include "pool/routes/route.h"
+#include "pool/routes/netlink.h"
 
 #include "pool/base/hot.h"
 #include "pool/base/kernel.h"
@@ -55,21 +55,6 @@ static void put_address(struct request *request, unsigned short type, const stru
 		put(request, type, address, 16);
 }
 
-static bool take_address(const struct rtattr *attribute, struct address *out)
-{
-	uint32_t v4_be;
-
-	if (RTA_PAYLOAD(attribute) == sizeof(v4_be)) {
-		memcpy(&v4_be, RTA_DATA(attribute), sizeof(v4_be));
-		*out = address_from_v4(v4_be);
-	} else if (RTA_PAYLOAD(attribute) == sizeof(*out)) {
-		memcpy(out, RTA_DATA(attribute), sizeof(*out));
-	} else {
-		return false;
-	}
-	return true;
-}
-
 static void take_route(const struct reply *reply, size_t size, struct route *route)
 {
 	const struct rtattr *attribute = RTM_RTA(&reply->route);
@@ -80,10 +65,10 @@ static void take_route(const struct reply *reply, size_t size, struct route *rou
 	for (; RTA_OK(attribute, left); attribute = RTA_NEXT(attribute, left)) {
 		switch (attribute->rta_type) {
 		case RTA_PREFSRC:
-			take_address(attribute, &route->source);
+			netlink_address(attribute, &route->source);
 			break;
 		case RTA_GATEWAY:
-			take_address(attribute, &route->gateway);
+			netlink_address(attribute, &route->gateway);
 			break;
 		case RTA_VIA: /* an IPv6 gateway of an IPv4 route: struct rtvia, the family before the address
 			       */
