@@ -18,6 +18,7 @@
 #include "preload/base/fdtable.h"
 #include "preload/base/process.h"
 #include "preload/fds/closing.h"
+#include "preload/fds/patience.h"
 #include "preload/fds/used.h"
 #include "preload/parking/parking.h"
 
@@ -29,24 +30,12 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
-#include <sys/time.h>
 
 enum {
-	CONNECT_MOST_MS = 1000,
-	REPEAT_MOST_MS = 2,
-	NEAR_MS = 2,
-	NEAR_MOST_MS = 10,
 	/* A server that ends an idle connection does so while the request is on its way. One that ends it
 	 * later may have died of the request. */
 	REPEAT_WITHIN_MS = 1000,
 	REPLACED_AGAIN_US = 200 /* another thread is at it */
-};
-
-/* Why another connection is to take the place of this one. */
-enum why {
-	IT_IS_DEAD,
-	IT_IS_DEAD_REPEAT, /* and what it was asked is to be repeated */
-	IT_WAS_USED,       /* and is not to be asked what the program is about to ask */
 };
 
 struct anew {
@@ -109,37 +98,6 @@ static long call_connect(void *argument)
 	return rc == -EISCONN ? 0 : rc;
 }
 
-/* Can one be there shortly? What an answer takes the server does not count. */
-static bool is_near(int fd)
-{
-	struct tcp_info info = { 0 };
-	socklen_t length = sizeof(info);
-
-	return !kernel.getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &length) &&
-	       info.tcpi_min_rtt <= NEAR_MS * 1000u;
-}
-
-/* What the program allowed its own calls to take. What it was told to be writable is to take what it sends,
- * if a moment will do for that. */
-static unsigned patience_ms(int fd, int status, enum why why)
-{
-	struct timeval limit = { 0 };
-	socklen_t length = sizeof(limit);
-
-	if (status & O_NONBLOCK)
-		return why == IT_IS_DEAD_REPEAT ? REPEAT_MOST_MS : is_near(fd) ? NEAR_MOST_MS : 0;
-	if (kernel.getsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, &length) ||
-	    (!limit.tv_sec && !limit.tv_usec) || limit.tv_sec >= CONNECT_MOST_MS / 1000)
-		return CONNECT_MOST_MS;
-	return (unsigned)limit.tv_usec / 1000 + 1;
-}
-
-/* Where the new one may still be under way, the program's send() waits, or its event loop. */
-static bool has_to_be_there(int status, enum why why)
-{
-	return why == IT_IS_DEAD_REPEAT || (why == IT_IS_DEAD && !(status & O_NONBLOCK));
-}
-
 /* A socket like the program's. This and the next are of frames of their own: connect_anew() is not to have
  * them below attempt_run(). Return: its fd, or a negative errno */
 APART static long make_like(struct scratch *scratch)
@@ -190,7 +148,7 @@ APART static long connect_anew(struct scratch *scratch, unsigned most_ms, bool *
 		return fd;
 	*a = (struct anew){ .fd = (int)fd,
 			    .most_ms = most_ms,
-			    .in_time = has_to_be_there(fresh->status, scratch->why) };
+			    .in_time = patience_ends(fresh->status, scratch->why) };
 	a->length = endpoint_to_sockaddr(to, scratch->like.family, &a->sa);
 	if (shim_enter(&shim)) {
 		const struct rule *rule = settings_rule_for(&shim.settings, to, shim.process);
@@ -344,7 +302,7 @@ APART static bool connect_itself(int fd, const struct held *dead, struct scratch
 
 	*a = (struct anew){ .fd = fd,
 			    .most_ms = patience_ms(fd, status, IT_IS_DEAD),
-			    .in_time = has_to_be_there(status, IT_IS_DEAD) };
+			    .in_time = patience_ends(status, IT_IS_DEAD) };
 	a->length = endpoint_to_sockaddr(to, scratch->like.family, &a->sa);
 	if (!disconnect(fd, dead) || !shim_enter_held(&shim, dead))
 		return false;
@@ -578,7 +536,7 @@ static bool is_end(int fd, ssize_t rc, int error)
 static bool is_replaced(int fd, struct held *held)
 {
 	const struct timespec pause = { .tv_nsec = REPLACED_AGAIN_US * 1000l };
-	uint64_t until_ns = clock_ns() + 2 * CONNECT_MOST_MS * CONDUCT_MS_NS;
+	uint64_t until_ns = clock_ns() + 2 * PATIENCE_MOST_MS * CONDUCT_MS_NS;
 	bool replacing = true, replaced = false;
 
 	/* A thread that left its call by siglongjmp() never comes to the end of it. */
