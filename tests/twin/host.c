@@ -29,15 +29,17 @@ enum { WORKERS_MOST = 400, STACK = 131072, US_IN_S = 1000000 };
 
 struct manners manners = { .workers = 200 };
 
-/* What a reload looks at: the connections that are idle between two requests. */
+/* What a reload looks at: the connections that are idle between two requests; and those that were let in. */
 struct seat {
 	pthread_mutex_t lock;
 	int idle_fd;
+	int inside_fd; /* by `door` */
 };
 
 static struct seat seats[WORKERS_MOST];
+static pthread_mutex_t door = PTHREAD_MUTEX_INITIALIZER;
 static int listener;
-static atomic_uint accepted, answered, inside;
+static atomic_uint accepted, answered;
 
 static void wait_us(unsigned us)
 {
@@ -125,9 +127,44 @@ static void depart(struct visit *visit)
 	close(visit->fd);
 }
 
+/* Who has gone is none of the clients any more, however late its thread comes to see that. So who is turned
+ * away is one that the client has open beside as many others, and no thing of chance. (TCP_INFO waits for the
+ * thread that is at work on the socket, and has what came meanwhile; poll() does not.) */
+static bool has_gone(int fd)
+{
+	struct tcp_info info = { 0 };
+	socklen_t length = sizeof(info);
+
+	return getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &length) || info.tcpi_state != TCP_ESTABLISHED;
+}
+
+/* Return: false if the server is full. */
+static bool let_in(struct seat *seat, int fd)
+{
+	unsigned inside = 0;
+
+	pthread_mutex_lock(&door);
+	for (unsigned i = 0; i < manners.workers; i++)
+		inside += seats[i].inside_fd >= 0;
+	for (unsigned i = 0; i < manners.workers && inside >= manners.clients; i++)
+		inside -= seats[i].inside_fd >= 0 && has_gone(seats[i].inside_fd);
+	bool room = inside < manners.clients;
+	if (room)
+		seat->inside_fd = fd;
+	pthread_mutex_unlock(&door);
+	return room;
+}
+
+static void let_out(struct seat *seat)
+{
+	pthread_mutex_lock(&door);
+	seat->inside_fd = -1;
+	pthread_mutex_unlock(&door);
+}
+
 static void serve(struct visit *visit, struct seat *seat)
 {
-	if (manners.clients && atomic_fetch_add(&inside, 1) >= manners.clients) {
+	if (manners.clients && !let_in(seat, visit->fd)) {
 		static const char full[] = "-ERR max number of clients reached\r\n";
 		send(visit->fd, full, sizeof(full) - 1, MSG_NOSIGNAL);
 	} else {
@@ -143,7 +180,7 @@ static void serve(struct visit *visit, struct seat *seat)
 		}
 	}
 	if (manners.clients)
-		atomic_fetch_sub(&inside, 1);
+		let_out(seat);
 	depart(visit);
 }
 
@@ -272,7 +309,7 @@ int main(int argc, char **argv)
 		manners.workers = WORKERS_MOST;
 	for (unsigned i = 0; i < manners.workers; i++) {
 		pthread_mutex_init(&seats[i].lock, NULL);
-		seats[i].idle_fd = -1;
+		seats[i].idle_fd = seats[i].inside_fd = -1;
 		if (pthread_create(&thread, &attributes, work, &seats[i]))
 			err(1, "pthread_create");
 	}
