@@ -88,6 +88,10 @@
 	HOOK(ssize_t, recv, (int fd, void *data, size_t size, int flags), (fd, data, size, flags))          \
 	HOOK(ssize_t, send, (int fd, const void *data, size_t size, int flags), (fd, data, size, flags))    \
 	HOOK(ssize_t, sendfile64, (int to, int from, off_t *offset, size_t size), (to, from, offset, size)) \
+	HOOK(ssize_t, preadv2, (int fd, const struct iovec *pieces, int count, off_t at, int flags),        \
+	     (fd, pieces, count, at, flags))                                                                \
+	HOOK(ssize_t, pwritev2, (int fd, const struct iovec *pieces, int count, off_t at, int flags),       \
+	     (fd, pieces, count, at, flags))                                                                \
 	HOOK(ssize_t, __read_chk, (int fd, void *data, size_t size, size_t room), (fd, data, size, room))   \
 	HOOK(ssize_t, __recv_chk, (int fd, void *data, size_t size, size_t room, int flags),                \
 	     (fd, data, size, room, flags))                                                                 \

@@ -156,6 +156,19 @@ ssize_t hook_readv(int fd, const struct iovec *pieces, int count)
 	return took(fd, &held, count > 0 ? pieces : NULL, 0, AGAIN(real.readv(fd, pieces, count)));
 }
 
+/* With -1 for a place, the only one a socket takes, they are readv() and writev() (readv(2)). */
+ssize_t hook_preadv2(int fd, const struct iovec *pieces, int count, off_t at, int flags)
+{
+	struct held held;
+
+	if (!watched(fd) || !io_begins(fd, &held))
+		return real.preadv2(fd, pieces, count, at, flags);
+	return took(fd, &held, count > 0 ? pieces : NULL, 0,
+		    AGAIN(real.preadv2(fd, pieces, count, at, flags)));
+}
+
+TWIN(ssize_t, preadv64v2, (int fd, const struct iovec *pieces, int count, off_t at, int flags), preadv2)
+
 /* A call that waits for all pieces of an answer acknowledges each as it comes, once it is told to. */
 static void waits_for_all(int fd, const struct held *held, int flags)
 {
@@ -242,6 +255,10 @@ static int receive_messages(int fd, struct mmsghdr *messages, unsigned count, in
 	if (!watched(fd) || !io_begins(fd, &held))
 		return real.recvmmsg(fd, messages, count, flags, timeout);
 	int rc = real.recvmmsg(fd, messages, count, flags, timeout);
+	/* An end is as many messages of no bytes as there is room for. */
+	bool ends = rc <= 0 || !messages->msg_len;
+	if (unlikely(ends) && renew_after_end(fd, &held, rc < 0 ? rc : 0))
+		rc = real.recvmmsg(fd, messages, count, flags, timeout);
 	int saved = errno;
 	for (int i = 0; i < rc; i++)
 		show_received(fd, &held, pieces_of(&messages[i]), flags, (ssize_t)messages[i].msg_len);
@@ -271,7 +288,7 @@ int send_messages(int fd, struct mmsghdr *messages, unsigned count, int flags)
 					     : NULL;
 	UNLESS_SEEN(fd, first ? first->msg_iov : NULL, first ? message_pieces(first) : 0, &held,
 		    real.sendmmsg(fd, messages, count, flags));
-	int rc = real.sendmmsg(fd, messages, count, flags);
+	int rc = (int)AGAIN(real.sendmmsg(fd, messages, count, flags));
 	int saved = errno;
 	for (int i = 0; i < rc; i++)
 		show_sent(fd, &held, pieces_of(&messages[i]), flags, (ssize_t)messages[i].msg_len);
@@ -305,6 +322,17 @@ ssize_t hook_writev(int fd, const struct iovec *pieces, int count)
 	return sent(fd, &held, pieces, 0, AGAIN(real.writev(fd, pieces, count)));
 }
 
+ssize_t hook_pwritev2(int fd, const struct iovec *pieces, int count, off_t at, int flags)
+{
+	struct held held;
+
+	UNLESS_SEEN(fd, pieces, count > 0 ? (size_t)count : 0, &held,
+		    real.pwritev2(fd, pieces, count, at, flags));
+	return sent(fd, &held, pieces, 0, AGAIN(real.pwritev2(fd, pieces, count, at, flags)));
+}
+
+TWIN(ssize_t, pwritev64v2, (int fd, const struct iovec *pieces, int count, off_t at, int flags), pwritev2)
+
 __attribute__((noinline)) static ssize_t send_watched(int fd, const void *data, size_t size, int flags)
 {
 	struct held held;
@@ -320,31 +348,48 @@ HOT ssize_t hook_send(int fd, const void *data, size_t size, int flags)
 
 TWIN(ssize_t, __send, (int fd, const void *data, size_t size, int flags), send)
 
+/* An error may be that of the other fd: a pipe that nobody reads gives EPIPE. */
+static bool may_be_of_source(ssize_t rc)
+{
+	return rc >= 0 || errno == ECONNRESET || errno == ETIMEDOUT;
+}
+
+static void took_inside(int fd, const struct held *held, ssize_t rc)
+{
+	int saved = errno;
+
+	if (may_be_of_source(rc))
+		show_received(fd, held, NULL, 0, rc);
+	fdtable_release(held);
+	errno = saved;
+}
+
 /* What goes from one fd to another inside the kernel no hook sees. */
+#define MOVE(from, to, call)                                                                                \
+	({                                                                                                  \
+		struct held source_, target_;                                                               \
+		bool takes_ = watched(from) && io_begins(from, &source_);                                   \
+		enum sending sends_ = watched(to) ? sending_begins(to, NULL, 0, &target_) : SENDING_UNSEEN; \
+		ssize_t moved_ = sends_ == SENDING_FAILED ? -1 : (call);                                    \
+		if (takes_ && unlikely(moved_ <= 0) && may_be_of_source(moved_) &&                          \
+		    renew_after_end(from, &source_, moved_))                                                \
+			moved_ = (call);                                                                    \
+		if (takes_)                                                                                 \
+			took_inside(from, &source_, moved_);                                                \
+		sends_ == SENDING_SEEN ? sent(to, &target_, NULL, 0, moved_) : moved_;                      \
+	})
+
 ssize_t hook_sendfile(int to, int from, off_t *offset, size_t size)
 {
-	struct held held;
-
-	UNLESS_SEEN(to, NULL, 0, &held, real.sendfile(to, from, offset, size));
-	return sent(to, &held, NULL, 0, real.sendfile(to, from, offset, size));
+	return MOVE(from, to, real.sendfile(to, from, offset, size));
 }
 
 ssize_t hook_sendfile64(int to, int from, off_t *offset, size_t size)
 {
-	struct held held;
-
-	UNLESS_SEEN(to, NULL, 0, &held, real.sendfile64(to, from, offset, size));
-	return sent(to, &held, NULL, 0, real.sendfile64(to, from, offset, size));
+	return MOVE(from, to, real.sendfile64(to, from, offset, size));
 }
 
 ssize_t hook_splice(int from, off_t *from_at, int to, off_t *to_at, size_t size, unsigned flags)
 {
-	struct held source, target;
-	bool takes = watched(from) && io_begins(from, &source);
-	enum sending sends = watched(to) ? sending_begins(to, NULL, 0, &target) : SENDING_UNSEEN;
-	ssize_t rc = sends == SENDING_FAILED ? -1 : real.splice(from, from_at, to, to_at, size, flags);
-
-	if (takes)
-		took(from, &source, NULL, 0, rc);
-	return sends == SENDING_SEEN ? sent(to, &target, NULL, 0, rc) : rc;
+	return MOVE(from, to, real.splice(from, from_at, to, to_at, size, flags));
 }
