@@ -128,7 +128,7 @@ static bool program_says_so(struct reusing *reusing, const struct tracked *track
  * after an answer. */
 static int kernel_says_so(int fd, uint64_t sent, uint64_t received, uint32_t *rtt_us, bool *ended)
 {
-	struct tcp_info info = { 0 };
+	struct tcp_info info; /* of which no more is read than the kernel says that it has filled */
 	socklen_t length = sizeof(info);
 
 	if (kernel.getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &length) ||

@@ -107,7 +107,7 @@ long option_log_copy(int fd, struct option_log *log, int fresh, const struct opt
 		if (rc)
 			return rc;
 	}
-	*log = *wanted;
+	option_log_assign(log, wanted);
 	return 0;
 }
 

@@ -17,6 +17,21 @@ struct option_log {
 };
 
 /**
+ * option_log_assign() - what was set on the one, for the other
+ *
+ * Mostly that is nothing, and what was not set has no value.
+ */
+static inline void option_log_assign(struct option_log *to, const struct option_log *from)
+{
+	if (from->set) {
+		*to = *from;
+		return;
+	}
+	to->set = 0;
+	to->others = from->others;
+}
+
+/**
  * option_log_note() - setsockopt() succeeded
  * @value:	what the program gave, @length bytes
  */

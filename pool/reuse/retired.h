@@ -21,6 +21,14 @@ struct retired {
 };
 
 /**
+ * retired_none() - nothing yet. Mostly nothing comes: what is not filled is not cleared.
+ */
+static inline void retired_none(struct retired *retired)
+{
+	retired->count = retired->gone = 0;
+}
+
+/**
  * retired_has_room() - is there room for one more?
  */
 bool retired_has_room(const struct retired *retired);

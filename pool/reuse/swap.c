@@ -22,12 +22,13 @@ bool swap_look(int fd, const struct reuse *reuse, struct fresh *fresh)
 	fresh->numbers = (int)numbers;
 	fresh->watches = 0;
 	if (!reuse) {
-		fresh->options = (struct option_log){ 0 };
+		fresh->options.set = 0;
+		fresh->options.others = false;
 		return true;
 	}
 	if (reuse->watches_unknown || reuse->shared)
 		return false;
-	fresh->options = reuse->options;
+	option_log_assign(&fresh->options, &reuse->options);
 	fresh->watches = reuse->watches;
 	memcpy(fresh->watch, reuse->watch, sizeof(fresh->watch));
 	return true;

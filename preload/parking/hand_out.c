@@ -72,11 +72,12 @@ static void enter_numbers(int fd, struct tracked *fresh, const struct served *se
 static bool hand_out_once(int fd, sa_family_t family, const struct endpoint *to, const struct rule *rule,
 			  bool again, uint64_t waited, long *result, uint64_t *wait, uint64_t *look)
 {
-	struct retired retired = { 0 };
+	struct retired retired;
 	struct served served = { .reuse = NULL };
 	uint64_t now_ns = clock_ns();
 
 	*wait = *look = 0;
+	retired_none(&retired);
 	if (!shim_enter(&shim))
 		return false;
 	struct tracked *tracked = fdtable_look(fd);

@@ -187,11 +187,16 @@ COLD static bool start(void)
 	return made;
 }
 
+bool keeper_looks_by(uint64_t until_ns)
+{
+	return keeper.alive && until_ns >= keeper.until_ns;
+}
+
 bool keeper_see_to(uint64_t until_ns, bool (*tend)(uint64_t now_ns))
 {
 	if (!shim_enter(&shim))
 		return false;
-	bool ours = !keeper.alive, sooner = keeper.alive && until_ns < keeper.until_ns;
+	bool ours = !keeper.alive, sooner = !keeper_looks_by(until_ns);
 	if (ours) {
 		keeper.alive = true;
 		keeper.tend = tend;

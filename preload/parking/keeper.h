@@ -17,6 +17,11 @@
 #include <stdint.h>
 
 /**
+ * keeper_looks_by() - will what is parked until @until_ns be looked at in time? The lock is held
+ */
+bool keeper_looks_by(uint64_t until_ns);
+
+/**
  * keeper_see_to() - something is parked until @until_ns; call without the lock
  * @tend:	lets go what is over, as of now_ns; called by the thread with the lock, which it lets go;
  *true: there is more Return: false if no thread can be had: then nothing is to stay parked

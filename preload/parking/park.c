@@ -36,11 +36,12 @@ APART void park_see_to(uint64_t until_ns)
 
 APART bool park(int fd, const struct held *held)
 {
-	struct retired retired = { 0 };
+	struct retired retired;
 	uint64_t now_ns = clock_ns();
 	uint32_t rtt_us = 0;
 	int own = -1;
 
+	retired_none(&retired);
 	resting_look(now_ns);
 	if (!shim_enter_held(&shim, held))
 		return false;
@@ -60,8 +61,9 @@ APART bool park(int fd, const struct held *held)
 		own = -1;
 	}
 	uint64_t until_ns = shim.reusing.parked_look_ns;
+	bool in_time = own < 0 || keeper_looks_by(until_ns);
 	parking_leave(&retired);
-	if (own >= 0)
+	if (unlikely(!in_time))
 		park_see_to(until_ns);
 	return own >= 0;
 }

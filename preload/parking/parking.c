@@ -152,7 +152,7 @@ APART void parking_room_for_files(void)
 
 APART void parking_tidy(void)
 {
-	struct retired retired = { 0 };
+	struct retired retired;
 	uint64_t now_ns = clock_coarse_ns();
 
 	if (!shim.reusing.parked_newest)
@@ -161,6 +161,7 @@ APART void parking_tidy(void)
 		parking_give_up(RETIRED_ROOM);
 	if (now_ns < shim.reusing.parked_look_ns)
 		return;
+	retired_none(&retired);
 	for (bool more = true; more && shim_enter(&shim);) {
 		more = parked_expire(&shim.reusing, now_ns, &retired);
 		parking_leave(&retired);

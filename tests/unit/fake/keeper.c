@@ -6,6 +6,13 @@
 
 struct fake_keeper fake_keeper;
 
+/* So it is asked each time. */
+bool keeper_looks_by(uint64_t until_ns)
+{
+	(void)until_ns;
+	return false;
+}
+
 bool keeper_see_to(uint64_t until_ns, bool (*tend)(uint64_t now_ns))
 {
 	fake_keeper.tend = tend;
