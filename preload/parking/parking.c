@@ -127,6 +127,12 @@ COLD bool parking_give_up(enum reuse_retirement why)
 	return any;
 }
 
+/* Without the lock: who has it may find that it is so no more. */
+static bool is_something_parked(void)
+{
+	return __atomic_load_n(&shim.reusing.parked_newest, __ATOMIC_RELAXED);
+}
+
 bool parking_made_room(int rc)
 {
 	return rc < 0 && errno == EMFILE && shim.settings.reuses && parking_give_up(RETIRED_ROOM);
@@ -139,13 +145,17 @@ APART void parking_room_for_files(void)
 	struct rlimit files;
 	int saved = errno;
 
-	if (!shim.reusing.parked_newest)
+	if (!is_something_parked() || !shim_enter(&shim))
 		return;
-	long lowest = kernel.fcntl(shim.reusing.parked_newest->fd, F_DUPFD_CLOEXEC, 0);
-	if (lowest >= 0)
+	/* With the lock, as the number is ours for so long: a copy of a file of the program's would take the
+	 * file's locks away when it is closed (fcntl(2), F_SETLK). */
+	const struct reuse *any = shim.reusing.parked_newest;
+	long count = shim.reusing.parked_count, lowest = any ? kernel.fcntl(any->fd, F_DUPFD_CLOEXEC, 0) : 0;
+	if (any && lowest >= 0)
 		kernel.close((int)lowest);
-	if (lowest < 0 || kernel_syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, 0, (long)&files, 0, 0) ||
-	    (rlim_t)lowest + shim.reusing.parked_count + ENOUGH >= files.rlim_cur)
+	shim_leave(&shim);
+	if (any && (lowest < 0 || kernel_syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, 0, (long)&files, 0, 0) ||
+		    (rlim_t)(lowest + count + ENOUGH) >= files.rlim_cur))
 		parking_give_up(RETIRED_ROOM);
 	errno = saved;
 }
@@ -155,11 +165,11 @@ APART void parking_tidy(void)
 	struct retired retired;
 	uint64_t now_ns = clock_coarse_ns();
 
-	if (!shim.reusing.parked_newest)
+	if (!is_something_parked())
 		return;
 	if (resting_look(now_ns))
 		parking_give_up(RETIRED_ROOM);
-	if (now_ns < shim.reusing.parked_look_ns)
+	if (now_ns < __atomic_load_n(&shim.reusing.parked_look_ns, __ATOMIC_RELAXED))
 		return;
 	retired_none(&retired);
 	for (bool more = true; more && shim_enter(&shim);) {
