@@ -37,8 +37,9 @@ def equal_to_kernel(folder, what):
         return by_source(pairs, "open") == in_kernel() and by_source(pairs, "time_wait") == in_kernel({"TIME-WAIT"})
     with contextlib.suppress(lab.Failed):
         lab.wait_for(same, "equal counts", limit_s=20)
-    pairs = attached.listed(folder)["pairs"]
-    lab.equal(f"{what}: open", by_source(pairs, "open"), in_kernel())
+    seen = attached.listed(folder)
+    pairs = seen["pairs"]
+    lab.equal(f"{what} (missed: {seen['misses']}, walks: {seen['walks']}): open", by_source(pairs, "open"), in_kernel())
     lab.equal(f"{what}: TIME_WAIT", by_source(pairs, "time_wait"), in_kernel({"TIME-WAIT"}))
 
 
@@ -78,23 +79,31 @@ def churn():
                 opened, failed, _ = (int(n) for n in re.findall(r"\d+", process.stdout()))
                 counted.update(opened=opened, failed=failed)
             lab.equal("the clients", (before, dict(counted)), (0, {"opened": 20200, "failed": 0}))
+            # What the kernel leaves out (__bpf_trace_run(), kernel/trace/bpf_trace.c), a walk finds, and it is in no count of ends.
+            left_out = attached.listed(folder)["misses"]
+            if left_out:
+                walk_is_due(folder)
             equal_to_kernel(folder, "at the end")
             seen = attached.listed(folder)
             pairs = seen["pairs"]
-            lab.equal("opened", sum(p["opened"] for p in pairs), 20200)
-            lab.equal("still open", sum(p["open"] for p in pairs), 200)
             closed = {k: sum(p["closed"][k] for p in pairs) for k in ("by_us", "by_peer", "by_reset")}
-            # Once it was 2499 and 15001; why is not known. Of the kernel's own counts OutRsts is some more than 15,000: what comes from
-            # the server when the client's socket is gone is answered so, which ends no connection. EstabResets is 30,000, as
-            # both ends count: one more would be an end by the peer that was reset before the client's close().
-            lab.equal(f"closed (the kernel counts {kernel_counts()})", closed, {"by_us": 2500, "by_peer": 2500, "by_reset": 15000})
+            # A FIN that arrives while the other end becomes a TIME_WAIT may find neither that nor its socket, but the
+            # listener, which answers by a reset (__inet_lookup_established(), net/ipv4/inet_hashtables.c): so plain Linux ends
+            # some in 1,000 by it under load. No more than the kernel sent besides the 15,000 that were asked for.
+            kernel = kernel_counts()
+            reset = max(0, min(closed["by_reset"] - 15000, kernel["OutRsts"] - 15000))
+            wanted = {"opened": 20200, "by_us": 2500, "by_peer": 2500 - reset, "by_reset": 15000 + reset}
+            counted = {"opened": sum(p["opened"] for p in pairs), **closed}
+            if any(not 0 <= wanted[k] - counted[k] <= left_out for k in wanted):
+                raise lab.Failed(f"{counted}, expected {wanted}; left out {left_out}; the kernel counts {kernel}")
+            lab.equal("still open", sum(p["open"] for p in pairs), 200)
             lab.equal("lost", seen["lost"], 0)
             for process in clients:
                 process.end_input()
                 process.wait()
         server.stop()  # what waits for its end gets it now
         equal_to_kernel(folder, "after the clients")
-    return "20200 connections"
+    return f"20200 connections, {left_out} calls left out by the kernel"
 
 
 def from_before():
@@ -172,16 +181,29 @@ sys.stdin.read()
     return "20 there, 14 here"
 
 
+def bpftool(*arguments):
+    lab.needs("bpftool")
+    done = lab.run(["bpftool", "-j", "map", *arguments])
+    lab.equal(f"bpftool {arguments[0]}", (done.status, done.stderr), (0, ""))
+    return json.loads(done.stdout or "null")
+
+
+def pins_of(folder):
+    return attached.PINS / f"cgroup-{folder.stat().st_ino}"
+
+
+def walk_is_due(folder):
+    """At the next look, rather than in a minute."""
+    walk = bpftool("dump", "pinned", str(pins_of(folder) / "walk"))[0]
+    value = bytearray(int(byte, 16) for byte in walk["value"])
+    struct.pack_into("=Q", value, 24, 0)  # ended_ns
+    bpftool("update", "pinned", str(pins_of(folder) / "walk"), "key", "hex", "00", "00", "00", "00",
+            "value", "hex", *(f"{byte:02x}" for byte in value))
+
+
 def change_pair(folder, change):
     """Writes into the map what the kernel would have to be made to miss; then a walk is due."""
-    lab.needs("bpftool")
-    pins = attached.PINS / f"cgroup-{folder.stat().st_ino}"
-
-    def bpftool(*arguments):
-        done = lab.run(["bpftool", "-j", "map", *arguments])
-        lab.equal(f"bpftool {arguments[0]}", (done.status, done.stderr), (0, ""))
-        return json.loads(done.stdout or "null")
-
+    pins = pins_of(folder)
     pair = max(bpftool("dump", "pinned", str(pins / "pairs")), key=lambda p: sum(p["formatted"]["value"]["open"]))
     value = bytearray(int(byte, 16) for byte in pair["value"])
     before = list(struct.unpack_from("=2Q", value, OPEN_AT))
@@ -190,11 +212,7 @@ def change_pair(folder, change):
     struct.pack_into("=Q", value, OPEN_AT + 8 * side, before[side] + change)
     bpftool("update", "pinned", str(pins / "pairs"), "key", "hex", *(byte[2:] for byte in pair["key"]),
             "value", "hex", *(f"{byte:02x}" for byte in value))
-    walk = bpftool("dump", "pinned", str(pins / "walk"))[0]
-    value = bytearray(int(byte, 16) for byte in walk["value"])
-    struct.pack_into("=Q", value, 24, 0)  # ended_ns
-    bpftool("update", "pinned", str(pins / "walk"), "key", "hex", "00", "00", "00", "00",
-            "value", "hex", *(f"{byte:02x}" for byte in value))
+    walk_is_due(folder)
 
 
 def corrected():
