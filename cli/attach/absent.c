@@ -38,6 +38,11 @@ void export_attached(FILE *out)
 	(void)out;
 }
 
+unsigned attached_out_of_date(void)
+{
+	return 0;
+}
+
 void attached_walk(struct arena *arena, usage_visit *visit, usage_skipped *skipped, void *argument)
 {
 	(void)arena;

@@ -7,6 +7,7 @@
 #include "attach/rule_sets.h"
 #include "attach/target.h"
 #include "cli/attach/attached.h"
+#include "cli/attach/shown.h"
 #include "cli/attach/surroundings.h"
 #include "cli/shared/complain.h"
 
@@ -54,6 +55,25 @@ bool links_changed(const char *folder)
 	if (look)
 		end_look(look);
 	return changed;
+}
+
+static int count_changed(const char *folder, void *count)
+{
+	*(unsigned *)count += links_changed(folder);
+	return 0;
+}
+
+unsigned attached_out_of_date(void)
+{
+	char reason[ATTACH_REASON_MAX];
+	unsigned count = 0;
+	int pins = attach_lacks_rights(reason) ? -EPERM : attach_pins_open(false, reason);
+
+	if (pins < 0)
+		return 0;
+	attach_pins_each(pins, count_changed, &count);
+	attach_pins_close(pins);
+	return count;
 }
 
 static int refresh_one(const char *folder, void *status)

@@ -17,4 +17,11 @@
  */
 void attached_walk(struct arena *arena, usage_visit *visit, usage_skipped *skipped, void *argument);
 
+/**
+ * attached_out_of_date() - how many attachments would have other rules of links if they were made now
+ *
+ * As `attach --list` says of each. 0 without the rights to look.
+ */
+unsigned attached_out_of_date(void);
+
 #endif

@@ -155,6 +155,8 @@ int spaces_look(struct spaces *spaces, const struct spaces_options *options)
 			     : STATUS_FINE;
 	usage_walk(&spaces->arena, options->state_dir, getenv("XDG_RUNTIME_DIR"), visit, skipped, &looking);
 	attached_walk(&spaces->arena, visit, skipped, &looking);
+	if (options->out_of_date)
+		spaces->attached_out_of_date = attached_out_of_date();
 	if (looking.no_memory)
 		return complain(NULL, "no memory, or more than %d tuple spaces", SPACES_MAX);
 	if (!status && !spaces_settle(spaces))

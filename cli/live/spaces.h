@@ -15,6 +15,7 @@ struct spaces_options {
 	bool all_netns;           /* with @host: about each network namespace of this host */
 	struct spaces_kept *kept; /* with @host: what is kept from look to look */
 	uint64_t ask_ns;          /* and how long to ask about ports in doubt */
+	bool out_of_date;         /* count the attachments that are */
 	bool say_skipped;         /* one line on standard error for each that is skipped */
 };
 

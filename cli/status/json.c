@@ -87,6 +87,7 @@ void status_json(const struct status *status, const struct status_options *optio
 	json_open(&json, "shim", '{');
 	json_number(&json, "processes", status->shim.processes);
 	json_number(&json, "attached_cgroups", status->shim.cgroups);
+	json_number(&json, "attached_cgroups_out_of_date", status->shim.out_of_date);
 	json_number(&json, "in_use", status->shim.in_use);
 	json_number(&json, "in_use_by_all", status->in_use);
 	json_bool(&json, "disabled", status->shim.disabled);

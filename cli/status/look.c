@@ -83,7 +83,7 @@ static void find_processes(struct status *status)
 
 static void find_shim(struct status *status, const struct status_options *options)
 {
-	struct spaces_options how = { .state_dir = options->state_dir };
+	struct spaces_options how = { .state_dir = options->state_dir, .out_of_date = true };
 	struct spaces spaces;
 	uint64_t network, cookie;
 
@@ -100,6 +100,7 @@ static void find_shim(struct status *status, const struct status_options *option
 		for (const struct space *s = spaces.table; s; s = s->hh.next)
 			status->shim.in_use += s->key.network ? 0 : s->shim_in_use;
 		status->shim.skipped = spaces.skipped;
+		status->shim.out_of_date = spaces.attached_out_of_date;
 	}
 	spaces_end(&spaces);
 }

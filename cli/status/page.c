@@ -113,6 +113,10 @@ static void put_rest(const struct status *status, FILE *out)
 		fprintf(out, " and %u attached cgroup%s", status->shim.cgroups,
 			status->shim.cgroups == 1 ? "" : "s");
 	fprintf(out, ", %u %% of the ports in use", share > 100 ? 100 : share);
+	if (status->shim.out_of_date)
+		fprintf(out, ", links have changed since %u %s (headroom attach --refresh)",
+			status->shim.out_of_date,
+			one_or_many(status->shim.out_of_date, "attachment", "attachments"));
 	if (status->shim.disabled)
 		fprintf(out, ", disabled by " RESTING_FILE " (headroom enable)");
 	if (status->shim.skipped)

@@ -23,6 +23,7 @@ struct status_options {
 /* Programs under the shim, and attached cgroups, in this network namespace. */
 struct shim_coverage {
 	unsigned processes, cgroups, skipped;
+	unsigned out_of_date; /* attachments, wherever: see attached_out_of_date() */
 	bool disabled;   /* resting.h */
 	uint32_t in_use; /* ports, by what these count */
 };

@@ -162,8 +162,9 @@ def link_that_comes():
                 else:
                     _second_link(far, ["10.5.0.2/24"], ["10.5.0.1/24"])
                 lab.wait_for(lambda: attached.listed(folder)["links_changed"], "the link to be seen")
-                if "headroom attach --refresh" not in attached.headroom("attach", "--list").stdout:
-                    raise lab.Failed("--list does not tell")
+                for words in (["attach", "--list"], ["status"]):
+                    if "headroom attach --refresh" not in attached.headroom(*words).stdout:
+                        raise lab.Failed(f"{words[0]} does not tell")
                 for words in (["attach", "--refresh", str(folder)], ["attach", "--refresh"]):
                     done = attached.headroom(*words)
                     said = "refreshed" if len(words) == 3 else "nothing has changed"
