@@ -90,6 +90,9 @@ static void start_connecting(struct shim *shim)
 	spreading->journal.ledger = &shim->ledger;
 	spreading->journal.settings = &shim->settings;
 	spreading->journal.log = &shim->log;
+	spreading->journal.waiting = shim->events;
+	spreading->aside = shim->aside;
+	spreading->auto_lists = shim->auto_lists;
 	spreading_start(spreading);
 }
 
@@ -101,11 +104,12 @@ static void start_reusing(struct shim *shim)
 	reusing->arena = &shim->arena;
 	reusing->ledger = &shim->ledger;
 	reusing->sockets = &shim->sockets;
+	reusing->listeners = shim->listeners;
 	pool_start(reusing);
 }
 
 /* From the ground up: each may use those before it. */
-static void start_states(struct shim *shim)
+ONCE static void start_states(struct shim *shim)
 {
 	network_restart();
 	start_ledger(shim);
@@ -119,12 +123,13 @@ void shim_start(struct shim *shim, const char *process)
 	memset(shim, 0, sizeof(*shim));
 	shim->lock.on_passive = tell_passive;
 	settings_default(&shim->settings);
+	arena_lend(&shim->arena, shim->arena_room, sizeof(shim->arena_room));
 	strncpy(shim->process, process, sizeof(shim->process) - 1);
 	knee_start(&shim->spreading.knee);
 	start_states(shim);
 }
 
-void shim_restart(struct shim *shim)
+ONCE void shim_restart(struct shim *shim)
 {
 	shim->lock.generation++;
 	usage_restart(&shim->writer, lock_inside);

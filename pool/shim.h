@@ -21,7 +21,14 @@
 #include "pool/socket/tracked.h"
 #include "pool/spread/spreading.h"
 
-/* What every connect() touches stands first. */
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum { SHIM_LOW_FDS = 64, SHIM_READABLE_PAGES = 64 };
+
+/* What every connect() touches stands first. What a forked child writes is all in one page, as the copy of
+ * each costs it 2 us; what is large and seldom written stands behind. */
 struct shim {
 	struct lock lock;
 	struct sockets sockets;
@@ -32,14 +39,26 @@ struct shim {
 	struct board board;
 	struct arena arena;
 	struct reusing reusing;
-
-	/* What a forked child keeps. It writes to the first of it, so that stands by what it begins anew. */
 	struct heritage heritage;
+	_Atomic(struct tracked *) low_fds[SHIM_LOW_FDS];      /* see preload/base/fdtable.h */
+	atomic_uintptr_t readable_pages[SHIM_READABLE_PAGES]; /* see preload/base/readable.h */
+
+	/* What its first connection takes, for which no mapping is made. */
+	char arena_room[4096] __attribute__((aligned(64)));
+
+	/* What a forked child keeps. */
 	struct settings settings;
 	struct log log;
 	char process[PROCESS_NAME_MAX];
 	struct arena settings_arena;
+
+	/* Room for what those above point to. */
+	struct aside aside[ASIDE_MAX];
+	struct source_list auto_lists[AUTO_LISTS_MAX];
+	struct event events[EVENTS_PLACES];
+	struct endpoint listeners[LISTENERS_MAX];
 };
+_Static_assert(offsetof(struct shim, arena_room) <= 4096, "one page");
 
 /**
  * shim_start() - make an empty shim with default settings

@@ -6,6 +6,7 @@
  * tell at a bounded cost; so with children alive nothing is entered as ended. */
 #include "preload/last_words.h"
 
+#include "pool/base/hot.h"
 #include "pool/base/kernel.h"
 #include "pool/connect/ending.h"
 #include "pool/socket/facts.h"
@@ -47,7 +48,7 @@ static void end(int fd)
 	fdtable_release(&held);
 }
 
-void last_words(void)
+ONCE void last_words(void)
 {
 	/* Nor in a sandbox, where to ask may be forbidden. */
 	if (atomic_load(&shim.sockets.forks) && (shim.writer.frozen || !no_child_lives()))

@@ -11,6 +11,7 @@
 #include "preload/start.h"
 
 #include "pool/base/clock.h"
+#include "pool/base/hot.h"
 #include "pool/base/resting.h"
 #include "pool/base/restraint.h"
 #include "pool/ledger/own_segment.h"
@@ -38,7 +39,7 @@ extern void *__dso_handle;
 __attribute__((visibility("hidden"))) void *__dso_handle = &__dso_handle;
 #endif
 
-COLD static void start_in_child(void)
+ONCE static void start_in_child(void)
 {
 	parking_in_child();
 	fdtable_forget_all();
@@ -47,9 +48,9 @@ COLD static void start_in_child(void)
 
 /* fork() of libc: the child is to see no deferred port. The lock is not taken: a fork of much memory takes
  * long, and the child wants nothing of the ledger. */
-COLD static void before_fork(void)
+ONCE static void before_fork(void)
 {
-	int saved = errno;
+	int *error = process_errno(), saved = *error;
 	unsigned forks = heritage_count_fork(&shim.ledger);
 	/* It may never connect itself. */
 	bool often = forks >= HERITAGE_FORKS;
@@ -61,7 +62,7 @@ COLD static void before_fork(void)
 		if (!resting_look(clock_coarse_ns()))
 			heritage_before_fork(&shim.ledger, forks);
 	}
-	errno = saved;
+	*error = saved;
 }
 
 /* What pthread_atfork() is in glibc, whose libc.so does not have it, and in musl. */
@@ -178,7 +179,7 @@ __attribute__((constructor(101))) static void start(void)
 	errno = saved;
 }
 
-void start_of_end(void)
+ONCE void start_of_end(void)
 {
 	static atomic_bool done;
 
@@ -194,7 +195,7 @@ void start_of_end(void)
 	}
 }
 
-__attribute__((destructor)) static void end(void)
+HOT_WHOLE __attribute__((destructor)) static void end(void)
 {
 	start_of_end();
 }

@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-bool address_is_loopback(const struct address *a)
+HOT_WHOLE bool address_is_loopback(const struct address *a)
 {
 	if (address_is_v4(a))
 		return a->v6.s6_addr[12] == 127;

@@ -3,6 +3,8 @@
 #ifndef HEADROOM_POOL_BASE_ADDRESS_H
 #define HEADROOM_POOL_BASE_ADDRESS_H
 
+#include "pool/base/hot.h"
+
 #include <netinet/in.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -41,7 +43,7 @@ static inline bool address_is_v4(const struct address *a)
 /**
  * address_equal() - do both name the same address?
  */
-static inline bool address_equal(const struct address *a, const struct address *b)
+HOT_WHOLE static inline bool address_equal(const struct address *a, const struct address *b)
 {
 	return IN6_ARE_ADDR_EQUAL(&a->v6, &b->v6);
 }
@@ -49,7 +51,7 @@ static inline bool address_equal(const struct address *a, const struct address *
 /**
  * endpoint_equal() - the same address, scope and port
  */
-static inline bool endpoint_equal(const struct endpoint *a, const struct endpoint *b)
+HOT_WHOLE static inline bool endpoint_equal(const struct endpoint *a, const struct endpoint *b)
 {
 	uint64_t x[3], y[3];
 

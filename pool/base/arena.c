@@ -23,7 +23,7 @@ _Static_assert(sizeof(struct arena_chunk) % 16 == 0, "blocks stay 16-byte aligne
 
 /* 32, 48 and 64 bytes, then four sizes to each doubling: 80, 96, 112, 128, 160... Return: the number of the
  * first that is enough, and its size. */
-static unsigned class_of(size_t size, size_t *block_size)
+HOT_WHOLE static unsigned class_of(size_t size, size_t *block_size)
 {
 	if (size <= EVEN_STEPS) {
 		unsigned class = size <= SMALLEST ? 0 : (unsigned)(size - SMALLEST + 15) / 16;
@@ -98,6 +98,26 @@ static void unmap_chunk(struct arena *arena, struct arena_chunk *chunk)
 	unmap(chunk, chunk->size);
 }
 
+void arena_lend(struct arena *arena, void *room, size_t size)
+{
+	arena->room = room;
+	arena->room_size = size;
+}
+
+/* What was lent is the first chunk. Return: NULL if a block is too large for it */
+ONCE static struct arena_chunk *open_room(struct arena *arena, size_t block_size)
+{
+	struct arena_chunk *chunk = arena->room;
+
+	if (!chunk || block_size > arena->room_size - sizeof(*chunk))
+		return NULL;
+	if (arena->room_used)
+		memset(chunk, 0, arena->room_size);
+	*chunk = (struct arena_chunk){ .size = arena->room_size, .used = sizeof(*chunk) };
+	link_chunk(&arena->chunks, chunk);
+	return chunk;
+}
+
 static void *alloc_large(struct arena *arena, size_t size)
 {
 	size_t whole = (size + sizeof(struct arena_chunk) + 4095) & ~(size_t)4095;
@@ -108,7 +128,7 @@ static void *alloc_large(struct arena *arena, size_t size)
 	return chunk + 1;
 }
 
-COLD void *arena_alloc(struct arena *arena, size_t size)
+ONCE void *arena_alloc(struct arena *arena, size_t size)
 {
 	size_t block_size;
 
@@ -121,6 +141,8 @@ COLD void *arena_alloc(struct arena *arena, size_t size)
 		return memset(block, 0, block_size);
 	}
 	struct arena_chunk *chunk = arena->chunks;
+	if (!chunk)
+		chunk = open_room(arena, block_size);
 	if (!chunk || chunk->size - chunk->used < block_size)
 		chunk = map_chunk(arena, CHUNK, false);
 	if (!chunk)
@@ -145,13 +167,17 @@ void arena_free(struct arena *arena, void *block, size_t size)
 	arena->free_blocks[class] = block;
 }
 
-void arena_release(struct arena *arena)
+ONCE void arena_release(struct arena *arena)
 {
 	struct arena_chunk *next;
+	bool used = arena->room_used;
 
 	for (struct arena_chunk *chunk = arena->chunks; chunk; chunk = next) {
 		next = chunk->next;
-		unmap(chunk, chunk->size);
+		if (chunk == arena->room)
+			used = true;
+		else
+			unmap(chunk, chunk->size);
 	}
-	*arena = (struct arena){ 0 };
+	*arena = (struct arena){ .room = arena->room, .room_size = arena->room_size, .room_used = used };
 }

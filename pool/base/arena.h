@@ -12,6 +12,7 @@
 #ifndef HEADROOM_POOL_BASE_ARENA_H
 #define HEADROOM_POOL_BASE_ARENA_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 enum { ARENA_CLASSES = 39 }; /* blocks of 32 bytes to 32 KiB: see arena.c */
@@ -21,7 +22,16 @@ struct arena {
 	struct arena_chunk *chunks;
 	void *free_blocks[ARENA_CLASSES];
 	size_t mapped; /* bytes taken from the kernel */
+	void *room;    /* see arena_lend() */
+	size_t room_size;
+	bool room_used; /* it is no longer all zero */
 };
+
+/**
+ * arena_lend() - memory to begin with, before any is taken from the kernel; the arena is empty
+ * @room:	all zero, 16-byte aligned
+ */
+void arena_lend(struct arena *arena, void *room, size_t size);
 
 /**
  * arena_alloc() - zeroed memory, 16-byte aligned

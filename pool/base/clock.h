@@ -12,6 +12,8 @@
 #ifndef HEADROOM_POOL_BASE_CLOCK_H
 #define HEADROOM_POOL_BASE_CLOCK_H
 
+#include "pool/base/hot.h"
+
 #include <stdatomic.h>
 #include <stdint.h>
 #include <time.h>
@@ -22,7 +24,7 @@ typedef int clock_function(clockid_t clock, struct timespec *out);
 /* The function in use: the vDSO's, else the system call. A test puts its own in. */
 extern clock_function *_Atomic clock_read;
 
-static inline uint64_t clock_read_ns(clockid_t clock)
+HOT_WHOLE static inline uint64_t clock_read_ns(clockid_t clock)
 {
 	struct timespec t = { 0 };
 	atomic_load_explicit(&clock_read, memory_order_relaxed)(clock, &t);

@@ -18,9 +18,11 @@
  *    refused bind). A source takes setsockopt() and bind(), and after the failure both are taken back,
  *    before the program sees the socket again. To put that off until the program looks would save half,
  *    and show a source of ours to who looks by a call that no hook sees.
- *  - A child forked for one connection: 119 us of processor time from fork() to its end, 178 with the
- *    shim. Half of that is 21 page faults (2 us for a page that is copied, 1 for an empty one, 1.8 for
- *    64 KiB of code), a fifth the file of its counts.
+ *  - A child forked for one connection: 119 us of processor time from fork() to its end, and some 40 % more
+ *    with the shim. Most of that are 12 page faults (2 us for a page that is copied, 1 for an empty one, 1.8
+ *    for 64 KiB of code): two of code, constants, the vDSO, what it writes (shim.h), its arena, the mark of
+ *    forks, two of the file of its counts, and what the loader does for one library more at the end. The rest
+ *    are a dozen short system calls and four mappings more, at fork() and at the end.
  *  - A program that is started for one: 925 and 1,130 us. A library that is empty, preloaded, takes 45
  *    of that, the shim switched off 90. The look for a seccomp filter in /proc/self/status is 15, and
  *    must be: prctl() is what a filter may kill for.
@@ -35,6 +37,11 @@
  * gathers functions so marked in one section (-freorder-functions). */
 #define HOT  __attribute__((hot))
 #define COLD __attribute__((cold, noinline))
+/* What a process runs once or twice: as a forked child, at its first connection, at its end. Small as what is
+ * cold, but beside what is hot: each 64 KiB of code that a process comes to are a page fault of 2 us
+ * (do_fault_around(), mm/memory.c). And hot functions whose unlikely parts are run then, with these. */
+#define ONCE      __attribute__((cold, noinline, section(".text.hot.once")))
+#define HOT_WHOLE __attribute__((hot, section(".text.hot.once")))
 /* Out of the way of a program that does not ask for reuse, but not made small at the cost of one that does.
  */
 #define APART __attribute__((noinline))

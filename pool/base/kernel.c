@@ -77,12 +77,12 @@ HOT static long real_setsockopt(int fd, int level, int name, const void *value, 
 	return kernel_syscall(SYS_setsockopt, fd, level, name, ARG(value), length, 0);
 }
 
-static long real_getsockopt(int fd, int level, int name, void *value, socklen_t *length)
+HOT static long real_getsockopt(int fd, int level, int name, void *value, socklen_t *length)
 {
 	return kernel_syscall(SYS_getsockopt, fd, level, name, ARG(value), ARG(length), 0);
 }
 
-static long real_getsockname(int fd, void *sa, socklen_t *length)
+HOT static long real_getsockname(int fd, void *sa, socklen_t *length)
 {
 	return kernel_syscall(SYS_getsockname, fd, ARG(sa), ARG(length), 0, 0, 0);
 }
@@ -167,7 +167,7 @@ static long real_ppoll(struct pollfd *fds, unsigned count, const struct timespec
 	return kernel_syscall(SYS_ppoll, ARG(fds), count, timeout ? ARG(&left) : 0, 0, 0, 0);
 }
 
-static long real_getpid(void)
+HOT static long real_getpid(void)
 {
 	return kernel_syscall(SYS_getpid, 0, 0, 0, 0, 0, 0);
 }
@@ -179,7 +179,7 @@ static long real_futex_wait(void *word, unsigned value, uint64_t most_ns)
 	return kernel_syscall(SYS_futex, ARG(word), FUTEX_WAIT | FUTEX_PRIVATE_FLAG, value, ARG(&most), 0, 0);
 }
 
-static long real_futex_wake(void *word)
+HOT_WHOLE static long real_futex_wake(void *word)
 {
 	return kernel_syscall(SYS_futex, ARG(word), FUTEX_WAKE | FUTEX_PRIVATE_FLAG, INT_MAX, 0, 0, 0);
 }

@@ -66,7 +66,7 @@ void lock_wake(struct lock *lock);
  * lock_enter() - take the lock
  * Return: false when the caller must pass through: the shim is passive, or this thread is inside already
  */
-static inline bool lock_enter(struct lock *lock)
+HOT_WHOLE static inline bool lock_enter(struct lock *lock)
 {
 	unsigned expected = 0;
 
@@ -99,7 +99,7 @@ static inline bool lock_try_enter(struct lock *lock)
 /**
  * lock_leave() - let the lock go
  */
-static inline void lock_leave(struct lock *lock)
+HOT_WHOLE static inline void lock_leave(struct lock *lock)
 {
 	if (unlikely(atomic_exchange_explicit(&lock->word, 0, memory_order_release) == 2))
 		lock_wake(lock);
@@ -110,7 +110,7 @@ static inline void lock_leave(struct lock *lock)
  * lock_enter_held() - take the lock, to use what was held without it
  * Return: false also when the process was forked since: then the record is gone
  */
-static inline bool lock_enter_held(struct lock *lock, const struct held *held)
+HOT_WHOLE static inline bool lock_enter_held(struct lock *lock, const struct held *held)
 {
 	if (unlikely(!lock_enter(lock)))
 		return false;

@@ -54,12 +54,17 @@ static char *map_one(long *known)
 	return (char *)at;
 }
 
-static struct slot *take_slot(void)
+/* @made: one that has a stack already */
+static struct slot *take_slot(bool made)
 {
-	for (unsigned i = 0; i < SLOTS; i++)
-		if (!atomic_load_explicit(&slots[i].busy, memory_order_relaxed) &&
-		    !atomic_exchange(&slots[i].busy, true))
+	for (unsigned i = 0; i < SLOTS; i++) {
+		if (atomic_load_explicit(&slots[i].busy, memory_order_relaxed) ||
+		    atomic_exchange(&slots[i].busy, true))
+			continue;
+		if (!made || slots[i].base)
 			return &slots[i];
+		atomic_store(&slots[i].busy, false);
+	}
 	return NULL;
 }
 
@@ -76,7 +81,7 @@ static void run(own_stack_function *function, void *argument, char *base)
 	restraint_on_own_stack = false;
 }
 
-COLD bool own_stack_run(own_stack_function *function, void *argument)
+COLD static bool run_and_keep(own_stack_function *function, void *argument, bool keep)
 {
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 	/* They know each thread's stack, and no other. */
@@ -93,7 +98,7 @@ COLD bool own_stack_run(own_stack_function *function, void *argument)
 	if (kernel_syscall(SYS_rt_sigprocmask, SIG_SETMASK, (long)&all, (long)&before, SIGNAL_SET_BYTES, 0,
 			   0))
 		return false;
-	struct slot *slot = take_slot();
+	struct slot *slot = take_slot(!keep);
 	if (slot && !slot->base)
 		slot->base = map_one(&known);
 	char *base = slot ? slot->base : map_one(&known);
@@ -107,7 +112,17 @@ COLD bool own_stack_run(own_stack_function *function, void *argument)
 	return base;
 }
 
-void own_stack_in_child(void)
+COLD bool own_stack_run(own_stack_function *function, void *argument)
+{
+	return run_and_keep(function, argument, true);
+}
+
+COLD bool own_stack_run_seldom(own_stack_function *function, void *argument)
+{
+	return run_and_keep(function, argument, false);
+}
+
+ONCE void own_stack_in_child(void)
 {
 	for (unsigned i = 0; i < SLOTS; i++)
 		if (atomic_load(&slots[i].busy))

@@ -29,6 +29,12 @@ typedef void own_stack_function(void *argument);
 bool own_stack_run(own_stack_function *function, void *argument);
 
 /**
+ * own_stack_run_seldom() - the same where no stack is to be kept for it: each costs a child some, when the
+ * process forks
+ */
+bool own_stack_run_seldom(own_stack_function *function, void *argument);
+
+/**
  * own_stack_in_child() - in a forked child: the threads that had them are not there
  */
 void own_stack_in_child(void);

@@ -182,11 +182,12 @@ COLD bool kernel_may_open(void)
 	return restraint_look() && !filter_has_come();
 }
 
-void restraint_in_child(void)
+ONCE void restraint_in_child(void)
 {
-	int looking = LOOKING;
-
-	atomic_compare_exchange_strong(&filter_state, &looking, NOT_LOOKED);
+	/* One comparison more: an exchange that fails writes as well, and the page is copied for the child.
+	 */
+	if (atomic_load(&filter_state) == LOOKING)
+		atomic_store(&filter_state, NOT_LOOKED);
 }
 
 /* A filter from before the start stays as it is for as long as the program has no hand in it. */

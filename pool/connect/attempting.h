@@ -59,7 +59,7 @@ static inline uint64_t attempt_time(const struct attempt *a)
 
 enum { FLAGS_OF_ATTEMPT = SOURCE_BY_US | RANGE_BY_US | PART_BY_US | NO_PORT_BY_US | BOUND_ONCE };
 
-static inline bool attempt_enter(struct attempt *a)
+HOT static inline bool attempt_enter(struct attempt *a)
 {
 	if (unlikely(!lock_enter_held(a->spreading->lock, &a->held)))
 		return false;

@@ -5,8 +5,8 @@
 
 #include "pool/base/hot.h"
 
-#include <stdbool.h>
 #include <errno.h>
+#include <stdbool.h>
 
 /* The program's own call: connect(), or sendto() or sendmsg() with MSG_FASTOPEN. Returns its result, or a
  * negative errno. It may be made several times, each time after the one before failed. */
@@ -17,7 +17,7 @@ typedef long real_call(void *argument);
  * (connect(2))
  * @rc:		what the call came to
  */
-static inline bool attempt_under_way(long rc)
+HOT_WHOLE static inline bool attempt_under_way(long rc)
 {
 	return likely(rc >= 0) || rc == -EINPROGRESS || rc == -EINTR;
 }

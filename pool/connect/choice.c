@@ -35,7 +35,7 @@ COLD static bool look_up_all(struct attempt *a, struct candidates_age *age)
 	do {
 		bool natural = age->natural;
 		lock_leave(a->spreading->lock);
-		candidates_refresh(a->spreading, &a->held, a->destination, age, a->events, a->began_ns);
+		candidates_refresh(a->spreading, &a->held, a->fd, a->destination, age, a->events, a->began_ns);
 		if (!attempt_enter(a))
 			return false;
 		/* Other threads went on meanwhile: with them it may have come up that the kernel's choice
@@ -150,7 +150,7 @@ HOT static enum verdict choose_fixed(struct attempt *a)
 }
 
 /* Is this connect() to be helped past the knee? */
-static inline void help(struct attempt *a, uint32_t in_use, uint64_t now_ns)
+HOT_WHOLE static inline void help(struct attempt *a, uint32_t in_use, uint64_t now_ns)
 {
 	struct destination *d = a->destination;
 	struct tuple_space *space = a->space;

@@ -34,8 +34,8 @@ COLD static void enter_failure(struct spreading *spreading, struct tuple_space *
 	spreading_failed(spreading, space, error, now_ns);
 }
 
-static inline void enter(struct spreading *spreading, const struct tracked *tracked,
-			 const struct ending_facts *facts, uint64_t now_ns)
+HOT_WHOLE static inline void enter(struct spreading *spreading, const struct tracked *tracked,
+				   const struct ending_facts *facts, uint64_t now_ns)
 {
 	struct tuple_space *space = tracked->space;
 	bool was_connecting = tracked->state == SOCKET_CONNECTING;

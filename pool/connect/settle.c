@@ -42,12 +42,13 @@ COLD static void make_entry(struct attempt *a)
 /* Takes back what an earlier round or an earlier connect() bound. */
 COLD void settle_unbind(struct attempt *a)
 {
-	if (!(a->flags & UNDONE))
+	struct undo undo;
+
+	if (!(a->flags & UNDONE) || !attempt_enter(a))
 		return;
-	if (!attempt_enter(a))
-		return;
+	undo_note(a->tracked, &undo);
 	lock_leave(a->spreading->lock);
-	undo_binding(a->spreading->lock, &a->held, a->fd);
+	undo_apply(a->fd, &undo);
 	a->flags = undo_flags(a->flags);
 }
 
@@ -58,7 +59,7 @@ static bool may_be_routing(long rc)
 }
 
 /* Which source did the kernel take, or would it take? */
-COLD static bool learn_source(struct attempt *a, long rc, struct address *source)
+ONCE static bool learn_source(struct attempt *a, long rc, struct address *source)
 {
 	struct sockaddr_storage sa;
 	socklen_t length = sizeof(sa);
@@ -75,7 +76,7 @@ COLD static bool learn_source(struct attempt *a, long rc, struct address *source
 }
 
 /* Enters the port under the source that was learned. The lock is held. */
-COLD static void enter_learned(struct attempt *a, const struct address *source, bool known)
+ONCE static void enter_learned(struct attempt *a, const struct address *source, bool known)
 {
 	struct destination *d = a->destination;
 	static const struct address unknown;
@@ -215,7 +216,7 @@ COLD void settle_exhausted(struct attempt *a)
 }
 
 /* The attempt is over. The lock is held. */
-void settle_let_go(struct attempt *a, long rc)
+HOT void settle_let_go(struct attempt *a, long rc)
 {
 	struct tracked *tracked = a->tracked;
 

@@ -115,7 +115,7 @@ static void own_entry(struct usage_writer *writer, struct tuple_space *space, un
 	space->other = NULL;
 }
 
-COLD bool usage_give(struct usage_writer *writer, struct arena *arena, struct tuple_space *space)
+ONCE bool usage_give(struct usage_writer *writer, struct arena *arena, struct tuple_space *space)
 {
 	uint64_t now_ns = clock_coarse_ns();
 	unsigned number = 0;
@@ -185,8 +185,7 @@ COLD void usage_promote(struct usage_writer *writer, struct arena *arena, struct
 	arena_free(arena, own, sizeof(*own));
 }
 
-COLD void usage_unfold(struct usage_writer *writer, struct tuple_space *space,
-		       struct usage_entry *was)
+COLD void usage_unfold(struct usage_writer *writer, struct tuple_space *space, struct usage_entry *was)
 {
 	if (space->number)
 		move_from_sum(writer, space, was, clock_coarse_ns());

@@ -97,7 +97,7 @@ COLD bool folding_has(const struct folding *folding, const struct endpoint *to)
 	return folding->count && *find(folding, to);
 }
 
-COLD bool folding_take(struct folding *folding, const struct endpoint *to, struct folded *out)
+ONCE bool folding_take(struct folding *folding, const struct endpoint *to, struct folded *out)
 {
 	uint16_t *link = folding->count ? find(folding, to) : NULL;
 

@@ -7,10 +7,10 @@
  * many of its name end soon (recent.h) it looks again when what it knows is HERITAGE_LIFE_MS old. A child
  * takes over what is no older, if it still is the same user when it first connects.
  *
- * A process looks for its children every 250 ms at most. Each of them makes one open() and one mmap() more
- * than without the shim, and no /proc is read. What a forked child costs is mostly pages: each that it
- * touches first is 1 to 3 us. So it writes little at its start, and libheadroom.so is linked without
- * crtbegin.o. */
+ * A process looks for its children every 250 ms at most, and maps the file that they are counted in: a child
+ * opens no file, and no /proc is read. What a forked child costs is mostly pages: each that it touches first
+ * is 1 to 3 us. So all that it writes at its start is in one page (shim.h), and libheadroom.so is linked
+ * without crtbegin.o. */
 #ifndef HEADROOM_POOL_LEDGER_HERITAGE_H
 #define HEADROOM_POOL_LEDGER_HERITAGE_H
 
@@ -21,6 +21,7 @@
 #include <stdint.h>
 
 struct ledger;
+struct recent;
 
 enum { HERITAGE_FORKS = 8, HERITAGE_LIFE_MS = 250, HERITAGE_PATH_MAX = 256 };
 
@@ -34,6 +35,7 @@ struct heritage {
 	struct port_range range;
 	uint64_t range_until_ns;
 	bool board;                    /* there is something on it, to be read by who needs it */
+	struct recent *recent;         /* the file of the counts, mapped; NULL: it is not */
 	char place[HERITAGE_PATH_MAX]; /* directory of the counts, see recent.h */
 };
 
@@ -59,6 +61,11 @@ void heritage_take(struct ledger *ledger);
  * there
  */
 void heritage_drop(struct ledger *ledger);
+
+/**
+ * heritage_let_go() - what is mapped is not needed: this process does not count with those of its kind
+ */
+void heritage_let_go(struct heritage *heritage);
 
 /**
  * heritage_is_ours() - has this process the user still that it was forked as?

@@ -10,13 +10,13 @@
 #include <sys/syscall.h>
 
 /* Its place is the first that others of its kind used. */
-COLD bool usage_many_end_soon(const struct ledger *ledger, struct recent_kind *kind)
+COLD bool usage_many_end_soon(const struct ledger *ledger, int fd, struct recent_kind *kind)
 {
 	const struct settings *settings = ledger->settings;
 
 	kind->uid = (unsigned)kernel_syscall(SYS_geteuid, 0, 0, 0, 0, 0, 0);
 	kind->own = (struct recent_own){ .name = ledger->process, .now_ns = clock_ns() };
-	kind->own.network_cookie = usage_network_cookie();
+	kind->own.network_cookie = fd >= 0 ? usage_network_cookie_of(fd) : usage_network_cookie();
 	/* Its number is beside its cookie in what others counted there. */
 	if (!kind->own.network_cookie)
 		kind->own.network_namespace = usage_network_namespace();

@@ -16,9 +16,10 @@ struct recent_kind {
 
 /**
  * usage_many_end_soon() - do most processes of this kind live for a connection or two?
+ * @fd:		a socket of this network namespace; -1: there is none
  * @kind:	is filled in; the place only if they do, and else perhaps not the number of the network
  *		namespace
  */
-bool usage_many_end_soon(const struct ledger *ledger, struct recent_kind *kind);
+bool usage_many_end_soon(const struct ledger *ledger, int fd, struct recent_kind *kind);
 
 #endif

@@ -177,30 +177,30 @@ COLD static void fold_some(struct ledger *ledger, uint64_t now_ns)
 }
 
 /* The tuple spaces of a destination that was folded, as they were. */
-static void unfold(struct ledger *ledger, struct destination *destination, uint64_t now_ns)
+ONCE static void unfold(struct ledger *ledger, struct destination *destination, uint64_t now_ns)
 {
+	static struct usage_entry was; /* not on the stack, which may be small */
 	struct folded folded;
 
 	while (folding_take(&ledger->folding, &destination->to, &folded)) {
 		struct tuple_space *space = ledger_space(ledger, destination, &folded.source);
 		if (!space)
 			continue;
-		struct usage_entry *was = &ledger->unfolding;
-		*was = (struct usage_entry){ .opened = folded.opened,
-					     .failed = folded.failed,
-					     .failovers = folded.failovers,
-					     .connect_ns = folded.connect_us * 1000ull,
-					     .peak = folded.peak,
-					     .tick = folded.tick };
+		was = (struct usage_entry){ .opened = folded.opened,
+					    .failed = folded.failed,
+					    .failovers = folded.failovers,
+					    .connect_ns = folded.connect_us * 1000ull,
+					    .peak = folded.peak,
+					    .tick = folded.tick };
 		for (unsigned i = 0; i < USAGE_TIME_WAIT_BUCKETS; i++)
-			was->time_wait[i] = folded.time_wait[i];
-		usage_unfold(ledger->writer, space, was);
+			was.time_wait[i] = folded.time_wait[i];
+		usage_unfold(ledger->writer, space, &was);
 		space->time_wait = folded_time_wait(&folded, now_ns);
 		space_time_wait(space, now_ns);
 	}
 }
 
-COLD static struct destination *enter_new(struct ledger *ledger, const struct endpoint *to,
+ONCE static struct destination *enter_new(struct ledger *ledger, const struct endpoint *to,
 					  const struct rule *rule, uint64_t now_ns)
 {
 	struct arena *arena = ledger->arena;
@@ -225,8 +225,8 @@ COLD static struct destination *enter_new(struct ledger *ledger, const struct en
 	return &link->destination;
 }
 
-HOT struct destination *ledger_find(struct ledger *ledger, const struct endpoint *to, const struct rule *rule,
-				    uint64_t now_ns)
+HOT_WHOLE struct destination *ledger_find(struct ledger *ledger, const struct endpoint *to,
+					  const struct rule *rule, uint64_t now_ns)
 {
 	struct ledger_link *link;
 
@@ -261,7 +261,7 @@ COLD void ledger_failed(struct ledger *ledger, const struct endpoint *to, int er
 	note_forgotten(ledger);
 }
 
-COLD struct tuple_space *ledger_space(struct ledger *ledger, struct destination *destination,
+ONCE struct tuple_space *ledger_space(struct ledger *ledger, struct destination *destination,
 				      const struct address *source)
 {
 	struct tuple_space *space;

@@ -58,7 +58,7 @@ struct ledger {
 	uint32_t ends;               /* of connections: picks some, see trust.h */
 	struct folding folding;
 	struct ledger_waits waits;
-	struct named_wait *named; /* NULL: no TIME_WAIT was left at a named port; see named.h */
+	struct named_wait *named;   /* NULL: no TIME_WAIT was left at a named port; see named.h */
 	uint64_t forgotten;         /* idle destinations dropped for room, without those that were folded */
 	uint64_t untracked;         /* connections not counted for want of room */
 	uint64_t dropped_exhausted; /* counted at destinations that are no longer there, and at no tuple space
@@ -71,8 +71,7 @@ struct ledger {
 	const struct log *log;
 	const char *process; /* its name */
 	uint64_t started_ns;
-	bool more_than_counts;        /* more was kept of connections than the numbers of a segment */
-	struct usage_entry unfolding; /* while a tuple space is made again: no stack is taken for it */
+	bool more_than_counts; /* more was kept of connections than the numbers of a segment */
 };
 
 /**

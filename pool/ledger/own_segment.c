@@ -8,6 +8,7 @@
 #include "pool/base/own_stack.h"
 #include "pool/base/resting.h"
 #include "pool/ledger/entries.h"
+#include "pool/ledger/heritage.h"
 #include "pool/ledger/short_lived.h"
 #include "pool/segment/file.h"
 
@@ -53,8 +54,10 @@ static bool adopt(struct ledger *ledger, const struct held *held, const struct u
 		writer->owners = file->segment
 					 ? arena_alloc(ledger->arena, USAGE_ENTRIES * sizeof(*writer->owners))
 					 : NULL;
-		if (writer->inherited)
+		if (writer->inherited) {
 			writer->place = NULL;
+			heritage_let_go(ledger->heritage);
+		}
 		writer->inherited = false;
 		if (!writer->place && file->segment)
 			writer->place = arena_alloc(ledger->arena, sizeof(file->place));
@@ -88,11 +91,11 @@ static void start(struct ledger *ledger, const struct held *held, const struct r
 		complain(ledger, &file);
 }
 
-COLD void usage_start(struct ledger *ledger, const struct held *held)
+COLD void usage_start(struct ledger *ledger, const struct held *held, int fd)
 {
 	struct recent_kind kind = { .uid = 0 };
 
-	if (!usage_waits(ledger, held, &kind))
+	if (!usage_waits(ledger, held, fd, &kind))
 		start(ledger, held, &kind.own);
 }
 
@@ -113,7 +116,7 @@ COLD void usage_freeze(struct ledger *ledger)
 	lock_leave(ledger->lock);
 }
 
-COLD void usage_restart(struct usage_writer *writer, bool interrupted)
+ONCE void usage_restart(struct usage_writer *writer, bool interrupted)
 {
 	struct usage_segment *segment = writer->segment;
 
@@ -129,7 +132,7 @@ COLD void usage_restart(struct usage_writer *writer, bool interrupted)
 		writer->state = writer->frozen || interrupted ? USAGE_WITHOUT : USAGE_NOT_TRIED;
 }
 
-COLD void usage_ended(struct ledger *ledger)
+ONCE void usage_ended(struct ledger *ledger)
 {
 	struct usage_segment *segment = ledger->writer->segment;
 

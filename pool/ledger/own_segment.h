@@ -11,9 +11,10 @@
 
 /**
  * usage_start() - make the segment if none is there yet; call without the lock
- * @held:	the socket it is for, or NULL
+ * @held:	the socket it is for
+ * @fd:		its number
  */
-void usage_start(struct ledger *ledger, const struct held *held);
+void usage_start(struct ledger *ledger, const struct held *held, int fd);
 
 /**
  * usage_freeze() - the program is about to shut itself in: make the segment now, then open nothing more

@@ -11,17 +11,18 @@
 #include "pool/segment/file.h"
 #include "pool/segment/recent.h"
 
+#include <signal.h>
 #include <string.h>
 #include <sys/syscall.h>
 
 enum { WAIT_CONNECTS = 4, WAIT_LIFE_MS = 100 };
 #define MILLISECOND_NS 1000000ull
 
-static bool start_waiting(struct ledger *ledger, const struct held *held, struct recent_kind *kind)
+static bool start_waiting(struct ledger *ledger, const struct held *held, int fd, struct recent_kind *kind)
 {
 	struct usage_writer *writer = ledger->writer;
 
-	if (!usage_many_end_soon(ledger, kind) || !lock_enter_held(ledger->lock, held))
+	if (!usage_many_end_soon(ledger, fd, kind) || !lock_enter_held(ledger->lock, held))
 		return false;
 	size_t size = strlen(kind->place) + 1;
 	if (writer->state == USAGE_NOT_TRIED && (writer->place = arena_alloc(ledger->arena, size))) {
@@ -41,7 +42,7 @@ static bool is_young(const struct ledger *ledger, uint64_t now_ns)
 	return clock_since(ledger->started_ns, now_ns) < WAIT_LIFE_MS * MILLISECOND_NS;
 }
 
-COLD bool usage_still_waits(struct ledger *ledger, uint64_t now_ns)
+ONCE bool usage_still_waits(struct ledger *ledger, uint64_t now_ns)
 {
 	struct usage_writer *writer = ledger->writer;
 
@@ -56,10 +57,10 @@ COLD bool usage_still_waits(struct ledger *ledger, uint64_t now_ns)
 	return true;
 }
 
-COLD bool usage_waits(struct ledger *ledger, const struct held *held, struct recent_kind *kind)
+COLD bool usage_waits(struct ledger *ledger, const struct held *held, int fd, struct recent_kind *kind)
 {
 	return ledger->writer->state == USAGE_NOT_TRIED && is_young(ledger, clock_ns()) &&
-	       start_waiting(ledger, held, kind);
+	       start_waiting(ledger, held, fd, kind);
 }
 
 /* Return: false if it is more than is to be added up, or nothing. The lock is held. */
@@ -88,7 +89,7 @@ static bool collect(struct ledger *ledger, struct recent_adding *adding)
 }
 
 /* Return: false if this process is no case for it. */
-static bool prepare(struct ledger *ledger, struct recent_adding *adding)
+ONCE static bool prepare(struct ledger *ledger, struct recent_adding *adding)
 {
 	const struct usage_writer *writer = ledger->writer;
 	const struct usage_header *header = writer->segment ? &writer->segment->header : NULL;
@@ -115,6 +116,11 @@ static bool prepare(struct ledger *ledger, struct recent_adding *adding)
 	return fits;
 }
 
+struct handing {
+	struct ledger *ledger;
+	const struct recent_adding *adding;
+};
+
 /* The place and the name of the file stay as they are to the end. */
 static void hand_over(void *argument)
 {
@@ -126,10 +132,55 @@ static void hand_over(void *argument)
 		usage_file_remove(ledger->writer->place, ledger->writer->name);
 }
 
-COLD void usage_hand_over(struct ledger *ledger)
+static void add_by_place(void *argument)
+{
+	const struct handing *handing = argument;
+
+	recent_add(handing->ledger->writer->place, handing->adding);
+}
+
+/* A forked child has the file mapped from its parent. That takes little stack, and saves a page of our own.
+ */
+ONCE static void hand_over_mapped(struct ledger *ledger, struct recent *recent)
+{
+	struct recent_adding adding;
+	struct handing handing = { .ledger = ledger, .adding = &adding };
+	uint64_t all = ~0ull, before;
+
+	/* A handler may end the process. */
+	kernel_syscall(SYS_rt_sigprocmask, SIG_SETMASK, (long)&all, (long)&before, sizeof(all), 0, 0);
+	adding.count = 0;
+	if (prepare(ledger, &adding) && !recent_add_mapped(recent, &adding))
+		own_stack_run(add_by_place, &handing);
+	kernel_syscall(SYS_rt_sigprocmask, SIG_SETMASK, (long)&before, 0, sizeof(before), 0, 0);
+}
+
+/* Nobody else is to unmap it meanwhile. */
+ONCE static struct recent *take_mapping(struct ledger *ledger)
+{
+	struct heritage *heritage = ledger->heritage;
+	struct recent *recent = NULL;
+
+	if (!lock_enter(ledger->lock))
+		return NULL;
+	if (ledger->writer->inherited) {
+		recent = heritage->recent;
+		heritage->recent = NULL;
+	}
+	lock_leave(ledger->lock);
+	return recent;
+}
+
+ONCE void usage_hand_over(struct ledger *ledger)
 {
 	const struct usage_writer *writer = ledger->writer;
+	struct recent *recent;
 
+	if (writer->state == USAGE_WAITING && writer->waited && !writer->handed_over &&
+	    (recent = take_mapping(ledger))) {
+		hand_over_mapped(ledger, recent);
+		return;
+	}
 	if ((writer->state == USAGE_WRITING || (writer->state == USAGE_WAITING && writer->waited)) &&
 	    !writer->handed_over)
 		own_stack_run(hand_over, ledger);

@@ -15,12 +15,13 @@ bool usage_still_waits(struct ledger *ledger, uint64_t now_ns);
 /**
  * usage_waits() - at a connect() of a process without a segment: is it to go on without?
  * @held:	the socket it is for
+ * @fd:		its number
  * @kind:	all zero; what was found out on the way
  *
  * Yes, if most of its name live for a connection or two, and this one has neither lived long nor connected
  * often.
  */
-bool usage_waits(struct ledger *ledger, const struct held *held, struct recent_kind *kind);
+bool usage_waits(struct ledger *ledger, const struct held *held, int fd, struct recent_kind *kind);
 
 /**
  * usage_hand_over() - at the end of a process that lived for a few connections: add what it counted to that

@@ -3,9 +3,10 @@
  */
 #include "pool/ledger/space.h"
 
+#include "pool/base/hot.h"
 #include "pool/ledger/freed.h"
 
-COLD void space_age(struct tuple_space *space, uint64_t now_ns)
+ONCE void space_age(struct tuple_space *space, uint64_t now_ns)
 {
 	uint32_t dropped = usage_age(space->use, ledger_tick(now_ns));
 
@@ -36,7 +37,7 @@ COLD static void enter_taken_apart(struct usage_entry *other, uint64_t now_ns)
 		enter_peak(other, in_use, now_ns);
 }
 
-HOT uint32_t space_taken(struct tuple_space *space, const struct port_range *range, uint64_t now_ns)
+HOT_WHOLE uint32_t space_taken(struct tuple_space *space, const struct port_range *range, uint64_t now_ns)
 {
 	space_time_wait(space, now_ns);
 	put_open(space, space->open + 1);
@@ -119,7 +120,7 @@ static inline void enter_ended(struct usage_entry *use, enum ending how)
 	}
 }
 
-COLD static void waits_age(struct ledger_waits *waits, uint32_t tick)
+ONCE static void waits_age(struct ledger_waits *waits, uint32_t tick)
 {
 	uint32_t behind = tick - waits->tick;
 
@@ -155,7 +156,7 @@ COLD static void enter_ended_apart(struct usage_entry *other, enum ending how, b
 	usage_end(other);
 }
 
-HOT bool space_ended(struct tuple_space *space, enum ending how, uint64_t now_ns)
+HOT_WHOLE bool space_ended(struct tuple_space *space, enum ending how, uint64_t now_ns)
 {
 	struct usage_entry *use = space->use;
 	bool waits = how == ENDED_TIME_WAIT && wait_begins(space->destination->waits, now_ns);

@@ -2,7 +2,9 @@
 /* pool - the parked connections of one destination, and of the process, and what reuse did there. */
 #include "pool/reuse/pool.h"
 
-void pool_start(struct reusing *reusing)
+#include "pool/base/hot.h"
+
+ONCE void pool_start(struct reusing *reusing)
 {
 	reusing->parked_newest = NULL;
 	reusing->blank = NULL;

@@ -88,9 +88,9 @@ struct reusing {
 	bool no_parking;         /* from now on, whatever the rules say */
 	uint64_t parked_look_ns; /* when the first of them is idle for too long */
 	struct distrust distrust;
-	struct reuse_counts dropped;              /* at destinations that are no longer there */
-	struct endpoint listeners[LISTENERS_MAX]; /* the last ones of the program, if any rule reuses */
-	unsigned listener_count;                  /* of all there were */
+	struct reuse_counts dropped; /* at destinations that are no longer there */
+	struct endpoint *listeners;  /* LISTENERS_MAX: the last ones of the program, if any rule reuses */
+	unsigned listener_count;     /* of all there were */
 };
 
 /**

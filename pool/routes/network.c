@@ -53,7 +53,7 @@ COLD void network_leave(void)
 	atomic_store(&network_has_left, true);
 }
 
-COLD void network_restart(void)
+ONCE void network_restart(void)
 {
 	if (atomic_load(&home))
 		atomic_store(&home, 0);

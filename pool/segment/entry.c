@@ -10,7 +10,7 @@ static uint16_t at_most_16_bits(uint32_t value)
 }
 
 /* Threads look at the clock before they take the lock: a call may come with an earlier time than the last. */
-COLD uint32_t usage_age(struct usage_entry *entry, uint32_t tick)
+ONCE uint32_t usage_age(struct usage_entry *entry, uint32_t tick)
 {
 	uint32_t behind = tick - entry->tick, dropped = 0;
 

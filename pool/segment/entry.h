@@ -3,6 +3,7 @@
 #ifndef HEADROOM_POOL_SEGMENT_ENTRY_H
 #define HEADROOM_POOL_SEGMENT_ENTRY_H
 
+#include "pool/base/hot.h"
 #include "pool/segment/layout.h"
 
 #include <stdatomic.h>
@@ -36,13 +37,13 @@ struct usage_failure *usage_place_of(struct usage_entry *entry, int error);
 /**
  * usage_begin() - several numbers of an entry are going to change together, until usage_end()
  */
-static inline void usage_begin(struct usage_entry *entry)
+HOT_WHOLE static inline void usage_begin(struct usage_entry *entry)
 {
 	USAGE_PUT(entry->sequence, (uint16_t)(entry->sequence | 1));
 	atomic_thread_fence(memory_order_release);
 }
 
-static inline void usage_end(struct usage_entry *entry)
+HOT_WHOLE static inline void usage_end(struct usage_entry *entry)
 {
 	__atomic_store_n(&entry->sequence, (uint16_t)(entry->sequence + 1), __ATOMIC_RELEASE);
 }

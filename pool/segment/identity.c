@@ -53,16 +53,21 @@ static void read_boot_id(uint8_t *out)
 #define SO_NETNS_COOKIE 71 /* from Linux 5.14, asm-generic/socket.h */
 #endif
 
-uint64_t usage_network_cookie(void)
+uint64_t usage_network_cookie_of(int fd)
 {
 	uint64_t cookie = 0;
 	socklen_t length = sizeof(cookie);
+
+	return kernel.getsockopt(fd, SOL_SOCKET, SO_NETNS_COOKIE, &cookie, &length) ? 0 : cookie;
+}
+
+uint64_t usage_network_cookie(void)
+{
 	long fd = kernel_private_fd(kernel.socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
 
 	if (fd < 0)
 		return 0;
-	if (kernel.getsockopt((int)fd, SOL_SOCKET, SO_NETNS_COOKIE, &cookie, &length))
-		cookie = 0;
+	uint64_t cookie = usage_network_cookie_of((int)fd);
 	kernel.close((int)fd);
 	return cookie;
 }

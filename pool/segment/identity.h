@@ -27,6 +27,11 @@ uint64_t usage_network_namespace(void);
 uint64_t usage_network_cookie(void);
 
 /**
+ * usage_network_cookie_of() - that of a socket
+ */
+uint64_t usage_network_cookie_of(int fd);
+
+/**
  * usage_start_ticks() - when a process began, in clock ticks since boot
  * @stat:	text of /proc/PID/stat (proc(5), field 22)
  * Return: 0 if it does not say

@@ -52,9 +52,16 @@ static bool is_of_here(const struct recent_entry *entry, struct recent_own *own)
 	return here && entry->network_namespace == own->network_namespace;
 }
 
-static bool is_named(const struct recent_entry *entry, const char *name)
+/* By hand: the code of strncmp() is a page fault of a child that ends soon. */
+HOT_WHOLE static bool is_named(const struct recent_entry *entry, const char *name)
 {
-	return !strncmp(entry->name, name, sizeof(entry->name) - 1);
+	for (unsigned i = 0; i < sizeof(entry->name) - 1; i++) {
+		if (entry->name[i] != name[i])
+			return false;
+		if (!name[i])
+			break;
+	}
+	return true;
 }
 
 static bool is_lately(const struct recent_entry *entry, uint64_t now_ns)
@@ -64,9 +71,10 @@ static bool is_lately(const struct recent_entry *entry, uint64_t now_ns)
 
 /* As many as a page holds at once: mostly that is all there is. On a stack of ours: to map memory and give it
  * back takes as long as all the rest. */
+enum { LOOK_AT_ONCE = 12 };
 struct look {
 	struct recent_header header;
-	struct recent_entry entries[12];
+	struct recent_entry entries[LOOK_AT_ONCE];
 };
 
 static bool pread_all(int fd, void *out, size_t size, size_t offset)
@@ -77,7 +85,6 @@ static bool pread_all(int fd, void *out, size_t size, size_t offset)
 COLD bool recent_look(const char *place, struct recent_own *own,
 		      void (*visit)(const struct recent_entry *entry, void *argument), void *argument)
 {
-	enum { AT_ONCE = sizeof(((struct look *)0)->entries) / sizeof(struct recent_entry) };
 	unsigned uid = (unsigned)kernel_syscall(SYS_geteuid, 0, 0, 0, 0, 0, 0);
 	struct look look;
 	long fd = recent_open(place, uid, false);
@@ -90,10 +97,10 @@ COLD bool recent_look(const char *place, struct recent_own *own,
 	if (used > RECENT_ENTRIES)
 		used = RECENT_ENTRIES;
 	for (unsigned i = 0; more && i < used; i++) {
-		if (i && i % AT_ONCE == 0)
+		if (i && i % LOOK_AT_ONCE == 0)
 			more = pread_all((int)fd, look.entries, sizeof(look.entries),
 					 offsetof(struct recent, entries) + i * sizeof(struct recent_entry));
-		const struct recent_entry *entry = &look.entries[i % AT_ONCE];
+		const struct recent_entry *entry = &look.entries[i % LOOK_AT_ONCE];
 		busy += more && own->now_ns - entry->last_ns < IDLE_S * SECOND_NS;
 		if (!more || !is_of_here(entry, own))
 			continue;
@@ -127,7 +134,7 @@ static bool is_entry(const struct recent_entry *entry, const struct recent_addin
 }
 
 /* Return: its number, or @before if there is none with a lower one. */
-static unsigned find(const struct adding_to *to, const struct recent_count *count, unsigned before)
+ONCE static unsigned find(const struct adding_to *to, const struct recent_count *count, unsigned before)
 {
 	unsigned i = 0;
 
@@ -303,7 +310,7 @@ static bool have_places(const struct adding_to *to, unsigned count, unsigned *nu
 	return all;
 }
 
-static void add_one(const struct adding_to *to, unsigned number, const struct recent_count *count)
+ONCE static void add_one(const struct adding_to *to, unsigned number, const struct recent_count *count)
 {
 	struct recent_entry *entry = &to->recent->entries[number];
 
@@ -353,6 +360,43 @@ static bool add(const struct adding_to *to)
 		counted = true;
 	}
 	return all;
+}
+
+/* Whoever claimed an entry had memory for it, but the file may have been cut short since. */
+ONCE bool recent_add_mapped(struct recent *recent, const struct recent_adding *adding)
+{
+	struct adding_to to = { .what = adding, .recent = recent, .fd = -1 };
+	unsigned numbers[RECENT_SPACES_MAX];
+
+	if (!recent_populate(-1, recent, recent, sizeof(struct look)))
+		return false;
+	unsigned used = __atomic_load_n(&recent->header.used, __ATOMIC_ACQUIRE);
+	if (recent->header.magic != RECENT_MAGIC || used > RECENT_ENTRIES)
+		return false;
+	if (used > LOOK_AT_ONCE &&
+	    !recent_populate(-1, recent, recent->entries, used * sizeof(recent->entries[0])))
+		return false;
+	for (unsigned i = 0; i < adding->count; i++) {
+		numbers[i] = find(&to, &adding->counts[i], used);
+		if (numbers[i] == used ||
+		    !recent_populate(-1, recent, &recent->sums[numbers[i]], sizeof(recent->sums[0])))
+			return false;
+	}
+	for (unsigned i = 0; i < adding->count; i++)
+		add_one(&to, numbers[i], &adding->counts[i]);
+	ATOMIC_ADD(recent->entries[numbers[0]].processes, 1);
+	return true;
+}
+
+COLD struct recent *recent_map_for_children(const char *place, unsigned owner)
+{
+	long fd = recent_open(place, owner, true);
+
+	if (fd < 0)
+		return NULL;
+	struct recent *recent = recent_map((int)fd);
+	kernel.close((int)fd);
+	return recent;
 }
 
 static void make(const char *place, long uid)

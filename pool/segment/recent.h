@@ -14,7 +14,8 @@
  * state; one that nobody added to for longer than a TIME_WAIT lasts is given to others when all are taken,
  * and then a number of a process that ends at that moment may be entered under the wrong name.
  *
- * The file is mapped only at the end of a process, and each page is asked for before a store to it. Trust:
+ * The file is mapped only at the end of a process, or by a parent for all its children (heritage.h), and each
+ * page is asked for before a store to it. Trust:
  * as for segments, in a directory of this user alone; mode 0600, as many write. A process that is killed
  * before its end, or ends by a raw system call, has added nothing: that is lost. */
 #ifndef HEADROOM_POOL_SEGMENT_RECENT_H
@@ -79,5 +80,19 @@ struct recent_adding {
  * Return: true if it is there now: a segment of its own may go
  */
 bool recent_add(const char *place, const struct recent_adding *adding);
+
+/**
+ * recent_add_mapped() - the same by a mapping that is there already
+ * @adding:	of a process without a segment
+ * Return: false if nothing was added, as there is not an entry for each yet
+ */
+bool recent_add_mapped(struct recent *recent, const struct recent_adding *adding);
+
+/**
+ * recent_map_for_children() - map the file, for recent_add_mapped()
+ * @owner:	uid it has to belong to
+ * Return: NULL if it cannot be
+ */
+struct recent *recent_map_for_children(const char *place, unsigned owner);
 
 #endif

@@ -97,7 +97,7 @@ COLD void recent_unmap(struct recent *recent)
 	kernel_syscall(SYS_munmap, (long)recent, sizeof(*recent), 0, 0, 0, 0);
 }
 
-COLD bool recent_populate(int fd, struct recent *recent, const void *at, size_t size)
+ONCE bool recent_populate(int fd, struct recent *recent, const void *at, size_t size)
 {
 	size_t from = page_start((size_t)((const char *)at - (const char *)recent));
 	size_t to = (size_t)((const char *)at - (const char *)recent) + size;

@@ -211,6 +211,7 @@ COLD static void refresh_siblings(struct spreading *spreading, const struct held
 struct refresh {
 	struct spreading *spreading;
 	const struct held *held;
+	int fd;
 	struct destination *destination;
 	const struct candidates_age *age;
 	struct events *events;
@@ -223,7 +224,7 @@ static void refresh(void *argument)
 
 	/* The segment says which namespace it is of, and siblings are those of the same. */
 	if (r->age->segment && network_thread_is_home())
-		usage_start(r->spreading->ledger, r->held);
+		usage_start(r->spreading->ledger, r->held, r->fd);
 	if (r->age->board)
 		board_refresh(r->spreading->board, r->held, r->now_ns);
 	/* Whoever is helped has to know it: see knee_keeps_for_last(). */
@@ -242,12 +243,13 @@ static void refresh(void *argument)
 		refresh_siblings(r->spreading, r->held, r->now_ns);
 }
 
-COLD void candidates_refresh(struct spreading *spreading, const struct held *held,
+COLD void candidates_refresh(struct spreading *spreading, const struct held *held, int fd,
 			     struct destination *destination, const struct candidates_age *age,
 			     struct events *events, uint64_t now_ns)
 {
 	struct refresh r = { .spreading = spreading,
 			     .held = held,
+			     .fd = fd,
 			     .destination = destination,
 			     .age = age,
 			     .events = events,

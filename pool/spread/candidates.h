@@ -36,10 +36,12 @@ bool candidates_age(struct spreading *spreading, const struct destination *desti
 /**
  * candidates_refresh() - look it up: a few system calls each; call without the lock
  * @held:	the socket it is for; nothing is entered if the process was forked meanwhile
+ * @fd:		its number
  * @destination:	with a user, so that it stays
  */
-void candidates_refresh(struct spreading *spreading, const struct held *held, struct destination *destination,
-			const struct candidates_age *age, struct events *events, uint64_t now_ns);
+void candidates_refresh(struct spreading *spreading, const struct held *held, int fd,
+			struct destination *destination, const struct candidates_age *age,
+			struct events *events, uint64_t now_ns);
 
 /**
  * candidates_class_is_ordinary() - does a traffic class take the way to a destination that a socket without

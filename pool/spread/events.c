@@ -30,7 +30,7 @@ COLD static struct event *hold(struct journal *journal, struct events *events, u
 {
 	bool room = events->count < EVENTS_HELD && journal->count < EVENTS_WAITING;
 	struct event *event = room ? &journal->waiting[(journal->first + journal->count) % EVENTS_WAITING]
-				   : &journal->unlogged;
+				   : &journal->waiting[EVENTS_WAITING];
 	uint64_t suppressed = 0;
 
 	*event = (struct event){ .what.kind = kind };
@@ -75,7 +75,7 @@ static uint32_t least_for(uint64_t sum, const struct tuple_space *space)
 	return sum > space->others ? (uint32_t)(sum - space->others) : 0;
 }
 
-COLD void events_look_closer(struct journal *journal, struct events *events, struct tuple_space *space,
+ONCE void events_look_closer(struct journal *journal, struct events *events, struct tuple_space *space,
 			     uint32_t in_use_now, uint64_t now_ns)
 {
 	const struct settings *settings = journal->settings;

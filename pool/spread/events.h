@@ -11,7 +11,7 @@
 /* Of one hook. */
 enum { EVENTS_HELD = 6 };
 
-enum { EVENTS_WAITING = 16 };
+enum { EVENTS_WAITING = 16, EVENTS_PLACES };
 
 /* One that is worth a line. */
 struct event {
@@ -27,8 +27,7 @@ struct journal {
 	const struct settings *settings;
 	struct log *log;
 	unsigned first, count;
-	struct event waiting[EVENTS_WAITING];
-	struct event unlogged; /* a place for one that is not logged */
+	struct event *waiting; /* EVENTS_PLACES; the last is a place for one that is not logged */
 };
 
 /* How many of those that wait in the journal are this hook's to write. They are kept there, and not on its

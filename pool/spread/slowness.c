@@ -2,6 +2,7 @@
 /* slowness - which tuple spaces are past the knee, and so which connect() gets the option of knee.h. */
 #include "pool/spread/slowness.h"
 
+#include "pool/base/hot.h"
 #include "pool/spread/spreading.h"
 
 /* Of the first ones to new destinations some are measured, not all: what is found out is for others. */
@@ -27,7 +28,7 @@ static void mark_past(struct tuple_space *space, uint64_t until_ns)
 }
 
 /* In a small range no walk is long enough to tell. */
-static bool is_small(const struct port_range *range)
+HOT_WHOLE static bool is_small(const struct port_range *range)
 {
 	uint32_t capacity = port_range_capacity(range);
 
@@ -82,7 +83,7 @@ COLD static void forget_walks(struct tuple_space *space)
 		not_past(space, false);
 }
 
-COLD void slowness_look(struct spreading *spreading, struct destination *destination,
+ONCE void slowness_look(struct spreading *spreading, struct destination *destination,
 			struct tuple_space *space, uint32_t in_use, uint64_t now_ns, struct slowness *out)
 {
 	*out = (struct slowness){ 0 };
@@ -136,7 +137,7 @@ static bool says_little(const struct port_range *range)
 	return capacity && capacity / 2 * (uint64_t)KNEE_PORT_LEAST_NS < 2 * KNEE_SLOW_NS;
 }
 
-COLD uint64_t slowness_enter(struct tuple_space *space, const struct port_range *range, uint64_t spent_ns,
+ONCE uint64_t slowness_enter(struct tuple_space *space, const struct port_range *range, uint64_t spent_ns,
 			     uint64_t walked_ns, const struct slowness *how, uint64_t now_ns)
 {
 	bool slow = spent_ns > KNEE_SLOW_NS;

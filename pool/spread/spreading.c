@@ -6,7 +6,7 @@
 #include "pool/base/kernel.h"
 #include "pool/spread/trust.h"
 
-void spreading_start(struct spreading *spreading)
+ONCE void spreading_start(struct spreading *spreading)
 {
 	spreading->aside_count = spreading->auto_count = 0;
 	spreading->links_until_ns = 0;

@@ -37,8 +37,8 @@ struct spreading {
 	struct links links; /* of this machine's interfaces, where sources are named */
 	bool links_unseen;  /* no fd could be had to read them for the first time */
 	struct journal journal;
-	struct aside aside[ASIDE_MAX];
-	struct source_list auto_lists[AUTO_LISTS_MAX]; /* what `auto` found, each distinct list once */
+	struct aside *aside;            /* ASIDE_MAX */
+	struct source_list *auto_lists; /* AUTO_LISTS_MAX: what `auto` found, each distinct list once */
 };
 
 /**

@@ -8,21 +8,27 @@
 _Atomic(struct fd_page *) fd_pages[FD_PAGES];
 static atomic_int pages_used; /* from here on there is none */
 
+COLD static bool make_page(int fd)
+{
+	struct fd_page *page = arena_alloc(&shim.arena, sizeof(*page));
+
+	if (!page)
+		return false;
+	atomic_store_explicit(&fd_pages[fd / FD_PAGE], page, memory_order_release);
+	if (fd / FD_PAGE >= atomic_load(&pages_used))
+		atomic_store(&pages_used, fd / FD_PAGE + 1);
+	return true;
+}
+
 HOT bool fdtable_set(int fd, struct tracked *tracked)
 {
 	if ((unsigned)fd >= (unsigned)FD_PAGE * FD_PAGES)
 		return false;
-	struct fd_page *page = atomic_load_explicit(&fd_pages[fd / FD_PAGE], memory_order_relaxed);
-	if (unlikely(!page)) {
-		page = arena_alloc(&shim.arena, sizeof(*page));
-		if (!page)
-			return false;
-		atomic_store_explicit(&fd_pages[fd / FD_PAGE], page, memory_order_release);
-		if (fd / FD_PAGE >= atomic_load(&pages_used))
-			atomic_store(&pages_used, fd / FD_PAGE + 1);
-	}
+	if (fd >= SHIM_LOW_FDS &&
+	    unlikely(!atomic_load_explicit(&fd_pages[fd / FD_PAGE], memory_order_relaxed)) && !make_page(fd))
+		return false;
 	tracked->fds++;
-	atomic_store_explicit(&page->socket[fd % FD_PAGE], tracked, memory_order_release);
+	atomic_store_explicit(fdtable_place(fd), tracked, memory_order_release);
 	return true;
 }
 
@@ -41,7 +47,7 @@ COLD void fdtable_lose(int fd)
 		tracked_lost(&shim.sockets, stale);
 }
 
-HOT struct tracked *fdtable_track(int fd, const struct tracked *facts)
+HOT_WHOLE struct tracked *fdtable_track(int fd, const struct tracked *facts)
 {
 	struct tracked *stale = fdtable_take(fd);
 
@@ -67,12 +73,12 @@ COLD void fdtable_new_number(int fd)
 	shim_leave(&shim);
 }
 
-int fdtable_next(int from)
+ONCE int fdtable_next(int from)
 {
-	int end = FD_PAGE * atomic_load(&pages_used);
+	int pages = atomic_load(&pages_used), end = pages ? FD_PAGE * pages : SHIM_LOW_FDS;
 
 	for (int fd = from < 0 ? 0 : from; fd < end; fd++) {
-		if (!atomic_load(&fd_pages[fd / FD_PAGE]))
+		if (fd >= SHIM_LOW_FDS && !atomic_load(&fd_pages[fd / FD_PAGE]))
 			fd |= FD_PAGE - 1;
 		else if (fdtable_look(fd))
 			return fd;
@@ -94,7 +100,7 @@ HOT bool fdtable_hold(int fd, struct held *held)
 	return held->tracked;
 }
 
-void fdtable_release(const struct held *held)
+HOT_WHOLE void fdtable_release(const struct held *held)
 {
 	if (!shim_enter_held(&shim, held))
 		return;
@@ -102,9 +108,12 @@ void fdtable_release(const struct held *held)
 	shim_leave(&shim);
 }
 
-void fdtable_forget_all(void)
+ONCE void fdtable_forget_all(void)
 {
 	/* What is not written is not copied for the child. */
+	for (int fd = 0; fd < SHIM_LOW_FDS; fd++)
+		if (atomic_load(&shim.low_fds[fd]))
+			atomic_store(&shim.low_fds[fd], NULL);
 	for (int i = atomic_load(&pages_used) - 1; i >= 0; i--)
 		if (atomic_load(&fd_pages[i]))
 			atomic_store(&fd_pages[i], NULL);

@@ -25,13 +25,14 @@
 #ifndef HEADROOM_PRELOAD_BASE_FDTABLE_H
 #define HEADROOM_PRELOAD_BASE_FDTABLE_H
 
-#include "pool/shim.h"
+#include "preload/base/process.h"
 
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 
-/* A million fds; a number beyond is not tracked. A page is small, as most programs have few. */
+/* A million fds; a number beyond is not tracked. A page is small, as most programs have few, and those that
+ * are below SHIM_LOW_FDS take no page: they are beside what a forked child writes anyway. */
 enum { FD_PAGE = 256, FD_PAGES = 4096 };
 
 struct fd_page {
@@ -44,12 +45,22 @@ extern _Atomic(struct fd_page *) fd_pages[FD_PAGES];
  * fdtable_look() - the record an fd number stands for
  * Return: NULL if none; only to be compared with NULL, unless the shim's lock is held
  */
-static inline struct tracked *fdtable_look(int fd)
+HOT_WHOLE static inline struct tracked *fdtable_look(int fd)
 {
+	if (likely((unsigned)fd < (unsigned)SHIM_LOW_FDS))
+		return atomic_load_explicit(&shim.low_fds[fd], memory_order_acquire);
 	if ((unsigned)fd >= (unsigned)FD_PAGE * FD_PAGES)
 		return NULL;
 	struct fd_page *page = atomic_load_explicit(&fd_pages[fd / FD_PAGE], memory_order_acquire);
 	return page ? atomic_load_explicit(&page->socket[fd % FD_PAGE], memory_order_acquire) : NULL;
+}
+
+/* Of a number that has a page, or needs none. */
+static inline _Atomic(struct tracked *) *fdtable_place(int fd)
+{
+	if (likely((unsigned)fd < (unsigned)SHIM_LOW_FDS))
+		return &shim.low_fds[fd];
+	return &atomic_load_explicit(&fd_pages[fd / FD_PAGE], memory_order_relaxed)->socket[fd % FD_PAGE];
 }
 
 /**
@@ -66,8 +77,7 @@ static inline struct tracked *fdtable_take(int fd)
 	struct tracked *tracked = fdtable_look(fd);
 	if (!tracked)
 		return NULL;
-	struct fd_page *page = atomic_load_explicit(&fd_pages[fd / FD_PAGE], memory_order_relaxed);
-	atomic_store_explicit(&page->socket[fd % FD_PAGE], NULL, memory_order_release);
+	atomic_store_explicit(fdtable_place(fd), NULL, memory_order_release);
 	tracked->fds--;
 	return tracked;
 }

@@ -34,17 +34,17 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-struct shim shim __attribute__((aligned(64)));
+struct shim shim __attribute__((aligned(4096))); /* see shim.h */
 atomic_bool process_active;
 
-static pid_t own_pid = -1; /* beside what else a forked child writes, not among what is zero */
 atomic_bool process_shares_memory;
 __thread bool process_vforked __attribute__((tls_model("initial-exec")));
+__thread int *process_errno_at __attribute__((tls_model("initial-exec")));
 
 /* A word that reads 0 in a child of fork, whichever way it was forked (madvise(2), MADV_WIPEONFORK), and
- * stays 1 in a child that shares our memory. And the next, wiped as well: a thread of the child has begun to
- * start anew there. */
-enum { FORK_MARK, FORK_SEEN, FORK_WORDS };
+ * stays 1 in a child that shares our memory. And those that are wiped with it: a thread of the child has
+ * begun to start anew there; whose the memory is. */
+enum { FORK_MARK, FORK_SEEN, FORK_PID, FORK_WORDS };
 static atomic_int always_one[FORK_WORDS] = { 1 };
 atomic_int *process_fork_mark = always_one;
 
@@ -62,6 +62,16 @@ static void map_fork_mark(void)
 	atomic_store(&process_fork_mark[FORK_MARK], 1);
 }
 
+HOT_WHOLE static void know_pid(void)
+{
+	atomic_store(&process_fork_mark[FORK_PID], (int)kernel.getpid());
+}
+
+HOT_WHOLE static bool is_own_pid(void)
+{
+	return kernel.getpid() == atomic_load(&process_fork_mark[FORK_PID]);
+}
+
 enum { SIGNAL_SET_BYTES = 8, CHILD_PATIENCE_NS = 10 * 1000 * 1000 };
 
 static void (*start_in_child)(void);
@@ -69,14 +79,14 @@ static atomic_bool asleep; /* ready, and not used so far */
 
 /* Once, by whichever thread is first; the others wait. With signals blocked: a handler would wait for the
  * thread that it interrupts. */
-COLD static void become_child(void)
+ONCE static void become_child(void)
 {
 	uint64_t all = ~0ull, before;
 
 	kernel_syscall(SYS_rt_sigprocmask, SIG_SETMASK, (long)&all, (long)&before, SIGNAL_SET_BYTES, 0, 0);
 	if (!atomic_exchange(&process_fork_mark[FORK_SEEN], 1)) {
 		restraint_in_child();
-		own_pid = (pid_t)kernel.getpid();
+		know_pid();
 		process_vforked = false;
 		if (atomic_load(&process_shares_memory))
 			atomic_store(&process_shares_memory, false);
@@ -89,7 +99,7 @@ COLD static void become_child(void)
 		kernel.futex_wait(&process_fork_mark[FORK_MARK], 0, CHILD_PATIENCE_NS);
 }
 
-void process_forked(void)
+ONCE void process_forked(void)
 {
 	if (restraint_shut_in() || (!atomic_load(&process_active) && !atomic_load(&asleep)))
 		return;
@@ -101,9 +111,9 @@ void process_forked(void)
 
 void process_start(void (*in_child)(void))
 {
-	own_pid = (pid_t)kernel.getpid();
 	start_in_child = in_child;
 	map_fork_mark();
+	know_pid();
 	atomic_store(&asleep, true);
 }
 
@@ -112,7 +122,7 @@ COLD bool process_wakes(void)
 	if (!atomic_load(&asleep) || resting_look(clock_coarse_ns()))
 		return false;
 	bool forked = !atomic_load(process_fork_mark);
-	if (!forked && kernel.getpid() != own_pid)
+	if (!forked && !is_own_pid())
 		return false; /* a child of vfork() */
 	if (forked)
 		become_child();
@@ -128,19 +138,19 @@ bool process_sleeps_on(bool on)
 {
 	if (atomic_load(&process_active) || atomic_load(&asleep) != on)
 		return false;
-	if (atomic_load(process_fork_mark) && kernel.getpid() != own_pid)
+	if (atomic_load(process_fork_mark) && !is_own_pid())
 		return false; /* a child of vfork(), about to run another program */
 	atomic_store(&asleep, !on);
 	return true;
 }
 
-COLD bool process_is_ours_surely(void)
+ONCE bool process_is_ours_surely(void)
 {
 	if (!atomic_load_explicit(&process_active, memory_order_acquire) || restraint_shut_in())
 		return false;
 	if (!atomic_load_explicit(process_fork_mark, memory_order_relaxed))
 		become_child();
-	if (kernel.getpid() != own_pid)
+	if (!is_own_pid())
 		return false;
 	/* Back in the parent: its child of vfork() is gone. */
 	process_vforked = false;

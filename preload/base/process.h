@@ -6,6 +6,7 @@
 #include "pool/base/hot.h"
 #include "pool/shim.h"
 
+#include <errno.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 
@@ -19,6 +20,17 @@ extern atomic_bool process_active;
 extern atomic_bool process_shares_memory;
 extern atomic_int *process_fork_mark;
 extern __thread bool process_vforked __attribute__((tls_model("initial-exec"), visibility("hidden")));
+
+/* Where errno of this thread is. What libc has to tell it is 64 KiB of code that a forked child, which knows
+ * what its parent knew, need not come to. */
+extern __thread int *process_errno_at __attribute__((tls_model("initial-exec"), visibility("hidden")));
+
+static inline int *process_errno(void)
+{
+	if (unlikely(!process_errno_at))
+		process_errno_at = &errno;
+	return process_errno_at;
+}
 
 /**
  * process_wakes() - a hook wants the shim for the first time: may it be used? Makes process_active true; not

@@ -4,21 +4,25 @@
 
 #include "pool/base/hot.h"
 #include "pool/base/kernel.h"
+#include "preload/base/process.h"
 
 #include <errno.h>
 #include <stdatomic.h>
 #include <stdint.h>
 
-enum { PAGE_BITS = 12, PAGES_KNOWN = 64 };
+enum { PAGE_BITS = 12 };
 
-/* Pages that could be read, each in the place its number says. */
-static atomic_uintptr_t known[PAGES_KNOWN];
+/* Of the pages that could be read each is in the place its number says. */
+static inline atomic_uintptr_t *place_of(uintptr_t page)
+{
+	return &shim.readable_pages[page % SHIM_READABLE_PAGES];
+}
 
 /* An option that does not exist: the kernel reads its value, and nothing else happens (sk_setsockopt(),
  * net/core/sock.c). MPTCP refuses it unread; getsockopt() there reads the length it is given, which memory
  * checkers take for the size of a buffer. Only a networked program's own kinds of call, for sandboxes' sake.
  */
-static bool ask(int fd, uintptr_t address)
+ONCE static bool ask(int fd, uintptr_t address)
 {
 	enum { NO_SUCH_OPTION = 0x7ffffff0 };
 	int ignored;
@@ -33,15 +37,15 @@ static inline bool page_readable(int fd, uintptr_t address)
 {
 	uintptr_t page = address >> PAGE_BITS;
 
-	if (likely(page && atomic_load_explicit(&known[page % PAGES_KNOWN], memory_order_relaxed) == page))
+	if (likely(page && atomic_load_explicit(place_of(page), memory_order_relaxed) == page))
 		return true;
 	if (!page || !ask(fd, address & ~(uintptr_t)3))
 		return false;
-	atomic_store_explicit(&known[page % PAGES_KNOWN], page, memory_order_relaxed);
+	atomic_store_explicit(place_of(page), page, memory_order_relaxed);
 	return true;
 }
 
-HOT bool readable(int fd, const void *address, socklen_t length)
+HOT_WHOLE bool readable(int fd, const void *address, socklen_t length)
 {
 	uintptr_t first = (uintptr_t)address, last = first + (length ? length - 1 : 0);
 

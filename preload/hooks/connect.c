@@ -172,7 +172,7 @@ HOT static long outgoing(int fd, const struct sockaddr *address, socklen_t lengt
 {
 	struct endpoint to;
 	long rc;
-	int saved = errno;
+	int *error = process_errno(), saved = *error;
 
 	bool known = !(unlikely(resting()) && left_alone(fd)) && readable(fd, address, length);
 	if (likely(known && endpoint_from_sockaddr(address, length, &to)))
@@ -182,10 +182,10 @@ HOT static long outgoing(int fd, const struct sockaddr *address, socklen_t lengt
 	else
 		rc = call(argument);
 	if (likely(rc >= 0)) {
-		errno = saved;
+		*error = saved;
 		return rc;
 	}
-	errno = (int)-rc;
+	*error = (int)-rc;
 	return -1;
 }
 

@@ -234,9 +234,11 @@ COLD void keeper_stop(void)
 		wait_until_unseen();
 }
 
-void keeper_in_child(void)
+ONCE void keeper_in_child(void)
 {
-	atomic_store(&keeper.last, 0);
+	/* What is not written is not copied for the child. */
+	if (atomic_load(&keeper.last))
+		atomic_store(&keeper.last, 0);
 	if (!atomic_load(&keeper.thread) && !keeper.alive)
 		return;
 	atomic_store(&keeper.thread, 0);

@@ -196,7 +196,7 @@ COLD void parking_epoll_closed(int epoll)
 
 /* Another thread may have been at work on the lists when the process was forked. The table was whole at any
  * time: an fd of ours is entered before it is used, and leaves when it is about to be closed. */
-COLD void parking_in_child(void)
+ONCE void parking_in_child(void)
 {
 	keeper_in_child();
 	for (int fd = shim.settings.reuses ? fdtable_next(0) : -1; fd >= 0; fd = fdtable_next(fd + 1)) {
@@ -232,16 +232,15 @@ COLD void parking_stand_back_for_thread(void)
 			    RETIRED_ROOM);
 }
 
-COLD void parking_off(const char *why, enum reuse_retirement retirement)
+ONCE void parking_off(const char *why, enum reuse_retirement retirement)
 {
+	if (!parking_is_on() || shim.reusing.no_parking)
+		return;
 	int saved = errno;
-
-	if (parking_is_on() && !shim.reusing.no_parking) {
-		shim.reusing.no_parking = true;
-		parking_give_up(retirement);
-		keeper_stop();
-		if (why)
-			log_message(&shim.log, LOG_LEVEL_WARN, "reuse_off", why);
-	}
+	shim.reusing.no_parking = true;
+	parking_give_up(retirement);
+	keeper_stop();
+	if (why)
+		log_message(&shim.log, LOG_LEVEL_WARN, "reuse_off", why);
 	errno = saved;
 }

@@ -60,6 +60,21 @@ def rules():
     bench.growth("growth-rules", "start and end of true, by rules", "ms", (1, 1000), taken)
 
 
+def processes():
+    """A process for each connection, as of a server that forks, or a loop in a shell; nothing in TIME_WAIT from before."""
+    def cost(options, shim):
+        lab.new_network()
+        lab.ports(32768, 60999)
+        with bench.state() as state:
+            command = [bench.program("forked"), *options, str(bench.pick(200, 1000))]
+            return bench.measured(command, shim and {**shim, "env": state})["cpu_us"]
+    shims = {"without": None, "no sources": bench.NO_SOURCES,
+             "8 sources": {"sources": "127.0.0.1-127.0.0.8", "options": bench.QUIET}}
+    for name, options in (("forked", ()), ("started", ("-x",))):
+        bench.record(f"process-{name}", f"a process for each connection, {name}: time of the processor", "us",
+                     bench.interleave({v: lambda o=options, s=shim: cost(o, s) for v, shim in shims.items()}, bench.pick(5, 15)))
+
+
 def kib(env, key):
     done = lab.run(["/bin/cat", "/proc/self/smaps_rollup"], env=env)
     return sum(int(number) for number in re.findall(rf"^{key}: *(\d+)", done.stdout, re.M))
@@ -73,4 +88,5 @@ def memory():
 
 
 if __name__ == "__main__":
-    lab.main([("true", starts), ("first connect", first), ("rules", rules), ("memory", memory)])
+    lab.main([("true", starts), ("first connect", first), ("rules", rules),
+              ("a process for each connection", processes), ("memory", memory)])

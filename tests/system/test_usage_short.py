@@ -6,12 +6,14 @@ import os
 import pathlib
 import random
 import re
+import resource
 
 import lab
 from sock_diag import tuples
 
 PORT, COUNT = 5000, 300
 KEPT = 8  # of a name that keep a segment of their own
+PAGES_MOST = 16  # more that a forked child touches first
 
 
 def state():
@@ -111,6 +113,27 @@ def few_calls():
     if len(last) > 30:
         raise lab.Failed(f"{len(last)} system calls in a child: {last}")
     return f"{len(last)} system calls in a child, {len(of[children[0]])} in the first"
+
+
+def few_pages():
+    """Each page that a child touches first costs it 1 to 3 us."""
+    lab.not_under_sanitizer("it has pages of its own")
+    lab.ports(30000, 39999)
+
+    def pages(shim):
+        """Return: page faults of a child: 100 children more, and what they add."""
+        def faults(count):
+            before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_minflt
+            lab.equal("all connected", lab.run([lab.client("short"), str(PORT), str(count)], shim).stdout, "done, 0 failed\n")
+            return resource.getrusage(resource.RUSAGE_CHILDREN).ru_minflt - before
+        return (faults(140) - faults(40)) / 100
+
+    with lab.Hold(PORT):
+        run(str(PORT), "20")
+        without, shimmed = pages(None), pages({})
+    if shimmed > without + PAGES_MOST:
+        raise lab.Failed(f"{shimmed} page faults in a child, {without} without the shim")
+    return f"{shimmed} page faults in a child, {without} without the shim"
 
 
 def other_user():
@@ -229,6 +252,7 @@ lab.main([
     ("by source", by_source),
     ("at once", at_once),
     ("few calls in a child", few_calls),
+    ("few pages in a child", few_pages),
     ("a child of another user", other_user),
     ("seen by siblings", seen_by_siblings),
     ("siblings are cheap to look at", cheap_to_look_at),

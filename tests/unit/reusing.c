@@ -20,6 +20,8 @@ void reusing_start(const char *rules, unsigned files)
 {
 	struct rlimit limit;
 
+	/* What a case before has left points into memory that is used again. */
+	fdtable_forget_all();
 	program_start(rules);
 	fake_keeper = (struct fake_keeper){ 0 };
 	process_start(NULL);

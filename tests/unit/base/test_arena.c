@@ -108,6 +108,30 @@ Test(arena, release_gives_all_back_and_leaves_a_usable_arena)
 	arena_release(&arena);
 }
 
+Test(arena, what_is_lent_is_used_first_and_again)
+{
+	static unsigned char room[1024] __attribute__((aligned(16)));
+	arena_lend(&arena, room, sizeof(room));
+	for (int i = 0; i < 3; i++) {
+		unsigned char *first = arena_alloc(&arena, 600);
+		check(first > room && first + 600 <= room + sizeof(room));
+		check(all_zero(first, 600));
+		memset(first, 1, 600);
+		unsigned char *second = arena_alloc(&arena, 600);
+		check(second + 600 <= room || second >= room + sizeof(room));
+		check(all_zero(second, 600));
+		memset(second, 1, 600);
+		check_number(first[599], 1);
+		check(arena.mapped);
+		arena_release(&arena);
+		check_number(arena.mapped, 0);
+	}
+	/* What is too large for it is none of it. */
+	unsigned char *large = arena_alloc(&arena, 2000);
+	check(large + 2000 <= room || large >= room + sizeof(room));
+	check(all_zero(large, 2000));
+}
+
 Test(arena, freeing_nothing_is_allowed)
 {
 	arena_free(&arena, NULL, 100);

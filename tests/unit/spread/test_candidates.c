@@ -158,7 +158,7 @@ Test(candidates, after_a_fork_meanwhile_nothing_is_entered)
 	struct held held = { .generation = shim.lock.generation + 1 };
 	struct candidates_age all = { .range = true, .list = true, .natural = true };
 	struct events events = { 0 };
-	candidates_refresh(&shim.spreading, &held, d, &all, &events, fake.now_ns);
+	candidates_refresh(&shim.spreading, &held, -1, d, &all, &events, fake.now_ns);
 	check(!d->by_source.count && !d->natural);
 	check_number(shim.spreading.auto_count, 0);
 	check_number(fake_open_fds(), 0);
