@@ -74,7 +74,7 @@ static void start_sockets(struct shim *shim)
 	sockets->spare = NULL;
 	sockets->deferred_count = 0;
 	sockets->deferrals = 0;
-	atomic_store(&sockets->forks, 0);
+	atomic_store(sockets->forks, 0);
 	sockets->tenant = (struct tracked_tenant){ .forget_reuse = forget_reuse, .lost = lost, .self = shim };
 }
 
@@ -126,7 +126,14 @@ void shim_start(struct shim *shim, const char *process)
 	arena_lend(&shim->arena, shim->arena_room, sizeof(shim->arena_room));
 	strncpy(shim->process, process, sizeof(shim->process) - 1);
 	knee_start(&shim->spreading.knee);
+	shim_count_forks(shim, &shim->forks);
 	start_states(shim);
+}
+
+void shim_count_forks(struct shim *shim, struct fork_counts *counts)
+{
+	shim->heritage.forks = &counts->all;
+	shim->sockets.forks = &counts->while_used;
 }
 
 ONCE void shim_restart(struct shim *shim)

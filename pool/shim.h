@@ -25,7 +25,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { SHIM_LOW_FDS = 64, SHIM_READABLE_PAGES = 64 };
+enum { SHIM_LOW_FDS = 64, SHIM_READABLE_PAGES = 32, SHIM_ROOM = 4096 };
+
+/* Of this process. */
+struct fork_counts {
+	atomic_uint all, while_used;
+};
 
 /* What every connect() touches stands first. What a forked child writes is all in one page, as the copy of
  * each costs it 2 us; what is large and seldom written stands behind. */
@@ -43,10 +48,11 @@ struct shim {
 	_Atomic(struct tracked *) low_fds[SHIM_LOW_FDS];      /* see preload/base/fdtable.h */
 	atomic_uintptr_t readable_pages[SHIM_READABLE_PAGES]; /* see preload/base/readable.h */
 
-	/* What its first connection takes, for which no mapping is made. */
-	char arena_room[4096] __attribute__((aligned(64)));
+	/* What its first connection takes, for which no mapping is made; as a rule of the same page. */
+	char arena_room[SHIM_ROOM] __attribute__((aligned(16)));
 
 	/* What a forked child keeps. */
+	struct fork_counts forks;
 	struct settings settings;
 	struct log log;
 	char process[PROCESS_NAME_MAX];
@@ -58,13 +64,21 @@ struct shim {
 	struct event events[EVENTS_PLACES];
 	struct endpoint listeners[LISTENERS_MAX];
 };
-_Static_assert(offsetof(struct shim, arena_room) <= 4096, "one page");
+enum { SHIM_ONE_CONNECTION = 1296 }; /* of the room, with chunk and hash table: see tests/unit/test_shim.c */
+_Static_assert(offsetof(struct shim, arena_room) + SHIM_ONE_CONNECTION <= 4096, "one page");
 
 /**
  * shim_start() - make an empty shim with default settings
  * @process:	name of the program, for rules and log lines
  */
 void shim_start(struct shim *shim, const char *process);
+
+/**
+ * shim_count_forks() - count them there from here on
+ * @counts:	0 in a forked child: where the kernel empties it for the child, the parent has no page to
+ *		copy, which writes at each fork
+ */
+void shim_count_forks(struct shim *shim, struct fork_counts *counts);
 
 /**
  * shim_restart() - in a forked child: forget the parent's connections, keep the settings

@@ -51,7 +51,7 @@ static void end(int fd)
 ONCE void last_words(void)
 {
 	/* Nor in a sandbox, where to ask may be forbidden. */
-	if (atomic_load(&shim.sockets.forks) && (shim.writer.frozen || !no_child_lives()))
+	if (atomic_load(shim.sockets.forks) && (shim.writer.frozen || !no_child_lives()))
 		return;
 	for (int fd = fdtable_next(0); fd >= 0; fd = fdtable_next(fd + 1))
 		end(fd);

@@ -56,7 +56,7 @@ ONCE static void before_fork(void)
 	bool often = forks >= HERITAGE_FORKS;
 	if (often ? process_will_be_ours() : process_is_ours_surely()) {
 		deferred_fds_make_real();
-		atomic_fetch_add(&shim.sockets.forks, 1);
+		atomic_fetch_add(shim.sockets.forks, 1);
 		parking_stand_back();
 		/* Once for the children, too, each of which may make one connection and end. */
 		if (!resting_look(clock_coarse_ns()))

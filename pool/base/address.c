@@ -14,14 +14,14 @@ HOT_WHOLE bool address_is_loopback(const struct address *a)
 	return IN6_IS_ADDR_LOOPBACK(&a->v6);
 }
 
-bool address_is_link_local(const struct address *a)
+HOT_WHOLE bool address_is_link_local(const struct address *a)
 {
 	if (address_is_v4(a))
 		return a->v6.s6_addr[12] == 169 && a->v6.s6_addr[13] == 254;
 	return IN6_IS_ADDR_LINKLOCAL(&a->v6);
 }
 
-bool address_is_one_host(const struct address *a)
+HOT_WHOLE bool address_is_one_host(const struct address *a)
 {
 	if (address_is_v4(a))
 		return a->v6.s6_addr[12] && a->v6.s6_addr[12] < 224;

@@ -111,8 +111,7 @@ ONCE static struct arena_chunk *open_room(struct arena *arena, size_t block_size
 
 	if (!chunk || block_size > arena->room_size - sizeof(*chunk))
 		return NULL;
-	if (arena->room_used)
-		memset(chunk, 0, arena->room_size);
+	memset(chunk, 0, arena->room_used);
 	*chunk = (struct arena_chunk){ .size = arena->room_size, .used = sizeof(*chunk) };
 	link_chunk(&arena->chunks, chunk);
 	return chunk;
@@ -170,12 +169,12 @@ void arena_free(struct arena *arena, void *block, size_t size)
 ONCE void arena_release(struct arena *arena)
 {
 	struct arena_chunk *next;
-	bool used = arena->room_used;
+	size_t used = arena->room_used;
 
 	for (struct arena_chunk *chunk = arena->chunks; chunk; chunk = next) {
 		next = chunk->next;
 		if (chunk == arena->room)
-			used = true;
+			used = chunk->used;
 		else
 			unmap(chunk, chunk->size);
 	}

@@ -12,7 +12,6 @@
 #ifndef HEADROOM_POOL_BASE_ARENA_H
 #define HEADROOM_POOL_BASE_ARENA_H
 
-#include <stdbool.h>
 #include <stddef.h>
 
 enum { ARENA_CLASSES = 39 }; /* blocks of 32 bytes to 32 KiB: see arena.c */
@@ -24,7 +23,7 @@ struct arena {
 	size_t mapped; /* bytes taken from the kernel */
 	void *room;    /* see arena_lend() */
 	size_t room_size;
-	bool room_used; /* it is no longer all zero */
+	size_t room_used; /* so much of it is no longer zero */
 };
 
 /**

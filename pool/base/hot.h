@@ -18,11 +18,12 @@
  *    refused bind). A source takes setsockopt() and bind(), and after the failure both are taken back,
  *    before the program sees the socket again. To put that off until the program looks would save half,
  *    and show a source of ours to who looks by a call that no hook sees.
- *  - A child forked for one connection: 119 us of processor time from fork() to its end, and some 40 % more
- *    with the shim. Most of that are 12 page faults (2 us for a page that is copied, 1 for an empty one, 1.8
- *    for 64 KiB of code): two of code, constants, the vDSO, what it writes (shim.h), its arena, the mark of
- *    forks, two of the file of its counts, and what the loader does for one library more at the end. The rest
- *    are a dozen short system calls and four mappings more, at fork() and at the end.
+ *  - A child forked for one connection: 119 us of processor time from fork() to its end, and some 30 % more
+ *    with the shim. A fifth of that is code of ours, the rest the kernel's: 7
+ *    or 8 page faults (2 us for a page that is copied, 1 for an empty one, 1.8 for 64 KiB of code): code, one
+ *    or two as it is loaded, the vDSO, what it writes (shim.h), the mark of forks, two of the file of its
+ *    counts, and what the loader does for one library more at the end; a dozen short system calls; and six
+ *    mappings more, at fork() and at the end.
  *  - A program that is started for one: 925 and 1,130 us. A library that is empty, preloaded, takes 45
  *    of that, the shim switched off 90. The look for a seccomp filter in /proc/self/status is 15, and
  *    must be: prctl() is what a filter may kill for.

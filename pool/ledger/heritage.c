@@ -59,7 +59,7 @@ static void look(void *argument)
 
 ONCE unsigned heritage_count_fork(struct ledger *ledger)
 {
-	return atomic_fetch_add(&ledger->heritage->forks, 1) + 1;
+	return atomic_fetch_add(ledger->heritage->forks, 1) + 1;
 }
 
 ONCE void heritage_before_fork(struct ledger *ledger, unsigned forks)
@@ -78,7 +78,7 @@ ONCE void heritage_take(struct ledger *ledger)
 	struct heritage *heritage = ledger->heritage;
 	struct usage_writer *writer = ledger->writer;
 
-	atomic_store(&heritage->forks, 0);
+	atomic_store(heritage->forks, 0);
 	if (!atomic_load(&heritage->whole) || heritage->until_ns <= ledger->started_ns ||
 	    writer->state != USAGE_NOT_TRIED || network_left()) {
 		heritage_let_go(heritage);

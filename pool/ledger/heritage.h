@@ -27,8 +27,8 @@ enum { HERITAGE_FORKS = 8, HERITAGE_LIFE_MS = 250, HERITAGE_PATH_MAX = 256 };
 
 /* Of the parent; a child has its copy. */
 struct heritage {
-	atomic_bool whole; /* another thread may fork while it is written */
-	atomic_uint forks; /* of this process */
+	atomic_bool whole;  /* another thread may fork while it is written */
+	atomic_uint *forks; /* of this process; see shim_count_forks() */
 	unsigned uid;
 	_Atomic(uint64_t) until_ns; /* 0: there is none */
 	uint64_t network_namespace, network_cookie;

@@ -20,6 +20,17 @@
 #pragma GCC diagnostic ignored "-Wsign-conversion"
 #pragma GCC diagnostic ignored "-Wshadow"
 #include <uthash.h>
+/* It grows. Both numbers in one store are a constant in memory, and that a page fault of a forked child. */
+static inline unsigned initial_buckets(void)
+{
+	unsigned count = 8;
+	__asm__("" : "+r"(count));
+	return count;
+}
+#undef HASH_INITIAL_NUM_BUCKETS
+#undef HASH_INITIAL_NUM_BUCKETS_LOG2
+#define HASH_INITIAL_NUM_BUCKETS      initial_buckets()
+#define HASH_INITIAL_NUM_BUCKETS_LOG2 3u
 
 /* Of many destinations a few are looked at for one that can go: each is a cache miss. */
 enum { FORGET_LOOK_AT = 64, FOLD_LOOK_AT = 16, RANGE_LIFE_S = 30 };

@@ -8,6 +8,7 @@
 #include "pool/base/own_stack.h"
 #include "pool/ledger/heritage.h"
 #include "pool/ledger/kind.h"
+#include "pool/libc/threads.h"
 #include "pool/segment/file.h"
 #include "pool/segment/recent.h"
 
@@ -63,6 +64,17 @@ COLD bool usage_waits(struct ledger *ledger, const struct held *held, int fd, st
 	       start_waiting(ledger, held, fd, kind);
 }
 
+/* A copy, as other threads go on; a forked child that has none saves a page. */
+static const struct usage_entry *keep(struct ledger *ledger, const struct usage_entry *use)
+{
+	if (threads_is_one() && !ledger->writer->segment)
+		return use;
+	struct usage_entry *copy = arena_alloc(ledger->arena, sizeof(*copy));
+	if (copy)
+		*copy = *use;
+	return copy;
+}
+
 /* Return: false if it is more than is to be added up, or nothing. The lock is held. */
 static bool collect(struct ledger *ledger, struct recent_adding *adding)
 {
@@ -76,10 +88,9 @@ static bool collect(struct ledger *ledger, struct recent_adding *adding)
 				continue;
 			if (adding->count == RECENT_SPACES_MAX || (s->open && ledger->writer->segment))
 				return false;
-			struct usage_entry *use = arena_alloc(ledger->arena, sizeof(*use));
+			const struct usage_entry *use = keep(ledger, s->use);
 			if (!use)
 				return false;
-			*use = *s->use;
 			adding->counts[adding->count] =
 				(struct recent_count){ .to = d->to, .source = s->source, .use = use };
 			opened += s->use->opened;

@@ -63,7 +63,7 @@ static int first_refusal(struct reusing *reusing, const struct reuse *reuse, con
 		return REFUSED_OFF;
 	/* More than the reference of the fd: a thread is in a call on it, and would get the next one's bytes.
 	 */
-	if (tracked->references > 1 || reuse->shared || reuse->forks != reusing->sockets->forks ||
+	if (tracked->references > 1 || reuse->shared || reuse->forks != *reusing->sockets->forks ||
 	    atomic_load(&reuse->feeding))
 		return REFUSED_SHARED;
 	/* CONNECTING: the program has not asked yet what came of it; the kernel will be (kernel_says_so()).
@@ -174,7 +174,7 @@ static int look_at(const struct reusing *reusing, struct reuse *reuse, int fd, i
 	int refusal = kernel_says_so(own, reuse->guard.sent, reuse->guard.received, rtt_us, ended);
 	if (refusal >= 0)
 		return refusal;
-	if (reuse->forks != reusing->sockets->forks)
+	if (reuse->forks != *reusing->sockets->forks)
 		return REFUSED_SHARED;
 	if (!swap_out(fd, reuse))
 		return REFUSED_OPTION;

@@ -20,7 +20,7 @@ APART struct reuse *reuse_of(struct reusing *reusing, struct tracked *tracked)
 	memset(reuse, 0, sizeof(*reuse));
 	reuse->tracked = tracked;
 	reuse->fd = -1;
-	reuse->forks = reusing->sockets->forks;
+	reuse->forks = *reusing->sockets->forks;
 	tracked->reuse = reuse;
 	return reuse;
 }

@@ -29,7 +29,7 @@ static bool may_be_swapped(const struct reusing *reusing, const struct tracked *
 {
 	return fresh && fresh->state == SOCKET_FRESH && !(fresh->flags & IN_CALL) && fresh->fds == 1 &&
 	       fresh->references == 1 &&
-	       !(fresh->reuse && (fresh->reuse->shared || fresh->reuse->forks != reusing->sockets->forks));
+	       !(fresh->reuse && (fresh->reuse->shared || fresh->reuse->forks != *reusing->sockets->forks));
 }
 
 void serve_number(struct reuse *reuse, const struct fresh *fresh)
@@ -46,7 +46,7 @@ static void begin_use(struct reusing *reusing, struct reuse *reuse, const struct
 
 	guard_reset(&reuse->guard);
 	reuse->uses++;
-	reuse->forks = reusing->sockets->forks;
+	reuse->forks = *reusing->sockets->forks;
 	reuse->handed_out = true;
 	reuse->prompt = PROMPT_SEGMENTS;
 	reuse->received_since = reuse->answered = reuse->repeated = reuse->cut = reuse->replacing = false;

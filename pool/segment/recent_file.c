@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -85,8 +86,12 @@ COLD void recent_make(int directory)
 	kernel.close((int)fd);
 }
 
+/* Known to the children of who maps it: libc's code that tells is a page fault more. */
+static _Atomic(size_t) page;
+
 COLD struct recent *recent_map(int fd)
 {
+	atomic_store_explicit(&page, page_size(), memory_order_relaxed);
 	long at =
 		kernel_syscall(SYS_mmap, 0, sizeof(struct recent), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	return at < 0 && at > -4096 ? NULL : (struct recent *)at;
@@ -99,8 +104,8 @@ COLD void recent_unmap(struct recent *recent)
 
 ONCE bool recent_populate(int fd, struct recent *recent, const void *at, size_t size)
 {
-	size_t from = page_start((size_t)((const char *)at - (const char *)recent));
-	size_t to = (size_t)((const char *)at - (const char *)recent) + size;
+	size_t begin = (size_t)((const char *)at - (const char *)recent), to = begin + size;
+	size_t from = begin & ~(atomic_load_explicit(&page, memory_order_relaxed) - 1);
 
 	long rc = kernel_syscall(SYS_madvise, (long)((char *)recent + from), (long)(to - from),
 				 MADV_POPULATE_WRITE, 0, 0, 0);

@@ -10,7 +10,7 @@
 static bool is_ours_alone(const struct sockets *sockets, const struct tracked *tracked)
 {
 	return !(tracked->flags & HELD_ELSEWHERE) &&
-	       tracked->forks == atomic_load_explicit(&sockets->forks, memory_order_relaxed);
+	       tracked->forks == atomic_load_explicit(sockets->forks, memory_order_relaxed);
 }
 
 bool deferral_applies(const struct sockets *sockets, const struct tracked *tracked,

@@ -53,13 +53,13 @@ COLD bool shown_port_keeps(int level, int name)
 COLD void shown_port_note(struct sockets *sockets, struct tracked *tracked)
 {
 	tracked->flags |= PORT_SHOWN;
-	tracked->forks = atomic_load_explicit(&sockets->forks, memory_order_relaxed);
+	tracked->forks = atomic_load_explicit(sockets->forks, memory_order_relaxed);
 }
 
 COLD bool shown_port_may(struct sockets *sockets, const struct tracked *tracked)
 {
 	return tracked->fds == 1 && !(tracked->flags & PARTICULAR) &&
-	       tracked->forks == atomic_load_explicit(&sockets->forks, memory_order_relaxed);
+	       tracked->forks == atomic_load_explicit(sockets->forks, memory_order_relaxed);
 }
 
 /* 0 takes the option away. */

@@ -14,7 +14,7 @@ HOT struct tracked *tracked_new(struct sockets *sockets, int family)
 		*tracked = (struct tracked){
 			.references = 1,
 			.family = (uint8_t)family,
-			.forks = atomic_load_explicit(&sockets->forks, memory_order_relaxed),
+			.forks = atomic_load_explicit(sockets->forks, memory_order_relaxed),
 		};
 	return tracked;
 }

@@ -106,7 +106,7 @@ struct sockets {
 	struct tracked *spare;      /* unused records */
 	atomic_uint deferred_count; /* sockets to be given a port before others can see them */
 	uint64_t deferrals;
-	atomic_uint forks; /* processes that may hold our fds were made */
+	atomic_uint *forks; /* processes that may hold our fds were made; see shim_count_forks() */
 	struct tracked_tenant tenant;
 };
 

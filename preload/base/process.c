@@ -45,6 +45,7 @@ __thread int *process_errno_at __attribute__((tls_model("initial-exec")));
  * stays 1 in a child that shares our memory. And those that are wiped with it: a thread of the child has
  * begun to start anew there; whose the memory is. */
 enum { FORK_MARK, FORK_SEEN, FORK_PID, FORK_WORDS };
+enum { NOT_SEEN, IS_SEEN, IS_WAITED_FOR }; /* FORK_SEEN */
 static atomic_int always_one[FORK_WORDS] = { 1 };
 atomic_int *process_fork_mark = always_one;
 
@@ -60,6 +61,7 @@ static void map_fork_mark(void)
 	}
 	process_fork_mark = (atomic_int *)at;
 	atomic_store(&process_fork_mark[FORK_MARK], 1);
+	shim_count_forks(&shim, (struct fork_counts *)&process_fork_mark[FORK_WORDS]);
 }
 
 HOT_WHOLE static void know_pid(void)
@@ -70,6 +72,13 @@ HOT_WHOLE static void know_pid(void)
 HOT_WHOLE static bool is_own_pid(void)
 {
 	return kernel.getpid() == atomic_load(&process_fork_mark[FORK_PID]);
+}
+
+/* The parent comes here at each fork: a page that it writes then is one more that it has to copy. */
+static inline void vforked_no_more(void)
+{
+	if (process_vforked)
+		process_vforked = false;
 }
 
 enum { SIGNAL_SET_BYTES = 8, CHILD_PATIENCE_NS = 10 * 1000 * 1000 };
@@ -84,19 +93,23 @@ ONCE static void become_child(void)
 	uint64_t all = ~0ull, before;
 
 	kernel_syscall(SYS_rt_sigprocmask, SIG_SETMASK, (long)&all, (long)&before, SIGNAL_SET_BYTES, 0, 0);
-	if (!atomic_exchange(&process_fork_mark[FORK_SEEN], 1)) {
+	int seen = NOT_SEEN;
+	if (atomic_compare_exchange_strong(&process_fork_mark[FORK_SEEN], &seen, IS_SEEN)) {
 		restraint_in_child();
 		know_pid();
-		process_vforked = false;
+		vforked_no_more();
 		if (atomic_load(&process_shares_memory))
 			atomic_store(&process_shares_memory, false);
 		start_in_child();
 		atomic_store(&process_fork_mark[FORK_MARK], 1);
-		kernel.futex_wake(&process_fork_mark[FORK_MARK]);
+		if (atomic_load(&process_fork_mark[FORK_SEEN]) == IS_WAITED_FOR)
+			kernel.futex_wake(&process_fork_mark[FORK_MARK]);
 	}
 	kernel_syscall(SYS_rt_sigprocmask, SIG_SETMASK, (long)&before, 0, SIGNAL_SET_BYTES, 0, 0);
-	while (!atomic_load(&process_fork_mark[FORK_MARK]))
+	while (!atomic_load(&process_fork_mark[FORK_MARK])) {
+		atomic_store(&process_fork_mark[FORK_SEEN], IS_WAITED_FOR);
 		kernel.futex_wait(&process_fork_mark[FORK_MARK], 0, CHILD_PATIENCE_NS);
+	}
 }
 
 ONCE void process_forked(void)
@@ -105,7 +118,7 @@ ONCE void process_forked(void)
 		return;
 	/* They are not wiped where the kernel cannot (map_fork_mark()); there is one thread. */
 	atomic_store(&process_fork_mark[FORK_MARK], 0);
-	atomic_store(&process_fork_mark[FORK_SEEN], 0);
+	atomic_store(&process_fork_mark[FORK_SEEN], NOT_SEEN);
 	become_child();
 }
 
@@ -153,7 +166,7 @@ ONCE bool process_is_ours_surely(void)
 	if (!is_own_pid())
 		return false;
 	/* Back in the parent: its child of vfork() is gone. */
-	process_vforked = false;
+	vforked_no_more();
 	return true;
 }
 

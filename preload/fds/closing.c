@@ -17,7 +17,7 @@
 static inline bool nobody_else_has(uint32_t flags)
 {
 	return threads_is_one() && !(flags & HELD_ELSEWHERE) &&
-	       !atomic_load_explicit(&shim.sockets.forks, memory_order_relaxed);
+	       !atomic_load_explicit(shim.sockets.forks, memory_order_relaxed);
 }
 
 HOT static inline bool begin(int fd, struct closing *closing, bool may_park)

@@ -222,7 +222,7 @@ static void watched_meanwhile(struct scratch *scratch, const struct reuse *old)
 /* The lock is held. */
 static bool swap(int anew, const struct tracked *old, struct scratch *scratch)
 {
-	bool elsewhere = old->reuse->forks != shim.sockets.forks, was_used = scratch->why == IT_WAS_USED;
+	bool elsewhere = old->reuse->forks != *shim.sockets.forks, was_used = scratch->why == IT_WAS_USED;
 
 	watched_meanwhile(scratch, old->reuse);
 	/* It goes on for a moment, for those who wait for it: no set is to tell of that. */
@@ -279,7 +279,7 @@ static bool disconnect(int fd, const struct held *dead)
 		return false;
 	/* Nobody else has the socket, nor can close the number while the lock is held. */
 	bool gone = fdtable_look(fd) == tracked && tracked->fds == 1 && tracked->space && tracked->reuse &&
-		    !tracked->reuse->shared && tracked->reuse->forks == shim.sockets.forks &&
+		    !tracked->reuse->shared && tracked->reuse->forks == *shim.sockets.forks &&
 		    !kernel.connect(fd, &nobody, sizeof(nobody));
 	if (gone) {
 		reuse_risked(tracked->space->destination->parked, tracked->reuse);
@@ -449,7 +449,7 @@ APART static int make_new(int fd, struct held *used)
 	if (may_be_renewed(fd, used, scratch, &known)) {
 		/* One that somebody else may have is not ours to end. */
 		if (known && scratch->why == IT_IS_DEAD &&
-		    used->tracked->reuse->forks == shim.sockets.forks) {
+		    used->tracked->reuse->forks == *shim.sockets.forks) {
 			scratch->why = IT_WAS_USED;
 			scratch->used.fd = fd;
 			connect_another(fd, used, scratch);

@@ -28,7 +28,7 @@ void others_will_see(void)
 	int saved = errno;
 	if (process_is_ours_surely()) {
 		deferred_fds_make_real();
-		atomic_fetch_add(&shim.sockets.forks, 1);
+		atomic_fetch_add(shim.sockets.forks, 1);
 		/* The other may ask the server, too, while this one waits for it. */
 		parking_stand_back();
 	}

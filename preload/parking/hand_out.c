@@ -155,7 +155,7 @@ APART int hand_out_blank(int family, int type, int protocol)
 	if (blank) {
 		int own = blank->fd;
 		bool there = parked_is_there(blank);
-		if (there && blank->forks == shim.sockets.forks)
+		if (there && blank->forks == *shim.sockets.forks)
 			fd = lend(blank->tracked, own, blank->status, type);
 		fdtable_take(own);
 		if (fd >= 0) {

@@ -19,7 +19,7 @@
 #include <sys/resource.h>
 #include <sys/syscall.h>
 
-bool parking_is_on(void)
+HOT_WHOLE bool parking_is_on(void)
 {
 	return shim.settings.reuses && process_is_ours();
 }

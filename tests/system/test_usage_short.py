@@ -13,7 +13,7 @@ from sock_diag import tuples
 
 PORT, COUNT = 5000, 300
 KEPT = 8  # of a name that keep a segment of their own
-PAGES_MOST = 16  # more that a forked child touches first
+PAGES_MOST = 11  # more that a forked child touches first
 
 
 def state():

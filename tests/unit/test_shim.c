@@ -235,6 +235,22 @@ Test(shim, restart_frees_a_lock_that_another_thread_held)
 	check_number(status, 0);
 }
 
+Test(shim, a_forked_child_that_connects_once_writes_one_page)
+{
+	program_start("");
+	check_number(program_connects(AF_INET, TO), 0);
+	for (int children = 0; children < 2; children++) {
+		shim_restart(&shim);
+		shim.writer.state = USAGE_WAITING;
+		check_number(program_connects(AF_INET, TO), 0);
+		check_number(shim.arena.mapped, 0);
+		char *next = arena_alloc(&shim.arena, 32);
+		check(next > shim.arena_room && next - shim.arena_room <= SHIM_ONE_CONNECTION);
+		for (char *at = next; at < shim.arena_room + sizeof(shim.arena_room); at++)
+			check(!*at);
+	}
+}
+
 Test(shim, restart_under_the_lock_leaves_the_interrupted_hook_its_memory)
 {
 	program_start("");

@@ -17,7 +17,7 @@ static void start(void)
 	shim.heritage.range = (struct port_range){ .low = 40000, .high = 40099 };
 	shim.heritage.range_until_ns = fake.now_ns + 1000000000;
 	strcpy(shim.heritage.place, "/dev/shm/headroom-1000");
-	atomic_store(&shim.heritage.forks, 8);
+	atomic_store(shim.heritage.forks, 8);
 	atomic_store(&shim.heritage.whole, true);
 }
 
@@ -39,7 +39,7 @@ Test(heritage, a_child_begins_with_what_its_parent_found)
 	check_number(shim.ledger.range.high, 40099);
 	check(shim.board.until_ns == shim.heritage.until_ns);
 	/* Its own forks are counted anew. */
-	check_number(atomic_load(&shim.heritage.forks), 0);
+	check_number(atomic_load(shim.heritage.forks), 0);
 }
 
 Test(heritage, a_board_with_something_on_it_is_read_by_the_child)

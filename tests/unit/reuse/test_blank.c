@@ -254,7 +254,7 @@ Test(blank, that_a_child_may_hold_is_not_lent)
 {
 	int fd;
 	left_over(&fd);
-	shim.sockets.forks++;
+	(*shim.sockets.forks)++;
 	check_number(hand_out_blank(AF_INET, SOCK_STREAM, 0), -1);
 	check(!shim.reusing.blank);
 	check_number(reusing_open_fds(), 1);

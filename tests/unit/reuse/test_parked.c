@@ -417,7 +417,7 @@ static void passed_on(int fd)
 static void forked(int fd)
 {
 	(void)fd;
-	shim.sockets.forks++;
+	(*shim.sockets.forks)++;
 }
 
 Test(parked, a_dead_one_that_others_have_is_not_taken_apart)

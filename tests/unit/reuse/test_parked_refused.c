@@ -96,7 +96,7 @@ static void shared(int fd)
 static void forked(int fd)
 {
 	(void)fd;
-	shim.sockets.forks++;
+	(*shim.sockets.forks)++;
 }
 
 static void fed_now(int fd)

@@ -312,6 +312,6 @@ Test(stake, one_that_others_have_is_not_ended)
 {
 	int fd = handed_out(HTTP, 1, GET, ANSWER);
 	conduct()->proven = 0;
-	shim.sockets.forks++;
+	(*shim.sockets.forks)++;
 	check(stays(fd, DELETE));
 }

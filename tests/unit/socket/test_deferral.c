@@ -270,7 +270,7 @@ ParameterizedTest(struct not_deferred *c, deferral, some_binds_are_not_deferred)
 Test(deferral, a_socket_from_before_a_fork_is_bound_as_it_is)
 {
 	struct program_socket before = program_socket(AF_INET);
-	atomic_fetch_add(&shim.sockets.forks, 1);
+	atomic_fetch_add(shim.sockets.forks, 1);
 	struct program_socket after = program_socket(AF_INET);
 
 	check_number(program_bind(&before, "10.0.0.7:0"), 0);

@@ -129,7 +129,7 @@ ParameterizedTest(struct particular *c, shown_port, a_particular_socket_keeps_it
 Test(shown_port, it_is_kept_after_a_fork)
 {
 	struct program_socket s = shown_socket("10.0.0.7:0");
-	atomic_fetch_add(&shim.sockets.forks, 1);
+	atomic_fetch_add(shim.sockets.forks, 1);
 	check_number(program_connect(&s, TO), 0);
 	check(!fake_fd(s.fd)->listened);
 }
