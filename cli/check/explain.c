@@ -115,8 +115,11 @@ static const struct entry entries[] = {
 	    "again by single connections. What a server says in its own words before it closes (Redis' "
 	    "-DENIED, PostgreSQL's FATAL) "
 	    "is an answer to the shim: only the program can know that it was refused.",
-	    "When all sources are full, the kernel's own choice gets a last try; strict = yes forbids "
-	    "it." } },
+	    "When all sources are full, the kernel's own choice gets a last try; where they fail and it does "
+	    "not, the destination "
+	    "is left to it (sources_failing), and they are tried again by single connections; strict = yes "
+	    "forbids "
+	    "both." } },
 	{ "close-wait",
 	  "the peer closed, the program did not",
 	  { "A connection in CLOSE_WAIT has got the end of the peer's data, and waits for its own program to "

@@ -32,6 +32,7 @@
 #include "pool/spread/events.h"
 #include "pool/spread/knee.h"
 #include "pool/spread/spread.h"
+#include "pool/spread/trust.h"
 
 #include <errno.h>
 #include <netinet/in.h>
@@ -222,6 +223,28 @@ COLD static long take_port(struct attempt *a)
 	return 0;
 }
 
+/* A source of the list has failed, soon and for good: the kernel's own choice, if it is another one, is tried
+ * in the same call. The lock is held. Return: 0 with the lock held, or what the program gets, with the lock
+ * let go */
+COLD static long turn_to_kernel(struct attempt *a)
+{
+	struct destination *d = a->destination;
+
+	a->resort = KERNEL_ASKED;
+	if (!choice_learn_natural(a))
+		return a->failed;
+	uint64_t now_ns = attempt_time(a);
+	if (a->tracked->flags & IN_CALL && trust_last_resort(d->natural) && d->natural_until_ns > now_ns &&
+	    d->natural->full_until_ns <= now_ns &&
+	    !board_failing(a->spreading->board, a->to, &d->natural->source, now_ns)) {
+		a->resort = KERNEL_TAKEN;
+		return 0;
+	}
+	settle_let_go(a, a->failed);
+	lock_leave(a->spreading->lock);
+	return a->failed;
+}
+
 /* Every source is known to be full: a port may come free yet. The lock is held.
  * Return: 1 to look again, once, 0 to refuse; -1 if the lock could not be had again */
 COLD static int wait_for_one(struct attempt *a)
@@ -243,6 +266,8 @@ HOT static long go_round(struct attempt *a)
 
 	for (;;) {
 		if (unlikely(a->port == PORT_WANTED) && (rc = take_port(a)))
+			return rc;
+		if (unlikely(a->resort == KERNEL_WANTED) && (rc = turn_to_kernel(a)))
 			return rc;
 		enum verdict verdict = choice_make(a);
 		if (unlikely(verdict == NONE_LEFT)) {
@@ -339,6 +364,7 @@ HOT long attempt_run(struct spreading *spreading, struct tracked *tracked, int f
 	a.candidates = a.parted = 0;
 	a.spreads = a.doubtful = a.waits = false;
 	a.port = PORT_AS_IT_IS;
+	a.resort = KERNEL_UNASKED;
 	a.shown = (struct shown_port){ 0 };
 	a.answered_ns = a.walked_ns = a.past_until_ns = 0;
 	a.paced = false;

@@ -39,6 +39,9 @@ struct attempt {
 	bool waits;              /* of them this one has no entry yet: ledger_may_wait() */
 	struct shown_port shown; /* the port that getsockname() told before */
 	enum { PORT_AS_IT_IS, PORT_WANTED, PORT_TAKEN } port; /* when nothing else is left: take_port() */
+	/* Where the list fails: turn_to_kernel(). */
+	enum { KERNEL_UNASKED, KERNEL_WANTED, KERNEL_TAKEN, KERNEL_ASKED } resort;
+	long failed;    /* what the call came to from the list */
 	uint32_t flags; /* the socket's, as of now; entered into its record under the lock */
 	uint64_t began_ns;
 	uint64_t asked_ns, answered_ns; /* around the program's call */

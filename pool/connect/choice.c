@@ -57,6 +57,18 @@ static bool look_up(struct attempt *a)
 	       look_up_all(a, &age);
 }
 
+COLD bool choice_learn_natural(struct attempt *a)
+{
+	static const struct candidates_age age = { .natural = true };
+	uint64_t now_ns = attempt_time(a);
+
+	if (a->destination->natural_until_ns > now_ns)
+		return true;
+	lock_leave(a->spreading->lock);
+	candidates_refresh(a->spreading, &a->held, a->fd, a->destination, &age, a->events, now_ns);
+	return attempt_enter(a);
+}
+
 /* A socket with a traffic class is like any other, unless a routing rule sends it another way. The lock is
  * held. Return: false when it could not be had again. */
 COLD static bool look_at_class(struct attempt *a)
@@ -209,7 +221,12 @@ HOT enum verdict choice_make(struct attempt *a)
 	if (unlikely(!a->destination))
 		return CHOSEN_NATURAL;
 	uint64_t now_ns = attempt_time(a);
-	if (a->spreads) {
+	if (unlikely(a->resort == KERNEL_TAKEN)) {
+		a->resort = KERNEL_ASKED;
+		a->space = a->destination->natural;
+		a->candidates = 1;
+		verdict = CHOSEN_NATURAL;
+	} else if (a->spreads) {
 		struct tuple_space *own = NULL;
 		if (unlikely(a->flags & HAS_SOURCE))
 			own = ledger_space(a->spreading->ledger, a->destination, &a->tracked->bound);

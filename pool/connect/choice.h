@@ -15,6 +15,13 @@
 bool choice_begin(struct attempt *a);
 
 /**
+ * choice_learn_natural() - have the kernel's own choice for the destination known; the lock is held
+ *
+ * Return: false when it could not be had again
+ */
+bool choice_learn_natural(struct attempt *a);
+
+/**
  * choice_make() - choose a source, and enter the port as taken; the lock is held
  */
 enum verdict choice_make(struct attempt *a);

@@ -23,6 +23,9 @@
 
 #define SECOND_NS 1000000000ull
 
+/* What fails by the second SYN (TCP_TIMEOUT_INIT, include/net/tcp.h) has failed soon. */
+#define SOON_NS (SECOND_NS + SECOND_NS / 2)
+
 /* What a connect() that has failed leaves on the socket, and is taken back. */
 enum { UNDONE = BOUND_ONCE | NO_PORT_BY_US | PART_BY_US };
 
@@ -84,10 +87,8 @@ ONCE static void enter_learned(struct attempt *a, const struct address *source, 
 	a->space = ledger_space(a->spreading->ledger, d, known ? source : &unknown);
 	if (!a->space)
 		return;
-	if (known && !(a->flags & (HAS_SOURCE | PINNED))) {
-		d->natural = a->space;
-		d->natural_until_ns = a->answered_ns + CANDIDATES_NATURAL_LIFE_S * SECOND_NS;
-	}
+	if (known && !(a->flags & (HAS_SOURCE | PINNED)))
+		spread_natural(d, a->space, a->answered_ns + CANDIDATES_NATURAL_LIFE_S * SECOND_NS);
 	space_taken(a->space, &a->spreading->ledger->range, a->answered_ns);
 	a->tracked->space = a->space;
 	a->source = a->space->source;
@@ -152,10 +153,8 @@ static bool is_no_attempt(long rc)
 	return rc == -EISCONN || rc == -EALREADY || rc == -EOPNOTSUPP;
 }
 
-COLD static void settle_failed(struct attempt *a, long rc)
+COLD static void enter_failed(struct attempt *a, long rc)
 {
-	a->tracked->state = SOCKET_FRESH;
-	a->tracked->flags &= ~(uint32_t)IN_CALL;
 	a->tracked->space = NULL;
 	if (a->space && is_no_attempt(rc))
 		space_released(a->space);
@@ -164,6 +163,19 @@ COLD static void settle_failed(struct attempt *a, long rc)
 		if (a->spreads)
 			spreading_failed(a->spreading, a->space, (int)-rc, attempt_time(a));
 	}
+}
+
+/* It has failed soon, so that what the program waits for is no longer than without. Of a program with many
+ * destinations most may be of no use: it makes no more attempts than without. */
+COLD static bool wants_kernel(struct attempt *a, long rc)
+{
+	if (!a->spreads || a->many || a->flags & HAS_SOURCE || a->resort != KERNEL_UNASKED || !a->space ||
+	    !a->space->listed || a->answered_ns - a->asked_ns > SOON_NS ||
+	    !trust_may_ask_kernel(a->destination, (int)-rc))
+		return false;
+	a->resort = KERNEL_WANTED;
+	a->failed = rc;
+	return true;
 }
 
 COLD static void settle_full(struct attempt *a)
@@ -280,7 +292,11 @@ COLD static bool settle_refused(struct attempt *a, long rc, bool full, bool blam
 		events_aside(&a->spreading->journal, a->events, &a->source, a->to, (int)-rc, a->answered_ns);
 		return true;
 	}
-	settle_failed(a, rc);
+	enter_failed(a, rc);
+	if (wants_kernel(a, rc))
+		return true;
+	a->tracked->state = SOCKET_FRESH;
+	a->tracked->flags &= ~(uint32_t)IN_CALL;
 	if (unlikely(a->port == PORT_TAKEN) && rc == -EADDRNOTAVAIL)
 		enter_exhausted(a, a->space);
 	return false;

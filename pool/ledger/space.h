@@ -72,6 +72,7 @@ struct tuple_space {
 	bool doubtful : 1;    /* it may be on another link than the destination: see candidates_parted() */
 	bool several : 1;     /* it gave a port after a refusal, though none of ours had come free: see
 				 spread_full_surely() */
+	bool listed : 1;      /* it is of the destination's list */
 	bool apart : 1;       /* no entry was free: what is counted is added up in `other` besides */
 	uint8_t knee;         /* what is marked against it: see slowness.h */
 	uint8_t doubt;        /* what of its connections is not known: see trust.h */
@@ -100,6 +101,7 @@ struct destination {
 	bool looking : 1;        /* some source's connection is to be looked at: see trust.h */
 	bool doubted : 1;        /* some source has failed of late */
 	bool tested : 1;         /* some source is in test no longer */
+	bool list_answered : 1;  /* some source of its list was ever answered */
 	bool want_natural : 1;   /* the kernel's choice is to be known, though it is not the first */
 	const struct rule *rule;
 	struct tuple_space *natural;       /* of the source the kernel would choose, once known */

@@ -9,8 +9,9 @@
 
 const char *event_name(uint32_t kind)
 {
-	static const char *const names[] = { "threshold",    "recovered",   "failover",  "exhausted",
-					     "source_aside", "auto_failed", "no_source", "source_failing" };
+	static const char *const names[] = { "threshold", "recovered",      "failover",
+					     "exhausted", "source_aside",   "auto_failed",
+					     "no_source", "source_failing", "sources_failing" };
 	_Static_assert(sizeof(names) / sizeof(names[0]) == USAGE_EVENT_KINDS, "a name for each kind");
 	return kind < USAGE_EVENT_KINDS ? names[kind] : "unknown";
 }
@@ -55,6 +56,12 @@ const char *event_text(const struct usage_event *event, char *out)
 			 "connections from this source fail (%s), from others they do not; set aside, and "
 			 "tried "
 			 "now and then",
+			 event->error ? reason(event->error) : "given up");
+		break;
+	case USAGE_LEFT:
+		snprintf(out, EVENT_TEXT_MAX,
+			 "the sources named for it fail (%s), this one, the kernel's choice, does not: it is "
+			 "used, and they are tried now and then",
 			 event->error ? reason(event->error) : "given up");
 		break;
 	case USAGE_AUTO_FAILED:

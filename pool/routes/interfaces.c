@@ -158,7 +158,21 @@ COLD int links_read(struct arena *arena, struct links *links)
 	int rc = interfaces_visit((int)fd, arena, AF_UNSPEC, add_link, &c);
 	kernel.close((int)fd);
 	find_bare(&c);
+	for (unsigned i = 0; i < links->count; i++)
+		links->several |= links->items[i].interface != LOOPBACK &&
+				  links->items[i].interface != links->items[0].interface;
 	return rc;
+}
+
+COLD uint32_t links_interface(const struct links *links, const struct address *address)
+{
+	const struct link *best = NULL;
+
+	for (unsigned i = 0; i < links->count; i++)
+		if (address_prefix_match(address, &links->items[i].net, links->items[i].bits) &&
+		    (!best || links->items[i].bits > best->bits))
+			best = &links->items[i];
+	return best ? best->interface : 0;
 }
 
 COLD bool links_part(const struct links *links, const struct address *to, const struct address *source)

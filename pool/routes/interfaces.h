@@ -43,6 +43,7 @@ struct links {
 	/* Has an interface no address but such without a prefix (a tunnel, PPP)? What is on its link the
 	 * routes tell alone. */
 	bool bare_v4, bare_v6;
+	bool several; /* of more than one interface, but for the loopback */
 };
 
 /**
@@ -51,6 +52,12 @@ struct links {
  * Return: 0 or a negative errno
  */
 int links_read(struct arena *arena, struct links *links);
+
+/**
+ * links_interface() - which interface has the narrowest prefix that holds an address?
+ * Return: its index; 0: none has
+ */
+uint32_t links_interface(const struct links *links, const struct address *address);
 
 /**
  * links_part() - may a destination be on the link of another interface than the source's?

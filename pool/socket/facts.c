@@ -317,8 +317,13 @@ HOT struct ending_facts socket_ending(int fd, uint8_t state, uint32_t flags, boo
 	struct ending_facts facts = ending_of(fd, state, flags, alone);
 
 	if (unlikely(flags & TELL_TURNED_AWAY) && !facts.error &&
-	    (facts.how == ENDED_BY_PEER || facts.how == ENDED_BY_RESET) && !facts.stranger && !facts.gave_up)
-		facts.turned_away = socket_turned_away(fd, &facts.asked);
+	    (facts.how == ENDED_BY_PEER || facts.how == ENDED_BY_RESET) && !facts.stranger &&
+	    !facts.gave_up) {
+		/* Or recv() has told the program why it never came up, and none is left to be seen. */
+		facts.gave_up = state == SOCKET_CONNECTING && !was_connected(fd);
+		if (!facts.gave_up)
+			facts.turned_away = socket_turned_away(fd, &facts.asked);
+	}
 	if (unlikely(flags & HAS_PORT) && facts.how == ENDED_TIME_WAIT)
 		facts.port = socket_port(fd);
 	return facts;

@@ -19,6 +19,9 @@
 
 #define SECOND_NS 1000000000ull
 
+/* So many of a list are looked at for their interface. */
+enum { ELSEWHERE_MAX = 64 };
+
 HOT bool candidates_age(struct spreading *spreading, const struct destination *destination, bool spreads,
 			uint64_t now_ns, struct candidates_age *age)
 {
@@ -40,10 +43,12 @@ HOT bool candidates_age(struct spreading *spreading, const struct destination *d
 	age->trust = unlikely(destination->looking) && destination->trust->look_ns <= now_ns;
 	age->links =
 		spreads & destination->far & !rule->sources.automatic & (spreading->links_until_ns <= now_ns);
+	age->first = spreads & !destination->spaces & destination->far & !rule->sources.automatic &
+		     !rule->strict & (spreading->links.several | age->links);
 	age->board = !destination->spaces & (spreading->board->until_ns <= now_ns) &
 		     (spreading->ledger->writer->state != USAGE_WITHOUT) & !spreading->ledger->writer->frozen;
 	return age->board | age->range | age->list | age->natural | age->segment | age->siblings |
-	       age->trust | age->links;
+	       age->trust | age->links | age->first;
 }
 
 /* The same list found for many destinations is kept once. */
@@ -89,18 +94,49 @@ COLD static void refresh_list(struct spreading *spreading, const struct held *he
 	arena_release(&scratch);
 }
 
+static bool candidates_elsewhere(const struct endpoint *to, const struct address *source);
+
+/* May the sources be of other interfaces than the one that leads there? The lock is held. Return: the first
+ * of them, if so; what is of no link is not doubted */
+static const struct address *find_elsewhere(const struct spreading *spreading, const struct destination *d,
+					    const struct address *natural)
+{
+	uint32_t leads = links_interface(&spreading->links, natural);
+	const struct address *first = NULL;
+
+	if (d->rule->spread == SPREAD_SPILL || d->list_answered || d->trust || !d->sources)
+		return NULL;
+	for (unsigned i = 0; i < d->sources->count && i < ELSEWHERE_MAX; i++) {
+		const struct address *source = &d->sources->items[i];
+		if (address_is_v4(source) != address_is_v4(natural))
+			continue;
+		uint32_t interface = links_interface(&spreading->links, source);
+		if (!leads || !interface || interface == leads)
+			return NULL;
+		first = first ? first : source;
+	}
+	return first;
+}
+
 COLD static void refresh_natural(struct spreading *spreading, const struct held *held,
-				 struct destination *destination, uint64_t now_ns)
+				 struct destination *destination, bool first, uint64_t now_ns)
 {
 	struct endpoint to = destination->to;
-	struct address natural;
+	struct address natural, doubtful;
+	const struct address *found = NULL;
 	int rc = route_source(&to, NULL, &natural);
 
 	if (!lock_enter_held(spreading->lock, held))
 		return;
-	if (!rc)
-		destination->natural = ledger_space(spreading->ledger, destination, &natural);
-	destination->natural_until_ns = now_ns + CANDIDATES_NATURAL_LIFE_S * SECOND_NS;
+	spread_natural(destination,
+		       rc ? destination->natural : ledger_space(spreading->ledger, destination, &natural),
+		       now_ns + CANDIDATES_NATURAL_LIFE_S * SECOND_NS);
+	if (first && !rc && (found = find_elsewhere(spreading, destination, &natural)))
+		doubtful = *found;
+	lock_leave(spreading->lock);
+	if (!found || !candidates_elsewhere(&to, &doubtful) || !lock_enter_held(spreading->lock, held))
+		return;
+	trust_be_wary(spreading->ledger, destination);
 	lock_leave(spreading->lock);
 }
 
@@ -150,6 +186,7 @@ struct question {
 	const struct endpoint *to;
 	const struct address *source;
 	uint8_t class;
+	bool gateway; /* is one between? */
 	bool answer;
 };
 
@@ -190,13 +227,21 @@ static void ask_parted(void *argument)
 	kernel.close((int)fd);
 	/* What the kernel refuses, or does not have, bind() and connect() will tell. */
 	bool elsewhere = interface && interface != LOOPBACK_INTERFACE && interface != route.interface;
-	q->answer = !rc && route.type == RTN_UNICAST && address_is_unset(&route.gateway) && elsewhere;
+	q->answer = !rc && route.type == RTN_UNICAST && address_is_unset(&route.gateway) != q->gateway &&
+		    elsewhere;
 }
 
 COLD bool candidates_parted(const struct endpoint *to, const struct address *source)
 {
 	struct question q = { .to = to, .source = source, .answer = true };
 	own_stack_run(ask_parted, &q);
+	return q.answer;
+}
+
+COLD static bool candidates_elsewhere(const struct endpoint *to, const struct address *source)
+{
+	struct question q = { .to = to, .source = source, .gateway = true };
+	ask_parted(&q);
 	return q.answer;
 }
 
@@ -233,12 +278,14 @@ static void refresh(void *argument)
 		ledger_refresh_range(r->spreading->ledger, r->now_ns);
 	if (r->age->list)
 		refresh_list(r->spreading, r->held, r->destination, r->events, r->now_ns);
-	if (r->age->natural)
-		refresh_natural(r->spreading, r->held, r->destination, r->now_ns);
-	if (r->age->trust)
-		trust_look(r->spreading->ledger, r->held, r->destination, r->now_ns);
 	if (r->age->links)
 		refresh_links(r->spreading, r->held, r->now_ns);
+	/* `several` is a byte that seldom changes: without the lock it is as good. */
+	bool first = r->age->first && r->spreading->links.several;
+	if (r->age->natural || first)
+		refresh_natural(r->spreading, r->held, r->destination, first, r->now_ns);
+	if (r->age->trust)
+		trust_look(r->spreading->ledger, r->held, r->destination, r->now_ns);
 	if (r->age->siblings)
 		refresh_siblings(r->spreading, r->held, r->now_ns);
 }

@@ -4,7 +4,9 @@
  * The port range (30 s), what `auto` stands for (30 s), for `spill` the natural source (5 s), for named
  * sources the prefixes on this machine's links (30 s). A source of another link than the destination's is
  * asked about once (links_part(), from memory; any where a tunnel has no prefix; then candidates_parted()):
- * behind a gateway, or by its own interface, it is used; else it is aside for this destination. */
+ * behind a gateway, or by its own interface, it is used; else it is aside for this destination. Where all are
+ * of another interface than the one with the gateway, whether there is a way back is doubtful, and
+ * trust_be_wary() is told. */
 #ifndef HEADROOM_POOL_SPREAD_CANDIDATES_H
 #define HEADROOM_POOL_SPREAD_CANDIDATES_H
 
@@ -23,6 +25,7 @@ struct candidates_age {
 	bool siblings; /* what other processes have in use */
 	bool trust;    /* how a connection under way is doing, where that matters */
 	bool links;    /* the prefixes on this machine's links, where sources are named */
+	bool first;    /* of a new destination: whether its sources are of the interface that leads there */
 };
 
 /**

@@ -164,14 +164,26 @@ COLD void events_aside(struct journal *journal, struct events *events, const str
 	note(journal, events, event, now_ns);
 }
 
-COLD void events_failing(struct journal *journal, struct events *events, struct tuple_space *space, int error,
-			 uint64_t now_ns)
+COLD static void note_failing(struct journal *journal, struct events *events, enum usage_event_kind kind,
+			      const struct tuple_space *space, int error, uint64_t now_ns)
 {
-	struct event *event = hold(journal, events, USAGE_FAILING, now_ns);
+	struct event *event = hold(journal, events, kind, now_ns);
 	event->what.source = space->source;
 	event->what.to = space->destination->to;
 	event->what.error = error;
 	note(journal, events, event, now_ns);
+}
+
+COLD void events_failing(struct journal *journal, struct events *events, struct tuple_space *space, int error,
+			 uint64_t now_ns)
+{
+	note_failing(journal, events, USAGE_FAILING, space, error, now_ns);
+}
+
+COLD void events_left(struct journal *journal, struct events *events, const struct tuple_space *natural,
+		      int error, uint64_t now_ns)
+{
+	note_failing(journal, events, USAGE_LEFT, natural, error, now_ns);
 }
 
 COLD void events_auto_failed(struct journal *journal, struct events *events, const struct endpoint *to,

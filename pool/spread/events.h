@@ -83,6 +83,13 @@ void events_failing(struct journal *journal, struct events *events, struct tuple
 		    uint64_t now_ns);
 
 /**
+ * events_left() - a destination is left to the kernel's own choice, as none of its sources is answered there
+ * @error:	as above
+ */
+void events_left(struct journal *journal, struct events *events, const struct tuple_space *natural, int error,
+		 uint64_t now_ns);
+
+/**
  * events_auto_failed() - the addresses that `auto` stands for could not be looked up
  * @error:	errno that says why
  */

@@ -17,8 +17,12 @@ enum { REFUSALS_SHIFT_MOST = 7 };
 
 static void forget_slots(struct spreading *spreading, struct destination *destination)
 {
-	for (struct tuple_space *space = destination->spaces; space; space = space->next)
+	for (struct tuple_space *space = destination->spaces; space; space = space->next) {
 		space->load = NULL;
+		space->listed = false;
+	}
+	destination->list_answered = false;
+	destination->natural_until_ns = 0;
 	arena_free(spreading->ledger->arena, destination->load,
 		   destination->by_source.count * sizeof(uint32_t));
 	slots_free(&destination->by_source, spreading->ledger->arena);
@@ -34,6 +38,7 @@ static bool take_slot(struct spreading *spreading, struct destination *destinati
 	if (!slots_put(&destination->by_source, spreading->ledger->arena, i, space))
 		return false;
 	space->load = destination->load ? &destination->load[i] : NULL;
+	space->listed = true;
 	return true;
 }
 
@@ -232,7 +237,7 @@ HOT static void search_even(struct search *s)
 	}
 	d->load_valid = all_usable && d->load && !s->doubted;
 	/* What comes before any source has served is best sent where the kernel would send it. */
-	d->want_natural = s->doubted && !d->tested && s->best_in_use > IN_USE_MOST;
+	d->want_natural = s->doubted && s->best_in_use > IN_USE_MOST;
 	d->least_load = 0;
 	d->load_tick = ledger_tick(s->now_ns);
 }
@@ -365,6 +370,44 @@ static void search_sticky(struct search *s)
 	search_by_affinity(s);
 }
 
+/* A source may be of the list without having been chosen from it yet. */
+static void note_listed(const struct destination *d, struct tuple_space *space)
+{
+	for (unsigned i = 0; d->sources && !space->listed && i < d->sources->count; i++)
+		space->listed = address_equal(&d->sources->items[i], &space->source);
+}
+
+void spread_natural(struct destination *destination, struct tuple_space *natural, uint64_t until_ns)
+{
+	destination->natural = natural;
+	destination->natural_until_ns = until_ns;
+	if (natural)
+		note_listed(destination, natural);
+}
+
+/* The list fails, and the kernel's choice does not: see trust.h. */
+COLD static bool kernel_is_preferred(const struct search *s)
+{
+	/* The program's own may be any. */
+	if (s->natural && s->natural != s->destination->natural)
+		note_listed(s->destination, s->natural);
+	return trust_prefers_kernel(s->destination, s->natural, s->now_ns) &&
+	       !is_full(s->natural, s->began_ns, s->now_ns);
+}
+
+/* Of all that may be chosen others say that it fails, and not of the kernel's choice. */
+COLD static bool others_prefer_kernel(const struct search *s)
+{
+	const struct destination *d = s->destination;
+	const struct tuple_space *natural = s->natural;
+
+	if (d->rule->strict || s->best < 0 || s->best_in_use >> RANK_SHIFT != TRUST_DOUBTED ||
+	    slots_get(&d->by_source, (unsigned)s->best))
+		return false;
+	return !natural || (trust_last_resort(natural) && !is_full(natural, s->began_ns, s->now_ns) &&
+			    !board_failing(s->spreading->board, &d->to, &natural->source, s->now_ns));
+}
+
 /* All of the list is full or aside. What the kernel would choose gets a last try, then a source that was set
  * aside for its failures. And before a connect() is refused without the kernel, it has to be sure. */
 COLD static enum verdict last_try(struct search *s, struct choice *choice)
@@ -407,6 +450,12 @@ HOT enum verdict spread_choose(struct spreading *spreading, struct destination *
 	if (spread == SPREAD_SPILL) {
 		verdict = choose_spill(&s, choice);
 	} else if (spread != SPREAD_OFF) {
+		if (trust_may_prefer_kernel(destination) && kernel_is_preferred(&s)) {
+			choice->fits = true;
+			choice->candidates = 1;
+			choice->space = s.natural;
+			return CHOSEN_NATURAL;
+		}
 		if (spread == SPREAD_STICKY)
 			search_sticky(&s);
 		else if (likely(destination->load_valid && !spreading->aside_count &&
@@ -414,7 +463,10 @@ HOT enum verdict spread_choose(struct spreading *spreading, struct destination *
 			search_load(&s);
 		else
 			search_even(&s);
-		if (likely(s.best >= 0)) {
+		if (unlikely(spreading->board->failing) && others_prefer_kernel(&s)) {
+			choice->space = s.natural;
+			verdict = CHOSEN_NATURAL;
+		} else if (likely(s.best >= 0)) {
 			choice->space = space_of(&s, (unsigned)s.best);
 			verdict = choice->space ? CHOSEN_SOURCE : CHOSEN_NATURAL;
 		} else if (s.fits) {

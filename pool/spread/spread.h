@@ -59,6 +59,13 @@ enum verdict spread_choose(struct spreading *spreading, struct destination *dest
 			   struct choice *choice);
 
 /**
+ * spread_natural() - the source that the kernel would choose was learned
+ * @natural:	its tuple space; NULL: memory is short
+ * @until_ns:	to be asked again after
+ */
+void spread_natural(struct destination *destination, struct tuple_space *natural, uint64_t until_ns);
+
+/**
  * spread_full() - a source was found full: remember it
  * @cost_ns:	what finding out took, for one of @candidates sources. The kernel is asked again after
  *		SPREAD_FULL_COST times that, so that a few percent of the time at most go into asking, and a
