@@ -18,6 +18,7 @@
     dest NAME ADDRESS         a destination for programs; local ADDRESS: an address to bind to
     natural FAMILY ADDRESS    the source that the kernel chooses
 """
+import random as chance
 import re
 
 KINDS = (("echo", 7001), ("close", 7002), ("reset", 7003), ("greet", 7004), ("deny", 7005), ("mute", 7006))
@@ -153,6 +154,52 @@ def _two_uplinks(random):
     return lines + ["marks", "local 10.1.0.2", "local 10.5.0.2", "dest echo 127.0.0.1:7001"]
 
 
+def _another_uplink(random):
+    """The destinations are behind the gateway of another interface than the sources', and have no way back to these, or turn
+    them away."""
+    lines = ["veth c0 s0", "veth c1 s1"]
+    for i in (2, 3):
+        lines += [f"ip addr add 10.1.0.{i}/24 dev c0", f"ip addr add 2001:db8:1::{i}/64 dev c0 nodad"]
+    lines += ["ip addr add 10.5.0.2/24 dev c1", "ip addr add 2001:db8:5::2/64 dev c1 nodad",
+              "far-ip addr add 10.1.0.1/24 dev s0", "far-ip addr add 2001:db8:1::1/64 dev s0 nodad",
+              "far-ip addr add 10.5.0.1/24 dev s1", "far-ip addr add 2001:db8:5::1/64 dev s1 nodad",
+              "far-ip addr add 192.0.2.1/32 dev lo", "far-ip addr add 2001:db8:9::1/128 dev lo nodad",
+              "ip route add default via 10.5.0.1", "ip route add default via 2001:db8:5::1"]
+    lines += [f"sysctl ipv4/conf/{name}/rp_filter 2" for name in ("all", "c0", "c1")]
+    lines += ["servers far", "servers near"]
+    sources = [f"10.1.0.{i}" for i in (2, 3)] + [f"2001:db8:1::{i}" for i in (2, 3)]
+    sources = [a for a in sources if a[-1] != "3"] if random.random() < 0.4 else sources
+    lines.append("sources " + ",".join(sources))
+    lines += [f"bad {address}" for address in sources]
+    if random.random() < 0.7:
+        lines.append("far-ip rule add from 192.0.2.1 to 10.1.0.0/24 blackhole")
+        lines += [f"far-ip route add blackhole {address}/128" for address in sources if ":" in address]
+    else:
+        lines += [f"deny {address}" for address in sources]
+    lines += ["natural 4 10.5.0.2", "natural 6 2001:db8:5::2", "natural 4 127.0.0.1"]
+    lines += _dests("192.0.2.1") + _dests("[2001:db8:9::1]") + _dests("10.5.0.1", few=True)
+    return lines + ["dest echo 127.0.0.1:7001", "dest unset 0.0.0.0:7001", "local 10.5.0.2", "local [2001:db8:5::2]"]
+
+
+def _tunnel(random):
+    """A peer behind a tunnel, as WireGuard has it: addresses without a prefix, routes by the device, one address let in."""
+    lines = ["veth c0 s0", "veth c1 s1", "ip addr add 10.1.0.2/24 dev c0", "ip addr add 10.1.0.3/24 dev c0",
+             "ip addr add 2001:db8:1::2/64 dev c0 nodad", "ip addr add 10.8.0.2/32 dev c1",
+             "ip addr add 2001:db8:8::2/128 dev c1 nodad", "far-ip addr add 10.1.0.1/24 dev s0",
+             "far-ip addr add 2001:db8:1::1/64 dev s0 nodad", "far-ip addr add 10.8.0.1/32 dev s1",
+             "far-ip addr add 2001:db8:8::1/128 dev s1 nodad", "ip route add 10.8.0.0/24 dev c1",
+             "ip route add 2001:db8:8::/64 dev c1", "far-ip route add 10.8.0.2/32 dev s1",
+             "far-ip route add 2001:db8:8::2/128 dev s1", "far-sysctl ipv4/conf/s1/rp_filter 1",
+             "far-ip route add blackhole 2001:db8:1::2/128"]
+    lines += [f"sysctl ipv4/conf/{name}/rp_filter 2" for name in ("all", "c0", "c1")]
+    lines += ["servers far", "servers near"]
+    lines += [f"sources 10.1.0.{random.choice((2, 3))},2001:db8:1::2" if random.random() < 0.4
+              else "sources 10.1.0.2,10.1.0.3,2001:db8:1::2"]
+    lines += ["natural 4 10.8.0.2", "natural 6 2001:db8:8::2", "natural 4 10.1.0.2", "natural 4 127.0.0.1"]
+    lines += _dests("10.8.0.1") + _dests("[2001:db8:8::1]") + _dests("10.1.0.1", few=True)
+    return lines + ["dest echo 127.0.0.1:7001", "local 10.8.0.2", "local 10.1.0.2"]
+
+
 def _held(random, lines):
     """Others hold ports of the range: listeners, old binds, or a source's whole range."""
     low, high = port_range(lines)
@@ -178,17 +225,29 @@ def _held(random, lines):
     return [f"hold hold-spare {source}:0 {dest}" for source in listed for _ in every] + ["knee"]
 
 
-def draw(random):
+def _kind(kind):
+    return _loopback if kind < 0.5 else _one_subnet if kind < 0.76 else _two_subnets if kind < 0.88 else _two_uplinks
+
+
+def drawn(seed, index):
+    """The world of an index. Newer kinds have a chance of their own, so that most of old seeds stay as they were."""
+    beside = chance.Random(f"beside {seed} {index}")
+    if beside.random() < 0.12:
+        return draw(beside, beside.choice((_another_uplink, _another_uplink, _tunnel)))
+    return draw(chance.Random(f"world {seed} {index}"))
+
+
+def draw(random, build=None):
     """A world, as a list of lines."""
     low = 40000 + random.choice((0, 0, 1))
     size = random.choice((20, 30, 50, 50, 60, 101, 200, 400))
     lines = [f"range {low} {low + size - 1}"]
     kind = random.random()
-    build = _loopback if kind < 0.5 else _one_subnet if kind < 0.76 else _two_subnets if kind < 0.88 else _two_uplinks
+    build = build or _kind(kind)
     lines += build(random)
     if build is _loopback and random.random() < 0.12:
         lines += ["rewrite 127.0.0.99 127.0.0.1 127.0.0.9", "dest service 127.0.0.99:7001"]
-    elif build in (_one_subnet, _two_uplinks) and random.random() < 0.15:
+    elif build in (_one_subnet, _two_uplinks, _another_uplink) and random.random() < 0.15:
         lines += [f"delay {random.choice((1, 5))}"]
     if random.random() < 0.2:
         ports = sorted(random.sample(range(low, low + size), random.choice((1, 3, 8))))
