@@ -42,26 +42,32 @@ while True:
         kept.append(s)
 """
 
-# Connections of a kind. Says for each what came of it: its source, or what the program was told.
+# Connections of a kind. Says for each, in the order of their beginnings, what came of it: its source, or what the program
+# was told.
 CLIENT = """
 import collections, errno, json, os, select, socket, sys, threading, time
 to, port, kind, count, pause = sys.argv[1], int(sys.argv[2]), sys.argv[3], int(sys.argv[4]), float(sys.argv[5])
 family = socket.AF_INET6 if ":" in to else socket.AF_INET
 outcomes, kept, lock = [], [], threading.Lock()
 
-def ended(s, what):
+def begun():
     with lock:
-        outcomes.append(what)
+        outcomes.append(None)
+        return len(outcomes) - 1
+
+def ended(place, s, what):
+    outcomes[place] = what
     s.close()
 
 def one(timeout):
     s = socket.socket(family)
     s.settimeout(timeout)
+    place = begun()
     try:
         s.connect((to, port))
-        ended(s, s.getsockname()[0] if s.recv(5) == b"hello" else "end")
+        ended(place, s, s.getsockname()[0] if s.recv(5) == b"hello" else "end")
     except OSError as why:
-        ended(s, errno.errorcode.get(why.errno, "timeout"))
+        ended(place, s, errno.errorcode.get(why.errno, "timeout"))
 
 def many(timeout, n):
     for _ in range(n):
@@ -78,24 +84,25 @@ def twenty():
     for _ in range(20):
         s = socket.socket(family)
         s.setblocking(False)
+        place = begun()
         code = s.connect_ex((to, port))
         if code not in (0, errno.EINPROGRESS):
-            ended(s, errno.errorcode[code])
+            ended(place, s, errno.errorcode[code])
             continue
         poll.register(s, select.EPOLLIN)
-        open_[s.fileno()] = s
+        open_[s.fileno()] = place, s
     end = time.monotonic() + 0.3
     while open_ and time.monotonic() < end:
         for fd, _ in poll.poll(max(0, end - time.monotonic())):
-            s = open_.pop(fd)
+            place, s = open_.pop(fd)
             poll.unregister(fd)
             try:
                 source = s.getsockname()[0]
-                ended(s, source if s.recv(5) == b"hello" else "end")
+                ended(place, s, source if s.recv(5) == b"hello" else "end")
             except OSError as why:
-                ended(s, errno.errorcode[why.errno])
-    for s in open_.values():
-        ended(s, "timeout")
+                ended(place, s, errno.errorcode[why.errno])
+    for place, s in open_.values():
+        ended(place, s, "timeout")
 
 if kind == "blocking": many(None, count)
 if kind == "timeout": many(0.3, count)
@@ -205,11 +212,11 @@ def good(seen):
     return sum("." in outcome or ":" in outcome for outcome in seen)
 
 
-def bar(seen, first, rest):
+def bar(kind, seen, first, rest):
     """At most so many of the first 40, and of the others."""
     lost = [40 - good(seen[:40]), len(seen) - 40 - good(seen[40:])]
     if lost[0] > first or lost[1] > rest:
-        raise lab.Failed(f"{lost[0]} of the first 40 and {lost[1]} of the others lost: {seen}")
+        raise lab.Failed(f"{kind}: {lost[0]} of the first 40 and {lost[1]} of the others lost: {seen}")
     return f"{lost[0]} of the first 40, {lost[1]} of the others"
 
 
@@ -219,7 +226,7 @@ def served(how, kind, uplinks, first, to=SERVICE, listed=2, spread="even"):
     with world(how, uplinks):
         seen, said = connects({"sources": ",".join(NEAR[:listed]), "spread": spread}, kind, COUNT, to)
         lab.equal(f"lines: {said}", said.count("event=sources_failing"), 1)
-    return bar(seen, first, 2)
+    return bar(kind, seen, first, 2)
 
 
 def at_once():
@@ -333,7 +340,7 @@ def each(how, uplinks, to, allowed):
             lab.equal("lost without the shim", good(connects(None, kind, COUNT, to)[0]), COUNT)
             shim = {"sources": ",".join(names[:2]), "env": {"HEADROOM_STATE_DIR": ""}}
             seen, lines = connects(shim, kind, COUNT, to)
-            said.append(f"{kind} {bar(seen, first, 2)}")
+            said.append(f"{kind} {bar(kind, seen, first, 2)}")
             lab.equal(f"lines about one source: {lines}", lines.count("source_failing"), 0)
             if kind in ("blocking", "timeout"):
                 lab.equal(f"lines: {lines}", lines.count("event=sources_failing"), 1)
