@@ -76,7 +76,7 @@ struct spaces {
 	uint64_t left_out; /* sockets for whose tuple spaces there was no room */
 	unsigned skipped;  /* segments and directories that could not be read */
 	unsigned attached_out_of_date;
-	uint64_t now_ns;   /* CLOCK_MONOTONIC */
+	uint64_t now_ns; /* CLOCK_MONOTONIC */
 };
 
 /**

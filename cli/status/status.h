@@ -24,8 +24,8 @@ struct status_options {
 struct shim_coverage {
 	unsigned processes, cgroups, skipped;
 	unsigned out_of_date; /* attachments, wherever: see attached_out_of_date() */
-	bool disabled;   /* resting.h */
-	uint32_t in_use; /* ports, by what these count */
+	bool disabled;        /* resting.h */
+	uint32_t in_use;      /* ports, by what these count */
 };
 
 struct status {

@@ -28,7 +28,7 @@
  *    answered) the next connections are the kernel's. If it fails, too, the list is used as before, and so on
  *    in turns: no call makes more attempts than without.
  *  - But for one: where connect() fails soon, and not by a refusal, the same call is made once more for the
- *    kernel's choice, if that has not failed (ask_the_kernel() in attempt.c).
+ *    kernel's choice, if that has not failed (turn_to_kernel() in attempt.c).
  *  - Where the list is of another interface than the one with the gateway, the kernel's choice comes first,
  *    and the list after TRUST_WARY answers (trust_be_wary()): few connections, a process for each, say, then
  *    go as without.

@@ -10,6 +10,7 @@ import pathlib
 import re
 
 import lab
+import serving
 
 PORT = 5000
 FAR = "10.77.0.100"
@@ -18,8 +19,8 @@ DEAD = "10.78.0.1"  # on the same interface; the far side has no route to it
 
 # Greets whom it lets in, resets or closes for whom it does not. With " after N" it hesitates once,
 # as one does that is short of processors.
-SERVER = """
-import select, socket, struct, sys, time
+SERVER = serving.WELCOME + """
+import select, sys, time
 how, refused = sys.argv[1], sys.argv[2:]
 listener = socket.socket()
 listener.bind(("0.0.0.0", 5000))
@@ -30,22 +31,13 @@ if how == "slow reset":
     select.select([listener], [], [])
     time.sleep(0.15)
 how, _, hesitates = how.partition(" after ")
-held, accepted = [], 0
+accepted = 0
 while True:
     if str(accepted) == hesitates:
         time.sleep(0.12)
     s, (peer, _) = listener.accept()
     accepted += 1
-    if peer in refused:
-        if how == "reset":
-            s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        s.close()
-        continue
-    try:
-        s.send(b"hello")
-    except OSError:
-        pass
-    held.append(s)
+    welcome(s, peer, refused, how == "reset")
 """
 
 CLIENT = """

@@ -9,6 +9,7 @@ import functools
 import json
 
 import lab
+import serving
 
 PORT = 7061
 SERVICE, SERVICE6 = "192.0.2.1", "2001:db8:9::1"
@@ -16,39 +17,23 @@ NEAR, NEAR6 = [f"10.1.0.{i}" for i in range(3, 7)], [f"2001:db8:1::{i}" for i in
 NATURAL, NATURAL6 = "10.1.0.2", "2001:db8:1::2"
 UPLINK2, UPLINK2_6 = "10.5.0.2", "2001:db8:5::2"
 
-SERVER = f"""
-import select, socket, struct, sys
-listeners = []
-for family, any_address in ((socket.AF_INET, "0.0.0.0"), (socket.AF_INET6, "::")):
-    s = socket.socket(family)
-    if family == socket.AF_INET6:
-        s.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-    s.bind((any_address, {PORT}))
-    s.listen(4000)
-    listeners.append(s)
+SERVER = serving.LISTEN + serving.WELCOME + f"""
+import select, sys
+listeners = listen_on({PORT})
 print("ready", flush=True)
-kept = []
 while True:
     for listener in select.select(listeners, [], [])[0]:
         s, peer = listener.accept()
-        if peer[0] in sys.argv[1:]:
-            s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-            s.close()
-            continue
-        try:
-            s.send(b"hello")
-        except OSError:
-            pass
-        kept.append(s)
+        welcome(s, peer[0], sys.argv[1:])
 """
 
 # Connections of a kind. Says for each, in the order of their beginnings, what came of it: its source, or what the program
 # was told.
 CLIENT = """
-import collections, errno, json, os, select, socket, sys, threading, time
+import errno, json, os, select, socket, sys, threading, time
 to, port, kind, count, pause = sys.argv[1], int(sys.argv[2]), sys.argv[3], int(sys.argv[4]), float(sys.argv[5])
 family = socket.AF_INET6 if ":" in to else socket.AF_INET
-outcomes, kept, lock = [], [], threading.Lock()
+outcomes, lock = [], threading.Lock()
 
 def begun():
     with lock:

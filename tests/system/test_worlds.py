@@ -8,6 +8,7 @@ import re
 import socket
 
 import lab
+import serving
 
 PORT = 7060
 SERVICE, SERVICE6 = "192.0.2.1", "2001:db8:9::1"
@@ -48,15 +49,9 @@ def connects(shim, to=SERVICE, count=6, options=(), how="", port=PORT, **rest):
     return json.loads(done.stdout)
 
 
-SERVER = f"""
-import socket, time
-for family, any_address in ((socket.AF_INET, "0.0.0.0"), (socket.AF_INET6, "::")):
-    s = socket.socket(family)
-    if family == socket.AF_INET6:
-        s.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-    s.bind((any_address, {PORT}))
-    s.listen(4000)
-    globals()["kept%d" % family] = s
+SERVER = serving.LISTEN + f"""
+import time
+listeners = listen_on({PORT})
 print("ready", flush=True)
 time.sleep(1000)
 """
