@@ -3,12 +3,14 @@
 #ifndef HEADROOM_POOL_SOCKET_PROGRESS_H
 #define HEADROOM_POOL_SOCKET_PROGRESS_H
 
+#include "pool/base/address.h"
+
 #include <stdbool.h>
 #include <stdint.h>
 
 enum progress {
 	PROGRESS_NONE,      /* no TCP socket, or one that listens */
-	PROGRESS_UNDER_WAY, /* no answer to its SYN yet */
+	PROGRESS_UNDER_WAY, /* no answer to its SYN yet, or none was sent */
 	PROGRESS_UP,        /* the peer has answered, and not ended it */
 	PROGRESS_OVER,      /* it failed, or the peer has ended it */
 };
@@ -24,6 +26,12 @@ struct socket_progress {
  * socket_look() - ask the kernel, by TCP_INFO (tests/kernel_facts/turned_away.c)
  */
 void socket_look(int fd, struct socket_progress *out);
+
+/**
+ * socket_is_from() - is this address its source, by getsockname(2)? For a number that may be another socket's
+ * by now
+ */
+bool socket_is_from(int fd, const struct address *source);
 
 /**
  * socket_sent_more() - has the connection sent, or taken to be sent, more bytes @than that?

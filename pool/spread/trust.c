@@ -17,6 +17,8 @@ enum { UP_FOR_ROUND_TRIPS = 3 };
 #define UP_FOR_BESIDE_ANSWERED_NS SECOND_NS
 /* While nobody was answered, how slow it is is not known; other threads would follow. */
 #define UP_FOR_UNANSWERED_NS (500 * MS_NS)
+/* So many tests, each with twice as many connections as the one before, where silence alone passes them. */
+enum { SILENT_TESTS = 4 };
 /* Under way for so long, while others were answered, is a bad sign. */
 #define WAITING_NS (250 * MS_NS)
 /* Where nobody was ever answered: the first SYN is sent again by now (TCP_TIMEOUT_INIT, include/net/tcp.h).
@@ -186,6 +188,8 @@ COLD void trust_begins_slowly(struct ledger *ledger, struct tuple_space *space, 
 		put_aside(t, d->trust, now_ns);
 	if (t->fd < 0)
 		look_at(space, fd, now_ns, now_ns);
+	else if (t->following)
+		t->following--;
 }
 
 /* What fails in connect() has not failed. */
@@ -249,6 +253,7 @@ static void enter_served(struct ledger *ledger, struct tuple_space *space, bool 
 		return;
 	forgive(space->trust);
 	space->trust->waiting = false;
+	space->trust->stayed = space->trust->following = 0;
 	space->trust->fd = -1;
 	tidy(ledger, space, now_ns);
 	d->load_valid = false;
@@ -417,6 +422,7 @@ COLD static bool enter_failure(struct ledger *ledger, struct tuple_space *space,
 	t->rest_from = d->trust->answers;
 	t->resting = true;
 	t->waiting = t->over = false;
+	t->stayed = t->following = 0;
 	t->fd = -1;
 	if (sets_aside || t->aside) {
 		t->say |= !t->aside;
@@ -490,9 +496,11 @@ COLD enum trust_rank trust_rank(struct ledger *ledger, struct tuple_space *space
 			       ? TRUST_ASIDE
 			       : TRUST_FULL;
 	uint32_t rest = patient ? TRUST_PATIENT_REST : TRUST_REST;
-	/* An answer to connect() says little where the end comes after it. And what is seen to be over will
-	 * count when the program is told. */
-	if (t->over || (t->turned_away && d->trust->served - t->last_served < ANSWERS_BETWEEN))
+	/* An answer to connect() says little where the end comes after it. What is seen to be over will count
+	 * when the program is told, and what is up may be turned away, too. Several that failed at once say
+	 * more than one. */
+	if (t->over || t->streak > 1 ||
+	    (t->turned_away && (space->open || d->trust->served - t->last_served < ANSWERS_BETWEEN)))
 		rest = TRUST_PATIENT_REST;
 	if (t->resting && d->trust->answers - t->rest_from >= rest)
 		t->resting = false;
@@ -500,7 +508,8 @@ COLD enum trust_rank trust_rank(struct ledger *ledger, struct tuple_space *space
 		return t->resting && t->streak >= TRUST_PATIENCE ? TRUST_DOUBTED : TRUST_FULL;
 	if (t->resting || t->waiting)
 		return TRUST_DOUBTED;
-	if (!under_way || !(space->doubt & TRUST_UNTESTED) || (space == d->natural && !d->tested))
+	if (!under_way || t->following || !(space->doubt & TRUST_UNTESTED) ||
+	    (space == d->natural && !d->tested))
 		return TRUST_FULL;
 	return t->answered ? TRUST_TESTING : TRUST_UNANSWERED;
 }
@@ -574,13 +583,29 @@ bool trust_may_try(const struct tuple_space *space, uint64_t now_ns)
 }
 
 /* How long a connection without a byte has to stay up to have served. */
-static uint64_t up_for_ns(const struct trust_of_all *all, uint32_t round_trip_us)
+static uint64_t up_for_ns(const struct trust_of_all *all, const struct trust *t, uint32_t round_trip_us)
 {
 	uint64_t up_ns = all->answers_data   ? UP_FOR_BESIDE_ANSWERED_NS
-			 : all->many_threads ? UP_FOR_UNANSWERED_NS
+			 : all->many_threads ? UP_FOR_UNANSWERED_NS << t->stayed
 					     : UP_FOR_NS;
 
 	return up_ns + UP_FOR_ROUND_TRIPS * round_trip_us * US_NS;
+}
+
+/* Is a connection that stayed up without a byte to be followed by another test? See trust.h. */
+static bool needs_another(const struct tuple_space *space)
+{
+	return space->destination->trust->many_threads && space->doubt & TRUST_UNTESTED &&
+	       space->trust->stayed < SILENT_TESTS;
+}
+
+static void another_test(struct tuple_space *space)
+{
+	struct trust *t = space->trust;
+
+	t->fd = -1;
+	t->following = (uint8_t)((1u << t->stayed) - 1);
+	t->stayed++;
 }
 
 /* What the kernel says of the connection that is looked at. The lock is held. */
@@ -614,7 +639,10 @@ static void judge(struct ledger *ledger, struct tuple_space *space, const struct
 	enter_answers(space, space->doubt & TRUST_BEGUN);
 	space->doubt &= (uint8_t)~TRUST_BEGUN;
 	t->answered = true;
-	if (now->data_came || age_ns >= up_for_ns(all, now->round_trip_us))
+	bool stayed = age_ns >= up_for_ns(all, t, now->round_trip_us);
+	if (stayed && !now->data_came && needs_another(space))
+		another_test(space);
+	else if (stayed || now->data_came)
 		enter_served(ledger, space, now->data_came, now_ns);
 	else if (!(space->doubt & TRUST_UNTESTED) && !all->turned_away) {
 		space->doubt &= TRUST_UNSERVED;
@@ -625,6 +653,7 @@ static void judge(struct ledger *ledger, struct tuple_space *space, const struct
 
 struct looked_at {
 	struct tuple_space *space;
+	struct address source;
 	int fd;
 	uint64_t began_ns;
 };
@@ -641,12 +670,17 @@ COLD void trust_look(struct ledger *ledger, const struct held *held, struct dest
 		return;
 	for (struct tuple_space *s = destination->spaces; s && count < LOOK_AT; s = s->next)
 		if (s->trust && s->trust->fd >= 0)
-			at[count++] = (struct looked_at){ s, s->trust->fd, s->trust->began_ns };
+			at[count++] = (struct looked_at){ s, s->source, s->trust->fd, s->trust->began_ns };
 	/* For whoever comes meanwhile. */
 	destination->looking = false;
 	lock_leave(ledger->lock);
-	for (unsigned i = 0; i < count; i++)
+	for (unsigned i = 0; i < count; i++) {
 		socket_look(at[i].fd, &progress[i]);
+		/* Closed by another thread meanwhile, it may be the number of one that another source serves.
+		 */
+		if (progress[i].data_came && !socket_is_from(at[i].fd, &at[i].source))
+			progress[i] = (struct socket_progress){ 0 };
+	}
 	if (!lock_enter_held(ledger->lock, held))
 		return;
 	for (unsigned i = 0; i < count && destination->trust; i++)

@@ -11,6 +11,8 @@
  *    test it may have one connection whose end nobody knows while others can serve. While no source has
  *    served, what is more than one each goes to the kernel's own choice, if that is in the list: without the
  *    shim it would have gone there too.
+ *  - With several threads silence says little: the machine may have stood still, and all of them come at
+ *    once. Then a test is followed by others, each with twice as many connections (SILENT_TESTS).
  *  - A failure counts as a port in use for as long as a TIME_WAIT would. After it the source is passed over
  *    until others had some answers, and is in test again.
  *  - A second failure, with answers of others between, sets it *aside*, for a time that doubles. After that,
@@ -96,6 +98,8 @@ struct trust {
 	uint8_t row;            /* failures with answers of others between them */
 	uint8_t streak;         /* failures since an answer */
 	uint8_t times_aside;    /* without a success */
+	uint8_t stayed;         /* tests that it passed by silence, one after the other */
+	uint8_t following;      /* connections that may follow the one in test */
 	bool aside;
 	bool resting;     /* passed over until others had some answers */
 	bool waiting;     /* under way for long, while others were answered */

@@ -3,7 +3,9 @@
  *
  * tcpi_data_segs_in counts segments with data, and no FIN; tcpi_bytes_received counts a FIN as a byte. A
  * reset that the program has read leaves no error behind, and recv() then says end of file. Until data came
- * tcpi_last_data_recv is the time since the connection was made.
+ * tcpi_last_data_recv is the time since the connection was made. tcpi_segs_out tells a connect() that is
+ * still to come from one that was refused: both are TCP_CLOSE. (Until the program is told that: then the
+ * socket is as new, tcp_disconnect().)
  */
 #include "netns.h"
 #include "probe.h"
@@ -36,6 +38,20 @@ int main(void)
 	char byte;
 
 	netns_enter();
+
+	struct sockaddr_in nobody = { .sin_family = AF_INET,
+				      .sin_port = htons(5000),
+				      .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+	expect_count("before connect(): state", info_of(fd).tcpi_state, CLOSE);
+	expect_count("before connect(): segments", info_of(fd).tcpi_segs_out, 0);
+	expect("begun", connect(fd, (struct sockaddr *)&nobody, sizeof(nobody)) && errno == EINPROGRESS);
+	await_events(fd, POLLHUP);
+	expect_count("refused: state", info_of(fd).tcpi_state, CLOSE);
+	expect_count("refused: segments", info_of(fd).tcpi_segs_out, 1);
+	expect("told", connect(fd, (struct sockaddr *)&nobody, sizeof(nobody)) && errno == ECONNREFUSED);
+	expect_count("told: segments, as of a new one", info_of(fd).tcpi_segs_out, 0);
+	close(fd);
 
 	connected_pair("127.0.0.1", 5001, pair);
 	setsockopt(pair[1], SOL_SOCKET, SO_LINGER, &linger, sizeof(linger));
