@@ -104,6 +104,7 @@ static long tcp_info(struct fake_fd *s, void *value, socklen_t *length)
 				 .tcpi_min_rtt = s->min_rtt_us,
 				 .tcpi_bytes_received = s->received,
 				 .tcpi_data_segs_in = s->received != 0,
+				 .tcpi_segs_out = s->connected || s->spreading,
 				 .tcpi_last_data_recv = s->silent_ms,
 				 .tcpi_bytes_acked = s->connected ? s->sent + 1 : 0 };
 

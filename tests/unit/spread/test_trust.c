@@ -36,6 +36,13 @@ static bool is_bad(const struct world *w, const struct program_socket *s)
 	return false;
 }
 
+static const char *ip_text(const struct endpoint *e)
+{
+	static char text[ADDRESS_TEXT_MAX];
+	address_format(&e->ip, text);
+	return text;
+}
+
 /* The source of a connect() that is going to be made. */
 static struct world *refusing;
 static const struct program_socket *calling;
@@ -223,6 +230,27 @@ Test(trust, it_is_tried_by_one_connection_at_a_time)
 		for (unsigned n = 0; n < 20; n++)
 			end(&w, &s[n]);
 		run(&w, 128, 1);
+	}
+}
+
+/* The connection that is looked at was closed by another thread, and its number is another source's. */
+Test(trust, an_answer_to_another_source_under_the_number_is_none)
+{
+	for (int same = 0; same < 2; same++) {
+		struct world w = { .how = GIVEN_UP, .nonblocking = true };
+		struct program_socket s[5];
+		start("10.0.0.1-10.0.0.4", "even");
+		begin(&w, &s[0]);
+		struct fake_fd *f = fake_fd(s[0].fd);
+		struct tuple_space *space = program_space(ip_text(&f->local), TO);
+		f->received = 100;
+		if (!same)
+			f->local = at("10.0.0.9:5000");
+		fake.now_ns += MS;
+		for (unsigned i = 1; i < 5; i++)
+			begin(&w, &s[i]);
+		check_number(!(space->doubt & TRUST_UNTESTED), same);
+		fake_stop();
 	}
 }
 
