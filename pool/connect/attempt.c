@@ -31,8 +31,8 @@
 #include "pool/spread/candidates.h"
 #include "pool/spread/events.h"
 #include "pool/spread/knee.h"
+#include "pool/spread/resort.h"
 #include "pool/spread/spread.h"
-#include "pool/spread/trust.h"
 
 #include <errno.h>
 #include <netinet/in.h>
@@ -234,7 +234,7 @@ COLD static long turn_to_kernel(struct attempt *a)
 	if (!choice_learn_natural(a))
 		return a->failed;
 	uint64_t now_ns = attempt_time(a);
-	if (a->tracked->flags & IN_CALL && trust_last_resort(d->natural) && d->natural_until_ns > now_ns &&
+	if (a->tracked->flags & IN_CALL && resort_is_another(d->natural) && d->natural_until_ns > now_ns &&
 	    d->natural->full_until_ns <= now_ns &&
 	    !board_failing(a->spreading->board, a->to, &d->natural->source, now_ns)) {
 		a->resort = KERNEL_TAKEN;

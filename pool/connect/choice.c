@@ -35,7 +35,8 @@ COLD static bool look_up_all(struct attempt *a, struct candidates_age *age)
 	do {
 		bool natural = age->natural;
 		lock_leave(a->spreading->lock);
-		candidates_refresh(a->spreading, &a->held, a->fd, a->destination, age, a->events, a->began_ns);
+		candidates_refresh(a->spreading, &a->held, a->fd, a->destination, age, a->events,
+				   a->began_ns);
 		if (!attempt_enter(a))
 			return false;
 		/* Other threads went on meanwhile: with them it may have come up that the kernel's choice

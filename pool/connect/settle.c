@@ -14,6 +14,7 @@
 #include "pool/spread/candidates.h"
 #include "pool/spread/events.h"
 #include "pool/spread/knee.h"
+#include "pool/spread/resort.h"
 #include "pool/spread/slowness.h"
 #include "pool/spread/spread.h"
 #include "pool/spread/trust.h"
@@ -171,7 +172,7 @@ COLD static bool wants_kernel(struct attempt *a, long rc)
 {
 	if (!a->spreads || a->many || a->flags & HAS_SOURCE || a->resort != KERNEL_UNASKED || !a->space ||
 	    !a->space->listed || a->answered_ns - a->asked_ns > SOON_NS ||
-	    !trust_may_ask_kernel(a->destination, (int)-rc))
+	    !resort_may_be_asked(a->destination, (int)-rc))
 		return false;
 	a->resort = KERNEL_WANTED;
 	a->failed = rc;

@@ -10,6 +10,7 @@
 #include "pool/routes/netlink.h"
 #include "pool/routes/network.h"
 #include "pool/routes/route.h"
+#include "pool/spread/resort.h"
 #include "pool/spread/spread.h"
 #include "pool/spread/trust.h"
 
@@ -94,93 +95,6 @@ COLD static void refresh_list(struct spreading *spreading, const struct held *he
 	arena_release(&scratch);
 }
 
-static bool candidates_elsewhere(const struct endpoint *to, const struct address *source);
-
-/* May the sources be of other interfaces than the one that leads there? The lock is held. Return: the first
- * of them, if so; what is of no link is not doubted */
-static const struct address *find_elsewhere(const struct spreading *spreading, const struct destination *d,
-					    const struct address *natural)
-{
-	uint32_t leads = links_interface(&spreading->links, natural);
-	const struct address *first = NULL;
-
-	if (d->rule->spread == SPREAD_SPILL || d->list_answered || d->trust || !d->sources)
-		return NULL;
-	for (unsigned i = 0; i < d->sources->count && i < ELSEWHERE_MAX; i++) {
-		const struct address *source = &d->sources->items[i];
-		if (address_is_v4(source) != address_is_v4(natural))
-			continue;
-		uint32_t interface = links_interface(&spreading->links, source);
-		if (!leads || !interface || interface == leads)
-			return NULL;
-		first = first ? first : source;
-	}
-	return first;
-}
-
-COLD static void refresh_natural(struct spreading *spreading, const struct held *held,
-				 struct destination *destination, bool first, uint64_t now_ns)
-{
-	struct endpoint to = destination->to;
-	struct address natural, doubtful;
-	const struct address *found = NULL;
-	int rc = route_source(&to, NULL, &natural);
-
-	if (!lock_enter_held(spreading->lock, held))
-		return;
-	spread_natural(destination,
-		       rc ? destination->natural : ledger_space(spreading->ledger, destination, &natural),
-		       now_ns + CANDIDATES_NATURAL_LIFE_S * SECOND_NS);
-	if (first && !rc && (found = find_elsewhere(spreading, destination, &natural)))
-		doubtful = *found;
-	lock_leave(spreading->lock);
-	if (!found || !candidates_elsewhere(&to, &doubtful) || !lock_enter_held(spreading->lock, held))
-		return;
-	trust_be_wary(spreading->ledger, destination);
-	lock_leave(spreading->lock);
-}
-
-/* What was known of pairs is worked out anew. The lock is held. */
-static void doubt(struct spreading *spreading)
-{
-	for (struct destination *d = ledger_next(spreading->ledger, NULL); d;
-	     d = ledger_next(spreading->ledger, d))
-		for (struct tuple_space *s = d->spaces; s; s = s->next)
-			s->doubtful = d->far && links_part(&spreading->links, &d->to.ip, &s->source);
-}
-
-COLD static void refresh_links(struct spreading *spreading, const struct held *held, uint64_t now_ns)
-{
-	struct arena scratch = { 0 };
-	struct links found = { 0 };
-	int rc = links_read(&scratch, &found);
-
-	if (lock_enter_held(spreading->lock, held)) {
-		size_t size = found.count * sizeof(*found.items);
-		bool same = found.count == spreading->links.count &&
-			    found.bare_v4 == spreading->links.bare_v4 &&
-			    found.bare_v6 == spreading->links.bare_v6 &&
-			    (!size || !memcmp(found.items, spreading->links.items, size));
-		struct link *items = rc || same || !size ? NULL : arena_alloc(spreading->ledger->arena, size);
-		if (!rc && !same && (items || !size)) {
-			if (size)
-				memcpy(items, found.items, size);
-			arena_free(spreading->ledger->arena, spreading->links.items,
-				   spreading->links.room * sizeof(*items));
-			found.items = items;
-			found.room = found.count;
-			spreading->links = found;
-			doubt(spreading);
-		}
-		spreading->links_unseen = rc == -EMFILE && !spreading->links.count;
-		spreading->links_until_ns =
-			now_ns +
-			(spreading->links_unseen ? SECOND_NS / 10 : CANDIDATES_LINKS_LIFE_S * SECOND_NS);
-		lock_leave(spreading->lock);
-	}
-	arena_release(&scratch);
-}
-
 /* What is asked about a destination: the answers need more stack than a hook may have. */
 struct question {
 	const struct endpoint *to;
@@ -238,11 +152,96 @@ COLD bool candidates_parted(const struct endpoint *to, const struct address *sou
 	return q.answer;
 }
 
-COLD static bool candidates_elsewhere(const struct endpoint *to, const struct address *source)
+COLD static bool is_elsewhere(const struct endpoint *to, const struct address *source)
 {
 	struct question q = { .to = to, .source = source, .gateway = true };
 	ask_parted(&q);
 	return q.answer;
+}
+
+/* May the sources be of other interfaces than the one that leads there? The lock is held. Return: the first
+ * of them, if so; what is of no link is not doubted */
+static const struct address *find_elsewhere(const struct spreading *spreading, const struct destination *d,
+					    const struct address *natural)
+{
+	uint32_t leads = links_interface(&spreading->links, natural);
+	const struct address *first = NULL;
+
+	if (d->rule->spread == SPREAD_SPILL || d->list_answered || d->trust || !d->sources)
+		return NULL;
+	for (unsigned i = 0; i < d->sources->count && i < ELSEWHERE_MAX; i++) {
+		const struct address *source = &d->sources->items[i];
+		if (address_is_v4(source) != address_is_v4(natural))
+			continue;
+		uint32_t interface = links_interface(&spreading->links, source);
+		if (!leads || !interface || interface == leads)
+			return NULL;
+		first = first ? first : source;
+	}
+	return first;
+}
+
+COLD static void refresh_natural(struct spreading *spreading, const struct held *held,
+				 struct destination *destination, bool first, uint64_t now_ns)
+{
+	struct endpoint to = destination->to;
+	struct address natural, doubtful;
+	const struct address *found = NULL;
+	int rc = route_source(&to, NULL, &natural);
+
+	if (!lock_enter_held(spreading->lock, held))
+		return;
+	spread_natural(destination,
+		       rc ? destination->natural : ledger_space(spreading->ledger, destination, &natural),
+		       now_ns + CANDIDATES_NATURAL_LIFE_S * SECOND_NS);
+	if (first && !rc && (found = find_elsewhere(spreading, destination, &natural)))
+		doubtful = *found;
+	lock_leave(spreading->lock);
+	if (!found || !is_elsewhere(&to, &doubtful) || !lock_enter_held(spreading->lock, held))
+		return;
+	resort_be_wary(spreading->ledger, destination);
+	lock_leave(spreading->lock);
+}
+
+/* What was known of pairs is worked out anew. The lock is held. */
+static void doubt(struct spreading *spreading)
+{
+	for (struct destination *d = ledger_next(spreading->ledger, NULL); d;
+	     d = ledger_next(spreading->ledger, d))
+		for (struct tuple_space *s = d->spaces; s; s = s->next)
+			s->doubtful = d->far && links_part(&spreading->links, &d->to.ip, &s->source);
+}
+
+COLD static void refresh_links(struct spreading *spreading, const struct held *held, uint64_t now_ns)
+{
+	struct arena scratch = { 0 };
+	struct links found = { 0 };
+	int rc = links_read(&scratch, &found);
+
+	if (lock_enter_held(spreading->lock, held)) {
+		size_t size = found.count * sizeof(*found.items);
+		bool same = found.count == spreading->links.count &&
+			    found.bare_v4 == spreading->links.bare_v4 &&
+			    found.bare_v6 == spreading->links.bare_v6 &&
+			    (!size || !memcmp(found.items, spreading->links.items, size));
+		struct link *items = rc || same || !size ? NULL : arena_alloc(spreading->ledger->arena, size);
+		if (!rc && !same && (items || !size)) {
+			if (size)
+				memcpy(items, found.items, size);
+			arena_free(spreading->ledger->arena, spreading->links.items,
+				   spreading->links.room * sizeof(*items));
+			found.items = items;
+			found.room = found.count;
+			spreading->links = found;
+			doubt(spreading);
+		}
+		spreading->links_unseen = rc == -EMFILE && !spreading->links.count;
+		spreading->links_until_ns =
+			now_ns +
+			(spreading->links_unseen ? SECOND_NS / 10 : CANDIDATES_LINKS_LIFE_S * SECOND_NS);
+		lock_leave(spreading->lock);
+	}
+	arena_release(&scratch);
 }
 
 COLD static void refresh_siblings(struct spreading *spreading, const struct held *held, uint64_t now_ns)

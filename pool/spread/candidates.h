@@ -6,7 +6,7 @@
  * asked about once (links_part(), from memory; any where a tunnel has no prefix; then candidates_parted()):
  * behind a gateway, or by its own interface, it is used; else it is aside for this destination. Where all are
  * of another interface than the one with the gateway, whether there is a way back is doubtful, and
- * trust_be_wary() is told. */
+ * resort_be_wary() is told. */
 #ifndef HEADROOM_POOL_SPREAD_CANDIDATES_H
 #define HEADROOM_POOL_SPREAD_CANDIDATES_H
 

@@ -4,6 +4,7 @@
 
 #include "pool/base/hash.h"
 #include "pool/base/hot.h"
+#include "pool/spread/resort.h"
 #include "pool/spread/slowness.h"
 #include "pool/spread/trust.h"
 
@@ -391,7 +392,7 @@ COLD static bool kernel_is_preferred(const struct search *s)
 	/* The program's own may be any. */
 	if (s->natural && s->natural != s->destination->natural)
 		note_listed(s->destination, s->natural);
-	return trust_prefers_kernel(s->destination, s->natural, s->now_ns) &&
+	return resort_is_preferred(s->destination, s->natural, s->now_ns) &&
 	       !is_full(s->natural, s->began_ns, s->now_ns);
 }
 
@@ -404,7 +405,7 @@ COLD static bool others_prefer_kernel(const struct search *s)
 	if (d->rule->strict || s->best < 0 || s->best_in_use >> RANK_SHIFT != TRUST_DOUBTED ||
 	    slots_get(&d->by_source, (unsigned)s->best))
 		return false;
-	return !natural || (trust_last_resort(natural) && !is_full(natural, s->began_ns, s->now_ns) &&
+	return !natural || (resort_is_another(natural) && !is_full(natural, s->began_ns, s->now_ns) &&
 			    !board_failing(s->spreading->board, &d->to, &natural->source, s->now_ns));
 }
 
@@ -450,7 +451,7 @@ HOT enum verdict spread_choose(struct spreading *spreading, struct destination *
 	if (spread == SPREAD_SPILL) {
 		verdict = choose_spill(&s, choice);
 	} else if (spread != SPREAD_OFF) {
-		if (trust_may_prefer_kernel(destination) && kernel_is_preferred(&s)) {
+		if (resort_may_be_preferred(destination) && kernel_is_preferred(&s)) {
 			choice->fits = true;
 			choice->candidates = 1;
 			choice->space = s.natural;

@@ -3,6 +3,7 @@
 #include "pool/spread/trust.h"
 
 #include "pool/socket/progress.h"
+#include "pool/spread/resort.h"
 
 #include <errno.h>
 
@@ -21,28 +22,14 @@ enum { UP_FOR_ROUND_TRIPS = 3 };
 enum { SILENT_TESTS = 4 };
 /* Under way for so long, while others were answered, is a bad sign. */
 #define WAITING_NS (250 * MS_NS)
-/* Where nobody was ever answered: the first SYN is sent again by now (TCP_TIMEOUT_INIT, include/net/tcp.h).
- */
-#define UNANSWERED_NS SECOND_NS
-/* So many answers of others between two failures make a row of them; the row sets aside at this length, and
- * at the other where others failed as well. */
-enum { ANSWERS_BETWEEN = 2, ROW_AMONG_FEW = 2, ROW_AMONG_MANY = 4, LOOK_AT = 8 };
+/* A row of failures sets aside at this length, and at the other where others failed as well. */
+enum { ROW_AMONG_FEW = 2, ROW_AMONG_MANY = 4, LOOK_AT = 8 };
 
 /* Is there another source to choose, be it the kernel's choice? */
 static bool has_others(const struct destination *d)
 {
 	return d->by_source.count > 1 ||
 	       (d->by_source.count && (d->rule->spread == SPREAD_SPILL || !d->rule->strict));
-}
-
-COLD struct trust_of_all *trust_of_all(struct ledger *ledger, struct destination *destination)
-{
-	if (destination->trust)
-		return destination->trust;
-	destination->trust = arena_alloc(ledger->arena, sizeof(struct trust_of_all));
-	if (destination->trust)
-		*destination->trust = (struct trust_of_all){ 0 };
-	return destination->trust;
 }
 
 /* Where a source has one its destination has one too. */
@@ -123,18 +110,9 @@ static void tidy(struct ledger *ledger, struct tuple_space *space, uint64_t now_
 	d->looking = false;
 }
 
-static uint64_t aside_ns(unsigned times)
-{
-	uint64_t seconds = TRUST_ASIDE_MOST_S;
-
-	if (times < 9)
-		seconds = (uint64_t)TRUST_ASIDE_S << (times ? times - 1 : 0);
-	return (seconds < TRUST_ASIDE_MOST_S ? seconds : TRUST_ASIDE_MOST_S) * SECOND_NS;
-}
-
 static void put_aside(struct trust *t, const struct trust_of_all *all, uint64_t now_ns)
 {
-	t->until_ns = now_ns + aside_ns(t->times_aside);
+	t->until_ns = now_ns + trust_pause_ns(t->times_aside);
 	t->probe_from = all->answers + TRUST_PROBE_AFTER;
 }
 
@@ -199,20 +177,6 @@ static void forgive(struct trust *t)
 	t->aside = t->resting = t->over = t->turned_away = false;
 }
 
-/* One of the list was answered. */
-static void list_answered(struct destination *d)
-{
-	struct trust_of_all *all = d->trust;
-
-	d->list_answered = true;
-	if (!all || !all->vain)
-		return;
-	all->left = all->say_left = false;
-	all->vain = all->vain_row = all->times_left = all->answered_left = 0;
-	all->beside = 0;
-	d->want_natural = false;
-}
-
 /* Connections of it have come up. */
 static void enter_answers(struct tuple_space *space, uint32_t count)
 {
@@ -220,15 +184,7 @@ static void enter_answers(struct tuple_space *space, uint32_t count)
 	struct trust_of_all *all = space->destination->trust;
 
 	all->answers += count;
-	if (!space->listed) {
-		all->beside += count;
-		all->beside_of = space;
-	} else if (count && !all->turned_away) {
-		/* Where it failed before, that it comes up says less than that it serves. */
-		all->answered_left += all->left;
-		if (!all->left || all->answered_left >= TRUST_REST)
-			list_answered(space->destination);
-	}
+	resort_answered(space, count);
 	if (!t)
 		return;
 	t->waiting = false;
@@ -244,10 +200,7 @@ static void enter_served(struct ledger *ledger, struct tuple_space *space, bool 
 	d->trust->served++;
 	d->trust->answers_data |= data;
 	d->tested = true;
-	if (space->listed) {
-		d->trust->list_served = true;
-		list_answered(d);
-	}
+	resort_served(space);
 	space->doubt = data ? 0 : space->doubt & TRUST_UNSERVED;
 	if (!space->trust)
 		return;
@@ -289,30 +242,6 @@ COLD void trust_connected(struct ledger *ledger, struct tuple_space *space, int 
 	tidy(ledger, space, now_ns);
 }
 
-/* Errors that tell of the network or of the other side (connect(2), tcp(7), ip(7)). */
-static bool tells_of_network(int error)
-{
-	switch (error) {
-	case 0: /* given up */
-	case ETIMEDOUT:
-	case ECONNREFUSED:
-	case ECONNRESET:
-	case ECONNABORTED:
-	case EPIPE:
-	case EPROTO:
-	case EHOSTUNREACH:
-	case EHOSTDOWN:
-	case ENETUNREACH:
-	case ENETDOWN:
-	case ENONET:
-	case EACCES: /* a route that prohibits; a packet filter says EPERM */
-	case EPERM:
-		return true;
-	default:
-		return false;
-	}
-}
-
 /* Enters a failure into the row. Return: true if it sets the source aside. */
 static bool lengthen_row(struct trust *t, const struct trust_of_all *all, bool turned_away)
 {
@@ -328,75 +257,12 @@ static bool lengthen_row(struct trust *t, const struct trust_of_all *all, bool t
 		return false;
 	}
 	/* In a time in which all fail a failure says nothing of this one. */
-	if (good < ANSWERS_BETWEEN)
+	if (good < TRUST_ANSWERS_BETWEEN)
 		return false;
 	if (t->row < UINT8_MAX)
 		t->row++;
-	return (t->row >= ROW_AMONG_FEW && good >= ANSWERS_BETWEEN * (bad + 1)) || t->row >= ROW_AMONG_MANY;
-}
-
-static bool has_failed(const struct tuple_space *space)
-{
-	return space->trust && (space->trust->streak || space->trust->resting || space->trust->aside);
-}
-
-COLD bool trust_last_resort(const struct tuple_space *natural)
-{
-	return natural && !natural->listed && !has_failed(natural);
-}
-
-/* Has the list failed often enough for the kernel's choice to be tried? */
-static bool is_in_vain(const struct destination *d)
-{
-	unsigned enough = d->list_answered ? TRUST_PATIENCE : d->by_source.count > 1 ? TRUST_IN_VAIN : 1;
-
-	return !d->rule->strict && d->trust && d->trust->vain >= enough;
-}
-
-/* The kernel's choice is answered, and the list fails. */
-static void leave_to_kernel(struct trust_of_all *all, uint64_t took_ns, uint64_t now_ns)
-{
-	uint64_t rest_ns = took_ns * TRUST_LEFT_COST;
-
-	all->say_left |= !all->times_left;
-	all->left = true;
-	if (all->times_left < UINT8_MAX)
-		all->times_left++;
-	if (rest_ns < aside_ns(all->times_left))
-		rest_ns = aside_ns(all->times_left);
-	all->left_until_ns = now_ns + rest_ns;
-	all->left_from = all->answers + TRUST_PROBE_AFTER;
-}
-
-/* Enters a failure where the list and the kernel's choice are weighed. */
-static void weigh_failure(struct tuple_space *space, uint64_t now_ns)
-{
-	struct destination *d = space->destination;
-	struct trust_of_all *all = d->trust;
-	const struct trust *t = space->trust;
-
-	if (!space->listed) {
-		/* It fails as well: the list is tried again, and then this one. */
-		if (all->left && t->streak < TRUST_PATIENCE)
-			return;
-		all->left = all->say_left = false;
-		all->vain = 0;
-		all->beside = 0;
-		return;
-	}
-	/* Who is turned away had come up. */
-	d->list_answered &= !t->turned_away || all->list_served;
-	if (all->vain < UINT8_MAX)
-		all->vain++;
-	all->vain_error = t->turned_away ? ECONNRESET : t->error;
-	all->answered_left = 0;
-	d->want_natural |= !d->rule->strict;
-	if (!is_in_vain(d) || all->beside < ANSWERS_BETWEEN)
-		return;
-	all->beside = 0;
-	all->vain_row++;
-	if (all->left || !d->list_answered || all->vain_row >= TRUST_PATIENCE)
-		leave_to_kernel(all, t->fd >= 0 && now_ns > t->began_ns ? now_ns - t->began_ns : 0, now_ns);
+	return (t->row >= ROW_AMONG_FEW && good >= TRUST_ANSWERS_BETWEEN * (bad + 1)) ||
+	       t->row >= ROW_AMONG_MANY;
 }
 
 COLD static bool enter_failure(struct ledger *ledger, struct tuple_space *space, int error, bool turned_away,
@@ -411,9 +277,9 @@ COLD static bool enter_failure(struct ledger *ledger, struct tuple_space *space,
 		t->charge = 0;
 	bool sets_aside = lengthen_row(t, d->trust, turned_away);
 	t->error = error;
-	weigh_failure(space, now_ns);
+	resort_failed(space, now_ns);
 	/* Who was answered is the kernel's choice alone: it is weighed against all of the list. */
-	sets_aside &= !(space->listed && is_in_vain(d));
+	sets_aside &= !(space->listed && resort_is_due(d));
 	if (t->charge < UINT16_MAX)
 		t->charge++;
 	t->charge_tick = ledger_tick(now_ns);
@@ -449,7 +315,7 @@ COLD bool trust_failed(struct ledger *ledger, struct tuple_space *space, int err
 	/* A refused SYN is ECONNREFUSED: this one had come up (tcp_reset(), net/ipv4/tcp_input.c). */
 	bool turned_away = error == ECONNRESET || error == EPIPE;
 
-	if (tells_of_network(error))
+	if (trust_tells_of_network(error))
 		return enter_failure(ledger, space, error, turned_away, now_ns);
 	if (space->doubt & TRUST_BEGUN)
 		space->doubt--;
@@ -500,7 +366,7 @@ COLD enum trust_rank trust_rank(struct ledger *ledger, struct tuple_space *space
 	 * when the program is told, and what is up may be turned away, too. Several that failed at once say
 	 * more than one. */
 	if (t->over || t->streak > 1 ||
-	    (t->turned_away && (space->open || d->trust->served - t->last_served < ANSWERS_BETWEEN)))
+	    (t->turned_away && (space->open || d->trust->served - t->last_served < TRUST_ANSWERS_BETWEEN)))
 		rest = TRUST_PATIENT_REST;
 	if (t->resting && d->trust->answers - t->rest_from >= rest)
 		t->resting = false;
@@ -512,67 +378,6 @@ COLD enum trust_rank trust_rank(struct ledger *ledger, struct tuple_space *space
 	    (space == d->natural && !d->tested))
 		return TRUST_FULL;
 	return t->answered ? TRUST_TESTING : TRUST_UNANSWERED;
-}
-
-/* Is a connection of the list under way, in test? @long_ago: for so long that its first SYN was not answered
- */
-static bool list_is_in_test(const struct destination *d, uint64_t now_ns, bool *long_ago)
-{
-	bool in_test = false;
-
-	*long_ago = false;
-	for (const struct tuple_space *s = d->spaces; s; s = s->next) {
-		const struct trust *t = s->listed ? s->trust : NULL;
-		/* What is over and the program was not told of yet is no answer either. */
-		in_test |= t && t->over && d->trust->answers - t->rest_from < TRUST_PROBE_AFTER;
-		if (t && t->fd >= 0 && s->doubt & TRUST_UNTESTED) {
-			in_test = true;
-			*long_ago |= !t->answered && now_ns >= t->began_ns + UNANSWERED_NS;
-		}
-	}
-	return in_test;
-}
-
-COLD bool trust_prefers_kernel(const struct destination *d, const struct tuple_space *natural,
-			       uint64_t now_ns)
-{
-	const struct trust_of_all *all = d->trust;
-	bool long_ago;
-
-	if (d->rule->strict || !natural || natural->listed)
-		return false;
-	bool in_test = list_is_in_test(d, now_ns, &long_ago);
-	if (!is_in_vain(d))
-		return long_ago && !d->list_answered && !has_failed(natural);
-	if (in_test)
-		return true;
-	if (all->left)
-		return all->left_until_ns > now_ns || (int32_t)(all->answers - all->left_from) < 0;
-	return all->beside < ANSWERS_BETWEEN;
-}
-
-COLD void trust_be_wary(struct ledger *ledger, struct destination *d)
-{
-	struct trust_of_all *all = trust_of_all(ledger, d);
-
-	if (!all || all->vain || d->list_answered)
-		return;
-	all->vain = TRUST_PATIENCE;
-	all->left = true;
-	all->left_from = all->answers + TRUST_WARY;
-	ledger->doubted += !d->doubted;
-	d->doubted = true;
-	d->want_natural = true;
-	d->load_valid = false;
-}
-
-COLD bool trust_may_ask_kernel(const struct destination *d, int error)
-{
-	/* A refusal is an answer, unless it is known that others are given another. */
-	bool weighed = is_in_vain(d) && (d->trust->left || d->trust->beside);
-
-	return !d->rule->strict && error && tells_of_network(error) &&
-	       (weighed || (!d->list_answered && error != ECONNREFUSED));
 }
 
 bool trust_may_try(const struct tuple_space *space, uint64_t now_ns)
@@ -703,11 +508,10 @@ COLD void trust_say(struct journal *journal, struct events *events, struct desti
 {
 	struct trust_of_all *all = destination->trust;
 
-	if (all && all->say_left) {
-		all->say_left = false;
-		events_left(journal, events, all->beside_of, all->vain_error, now_ns);
-	}
-	if (!all || !all->say)
+	if (!all)
+		return;
+	resort_say(journal, events, all, now_ns);
+	if (!all->say)
 		return;
 	all->say = false;
 	for (struct tuple_space *s = destination->spaces; s; s = s->next)

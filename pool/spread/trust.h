@@ -20,23 +20,8 @@
  *
  * So a destination of which all sources fail (the server is down) sets nothing aside: there are no answers
  * of others. A failure is: an errno that tells of the network, a connect() that is given up while under way,
- * an end by the peer at once without a byte of answer.
- *
- * All sources may be bad, and the kernel's own choice, which is not in the list, may be good: the destination
- * is behind another uplink, or lets nobody else in. So unless the rule is strict the kernel's choice is a
- * last resort (trust_prefers_kernel()):
- *
- *  - When the list has failed in vain (TRUST_IN_VAIN times in a row, or TRUST_PATIENCE if it was ever
- *    answered) the next connections are the kernel's. If it fails, too, the list is used as before, and so on
- *    in turns: no call makes more attempts than without.
- *  - But for one: where connect() fails soon, and not by a refusal, the same call is made once more for the
- *    kernel's choice, if that has not failed (turn_to_kernel() in attempt.c).
- *  - Where the list is of another interface than the one with the gateway, the kernel's choice comes first,
- *    and the list after TRUST_WARY answers (trust_be_wary()): few connections, a process for each, say, then
- *    go as without.
- *  - If it is answered the list is tried by one connection. If that fails the destination is *left* to the
- *    kernel's choice, for a time that doubles, as for a source set aside, and 16 times what the failure took.
- *    Then the next of the list tries it; whatever of it is answered ends that.
+ * an end by the peer at once without a byte of answer. Where all of the list fail the kernel's own choice may
+ * be good: resort.h.
  *
  * Who tells of a connection that is under way? connect() again, SO_ERROR if it is not 0, close(); many
  * programs ask nothing of these. So one of each source's is looked at by TCP_INFO when the next source is
@@ -62,80 +47,10 @@
 #include "pool/base/hot.h"
 #include "pool/ledger/ledger.h"
 #include "pool/spread/events.h"
+#include "pool/spread/trust_record.h"
 
 #include <stdbool.h>
 #include <stdint.h>
-
-enum {
-	TRUST_PROBE_AFTER = 128, /* answers of others for one connection that tries a source set aside */
-	TRUST_REST = 8,          /* and for the next after a failure */
-	/* Where another source than this one is no help unless it must be, so many failures come first, and
-	 * others are used for so long: `sticky`, and the kernel's own choice in `spill`. */
-	TRUST_PATIENCE = 3,
-	TRUST_PATIENT_REST = 64,
-	TRUST_ASIDE_S = 1, /* doubled each time */
-	TRUST_ASIDE_MOST_S = 300,
-	TRUST_IN_VAIN = 2, /* failures of a list, or of its one source; then the kernel's choice is tried */
-	TRUST_WARY = 16,   /* answers to the kernel's choice come first where the list is doubtful */
-	TRUST_LEFT_COST = 16, /* times what it took to fail the list is not tried again */
-};
-
-/* Of a tuple space, while there is something to know. */
-struct trust {
-	uint64_t began_ns;      /* of the connection that is looked at */
-	uint64_t look_ns;       /* not before */
-	uint64_t until_ns;      /* set aside until */
-	int fd;                 /* of the connection that is looked at, or -1 */
-	int error;              /* of the last failure, 0: given up */
-	uint32_t answers_then;  /* of the destination when that connection began */
-	uint32_t rest_from;     /* answers of the destination when it was begun to be passed over */
-	uint32_t probe_from;    /* not tried again before so many */
-	uint32_t last_answers;  /* of the destination at the last failure: answers, */
-	uint32_t last_served;   /* connections that served, */
-	uint32_t last_failures; /* and failures, with that one */
-	uint32_t charge_tick;   /* of the last failure */
-	uint16_t charge;        /* failures of the last minute */
-	uint8_t row;            /* failures with answers of others between them */
-	uint8_t streak;         /* failures since an answer */
-	uint8_t times_aside;    /* without a success */
-	uint8_t stayed;         /* tests that it passed by silence, one after the other */
-	uint8_t following;      /* connections that may follow the one in test */
-	bool aside;
-	bool resting;     /* passed over until others had some answers */
-	bool waiting;     /* under way for long, while others were answered */
-	bool over;        /* its connection was seen to have failed, and the program was not told yet */
-	bool answered;    /* the connection that is looked at is up */
-	bool turned_away; /* what fails is not connect(), but the connection's life after it */
-	bool say;         /* that it was set aside is still to be logged */
-};
-
-/* Of a destination, while one of its sources has a struct trust, and for `sticky`. */
-struct trust_of_all {
-	uint64_t look_ns; /* when to look at one of its sources' connections, while `looking` */
-	uint32_t answers; /* connections that came up, as far as is known */
-	uint32_t served;  /* that brought bytes or stayed up */
-	uint32_t failures;
-	uint32_t known;     /* sources that have a struct trust; without any this goes, too */
-	uint32_t sticky;    /* 1 + the index of the source for its address; 0: not worked out yet */
-	const void *thread; /* the first that came, by lock_thread() */
-	/* Of the list against the kernel's own choice, where that is not in it. */
-	uint64_t left_until_ns;        /* left to the kernel until */
-	uint32_t left_from;            /* and for so many answers */
-	struct tuple_space *beside_of; /* that of the kernel's choice which was answered last */
-	uint32_t beside;               /* answers to it since the last failure of the list */
-	uint8_t vain;                  /* failures of the list, and no answer between */
-	uint8_t vain_row;              /* those with answers to the kernel's choice between them */
-	uint8_t times_left;            /* without an answer between */
-	uint8_t answered_left;         /* answers to the list while it is left, since its last failure */
-	int vain_error;                /* errno of the last of these */
-	bool left;                     /* to the kernel's choice, but for single connections */
-	bool list_served;              /* one of the list did */
-	bool say_left;                 /* that is still to be logged */
-	bool turned_away;              /* some fail in the way that shows only after connect() */
-	bool say;                      /* something is to be logged */
-	bool many_threads;             /* others came */
-	bool answers_data;             /* bytes came over some */
-};
 
 enum trust_rank {
 	TRUST_FULL,
@@ -144,12 +59,6 @@ enum trust_rank {
 	TRUST_DOUBTED,
 	TRUST_ASIDE, /* not to be used */
 };
-
-/**
- * trust_of_all() - what is known of a destination's sources together
- * Return: NULL when memory is short
- */
-struct trust_of_all *trust_of_all(struct ledger *ledger, struct destination *destination);
 
 /**
  * trust_begins_slowly() - a connection is going to be made from a source that was chosen, and there is doubt
@@ -190,29 +99,6 @@ void trust_served(struct ledger *ledger, struct tuple_space *space, bool news, b
 enum trust_rank trust_rank(struct ledger *ledger, struct tuple_space *space, bool patient, uint64_t now_ns);
 
 /**
- * trust_be_wary() - the list of a new destination has sources of another interface alone
- */
-void trust_be_wary(struct ledger *ledger, struct destination *destination);
-
-/**
- * trust_prefers_kernel() - is the list to be passed over for the kernel's own choice?
- * @natural:	that, or the program's own source; NULL: not known
- */
-bool trust_prefers_kernel(const struct destination *destination, const struct tuple_space *natural,
-			  uint64_t now_ns);
-
-/**
- * trust_may_ask_kernel() - the list's source has failed: may the kernel's choice be tried in the same call?
- * Says nothing of whether it is in the list: trust_last_resort()
- */
-bool trust_may_ask_kernel(const struct destination *destination, int error);
-
-/**
- * trust_last_resort() - is the kernel's choice another one than those of the list, that did not fail?
- */
-bool trust_last_resort(const struct tuple_space *natural);
-
-/**
  * trust_may_try() - may a source that is set aside be tried, as no other is left?
  */
 bool trust_may_try(const struct tuple_space *space, uint64_t now_ns);
@@ -241,14 +127,6 @@ void trust_say(struct journal *journal, struct events *events, struct destinatio
 static inline bool space_is_doubted(const struct ledger *ledger, const struct tuple_space *space)
 {
 	return unlikely(ledger->doubted) && space->destination->doubted;
-}
-
-/**
- * trust_may_prefer_kernel() - does trust_prefers_kernel() have to be asked?
- */
-static inline bool trust_may_prefer_kernel(const struct destination *destination)
-{
-	return unlikely(destination->trust) && (destination->doubted | destination->looking);
 }
 
 /* One of 16, at random: where sources take turns every 16th connection is of the same one for ever. The
