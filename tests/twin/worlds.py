@@ -155,8 +155,8 @@ def _two_uplinks(random):
 
 
 def _another_uplink(random):
-    """The destinations are behind the gateway of another interface than the sources', and have no way back to these, or turn
-    them away."""
+    """The destinations are behind the gateway of another interface than the sources', and have no way back to these, or a
+    firewall there rejects them, or the servers turn them away."""
     lines = ["veth c0 s0", "veth c1 s1"]
     for i in (2, 3):
         lines += [f"ip addr add 10.1.0.{i}/24 dev c0", f"ip addr add 2001:db8:1::{i}/64 dev c0 nodad"]
@@ -171,8 +171,14 @@ def _another_uplink(random):
     sources = [a for a in sources if a[-1] != "3"] if random.random() < 0.4 else sources
     lines.append("sources " + ",".join(sources))
     lines += [f"bad {address}" for address in sources]
-    if random.random() < 0.7:
-        lines.append("far-ip rule add from 192.0.2.1 to 10.1.0.0/24 blackhole")
+    how = random.random()
+    if how < 0.7:
+        if how < 0.45:
+            lines.append("far-ip rule add from 192.0.2.1 to 10.1.0.0/24 blackhole")
+        else:
+            # As a firewall that rejects: an ICMP error for each SYN, of which connect() tells at once.
+            lines += ["far-sysctl ipv4/conf/all/forwarding 1", "far-ip rule add pref 1 lookup local", "far-ip rule del pref 0",
+                      "far-ip rule add pref 0 from 10.1.0.0/24 to 192.0.2.1 prohibit"]
         lines += [f"far-ip route add blackhole {address}/128" for address in sources if ":" in address]
     else:
         lines += [f"deny {address}" for address in sources]
