@@ -253,6 +253,7 @@ def of(function, *arguments):
 
 WITH_DEAD = [*NEAR[:3], DEAD]
 KINDS = ("timeout", "epoll", "threads")
+lab.GIVES_UP = True
 lab.main([
     *((f"no way back, {kind}, {keeps}", of(costs_little, WITH_DEAD, "dead", kind, keeps))
       for kind in KINDS for keeps in ("keep", "close")),

@@ -15,6 +15,7 @@ from lab.syscalls import die_with_parent, libc, PR_SET_CHILD_SUBREAPER
 from lab.folders import begin_case, begin_run, shared
 from lab.programs import ends
 from lab.network import gain_privileges, new_network
+from lab.stalls import Stalls
 
 
 def _end_descendants():
@@ -86,6 +87,23 @@ def _run_case(name, function):
     return 1
 
 
+class _Patient:
+    """Runs a case, and again if it fails while the machine stood still."""
+
+    def __init__(self):
+        self._stalls = Stalls()
+
+    def __call__(self, name, function):
+        for _ in range(3):
+            self._stalls.forget()
+            status = _run_case(name, function)
+            still_ms = self._stalls.longest_ms()
+            if status in (0, 77) or not still_ms:
+                break
+            print(f"      {name}: the machine stood still for {still_ms} ms meanwhile", flush=True)
+        return status
+
+
 def main(cases):
     """Runs the cases, (name, function) pairs, or those whose name holds an argument; exits 0, 1 or 77."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
@@ -98,8 +116,9 @@ def main(cases):
             return pathlib.Path(folders.enter_context(tempfile.TemporaryDirectory(prefix="headroom-test-", dir=place)))
 
         begin_run(folder(), folder("/dev/shm") if os.access("/dev/shm", os.W_OK) else None)
+        run = _Patient() if sys.modules[__package__].GIVES_UP else _run_case
         try:
-            statuses = [_run_case(name, function) for name, function in cases
+            statuses = [run(name, function) for name, function in cases
                         if not sys.argv[1:] or any(wanted in name for wanted in sys.argv[1:])]
         finally:
             _end_descendants()
