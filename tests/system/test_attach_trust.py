@@ -57,6 +57,7 @@ def few_lost(spread, timeout, threads, count=400):
     return f"{first} of 40, then {rest}"
 
 
+lab.GIVES_UP = True
 lab.main([
     (f"{spread}, {threads} threads, {timeout} s", functools.partial(few_lost, spread, timeout, threads))
     for spread, timeout, threads in (("even", 0.3, 1), ("even", 1.2, 1), ("even", 0.3, 20), ("sticky", 0.3, 1))
