@@ -87,7 +87,24 @@ bool attach_pin_is_foreign(const char *folder)
 	return is;
 }
 
-int attach_pin_set_live(const char *folder, bool live)
+static void set_live(struct attach_config *config, const struct attach_config *wanted)
+{
+	config->live = wanted->live;
+}
+
+static void set_range(struct attach_config *config, const struct attach_config *wanted)
+{
+	config->low = wanted->low;
+	config->high = wanted->high;
+	config->capacity = wanted->capacity;
+	config->range_reserved = wanted->range_reserved;
+	config->time_wait_reuse = wanted->time_wait_reuse;
+	config->reuse_delay_ms = wanted->reuse_delay_ms;
+	config->waits_bound = wanted->waits_bound;
+}
+
+static int change(const char *folder, void (*set)(struct attach_config *, const struct attach_config *),
+		  const struct attach_config *wanted)
 {
 	const __u32 first = 0;
 	struct attach_config config;
@@ -99,11 +116,24 @@ int attach_pin_set_live(const char *folder, bool live)
 		rc = -EPROTO;
 	else if (bpf_map_lookup_elem(fd, &first, &config))
 		rc = -errno;
-	config.live = live;
-	if (!rc && bpf_map_update_elem(fd, &first, &config, BPF_ANY))
-		rc = -errno;
+	if (!rc) {
+		set(&config, wanted);
+		rc = bpf_map_update_elem(fd, &first, &config, BPF_ANY) ? -errno : 0;
+	}
 	close(fd);
 	return rc;
+}
+
+int attach_pin_set_live(const char *folder, bool live)
+{
+	const struct attach_config wanted = { .live = live };
+
+	return change(folder, set_live, &wanted);
+}
+
+int attach_pin_set_range(const char *folder, const struct attach_config *wanted)
+{
+	return change(folder, set_range, wanted);
 }
 
 /* A link goes some time after its last pin: taken off the cgroup by hand it is gone now. */

@@ -61,6 +61,13 @@ bool attach_pin_is_foreign(const char *folder);
 int attach_pin_set_live(const char *folder, bool live);
 
 /**
+ * attach_pin_set_range() - another ephemeral range, and what goes with it
+ * @wanted:	has them
+ * Return: 0 or a negative errno
+ */
+int attach_pin_set_range(const char *folder, const struct attach_config *wanted);
+
+/**
  * attach_pin_remove() - end an attachment: its programs are gone from the cgroup when this is back
  * Return: 0 or a negative errno
  */

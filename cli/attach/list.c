@@ -126,7 +126,7 @@ static void print_totals(const struct attach_seen *seen)
 	       waits, opened, failures);
 }
 
-static void print_seen(const struct attach_seen *seen, bool changed)
+static void print_seen(const struct attach_seen *seen, struct attach_changes changes)
 {
 	char target[ATTACH_TARGET_MAX * 2];
 	const struct attach_rule *last = &seen->rules[seen->ruling.rules - 1];
@@ -140,9 +140,11 @@ static void print_seen(const struct attach_seen *seen, bool changed)
 	if (seen->config.own_low)
 		printf(", own ports %u-%u", seen->config.own_low, seen->config.own_high);
 	printf("\n");
-	if (changed)
-		printf("  links or their addresses have changed since it was attached: `headroom attach "
-		       "--refresh` heeds that\n");
+	if (changes.links || changes.range)
+		printf("  %s since it was attached: `headroom attach --refresh` heeds that\n",
+		       !changes.range   ? "links or their addresses have changed"
+		       : !changes.links ? "the port range has changed"
+					: "links or their addresses, and the port range, have changed");
 	print_totals(seen);
 	for (unsigned i = 0; i < seen->foreign_count; i++) {
 		char name[sizeof(seen->foreign[i].name) * PRINTABLE_MAX];
@@ -202,7 +204,7 @@ static void json_udp(struct json *json, const struct attach_seen_pair *seen)
 	json_close(json, '}');
 }
 
-static void json_seen(struct json *json, const struct attach_seen *seen, bool changed)
+static void json_seen(struct json *json, const struct attach_seen *seen, struct attach_changes changes)
 {
 	json_open(json, NULL, '{');
 	json_text(json, "cgroup", seen->config.target);
@@ -210,7 +212,8 @@ static void json_seen(struct json *json, const struct attach_seen *seen, bool ch
 	json_number(json, "sources", sources_of(seen));
 	json_number(json, "rules", rules_of(seen));
 	json_number(json, "rules_of_links", seen->ruling.of_links);
-	json_bool(json, "links_changed", changed);
+	json_bool(json, "links_changed", changes.links);
+	json_bool(json, "range_changed", changes.range);
 	json_text(json, "spread", spread_name((enum spread)seen->rules[seen->ruling.rules - 1].spread));
 	json_number(json, "own_ports_low", seen->config.own_low);
 	json_number(json, "own_ports_high", seen->config.own_high);
@@ -261,11 +264,11 @@ static int show(const char *folder, void *context)
 		return 0;
 	}
 	list->count++;
-	bool changed = links_changed(folder);
+	struct attach_changes changes = attach_changes(folder);
 	if (list->json)
-		json_seen(list->json, &seen, changed);
+		json_seen(list->json, &seen, changes);
 	else
-		print_seen(&seen, changed);
+		print_seen(&seen, changes);
 	attach_seen_free(&seen);
 	return 0;
 }

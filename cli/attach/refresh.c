@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* refresh - links that came, went or got other addresses after `headroom attach`. */
+/* refresh - links that came, went or got other addresses after `headroom attach`, and another port range. */
 #include "cli/attach/refresh.h"
 
 #include "attach/needs.h"
@@ -10,6 +10,7 @@
 #include "cli/attach/shown.h"
 #include "cli/attach/surroundings.h"
 #include "cli/shared/complain.h"
+#include "pool/base/printable.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -19,8 +20,15 @@
 struct look {
 	struct attach_rule_set now;
 	struct attach_plan plan; /* as it would be made now, at the place of that */
-	bool changed;
+	struct attach_changes changes;
 };
+
+static bool has_same_range(const struct attach_config *a, const struct attach_config *b)
+{
+	return a->low == b->low && a->high == b->high && a->capacity == b->capacity &&
+	       a->range_reserved == b->range_reserved && a->time_wait_reuse == b->time_wait_reuse &&
+	       a->reuse_delay_ms == b->reuse_delay_ms && a->waits_bound == b->waits_bound;
+}
 
 static bool is_same(const struct attach_rule_set *a, const struct attach_rule_set *b)
 {
@@ -34,10 +42,14 @@ static bool is_same(const struct attach_rule_set *a, const struct attach_rule_se
 static int look_again(const char *folder, struct look *look)
 {
 	int rc = attach_set_read(folder, &look->now, &look->plan);
+	const struct attach_config before = look->plan.config;
 
-	if (!rc && !surroundings_part(&look->plan))
+	if (!rc && !surroundings_look_again(&look->plan))
 		rc = -ESRCH;
-	look->changed = !rc && !is_same(&look->now, &look->plan.set);
+	if (!rc)
+		look->changes =
+			(struct attach_changes){ .links = !is_same(&look->now, &look->plan.set),
+						 .range = !has_same_range(&before, &look->plan.config) };
 	return rc;
 }
 
@@ -47,19 +59,23 @@ static void end_look(struct look *look)
 	free(look);
 }
 
-bool links_changed(const char *folder)
+struct attach_changes attach_changes(const char *folder)
 {
 	struct look *look = calloc(1, sizeof(*look));
-	bool changed = look && !look_again(folder, look) && look->changed;
+	struct attach_changes changes = { 0 };
 
+	if (look && !look_again(folder, look))
+		changes = look->changes;
 	if (look)
 		end_look(look);
-	return changed;
+	return changes;
 }
 
 static int count_changed(const char *folder, void *count)
 {
-	*(unsigned *)count += links_changed(folder);
+	struct attach_changes changes = attach_changes(folder);
+
+	*(unsigned *)count += changes.links || changes.range;
 	return 0;
 }
 
@@ -76,13 +92,28 @@ unsigned attached_out_of_date(void)
 	return count;
 }
 
+/* Whoever attaches is told before. */
+static void warn_of_overlap(const char *name, const struct attach_config *config)
+{
+	unsigned common = config->own_low ? surroundings_overlap(config) : 0;
+
+	if (common)
+		complain(name,
+			 "%u of the ports %u-%u %s in the ephemeral range %u-%u now: while one is used here, "
+			 "connect() of every other program in this network passes it over",
+			 common, config->own_low, config->own_high, one_or_many(common, "is", "are"),
+			 config->low, config->high);
+}
+
 static int refresh_one(const char *folder, void *status)
 {
 	struct look *look = calloc(1, sizeof(*look));
 	int rc = look ? look_again(folder, look) : -ENOMEM;
 
-	if (!rc && look->changed)
+	if (!rc && look->changes.links)
 		rc = attach_set_replace(folder, &look->plan.config, &look->plan.set);
+	if (!rc && look->changes.range)
+		rc = attach_pin_set_range(folder, &look->plan.config);
 	const char *name = look && *look->plan.config.target ? look->plan.config.target : folder;
 	if (rc)
 		*(int *)status = complain(
@@ -92,7 +123,11 @@ static int refresh_one(const char *folder, void *status)
 				? "attached by another version of headroom: detach it, and attach it again"
 				: strerror(-rc));
 	else
-		printf("%s: %s\n", look->changed ? "refreshed" : "nothing has changed", name);
+		printf("%s: %s\n",
+		       look->changes.links || look->changes.range ? "refreshed" : "nothing has changed",
+		       name);
+	if (!rc && look->changes.range)
+		warn_of_overlap(name, &look->plan.config);
 	if (look)
 		end_look(look);
 	return 0;

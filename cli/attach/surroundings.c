@@ -97,8 +97,7 @@ static bool parse_range(const char *text, uint16_t *low, uint16_t *high)
 	return !*end && first <= last && last <= UINT16_MAX;
 }
 
-/* What the ephemeral range and the ports of our own have in common. */
-static unsigned overlap(const struct attach_config *config)
+unsigned surroundings_overlap(const struct attach_config *config)
 {
 	int first = config->low > config->own_low ? config->low : config->own_low;
 	int last = config->high < config->own_high ? config->high : config->own_high;
@@ -118,7 +117,7 @@ static int take_own_ports(struct attach_plan *plan, const char *text, bool force
 		return complain("--own-ports", "`%s` is not a range of ports, LO-HI", text);
 	if (config->own_low < FIRST_UNPRIVILEGED)
 		return complain("--own-ports", "%u: ports below 1024 are for servers", config->own_low);
-	common = overlap(config);
+	common = surroundings_overlap(config);
 	if (common && !force)
 		return complain("--own-ports",
 				"%u of these ports %s in the ephemeral range %u-%u: while one is used here, "
@@ -134,19 +133,26 @@ static int take_own_ports(struct attach_plan *plan, const char *text, bool force
 	return STATUS_FINE;
 }
 
-static int look_around(struct attach_plan *plan, const char *own_ports, bool force)
+static bool take_range(struct attach_config *config)
 {
 	struct port_range range;
 
 	if (!port_range_read(&range))
+		return false;
+	config->low = range.low;
+	config->high = range.high;
+	config->capacity = port_range_capacity(&range);
+	config->range_reserved = range.reserved;
+	config->time_wait_reuse = range.time_wait_reuse;
+	config->reuse_delay_ms = range.reuse_delay_ms;
+	config->waits_bound = range.waits_bound;
+	return true;
+}
+
+static int look_around(struct attach_plan *plan, const char *own_ports, bool force)
+{
+	if (!take_range(&plan->config))
 		return complain("attach", "/proc/sys/net/ipv4/ip_local_port_range cannot be read");
-	plan->config.low = range.low;
-	plan->config.high = range.high;
-	plan->config.capacity = port_range_capacity(&range);
-	plan->config.range_reserved = range.reserved;
-	plan->config.time_wait_reuse = range.time_wait_reuse;
-	plan->config.reuse_delay_ms = range.reuse_delay_ms;
-	plan->config.waits_bound = range.waits_bound;
 	int status = take_own_ports(plan, own_ports, force);
 	if (!status) {
 		warn_of_foreign(plan);
@@ -177,11 +183,12 @@ int surroundings_take(struct attach_plan *plan, const struct attach_target *targ
 	return come_back(back) ? status : STATUS_USAGE;
 }
 
-bool surroundings_part(struct attach_plan *plan)
+bool surroundings_look_again(struct attach_plan *plan)
 {
 	int pid = attach_target_process(plan->config.target), back = go_where(pid);
+	bool taken = back >= 0 && take_range(&plan->config);
 
-	if (back >= 0)
+	if (taken)
 		other_links_part(plan);
-	return back >= 0 && come_back(back);
+	return back >= 0 && come_back(back) && taken;
 }

@@ -19,9 +19,15 @@ int surroundings_take(struct attach_plan *plan, const struct attach_target *targ
 		      bool force);
 
 /**
- * surroundings_part() - other_links_part() where the first process of the cgroup of a plan is
+ * surroundings_look_again() - the ephemeral range and other_links_part() where the first process of the cgroup
+ * of a plan is
  * Return: false if there is none, or its network cannot be looked at
  */
-bool surroundings_part(struct attach_plan *plan);
+bool surroundings_look_again(struct attach_plan *plan);
+
+/**
+ * surroundings_overlap() - how many ports the ephemeral range and the ports of our own have in common
+ */
+unsigned surroundings_overlap(const struct attach_config *config);
 
 #endif

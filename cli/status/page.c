@@ -114,7 +114,7 @@ static void put_rest(const struct status *status, FILE *out)
 			status->shim.cgroups == 1 ? "" : "s");
 	fprintf(out, ", %u %% of the ports in use", share > 100 ? 100 : share);
 	if (status->shim.out_of_date)
-		fprintf(out, ", links have changed since %u %s (headroom attach --refresh)",
+		fprintf(out, ", links or the port range have changed since %u %s (headroom attach --refresh)",
 			status->shim.out_of_date,
 			one_or_many(status->shim.out_of_date, "attachment", "attachments"));
 	if (status->shim.disabled)

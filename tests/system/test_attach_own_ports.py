@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """test_attach_own_ports - `headroom attach --own-ports`: each port of the range, for each source, before any ephemeral one."""
 import errno
+import json
 import os
 import socket
 
@@ -171,6 +172,40 @@ def refusals():
     return "6 mistakes, one forced"
 
 
+def capacities():
+    done = attached.headroom("report", "--json")
+    return {space["capacity"] for process in json.loads(done.stdout)["processes"] for space in process["spaces"]}
+
+
+def another_range():
+    """The ephemeral range is widened after the attachment: `--list` and `status` say so, and `--refresh` heeds it."""
+    with lab.Hold(PORT), cgroup() as folder, client(folder) as process:
+        attach(folder, "--strict")
+        lab.equal("attached", process.go(4 * CAPACITY), (4 * CAPACITY, 0, 0))
+        lab.equal("capacity", capacities(), {CAPACITY})
+        lab.equal("changed", attached.listed(folder)["range_changed"], False)
+        lab.ports(40000, 40000 + 2 * CAPACITY - 1)
+        lab.equal("changed", attached.listed(folder)["range_changed"], True)
+        for words in (["attach", "--list"], ["status"]):
+            if "headroom attach --refresh" not in attached.headroom(*words).stdout:
+                raise lab.Failed(f"{words[0]} does not tell")
+        for said in "refreshed", "nothing has changed":
+            done = attached.headroom("attach", "--refresh", str(folder))
+            lab.equal("--refresh", (done.status, done.stdout, done.stderr), (0, f"{said}: {folder}\n", ""))
+        lab.equal("capacity", capacities(), {2 * CAPACITY})
+        lab.equal("more", process.go(4 * CAPACITY), (4 * CAPACITY, 0, 0))
+        lab.equal("one more", process.go(1), (0, 1, errno.EADDRNOTAVAIL))
+        detach(folder)
+        attach(folder, OPTION)
+        lab.ports(OWN[0] - CAPACITY, OWN[0] + 9)
+        done = attached.headroom("attach", "--refresh", str(folder))
+        lab.equal("ports of our own in it", (done.status, done.stdout, len(done.stderr.splitlines())),
+                  (0, f"refreshed: {folder}\n", 1))
+        if f"10 of the ports {OWN[0]}-{OWN[1]} are in the ephemeral range" not in done.stderr:
+            raise lab.Failed(done.stderr)
+    return f"{CAPACITY} ports, then {2 * CAPACITY}"
+
+
 lab.main([
     ("a program of glibc", glibc),
     ("a static program without libc", raw),
@@ -182,5 +217,6 @@ lab.main([
     ("the last port", last_port),
     ("costs nobody", costs_nobody),
     ("a range of the program's own", own_range),
+    ("another range", another_range),
     ("mistakes", refusals),
 ])
