@@ -7,6 +7,7 @@
 #include "pool/rules/file.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static const char usage[] = "usage: headroom config check FILE\n"
@@ -82,18 +83,51 @@ static bool covers(const struct pattern *earlier, const struct pattern *rule)
 	       address_prefix_match(&rule->net, &earlier->net, earlier->bits);
 }
 
-/* Return: is there one? */
-static bool print_cover(const struct settings *settings, unsigned rule)
+/* The rules by port, 0 for any, each port's in their order: a file may have 50,000, each for another port. */
+struct by_port {
+	unsigned *next;                 /* 1 + the index of the next of its port; 0: none */
+	unsigned first[UINT16_MAX + 1]; /* of each port, the same way */
+	unsigned last[UINT16_MAX + 1];
+};
+
+static struct by_port *sort_by_port(const struct settings *settings)
 {
-	for (unsigned i = 0; i < rule; i++) {
-		if (!covers(&settings->rules[i].to, &settings->rules[rule].to))
-			continue;
-		printf("  never decides: rule %u before it, ", i + 1);
-		print_pattern(&settings->rules[i].to);
-		printf(", takes all of these\n");
-		return true;
+	struct by_port *rules = calloc(1, sizeof(*rules));
+
+	if (rules)
+		rules->next = calloc(settings->rule_count + 1, sizeof(*rules->next));
+	for (unsigned i = 0; rules && rules->next && i < settings->rule_count; i++) {
+		uint16_t port = settings->rules[i].to.port;
+		*(rules->last[port] ? &rules->next[rules->last[port] - 1] : &rules->first[port]) = i + 1;
+		rules->last[port] = i + 1;
 	}
-	return false;
+	return rules && rules->next ? rules : NULL;
+}
+
+/* Return: 1 + the index of the first one before @rule that takes all of it; 0: none does */
+static unsigned find_cover(const struct settings *settings, const struct by_port *rules, unsigned port,
+			   unsigned rule)
+{
+	for (unsigned i = rules->first[port]; i && i <= rule; i = rules->next[i - 1])
+		if (covers(&settings->rules[i - 1].to, &settings->rules[rule].to))
+			return i;
+	return 0;
+}
+
+/* Return: is there one? */
+static bool print_cover(const struct settings *settings, const struct by_port *rules, unsigned rule)
+{
+	unsigned port = settings->rules[rule].to.port;
+	unsigned any = find_cover(settings, rules, 0, rule);
+	unsigned same = port ? find_cover(settings, rules, port, rule) : 0;
+	unsigned first = !any || (same && same < any) ? same : any;
+
+	if (!first)
+		return false;
+	printf("  never decides: rule %u before it, ", first);
+	print_pattern(&settings->rules[first - 1].to);
+	printf(", takes all of these\n");
+	return true;
 }
 
 static int complain_usage(int argc, char **argv)
@@ -129,11 +163,16 @@ int verb_config(int argc, char **argv)
 	if (!rule_file_read(&arena, &settings, argv[2], &complaint))
 		return complain(complaint.place, "%s", complaint.reason);
 	settings_finish(&settings);
+	struct by_port *rules = sort_by_port(&settings);
+	if (!rules)
+		return complain("config", "out of memory");
 	for (unsigned i = 0; i < settings.rule_count; i++) {
 		print_rule(&settings.rules[i]);
-		idle |= print_cover(&settings, i);
+		idle |= print_cover(&settings, rules, i);
 	}
 	print_rule(&settings.otherwise);
+	free(rules->next);
+	free(rules);
 	arena_release(&arena);
 	idle |= variables_complain(false) > 0;
 	return idle ? STATUS_BAD_NEWS : STATUS_FINE;

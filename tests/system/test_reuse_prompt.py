@@ -63,10 +63,13 @@ def serve(server, ends, pieces):
 def compare(guard, request, ends, pieces, flags=0):
     """Return: what is to be said."""
     lab.ports(10000, 59999)
+    # Without a time of the user's a connection's turn ends by time, and a slow machine would use few again.
+    rules = lab.scratch() / "rules"
+    rules.write_text("[headroom]\nidle_timeout = 10s\n")
     with socket.create_server(("127.0.0.1", PORT), backlog=100) as server:
         threading.Thread(target=serve, args=(server, ends, pieces), daemon=True).start()
         waits = []
-        for shim in (None, {"options": ["--reuse", guard, "--summary"]}):
+        for shim in (None, {"options": ["--reuse", guard, "--summary"], "env": {"HEADROOM_CONFIG": str(rules)}}):
             before = delayed()
             done = lab.run([lab.PYTHON, "-c", CLIENT, str(len(b"".join(pieces))), str(int(flags)), *request], shim)
             lab.equal(f"{guard}: exit status", done.status, 0)
