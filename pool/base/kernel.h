@@ -106,4 +106,32 @@ long kernel_keep_private(long fd);
  */
 long kernel_read_file(const char *path, char *out, size_t size);
 
+/**
+ * kernel_number() - the number that comes next in what the kernel writes, after blanks; 0 where there is none
+ *
+ * By hand, as strtoul() is two pages of libc that a program may not have yet, each a page fault.
+ * @at:	moved behind it
+ */
+static inline uint64_t kernel_number(const char **at)
+{
+	uint64_t number = 0;
+
+	while (**at == ' ' || **at == '\t')
+		++*at;
+	for (; **at >= '0' && **at <= '9'; ++*at)
+		number = number < UINT64_MAX / 10 ? number * 10 + (uint64_t)(**at - '0') : UINT64_MAX;
+	return number;
+}
+
+/**
+ * kernel_hex_digit() - what a hexadecimal digit stands for, in small letters
+ * Return: -1 if it is none
+ */
+static inline int kernel_hex_digit(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
 #endif

@@ -6,7 +6,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdlib.h>
 #include <string.h>
 
 typedef void span_visitor(unsigned long first, unsigned long last, void *context);
@@ -15,12 +14,13 @@ typedef void span_visitor(unsigned long first, unsigned long last, void *context
 static void each_span(const char *text, span_visitor *take, void *context)
 {
 	while (*text >= '0' && *text <= '9') {
-		char *end;
-		unsigned long first = strtoul(text, &end, 10), last = first;
-		if (*end == '-')
-			last = strtoul(end + 1, &end, 10);
+		unsigned long first = kernel_number(&text), last = first;
+		if (*text == '-') {
+			text++;
+			last = kernel_number(&text);
+		}
 		take(first, last, context);
-		text = *end == ',' ? end + 1 : end;
+		text += *text == ',';
 	}
 }
 
@@ -37,9 +37,7 @@ static void add_reserved(unsigned long first, unsigned long last, void *context)
 
 bool port_range_parse(const char *range, const char *reserved, struct port_range *out)
 {
-	char *end;
-	unsigned long low = strtoul(range, &end, 10);
-	unsigned long high = strtoul(end, &end, 10);
+	uint64_t low = kernel_number(&range), high = kernel_number(&range);
 
 	if (!low || low > high || high > 65535)
 		return false;
@@ -84,10 +82,9 @@ void port_range_each_reserved(span_visitor *take, void *context)
 static uint32_t number_at(const char *path, uint32_t missing)
 {
 	char text[16];
+	const char *at = text;
 
-	if (kernel_read_file(path, text, sizeof(text)) <= 0)
-		return missing;
-	return (uint32_t)strtoul(text, NULL, 10);
+	return kernel_read_file(path, text, sizeof(text)) > 0 ? (uint32_t)kernel_number(&at) : missing;
 }
 
 bool port_range_read(struct port_range *out)

@@ -26,15 +26,25 @@ static bool join(char *out, const char *first, const char *second)
 	return true;
 }
 
+/* Return: where the 0 is that ends it */
+static char *write_number(char *out, unsigned number)
+{
+	unsigned digits = 1;
+
+	for (unsigned rest = number; rest >= 10; rest /= 10)
+		digits++;
+	out[digits] = '\0';
+	for (char *at = out + digits; at > out; number /= 10)
+		*--at = (char)('0' + number % 10);
+	return out + digits;
+}
+
 static bool join_number(char *out, const char *first, unsigned number)
 {
-	char digits[12], *at = digits + sizeof(digits) - 1;
+	char digits[12];
 
-	*at = '\0';
-	do
-		*--at = (char)('0' + number % 10);
-	while (number /= 10);
-	return join(out, first, at);
+	write_number(digits, number);
+	return join(out, first, digits);
 }
 
 bool usage_place(unsigned index, const char *state_dir, const char *runtime_dir, unsigned uid, char *out)
@@ -89,6 +99,8 @@ long usage_directory_open(const char *path, bool make, long *owner, char *reason
 	return fd;
 }
 
+enum { SECONDS_DIGITS = 11 };
+
 /* getdents64(2): what the kernel fills in. */
 struct name_record {
 	uint64_t inode;
@@ -105,12 +117,18 @@ void usage_names_start(struct usage_names *names, int directory)
 	kernel_syscall(SYS_lseek, directory, 0, SEEK_SET, 0, 0, 0);
 }
 
-/* Eleven hexadecimal digits, a dot, the pid, a dot, eight digits; see usage_file_name(). */
+/* Eleven hexadecimal digits, a dot, the pid, a dot, eight digits, maybe a dot and four: see
+ * usage_file_name(). */
 static bool is_segment_name(const char *name)
 {
-	size_t length = strlen(name);
-	return length < USAGE_FILE_NAME_MAX && length > 21 && strspn(name, "0123456789abcdef") == 11 &&
-	       name[11] == '.' && strspn(name + 12, "0123456789abcdef.") == length - 12;
+	size_t length = 0;
+
+	for (; name[length]; length++)
+		if (length == SECONDS_DIGITS ? name[length] != '.'
+					     : kernel_hex_digit(name[length]) < 0 &&
+						       (name[length] != '.' || length < SECONDS_DIGITS))
+			return false;
+	return length < USAGE_FILE_NAME_MAX && length > 21;
 }
 
 const char *usage_names_next(struct usage_names *names)
@@ -133,8 +151,52 @@ const char *usage_names_next(struct usage_names *names)
 	}
 }
 
-void usage_file_name(uint64_t realtime_s, unsigned pid, uint32_t random, char *out)
+static unsigned tag_of(uint64_t network_cookie)
 {
-	snprintf(out, USAGE_FILE_NAME_MAX, "%011llx.%u.%08x",
-		 (unsigned long long)(realtime_s & 0xfffffffffffu), pid, random);
+	return (network_cookie ^ network_cookie >> 16 ^ network_cookie >> 32) & 0xffff;
+}
+
+static char *write_hex(char *out, uint64_t number, unsigned digits)
+{
+	for (unsigned i = 0; i < digits; i++)
+		out[i] = "0123456789abcdef"[number >> 4 * (digits - 1 - i) & 15];
+	out[digits] = '\0';
+	return out + digits;
+}
+
+void usage_file_name(uint64_t realtime_s, unsigned pid, uint32_t random, uint64_t network_cookie, char *out)
+{
+	out = write_hex(out, realtime_s, SECONDS_DIGITS);
+	*out++ = '.';
+	out = write_number(out, pid);
+	*out++ = '.';
+	out = write_hex(out, random, 8);
+	if (network_cookie) {
+		*out++ = '.';
+		write_hex(out, tag_of(network_cookie), 4);
+	}
+}
+
+static uint64_t hex_at(const char *text)
+{
+	uint64_t number = 0;
+
+	for (; kernel_hex_digit(*text) >= 0; text++)
+		number = number << 4 | (unsigned)kernel_hex_digit(*text);
+	return number;
+}
+
+int64_t usage_name_made_s(const char *name)
+{
+	return (int64_t)hex_at(name);
+}
+
+bool usage_name_may_be_of(const char *name, uint64_t network_cookie)
+{
+	unsigned dots = 0;
+
+	for (; *name && dots < 3; name++)
+		dots += *name == '.';
+	/* Names of older versions have no such part. */
+	return dots < 3 || (network_cookie && hex_at(name) == tag_of(network_cookie));
 }

@@ -51,8 +51,21 @@ const char *usage_names_next(struct usage_names *names);
  * usage_file_name() - a name for a new segment; in order of names is in order of time
  * @realtime_s:	CLOCK_REALTIME
  * @random:	tells those apart that a process makes in one second, exec(2) after exec
+ * @network_cookie:	of its network namespace, of which the name has a few bits; 0: not known
  */
-void usage_file_name(uint64_t realtime_s, unsigned pid, uint32_t random, char *out);
+void usage_file_name(uint64_t realtime_s, unsigned pid, uint32_t random, uint64_t network_cookie, char *out);
+
+/**
+ * usage_name_made_s() - CLOCK_REALTIME when it was made
+ */
+int64_t usage_name_made_s(const char *name);
+
+/**
+ * usage_name_may_be_of() - may a segment of that name be of that network namespace? Says it without a look
+ * into the file, which has the last word
+ * @name:	as of usage_names_next()
+ */
+bool usage_name_may_be_of(const char *name, uint64_t network_cookie);
 
 /* How many ended segments are kept, and for how long. A file as young as YOUNG may just be made, and have no
  * lock yet. */

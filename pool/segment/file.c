@@ -147,6 +147,7 @@ static void fill_header(const struct usage_file *file, const char *process)
 {
 	struct usage_header *header = &file->segment->header;
 	struct timespec now = { 0 };
+	size_t length = strlen(process);
 
 	clock_read(CLOCK_REALTIME, &now);
 	header->version = USAGE_VERSION;
@@ -157,7 +158,7 @@ static void fill_header(const struct usage_file *file, const char *process)
 	header->entry_count = USAGE_ENTRIES;
 	header->started_ns = clock_ns();
 	header->started_realtime_ns = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-	snprintf(header->name, sizeof(header->name), "%s", process);
+	memcpy(header->name, process, length < sizeof(header->name) ? length : sizeof(header->name) - 1);
 	header->network_namespace = file->network_namespace;
 	header->network_cookie = file->network_cookie;
 	usage_identify(header);
@@ -213,9 +214,11 @@ static bool make_in(int directory, const char *process, struct usage_file *out)
 
 	if (!make_room(directory, out))
 		return fail(out, "has no room to spare");
+	if (!out->network_cookie)
+		out->network_cookie = usage_network_cookie();
 	clock_read(CLOCK_REALTIME, &now);
 	usage_file_name((uint64_t)now.tv_sec, (unsigned)kernel.getpid(),
-			(uint32_t)now.tv_nsec ^ (uint32_t)clock_ns(), name);
+			(uint32_t)now.tv_nsec ^ (uint32_t)clock_ns(), out->network_cookie, name);
 	long fd = kernel_private_fd(kernel.openat(directory, name, flags, 0400));
 	if (fd < 0)
 		return fail_with(out, "its file cannot be made", fd);

@@ -4,9 +4,7 @@
 
 #include "pool/base/kernel.h"
 
-#include <ctype.h>
 #include <fcntl.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -15,11 +13,14 @@
 uint64_t usage_start_ticks(const char *stat)
 {
 	/* The name in field 2 may hold spaces and brackets; the fields go on after the last one (proc(5)). */
-	const char *at = strrchr(stat, ')');
+	const char *at = NULL;
 
+	for (const char *c = stat; *c; c++)
+		if (*c == ')')
+			at = c;
 	for (int field = 2; at && field < 22; field++)
 		at = strchr(at + 1, ' ');
-	return at ? strtoull(at, NULL, 10) : 0;
+	return at ? kernel_number(&at) : 0;
 }
 
 uint64_t usage_namespace(const char *path)
@@ -40,11 +41,10 @@ static void read_boot_id(uint8_t *out)
 	if (kernel_read_file("/proc/sys/kernel/random/boot_id", text, sizeof(text)) <= 0)
 		return;
 	for (const char *at = text; *at && digits < 32; at++) {
-		if (!isxdigit((unsigned char)*at))
+		int digit = kernel_hex_digit(*at);
+		if (digit < 0)
 			continue;
-		char digit[2] = { *at, '\0' };
-		out[digits / 2] =
-			(uint8_t)((unsigned)out[digits / 2] << 4 | (unsigned)strtoul(digit, NULL, 16));
+		out[digits / 2] = (uint8_t)((unsigned)out[digits / 2] << 4 | (unsigned)digit);
 		digits++;
 	}
 }

@@ -10,7 +10,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -25,12 +24,6 @@ static int64_t realtime_s(void)
 	return now.tv_sec;
 }
 
-/* By its name alone: most of what a process meets at its start is young. */
-static int64_t made_s(const char *name)
-{
-	return (int64_t)strtoull(name, NULL, 16);
-}
-
 static bool is_to_go(int fd, const char *name, bool too_many)
 {
 	struct flock query = { .l_type = F_RDLCK, .l_whence = SEEK_SET };
@@ -43,7 +36,7 @@ static bool is_to_go(int fd, const char *name, bool too_many)
 		return false;
 	if (too_many)
 		return true;
-	if (st.st_mtim.tv_sec - made_s(name) < USAGE_YOUNG_S) {
+	if (st.st_mtim.tv_sec - usage_name_made_s(name) < USAGE_YOUNG_S) {
 		kernel_syscall(SYS_utimensat, fd, 0, 0, 0, 0, 0);
 		return false;
 	}
@@ -52,7 +45,8 @@ static bool is_to_go(int fd, const char *name, bool too_many)
 
 static unsigned sweep_one(int directory, const char *name, bool too_many)
 {
-	if (realtime_s() - made_s(name) < USAGE_YOUNG_S)
+	/* By its name alone: most of what a process meets at its start is young. */
+	if (realtime_s() - usage_name_made_s(name) < USAGE_YOUNG_S)
 		return 0;
 	long fd = kernel_private_fd(
 		kernel.openat(directory, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0));

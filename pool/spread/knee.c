@@ -13,21 +13,11 @@
 
 enum { SMALLEST_WINDOW = 64 };
 
-/* Each program that is started comes here: strtoul() is two pages that it may not have yet. */
-static unsigned number_at(const char **at)
-{
-	unsigned number = 0;
-
-	for (; **at >= '0' && **at <= '9' && number < 1000; ++*at)
-		number = number * 10 + (unsigned)(**at - '0');
-	return number;
-}
-
 /* Older kernels may have got the option later: 6.1 has it from 6.1.37 on, without 6.8's scan. A window is
  * right with either scan, so where the release does not promise the new one a window it is. */
 enum knee_way knee_way_of_release(const char *release)
 {
-	unsigned major = number_at(&release), minor = *release++ == '.' ? number_at(&release) : 0;
+	uint64_t major = kernel_number(&release), minor = *release++ == '.' ? kernel_number(&release) : 0;
 
 	return major > 6 || (major == 6 && minor >= 8) ? KNEE_WHOLE_RANGE : KNEE_WINDOW;
 }

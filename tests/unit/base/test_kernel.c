@@ -119,3 +119,25 @@ Test(kernel, an_fd_of_ours_is_never_0_to_2)
 	check_number(kernel_private_fd(-EMFILE), -EMFILE);
 	dup2(high, 0);
 }
+
+Test(kernel_text, numbers_are_read_one_after_the_other)
+{
+	const char *at = "32768\t60999\n";
+
+	check_number(kernel_number(&at), 32768);
+	check_number(kernel_number(&at), 60999);
+	check(*at == '\n');
+	check_number(kernel_number(&at), 0);
+	at = "-1";
+	check_number(kernel_number(&at), 0);
+	at = "99999999999999999999999999";
+	check(kernel_number(&at) == UINT64_MAX && !*at);
+}
+
+Test(kernel_text, a_digit_is_what_it_is)
+{
+	check_number(kernel_hex_digit('9'), 9);
+	check_number(kernel_hex_digit('f'), 15);
+	check(kernel_hex_digit('g') < 0 && kernel_hex_digit('A') < 0 && kernel_hex_digit('/') < 0 &&
+	      kernel_hex_digit(':') < 0 && kernel_hex_digit('\0') < 0);
+}
