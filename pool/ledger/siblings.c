@@ -17,16 +17,16 @@
  * not running: on a busy machine that must not end the look. */
 enum { LOOK_MOST_US = 2000, FILE_MOST_US = 100, ROWS_FIRST = 64 };
 
-/* What is being collected; the rows in memory that goes when it is done. */
+/* What is being collected. Most of it fits on our stack: memory of the kernel's costs as much as to look at
+ * several siblings. */
 struct collection {
 	struct arena scratch;
 	struct sibling_row *rows; /* a hash table, at most half full */
 	unsigned size, count;
-	const struct usage_header *own;
 	const char *own_name;
-	uint64_t now_ns;
-	struct usage usage;
+	struct glance glance;
 	struct usage_names names;
+	struct sibling_row first[ROWS_FIRST];
 };
 
 static uint32_t hash_of(const struct endpoint *to, const struct address *source)
@@ -61,7 +61,7 @@ uint32_t siblings_in_use(const struct siblings *siblings, const struct endpoint 
 /* Return: false without memory; then the table is as it was. */
 static bool grow(struct collection *c)
 {
-	unsigned size = c->size ? 4 * c->size : ROWS_FIRST;
+	unsigned size = 4 * c->size;
 	struct sibling_row *rows = arena_alloc(&c->scratch, size * sizeof(*rows));
 
 	if (!rows)
@@ -69,7 +69,8 @@ static bool grow(struct collection *c)
 	for (unsigned i = 0; i < c->size; i++)
 		if (c->rows[i].to.port)
 			*find(rows, size, &c->rows[i].to, &c->rows[i].source) = c->rows[i];
-	arena_free(&c->scratch, c->rows, c->size * sizeof(*rows));
+	if (c->rows != c->first)
+		arena_free(&c->scratch, c->rows, c->size * sizeof(*rows));
 	c->rows = rows;
 	c->size = size;
 	return true;
@@ -91,12 +92,12 @@ static void add(struct collection *c, const struct endpoint *to, const struct ad
 
 static void add_segment(struct collection *c)
 {
-	const struct usage *usage = &c->usage;
+	const struct usage *usage = &c->glance.usage;
 
 	for (unsigned i = 0; i < usage->entry_count; i++) {
 		const struct usage_entry *entry = &usage->entries[i];
 		if (entry->to.port)
-			add(c, &entry->to, &entry->source, usage_in_use(usage, entry, c->now_ns));
+			add(c, &entry->to, &entry->source, usage_in_use(usage, entry, c->glance.now_ns));
 	}
 }
 
@@ -104,25 +105,27 @@ static void add_recent(const struct recent_entry *entry, void *collection)
 {
 	struct collection *c = collection;
 
-	add(c, &entry->to, &entry->source, recent_in_use(entry, c->now_ns));
+	add(c, &entry->to, &entry->source, recent_in_use(entry, c->glance.now_ns));
 }
 
 /* Those that lived for a connection or two left no segments. */
 static void collect_recent(struct collection *c, const char *place)
 {
-	struct recent_own own = { .network_namespace = c->own->network_namespace,
-				  .network_cookie = c->own->network_cookie,
+	const struct usage_header *header = c->glance.own;
+	struct recent_own own = { .network_namespace = header->network_namespace,
+				  .network_cookie = header->network_cookie,
 				  .name = "",
-				  .now_ns = c->now_ns };
+				  .now_ns = c->glance.now_ns };
 	recent_look(place, &own, add_recent, c);
 }
 
 static void collect(struct collection *c, const char *place)
 {
-	long owner = (long)c->own->uid;
+	const struct usage_header *own = c->glance.own;
+	long owner = (long)own->uid;
 	char reason[REASON_MAX];
 	const char *name;
-	uint64_t spent_ns = 0, last_ns = c->now_ns;
+	uint64_t spent_ns = 0, last_ns = c->glance.now_ns;
 
 	long directory = usage_directory_open(place, false, &owner, reason);
 	if (directory < 0)
@@ -132,12 +135,11 @@ static void collect(struct collection *c, const char *place)
 		uint64_t now_ns = clock_ns(), file_ns = clock_since(last_ns, now_ns);
 		spent_ns += file_ns < FILE_MOST_US * 1000u ? file_ns : FILE_MOST_US * 1000u;
 		last_ns = now_ns;
-		if (!strcmp(name, c->own_name) ||
-		    !usage_glance(&c->scratch, (int)directory, name, c->own, c->now_ns, &c->usage))
-			continue;
-		add_segment(c);
-		usage_free(&c->scratch, &c->usage);
+		if (usage_name_may_be_of(name, own->network_cookie) && strcmp(name, c->own_name) != 0 &&
+		    glance_at(&c->glance, (int)directory, name))
+			add_segment(c);
 	}
+	glance_end(&c->glance);
 	kernel.close((int)directory);
 }
 
@@ -167,7 +169,7 @@ static bool begin(struct siblings *siblings, const struct held *held, struct col
 	bool ours = siblings->until_ns <= now_ns && writer->segment;
 	if (ours) {
 		siblings->until_ns = now_ns + 1000000000u;
-		c->own = &writer->segment->header;
+		c->glance.own = &writer->segment->header;
 		strcpy(place, writer->place);
 		c->own_name = writer->name;
 	}
@@ -175,16 +177,29 @@ static bool begin(struct siblings *siblings, const struct held *held, struct col
 	return ours;
 }
 
+/* The rest of it is filled by who uses it. */
+static void start(struct collection *c, uint64_t now_ns)
+{
+	c->scratch = (struct arena){ .chunks = NULL };
+	c->glance.arena = &c->scratch;
+	c->glance.now_ns = now_ns;
+	c->glance.usage.entries = NULL;
+	memset(c->first, 0, sizeof(c->first));
+	c->rows = c->first;
+	c->size = ROWS_FIRST;
+	c->count = 0;
+}
+
 /* On a stack of ours. */
 COLD bool siblings_refresh(struct siblings *siblings, const struct held *held, uint64_t now_ns)
 {
-	struct collection c = { .size = 0 };
+	struct collection c;
 	char place[USAGE_PATH_MAX];
 
 	if (!begin(siblings, held, &c, now_ns, place))
 		return false;
 	uint64_t began_ns = clock_ns();
-	c.now_ns = began_ns;
+	start(&c, began_ns);
 	collect(&c, place);
 	collect_recent(&c, place);
 	bool entered = lock_enter_held(siblings->lock, held);

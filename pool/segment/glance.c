@@ -54,45 +54,54 @@ static bool are_whole(const struct usage *usage)
 }
 
 /* One that is being written is copied again; then it is taken as it is. */
-static bool copy_entries(struct arena *arena, int fd, struct usage *out)
+static bool copy_entries(struct glance *glance, int fd)
 {
-	size_t size = out->header.entries_used * sizeof(*out->entries);
-	unsigned copies = 0;
+	struct usage *usage = &glance->usage;
+	unsigned count = usage->header.entries_used, copies = 0;
+	size_t size = count * sizeof(*usage->entries);
 
-	out->entries = arena_alloc(arena, size);
-	if (!out->entries)
+	usage->entries = count <= GLANCE_ENTRIES ? glance->few : arena_alloc(glance->arena, size);
+	if (!usage->entries)
 		return false;
-	out->entry_count = out->header.entries_used;
+	usage->entry_count = count;
 	do {
-		if (!read_all(fd, out->entries, size, offsetof(struct usage_segment, entries))) {
-			usage_free(arena, out);
+		if (!read_all(fd, usage->entries, size, offsetof(struct usage_segment, entries)))
 			return false;
-		}
-	} while (!are_whole(out) && ++copies < COPIES_MAX);
+	} while (!are_whole(usage) && ++copies < COPIES_MAX);
 	return true;
 }
 
-COLD bool usage_glance(struct arena *arena, int directory, const char *name, const struct usage_header *own,
-		       uint64_t now_ns, struct usage *out)
+COLD void glance_end(struct glance *glance)
+{
+	struct usage *usage = &glance->usage;
+
+	if (usage->entries && usage->entries != glance->few)
+		usage_free(glance->arena, usage);
+	usage->entries = NULL;
+	usage->event_count = usage->entry_count = usage->merged = usage->torn = 0;
+}
+
+COLD bool glance_at(struct glance *glance, int directory, const char *name)
 {
 	int flags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
+	const struct usage_header *own = glance->own;
+	struct usage *out = &glance->usage;
 	char reason[REASON_MAX];
-	long fd = kernel_private_fd(kernel.openat(directory, name, flags, 0));
 
+	glance_end(glance);
+	long fd = kernel_private_fd(kernel.openat(directory, name, flags, 0));
 	if (fd < 0)
 		return false;
 	size_t size = sound_size((int)fd, own);
-	out->entries = NULL;
-	out->event_count = out->entry_count = out->merged = out->torn = 0;
 	bool matters = size && read_all((int)fd, &out->header, sizeof(out->header), 0) &&
 		       usage_header_is_sound(&out->header, size, reason) &&
-		       may_matter(&out->header, own, now_ns);
+		       may_matter(&out->header, own, glance->now_ns);
 	out->running = matters && !out->header.ended_ns && is_locked((int)fd);
 	/* What was open when it ended, without having said so, are TIME_WAITs now: that takes a closer look.
 	 */
 	bool closer = matters && !out->running && !(out->header.ended_ns && out->header.counts_end);
 	if (matters && !closer)
-		matters = copy_entries(arena, (int)fd, out);
+		matters = copy_entries(glance, (int)fd);
 	kernel.close((int)fd);
-	return closer ? !usage_read_file(arena, directory, name, own->uid, out, reason) : matters;
+	return closer ? !usage_read_file(glance->arena, directory, name, own->uid, out, reason) : matters;
 }

@@ -8,13 +8,27 @@
 
 #include "pool/segment/read.h"
 
+enum { GLANCE_ENTRIES = 16 };
+
+/* For one look after the other. */
+struct glance {
+	struct arena *arena;            /* for what has more entries than @few */
+	const struct usage_header *own; /* of this process */
+	uint64_t now_ns;
+	struct usage usage; /* what was seen, without events, until the next look or glance_end() */
+	struct usage_entry few[GLANCE_ENTRIES];
+};
+
 /**
- * usage_glance() - look at a segment
- * @own:	of this process: only a segment of the same user and network namespace is one
- * @out:	usage_free() it if true is returned; without events
- * Return: false if it is none, or says of nothing that may be in use
+ * glance_at() - look at a segment
+ * @directory:	fd
+ * Return: false if it is none of the same user and network namespace, or says of nothing that may be in use
  */
-bool usage_glance(struct arena *arena, int directory, const char *name, const struct usage_header *own,
-		  uint64_t now_ns, struct usage *out);
+bool glance_at(struct glance *glance, int directory, const char *name);
+
+/**
+ * glance_end() - give back what the last look took
+ */
+void glance_end(struct glance *glance);
 
 #endif

@@ -64,10 +64,8 @@ static void clean(char *text, size_t size)
 			text[i] = '?';
 }
 
-static void clean_header(struct usage_header *h)
+static void forget_nonsense(struct usage_header *h)
 {
-	clean(h->name, sizeof(h->name));
-	clean(h->command, sizeof(h->command));
 	bool known = h->range_low && h->range_low <= h->range_high && h->range_high <= UINT16_MAX &&
 		     h->range_reserved <= h->range_high - h->range_low;
 	if (!known)
@@ -94,7 +92,7 @@ bool usage_header_is_sound(struct usage_header *header, size_t size, char *reaso
 {
 	if (!check_header(header, size, reason))
 		return false;
-	clean_header(header);
+	forget_nonsense(header);
 	return true;
 }
 
@@ -108,6 +106,8 @@ bool usage_read_buffer(struct arena *arena, const void *data, size_t size, struc
 	memcpy(&out->header, bytes, sizeof(out->header));
 	if (!usage_header_is_sound(&out->header, size, reason))
 		return false;
+	clean(out->header.name, sizeof(out->header.name));
+	clean(out->header.command, sizeof(out->header.command));
 	take_events(out, bytes + offsetof(struct usage_segment, events));
 	unsigned count = out->header.entries_used;
 	if (!count)

@@ -21,7 +21,8 @@ struct usage {
 	unsigned entry_count;
 	bool running;
 	unsigned merged; /* so many short-lived processes, added up: see recent.h; 0: it is one process */
-	bool attached; /* a cgroup of `headroom attach`, not a process: its name, path as command, id as pid */
+	bool attached;   /* a cgroup of `headroom attach`, not a process: its name, path as command, id as pid
+			  */
 	unsigned torn;   /* entries that were being written all the time: some of their numbers may be off by
 			    one */
 };
@@ -36,7 +37,7 @@ struct usage {
 bool usage_read_buffer(struct arena *arena, const void *data, size_t size, struct usage *out, char *reason);
 
 /**
- * usage_header_is_sound() - is it the header of a segment of this version? Its text is made printable
+ * usage_header_is_sound() - is it the header of a segment of this version? Its text may be anything
  * @size:	of the file
  * @reason:	REASON_MAX bytes, filled if it is not
  */

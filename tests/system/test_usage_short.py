@@ -173,25 +173,40 @@ def seen_by_siblings():
 
 
 def cheap_to_look_at():
-    """To see what a sibling has in use one open() is enough, and no /proc."""
+    """To see what a sibling has in use one open() is enough, no /proc, no memory; and none for one elsewhere."""
     lab.needs("strace")
     lab.not_under_sanitizer("it makes calls of its own, and knows no stack but the program's")
-    lab.ports(30000, 39999)
     trace = lab.scratch() / "trace"
-    with lab.Hold(PORT):
-        shim = {"sources": "127.0.0.1-127.0.0.8"}
-        workers = [lab.Process([lab.PYTHON, "-c", OPEN.format(port=PORT, count=8)], shim, stdin=True) for _ in range(12)]
-        for worker in workers:
+    shim = {"sources": "127.0.0.1-127.0.0.8"}
+
+    def start(count):
+        started = [lab.Process([lab.PYTHON, "-c", OPEN.format(port=PORT, count=8)], shim, stdin=True) for _ in range(count)]
+        for worker in started:
             lab.wait_for(lambda w=worker: "held" in w.stdout(), "8 connections", worker)
+        return started
+
+    def opened(worker):
+        name = next(f.name for f in files() if f".{worker.pid}." in f.name)
+        return [i for i, line in enumerate(lines) if f'"{name}"' in line]
+
+    lab.ports(30000, 39999)
+    with lab.Hold(PORT):
+        elsewhere = start(2)
+    lab.new_network()
+    lab.ports(30000, 39999)
+    with lab.Hold(PORT):
+        workers = start(12)
         lab.run(["strace", "-f", "-o", str(trace), str(lab.HEADROOM), "run", "--sources", shim["sources"], "--",
                  lab.client("short"), str(PORT), "1"], env={"HEADROOM_STATE_DIR": str(state())})
-        for worker in workers:
+        for worker in workers + elsewhere:
             worker.end_input()
         lines = trace.read_text().splitlines()
-        for worker in workers:
-            name = next(f.name for f in files() if f".{worker.pid}." in f.name)
-            lab.equal("open() of a sibling's segment", sum(f'"{name}"' in line for line in lines), 1)
-            lab.equal("its /proc", sum(f"/proc/{worker.pid}/" in line for line in lines), 0)
+        looks = [opened(worker) for worker in workers]
+        lab.equal("open() of a sibling's segment", [len(look) for look in looks], [1] * 12)
+        lab.equal("of one in another network namespace", [opened(worker) for worker in elsewhere], [[], []])
+        lab.equal("its /proc", [w.pid for w in workers if any(f"/proc/{w.pid}/" in line for line in lines)], [])
+        first, last = min(looks)[0], max(looks)[0]
+        lab.equal("memory for it", [line for line in lines[first:last] if "map(" in line], [])
 
 
 def long_life():
