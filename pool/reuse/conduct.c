@@ -127,7 +127,11 @@ uint64_t conduct_quiet_ns(const struct conduct *conduct, enum ending_told told, 
 	uint64_t floor_ns =
 		(told == TOLD_BY_PROTOCOL ? CONDUCT_FLOOR_MS : CONDUCT_FLOOR_IN_DOUBT_MS) * CONDUCT_MS_NS;
 	bool by_depth = told != TOLD_BY_LENGTH;
-	if (conduct_is_learning(conduct, told) || (by_depth && conduct_is_new_depth(conduct, depth)))
+	bool unknown = told == TOLD_BY_SILENCE && conduct->wordless < CONDUCT_WORDLESS;
+	if (unknown)
+		floor_ns = CONDUCT_LATE_MOST_MS * CONDUCT_MS_NS;
+	if (unknown || conduct_is_learning(conduct, told) ||
+	    (by_depth && conduct_is_new_depth(conduct, depth)))
 		return quiet_ns < floor_ns ? floor_ns : quiet_ns;
 	floor_ns = CONDUCT_FLOOR_MS * CONDUCT_MS_NS;
 	return by_depth && depth > conduct->depth && is_round(depth) && quiet_ns < floor_ns ? floor_ns
@@ -161,10 +165,18 @@ bool conduct_is_worth_it(const struct conduct *conduct)
 	return conduct->gap_ns < CONDUCT_IDLE_MOST_MS * CONDUCT_MS_NS;
 }
 
+void conduct_seen_off(struct conduct *conduct)
+{
+	if (conduct->wordless < CONDUCT_WORDLESS)
+		conduct->wordless++;
+}
+
 void conduct_stayed(struct conduct *conduct, uint64_t idle_ns)
 {
 	if (idle_ns >= CONDUCT_FLOOR_MS * CONDUCT_MS_NS && conduct->calm < CONDUCT_CALM_IN_DOUBT)
 		conduct->calm++;
+	if (idle_ns >= CONDUCT_LATE_MOST_MS * CONDUCT_MS_NS)
+		conduct_seen_off(conduct);
 }
 
 enum evidence conduct_closed(struct conduct *conduct, uint64_t idle_ns, uint64_t now_ns)
@@ -209,7 +221,7 @@ unsigned conduct_pause(struct conduct *conduct, uint64_t now_ns)
 	else
 		conduct->pauses++;
 	conduct->paused_until_ns = now_ns + seconds * SECOND_NS;
-	conduct->calm = conduct->late_ones = 0;
+	conduct->calm = conduct->late_ones = conduct->wordless = 0;
 	conduct->asked_new = conduct->proven = 0;
 	conduct->open_until_ns = 0;
 	return seconds;

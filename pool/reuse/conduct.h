@@ -7,7 +7,10 @@
  * of it cannot, so a server gets no credit:
  *  - What it does some milliseconds after its answer (a close, a second answer) is learned. A connection is
  *    handed out only when it has been idle for longer than the latest such event, and for a millisecond or
- * two at least while nothing is known.
+ *    two at least while nothing is known.
+ *  - Where nothing but silence tells the end of an answer, a pause between two of its pieces looks like that
+ *    end. However short a server means it to be, for want of a processor it may be long. So the first ones
+ * are not handed out so soon: how they end tells whether there was more to come.
  *  - Trust grows with what went well: of connections that are handed out and not answered yet there is one at
  *    first, and twice as many after each CONDUCT_PROOFS answers. If all of them die at once, no more are lost
  *    than that. What may be asked again (renew.h) is not at risk.
@@ -44,6 +47,9 @@ enum {
 	/* The same, where only the length of an answer, or silence, tells its end. */
 	CONDUCT_FLOOR_IN_DOUBT_MS = 2,
 	CONDUCT_CALM_IN_DOUBT = 16,
+	/* Where silence alone tells it: CONDUCT_LATE_MOST_MS, until so many were idle for as long, or were
+	 * seen off (leaving.h), without another word. */
+	CONDUCT_WORDLESS = 16,
 	CONDUCT_PROOFS = 8,
 	CONDUCT_DEPTHS = 16,
 	CONDUCT_LATE_MOST_MS = 20, /* what it does later has to do with idleness, and not with the answer */
@@ -112,6 +118,7 @@ struct conduct {
 	uint8_t in_vain;        /* so often it was not for that */
 	uint8_t helped;         /* or it was, in a row */
 	uint8_t calm, late_ones, pauses;
+	uint8_t wordless; /* connections that ended, or were idle for long, without another word */
 };
 
 /* Nothing is known yet. */
@@ -222,6 +229,11 @@ bool conduct_is_worth_it(const struct conduct *conduct);
  * @idle_ns:	for so long
  */
 void conduct_stayed(struct conduct *conduct, uint64_t idle_ns);
+
+/**
+ * conduct_seen_off() - the server has ended one after us, and had no more to say
+ */
+void conduct_seen_off(struct conduct *conduct);
 
 /**
  * conduct_closed() - the server had closed one

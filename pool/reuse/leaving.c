@@ -24,10 +24,17 @@ static uint32_t drops(int fd)
 
 bool leaving_begins(int fd)
 {
-	enum { FLAGS_AT = 13, FIN = 1 }; /* RFC 9293, 3.1 */
+	/* RFC 9293, 3.1: the length of the header is in the upper four bits, in words of four bytes. */
+	enum { OFFSET_AT = 12, OFFSET_MASK = 0x3c, FLAGS_AT = 13, FIN = 1 };
 	struct sock_filter code[] = {
 		BPF_STMT(BPF_LD | BPF_B | BPF_ABS, FLAGS_AT),
-		BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, FIN, 0, 1),
+		BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, FIN, 0, 7),
+		BPF_STMT(BPF_LD | BPF_B | BPF_ABS, OFFSET_AT),
+		BPF_STMT(BPF_ALU | BPF_RSH | BPF_K, 2),
+		BPF_STMT(BPF_ALU | BPF_AND | BPF_K, OFFSET_MASK),
+		BPF_STMT(BPF_MISC | BPF_TAX, 0),
+		BPF_STMT(BPF_LD | BPF_W | BPF_LEN, 0),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_X, 0, 0, 1),
 		BPF_STMT(BPF_RET | BPF_K, 0),
 		BPF_STMT(BPF_RET | BPF_K, UINT32_MAX),
 	};

@@ -10,7 +10,8 @@
  * a socket filter drops that FIN, and the socket's count of drops tells that it came (tcp_v4_rcv() and
  * tcp_filter(), net/ipv4/tcp_ipv4.c; SO_ATTACH_FILTER, socket(7); SO_MEMINFO, net/core/sock.c:
  * SK_MEMINFO_DROPS). The server's kernel waits for the acknowledgement, and the reset is that (RFC
- * 9293, 3.10.7.4, LAST-ACK).
+ * 9293, 3.10.7.4, LAST-ACK). A FIN that has data with it is let in: that the server had more to say counts
+ * for more than a TIME_WAIT.
  *
  * At exit, and when fds or the pool are wanted at once, it is close(), as the program would have closed
  * it. */

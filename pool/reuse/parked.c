@@ -234,6 +234,18 @@ static void let_leave(struct reusing *reusing, struct reuse *reuse, enum reuse_r
 	list_enter(reusing, reuse, reuse->ready_ns);
 }
 
+/* Had the server more to say? @over: it has ended it, and says no more. */
+static void learn_from_end(struct reusing *reusing, const struct reuse *reuse, bool over, uint64_t now_ns)
+{
+	if (told_by(&reuse->guard) != TOLD_BY_SILENCE)
+		return;
+	int dead = parked_alive(reuse);
+	if (dead < 0 && over)
+		conduct_seen_off(&reuse_pool(reuse)->conduct);
+	else if (dead == RETIRED_DATA)
+		pool_distrust(reusing, reuse->tracked->space->destination, EVIDENCE_DATA, now_ns);
+}
+
 /* Return: when to look again; UINT64_MAX: it is gone. */
 static uint64_t see_off(struct reusing *reusing, struct reuse *reuse, uint64_t now_ns,
 			struct retired *retired)
@@ -244,6 +256,7 @@ static uint64_t see_off(struct reusing *reusing, struct reuse *reuse, uint64_t n
 		reuse->ready_ns = now_ns + LEAVING_LOOK_MS * CONDUCT_MS_NS;
 		return reuse->ready_ns;
 	}
+	learn_from_end(reusing, reuse, over, now_ns);
 	struct tuple_space *space = reuse->tracked->space;
 	space_ended(space, over ? ENDED_BY_RESET : ENDED_TIME_WAIT, now_ns);
 	reuse->tracked->space = NULL;

@@ -125,6 +125,7 @@ bool reusing_close(int fd)
 		struct conduct *conduct = &tracked->space->destination->parked->conduct;
 		conduct->proven = REUSING_PROVEN;
 		conduct->depth = CONDUCT_DEPTHS;
+		conduct->wordless = CONDUCT_WORDLESS;
 		if (conduct->turn == CONDUCT_TURN_FIRST)
 			conduct->turn = CONDUCT_TURN_USES;
 	}

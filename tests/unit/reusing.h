@@ -52,7 +52,7 @@ void reusing_send(int fd, const char *bytes);
 void reusing_receive(int fd, const char *bytes);
 
 /**
- * reusing_close() - close(), towards a server that has shown that it can be trusted (CONDUCT_PROOFS, _DEPTHS)
+ * reusing_close() - close(), towards a server that has shown that it can be trusted (CONDUCT_PROOFS, _DEPTHS, _WORDLESS)
  * Return: was it parked?
  */
 bool reusing_close(int fd);

@@ -16,9 +16,16 @@ static void calm(struct conduct *conduct)
 		conduct_stayed(conduct, MS);
 }
 
+static void wordless(struct conduct *conduct)
+{
+	for (unsigned i = 0; i < CONDUCT_WORDLESS; i++)
+		conduct_seen_off(conduct);
+}
+
 Test(conduct, a_millisecond_of_quiet_until_something_is_known)
 {
 	struct conduct conduct = { 0 };
+	wordless(&conduct);
 	check_number(conduct_quiet_ns(&conduct, TOLD_BY_SILENCE, 20000, 0, NOW), 2 * MS);
 	check_number(conduct_quiet_ns(&conduct, TOLD_BY_LENGTH, 20000, 0, NOW), 2 * MS);
 	check_number(conduct_quiet_ns(&conduct, TOLD_BY_SILENCE, 2 * MS, 0, NOW), 4 * MS);
@@ -43,11 +50,31 @@ Test(conduct, a_millisecond_of_quiet_until_something_is_known)
 	check_number(conduct_quiet_ns(&conduct, TOLD_BY_LENGTH, 20000, 0, NOW), 0);
 }
 
+/* What takes long between two pieces of an answer tells it, or there is none. */
+Test(conduct, where_silence_tells_the_end_it_is_long_until_that_is_known)
+{
+	struct conduct conduct = { 0 };
+	calm(&conduct);
+	check_number(conduct_quiet_ns(&conduct, TOLD_BY_SILENCE, 20000, 0, NOW), CONDUCT_LATE_MOST_MS * MS);
+	check_number(conduct_quiet_ns(&conduct, TOLD_BY_SILENCE, 20 * MS, 0, NOW), 40 * MS);
+	check_number(conduct_quiet_ns(&conduct, TOLD_BY_LENGTH, 20000, 0, NOW), 0);
+	check_number(conduct_quiet_ns(&conduct, TOLD_BY_PROTOCOL, 20000, 0, NOW), 0);
+	for (unsigned i = 0; i < CONDUCT_WORDLESS - 1; i++)
+		conduct_stayed(&conduct, CONDUCT_LATE_MOST_MS * MS);
+	conduct_stayed(&conduct, CONDUCT_LATE_MOST_MS * MS - 1);
+	check_number(conduct_quiet_ns(&conduct, TOLD_BY_SILENCE, 20000, 0, NOW), CONDUCT_LATE_MOST_MS * MS);
+	conduct_seen_off(&conduct);
+	check_number(conduct_quiet_ns(&conduct, TOLD_BY_SILENCE, 20000, 0, NOW), 40000);
+	conduct_pause(&conduct, NOW);
+	check_number(conduct_quiet_ns(&conduct, TOLD_BY_SILENCE, 20000, 0, NOW), CONDUCT_LATE_MOST_MS * MS);
+}
+
 /* Who closes after so many answers does so after a round number of them. */
 Test(conduct, the_first_at_a_round_depth_is_quiet_for_a_millisecond)
 {
 	struct conduct conduct = { .depth = 99 };
 	calm(&conduct);
+	wordless(&conduct);
 	check_number(conduct_quiet_ns(&conduct, TOLD_BY_PROTOCOL, 0, 99, NOW), 0);
 	check_number(conduct_quiet_ns(&conduct, TOLD_BY_PROTOCOL, 0, 100, NOW), MS);
 	check_number(conduct_quiet_ns(&conduct, TOLD_BY_SILENCE, 20000, 100, NOW), MS);
@@ -78,6 +105,7 @@ Test(conduct, what_it_does_after_its_answer_is_waited_for)
 {
 	struct conduct conduct = { 0 };
 	calm(&conduct);
+	wordless(&conduct);
 	check_number(conduct_closed(&conduct, 4 * MS, NOW), EVIDENCE_NONE);
 	check_number(conduct_quiet_ns(&conduct, TOLD_BY_SILENCE, 20000, 0, NOW), 5 * MS);
 	check_number(conduct_quiet_ns(&conduct, TOLD_BY_PROTOCOL, 20000, 0, NOW), 5 * MS);
