@@ -24,9 +24,10 @@ for number in range(count):
     with socket.create_connection(("127.0.0.1", {PORT})) as s:
         s.sendall(b"line %d\\n" % number)
         said = b""
-        while not said.endswith(b"\\n"):
+        while b"\\n" not in said:
             said += s.recv(1000) or b"the end\\n"
-        if said != b"line %d\\n" % number:
+        # A slow program may have both at once.
+        if said.splitlines()[0] != b"line %d" % number:
             print(number, said)
     time.sleep(gap)
 """
@@ -52,7 +53,7 @@ def nothing(*_):
 
 class Server:
     def __init__(self, say):
-        self.say, self.answers, self.accepted = say, 0, 0
+        self.say, self.answers = say, 0
         self.listener = socket.create_server(("127.0.0.1", PORT), backlog=100)
         threading.Thread(target=self.accept, daemon=True).start()
 
@@ -62,7 +63,6 @@ class Server:
                 s = self.listener.accept()[0]
             except OSError:
                 return
-            self.accepted += 1
             threading.Thread(target=self.serve, args=(s,), daemon=True).start()
 
     def serve(self, s):
@@ -80,18 +80,20 @@ class Server:
 
 def ask(say, shim, gap_s, count):
     lab.ports(10000, 59999)
-    with contextlib.closing(Server(say)) as server:
+    with contextlib.closing(Server(say)):
         done = lab.run([lab.PYTHON, "-c", CLIENT, str(gap_s), str(count)], shim)
     lab.new_network()
     lab.equal(f"exit status\n{done}", done.status, 0)
     lab.equal("mixed up", done.stdout, "")
-    return server, done
+    return done
 
 
 def compare(say, gap_s=0, count=EXCHANGES):
     """Return: connections served from the pool, and what the shim said."""
+    rules = lab.scratch() / "rules"
+    rules.write_text("[headroom]\nreuse = raw\nmax_uses = 1000\n")  # else each has a turn, by how busy the server is
     ask(say, None, gap_s, count)
-    _, done = ask(say, {"options": ["--reuse", "raw", "--summary"]}, gap_s, count)
+    done = ask(say, {"options": ["-c", str(rules), "--summary"]}, gap_s, count)
     return int(re.search(r"reuse: (\d+) connect", done.stderr)[1]), done.stderr
 
 
@@ -104,10 +106,10 @@ def never(say, gap_s=0, count=EXCHANGES):
 
 def soon():
     """What ends without another word is seen off a moment later, and 16 of those are enough."""
-    hits, said = compare(nothing)
-    if hits < EXCHANGES * 2 // 3:
-        raise lab.Failed(f"{hits} of {EXCHANGES} connections were served from the pool\n{said}")
-    return f"{hits} of {EXCHANGES}"
+    hits, said = compare(nothing, count=2 * EXCHANGES)
+    if hits < EXCHANGES:
+        raise lab.Failed(f"{hits} of {2 * EXCHANGES} connections were served from the pool\n{said}")
+    return f"{hits} of {2 * EXCHANGES}"
 
 
 def second():
