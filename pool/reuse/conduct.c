@@ -127,7 +127,7 @@ uint64_t conduct_quiet_ns(const struct conduct *conduct, enum ending_told told, 
 	uint64_t floor_ns =
 		(told == TOLD_BY_PROTOCOL ? CONDUCT_FLOOR_MS : CONDUCT_FLOOR_IN_DOUBT_MS) * CONDUCT_MS_NS;
 	bool by_depth = told != TOLD_BY_LENGTH;
-	bool unknown = told == TOLD_BY_SILENCE && conduct->wordless < CONDUCT_WORDLESS;
+	bool unknown = told != TOLD_BY_PROTOCOL && conduct->wordless < CONDUCT_WORDLESS;
 	if (unknown)
 		floor_ns = CONDUCT_LATE_MOST_MS * CONDUCT_MS_NS;
 	if (unknown || conduct_is_learning(conduct, told) ||

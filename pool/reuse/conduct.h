@@ -8,9 +8,9 @@
  *  - What it does some milliseconds after its answer (a close, a second answer) is learned. A connection is
  *    handed out only when it has been idle for longer than the latest such event, and for a millisecond or
  *    two at least while nothing is known.
- *  - Where nothing but silence tells the end of an answer, a pause between two of its pieces looks like that
- *    end. However short a server means it to be, for want of a processor it may be long. So the first ones
- * are not handed out so soon: how they end tells whether there was more to come.
+ *  - A server may say more than its answer, or pause where nothing but silence tells the end. For want of a
+ *    processor such a pause may be long. So the first ones are not handed out so soon: how they end tells
+ *    whether there was more to come.
  *  - Trust grows with what went well: of connections that are handed out and not answered yet there is one at
  *    first, and twice as many after each CONDUCT_PROOFS answers. If all of them die at once, no more are lost
  *    than that. What may be asked again (renew.h) is not at risk.
@@ -47,7 +47,7 @@ enum {
 	/* The same, where only the length of an answer, or silence, tells its end. */
 	CONDUCT_FLOOR_IN_DOUBT_MS = 2,
 	CONDUCT_CALM_IN_DOUBT = 16,
-	/* Where silence alone tells it: CONDUCT_LATE_MOST_MS, until so many were idle for as long, or were
+	/* And CONDUCT_LATE_MOST_MS at first, in doubt, until so many were idle for as long, or were
 	 * seen off (leaving.h), without another word. */
 	CONDUCT_WORDLESS = 16,
 	CONDUCT_PROOFS = 8,

@@ -237,7 +237,7 @@ static void let_leave(struct reusing *reusing, struct reuse *reuse, enum reuse_r
 /* Had the server more to say? @over: it has ended it, and says no more. */
 static void learn_from_end(struct reusing *reusing, const struct reuse *reuse, bool over, uint64_t now_ns)
 {
-	if (told_by(&reuse->guard) != TOLD_BY_SILENCE)
+	if (told_by(&reuse->guard) == TOLD_BY_PROTOCOL)
 		return;
 	int dead = parked_alive(reuse);
 	if (dead < 0 && over)

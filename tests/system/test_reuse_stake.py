@@ -12,6 +12,8 @@ import threading
 import lab
 
 PORT = 5000
+# So many are answered before the server is known (CONDUCT_WORDLESS): a few more than 16, or many where few are fit to be kept.
+FIRST = "GET*100"
 
 
 class Server:
@@ -63,6 +65,8 @@ def is_open(s):
 
 
 def play(address, style, methods, shim):
+    lab.ports(10000, 59999)
+    lab.sysctl("ipv4/tcp_tw_reuse", 1)
     server = Server(address)
     done = lab.run([lab.PYTHON, str(lab.HERE / "clients/reuse_stake.py"), address, str(PORT), style, *methods], shim)
     server.listener.close()
@@ -74,8 +78,6 @@ def play(address, style, methods, shim):
 
 def compare(address, style, methods, guard):
     """Return: what the server was asked with reuse."""
-    lab.ports(10000, 59999)
-    lab.sysctl("ipv4/tcp_tw_reuse", 1)
     _, plain = play(address, style, methods, None)
     lab.new_network()
     asked, reused = play(address, style, methods, {"options": ["--reuse", guard, "--summary"]})
@@ -86,7 +88,7 @@ def compare(address, style, methods, guard):
 
 
 def only_first(address, style, guard, method):
-    asked = compare(address, style, ["GET*30", method, "GET*30", method, "GET*3"], guard)
+    asked = compare(address, style, [FIRST, method, "GET*30", method, "GET*3"], guard)
     lab.equal(f"{method} that were not the first", sum(connection[1:].count(method) for connection in asked), 0)
     lab.equal(f"{method} in all", sum(connection.count(method) for connection in asked), 2)
     return f"{sum(map(len, asked))} requests over {len(asked)} connections"
@@ -94,14 +96,14 @@ def only_first(address, style, guard, method):
 
 def nobody_listens(style):
     """The one that is parked is alive, and a new one cannot be had: an error, as connect() would have told, and no signal."""
-    asked = compare("127.0.0.1", style, ["GET*30", "GET/stop", "DELETE"], "http")
+    asked = compare("127.0.0.1", style, [FIRST, "GET/stop", "DELETE"], "http")
     lab.equal("DELETE that were answered", sum(connection.count("DELETE") for connection in asked), 0)
     return "as connect() would have told"
 
 
 def hosts(style):
     """There are proxies that take all of a connection to the host of the first request."""
-    asked = compare("127.0.0.1", style, ["GET*10", "GET@b*10", "GET", "GET@b", "GET*10"], "http")
+    asked = compare("127.0.0.1", style, ["GET*30", "GET@b*10", "GET", "GET@b", "GET*10"], "http")
     return f"{sum(map(len, asked))} requests over {len(asked)} connections"
 
 
