@@ -234,7 +234,7 @@ static void let_leave(struct reusing *reusing, struct reuse *reuse, enum reuse_r
 	list_enter(reusing, reuse, reuse->ready_ns);
 }
 
-/* Had the server more to say? @over: it has ended it, and says no more. */
+/* Has the server more to say? @over: it has ended it, and says no more. Told again it is no news. */
 static void learn_from_end(struct reusing *reusing, const struct reuse *reuse, bool over, uint64_t now_ns)
 {
 	if (told_by(&reuse->guard) == TOLD_BY_PROTOCOL)
@@ -252,11 +252,11 @@ static uint64_t see_off(struct reusing *reusing, struct reuse *reuse, uint64_t n
 {
 	bool over = leaving_is_over(reuse->fd);
 
+	learn_from_end(reusing, reuse, over, now_ns);
 	if (!over && clock_since(reuse->parked_ns, now_ns) < LEAVING_MOST_MS * CONDUCT_MS_NS) {
 		reuse->ready_ns = now_ns + LEAVING_LOOK_MS * CONDUCT_MS_NS;
 		return reuse->ready_ns;
 	}
-	learn_from_end(reusing, reuse, over, now_ns);
 	struct tuple_space *space = reuse->tracked->space;
 	space_ended(space, over ? ENDED_BY_RESET : ENDED_TIME_WAIT, now_ns);
 	reuse->tracked->space = NULL;
