@@ -19,8 +19,7 @@ int surroundings_take(struct attach_plan *plan, const struct attach_target *targ
 		      bool force);
 
 /**
- * surroundings_look_again() - the ephemeral range and other_links_part() where the first process of the cgroup
- * of a plan is
+ * surroundings_look_again() - the range and other_links_part(), where the first process of a plan's cgroup is
  * Return: false if there is none, or its network cannot be looked at
  */
 bool surroundings_look_again(struct attach_plan *plan);
