@@ -362,11 +362,12 @@ COLD enum trust_rank trust_rank(struct ledger *ledger, struct tuple_space *space
 			       ? TRUST_ASIDE
 			       : TRUST_FULL;
 	uint32_t rest = patient ? TRUST_PATIENT_REST : TRUST_REST;
-	/* An answer to connect() says little where the end comes after it. What is seen to be over will count
-	 * when the program is told, and what is up may be turned away, too. Several that failed at once say
-	 * more than one. */
-	if (t->over || t->streak > 1 ||
-	    (t->turned_away && (space->open || d->trust->served - t->last_served < TRUST_ANSWERS_BETWEEN)))
+	/* An answer to connect() says little where the end comes after it; what is up may be turned away,
+	 * too, and several that were at once say more than one. What is seen to be over will count when the
+	 * program is told. */
+	bool away = t->turned_away && (t->streak > 1 || space->open ||
+				       d->trust->served - t->last_served < TRUST_ANSWERS_BETWEEN);
+	if (t->over || away)
 		rest = TRUST_PATIENT_REST;
 	if (t->resting && d->trust->answers - t->rest_from >= rest)
 		t->resting = false;
