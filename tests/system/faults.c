@@ -30,6 +30,7 @@
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 enum {
@@ -41,7 +42,9 @@ enum {
 	EXCHANGES = 8,
 	CROWD = 3,
 	CROWDS = 4,
-	RENEWALS = 4
+	RENEWALS = 4,
+	QUIET_MS =
+		25, /* of a server that nothing is known of, before a connection is handed out: conduct.h */
 };
 
 static const char *host;
@@ -309,12 +312,22 @@ static void renew(int round, int orders)
 	say("close_range", close_range((unsigned)fd, (unsigned)fd, 0));
 }
 
+/* Until what was parked may be handed out. */
+static void be_quiet(void)
+{
+	const struct timespec time = { .tv_nsec = QUIET_MS * 1000000 };
+
+	nanosleep(&time, NULL);
+}
+
 static void exchange_all(bool watched)
 {
 	int epoll = watched ? epoll_create1(EPOLL_CLOEXEC) : -1;
 
-	for (int i = 0; i < EXCHANGES; i++)
+	for (int i = 0; i < EXCHANGES; i++) {
 		exchange(i, epoll);
+		be_quiet();
+	}
 }
 
 static void crowd_all(void)
@@ -323,6 +336,7 @@ static void crowd_all(void)
 	says_numbers = false;
 	for (int round = 0; round < CROWDS; round++) {
 		crowd(round);
+		be_quiet();
 		if (round != CROWDS / 2)
 			continue;
 		/* What is parked is the child's too. */
@@ -358,8 +372,10 @@ int main(int argc, char **argv)
 	else if (!strcmp(mode, "crowds"))
 		crowd_all();
 	else if (orders >= 0)
-		for (int round = 0; round < RENEWALS; round++)
+		for (int round = 0; round < RENEWALS; round++) {
 			renew(round, orders);
+			be_quiet();
+		}
 	else if (!strcmp(mode, "exchanges") || !strcmp(mode, "watched"))
 		exchange_all(mode[0] == 'w');
 	else
