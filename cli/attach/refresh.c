@@ -23,13 +23,6 @@ struct look {
 	struct attach_changes changes;
 };
 
-static bool has_same_range(const struct attach_config *a, const struct attach_config *b)
-{
-	return a->low == b->low && a->high == b->high && a->capacity == b->capacity &&
-	       a->range_reserved == b->range_reserved && a->time_wait_reuse == b->time_wait_reuse &&
-	       a->reuse_delay_ms == b->reuse_delay_ms && a->waits_bound == b->waits_bound;
-}
-
 static bool is_same(const struct attach_rule_set *a, const struct attach_rule_set *b)
 {
 	return !memcmp(&a->ruling, &b->ruling, sizeof(a->ruling)) &&
@@ -46,10 +39,11 @@ static int look_again(const char *folder, struct look *look)
 
 	if (!rc && !surroundings_look_again(&look->plan))
 		rc = -ESRCH;
+	/* Of the config it is the range alone that is looked at again. */
 	if (!rc)
-		look->changes =
-			(struct attach_changes){ .links = !is_same(&look->now, &look->plan.set),
-						 .range = !has_same_range(&before, &look->plan.config) };
+		look->changes = (struct attach_changes){ .links = !is_same(&look->now, &look->plan.set),
+							 .range = memcmp(&before, &look->plan.config,
+									 sizeof(before)) != 0 };
 	return rc;
 }
 

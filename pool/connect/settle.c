@@ -65,15 +65,13 @@ static bool may_be_routing(long rc)
 /* Which source did the kernel take, or would it take? */
 ONCE static bool learn_source(struct attempt *a, long rc, struct address *source)
 {
-	struct sockaddr_storage sa;
-	socklen_t length = sizeof(sa);
 	struct endpoint local;
 
 	/* Of many destinations that fail, which source it would have been is not worth a question each. */
 	if (!attempt_under_way(rc))
 		return !(a->flags & PINNED) && (rc == -EADDRNOTAVAIL || !a->many) &&
 		       route_source(a->to, NULL, source) == 0;
-	if (kernel.getsockname(a->fd, &sa, &length) || !endpoint_from_sockaddr(&sa, length, &local))
+	if (!socket_local(a->fd, &local))
 		return false;
 	*source = local.ip;
 	return true;

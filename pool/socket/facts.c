@@ -71,15 +71,19 @@ unsigned socket_tcp_state(int fd)
 	return kernel.getsockopt(fd, IPPROTO_TCP, TCP_INFO, &state, &length) ? 0 : state;
 }
 
-COLD uint16_t socket_port(int fd)
+COLD bool socket_local(int fd, struct endpoint *out)
 {
 	struct sockaddr_storage sa;
 	socklen_t length = sizeof(sa);
+
+	return !kernel.getsockname(fd, &sa, &length) && endpoint_from_sockaddr(&sa, length, out);
+}
+
+COLD uint16_t socket_port(int fd)
+{
 	struct endpoint local;
 
-	return kernel.getsockname(fd, &sa, &length) || !endpoint_from_sockaddr(&sa, length, &local)
-		       ? 0
-		       : local.port;
+	return socket_local(fd, &local) ? local.port : 0;
 }
 
 static int number_option(int fd, int level, int name)

@@ -22,6 +22,12 @@ uint64_t socket_cookie(int fd);
 unsigned socket_tcp_state(int fd);
 
 /**
+ * socket_local() - its address and port, by getsockname(2)
+ * Return: false if it is no IP socket
+ */
+bool socket_local(int fd, struct endpoint *out);
+
+/**
  * socket_port() - the local port
  * Return: 0 if there is none
  */

@@ -59,16 +59,6 @@ COLD void socket_look(int fd, struct socket_progress *out)
 	out->silent_ms = info.tcpi_last_data_recv;
 }
 
-COLD bool socket_is_from(int fd, const struct address *source)
-{
-	struct sockaddr_storage sa;
-	socklen_t length = sizeof(sa);
-	struct endpoint local;
-
-	return !kernel.getsockname(fd, &sa, &length) && endpoint_from_sockaddr(&sa, length, &local) &&
-	       address_equal(&local.ip, source);
-}
-
 COLD bool socket_sent_more(int fd, uint64_t than)
 {
 	struct tcp_info info = { 0 };

@@ -3,8 +3,6 @@
 #ifndef HEADROOM_POOL_SOCKET_PROGRESS_H
 #define HEADROOM_POOL_SOCKET_PROGRESS_H
 
-#include "pool/base/address.h"
-
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -26,12 +24,6 @@ struct socket_progress {
  * socket_look() - ask the kernel, by TCP_INFO (tests/kernel_facts/turned_away.c)
  */
 void socket_look(int fd, struct socket_progress *out);
-
-/**
- * socket_is_from() - is this address its source, by getsockname(2)? For a number that may be another socket's
- * by now
- */
-bool socket_is_from(int fd, const struct address *source);
 
 /**
  * socket_sent_more() - has the connection sent, or taken to be sent, more bytes @than that?

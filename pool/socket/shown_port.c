@@ -87,13 +87,11 @@ static bool asks_for_signals(int fd)
  */
 static uint16_t port_of(int fd, uint64_t cookie, const struct address *source)
 {
-	struct sockaddr_storage sa;
-	socklen_t length = sizeof(sa);
 	struct endpoint local;
 
-	if (!cookie || socket_cookie(fd) != cookie || kernel.getsockname(fd, &sa, &length) ||
-	    !endpoint_from_sockaddr(&sa, length, &local) || !address_equal(&local.ip, source) ||
-	    socket_tcp_state(fd) != TCP_CLOSE || !is_plain_tcp(fd) || asks_for_signals(fd))
+	if (!cookie || socket_cookie(fd) != cookie || !socket_local(fd, &local) ||
+	    !address_equal(&local.ip, source) || socket_tcp_state(fd) != TCP_CLOSE || !is_plain_tcp(fd) ||
+	    asks_for_signals(fd))
 		return 0;
 	return local.port;
 }

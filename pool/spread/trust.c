@@ -2,6 +2,7 @@
 /* trust - how far a source is trusted towards a destination, by what came of its connections. */
 #include "pool/spread/trust.h"
 
+#include "pool/socket/facts.h"
 #include "pool/socket/progress.h"
 #include "pool/spread/resort.h"
 
@@ -18,7 +19,8 @@ enum { UP_FOR_ROUND_TRIPS = 3 };
 #define UP_FOR_BESIDE_ANSWERED_NS SECOND_NS
 /* While nobody was answered, how slow it is is not known; other threads would follow. */
 #define UP_FOR_UNANSWERED_NS (500 * MS_NS)
-/* So many tests, each with twice as many connections as the one before, where silence alone passes them. */
+/* So many tests where silence alone passes them, each with twice as many connections as the one before, and
+ * twice as long while nobody was answered. */
 enum { SILENT_TESTS = 4 };
 /* Under way for so long, while others were answered, is a bad sign. */
 #define WAITING_NS (250 * MS_NS)
@@ -481,10 +483,13 @@ COLD void trust_look(struct ledger *ledger, const struct held *held, struct dest
 	destination->looking = false;
 	lock_leave(ledger->lock);
 	for (unsigned i = 0; i < count; i++) {
+		struct endpoint local;
+
 		socket_look(at[i].fd, &progress[i]);
 		/* Closed by another thread meanwhile, it may be the number of one that another source serves.
 		 */
-		if (progress[i].data_came && !socket_is_from(at[i].fd, &at[i].source))
+		if (progress[i].data_came &&
+		    (!socket_local(at[i].fd, &local) || !address_equal(&local.ip, &at[i].source)))
 			progress[i] = (struct socket_progress){ 0 };
 	}
 	if (!lock_enter_held(ledger->lock, held))

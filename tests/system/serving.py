@@ -1,5 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
-"""serving - what the small servers of several tests have in common: Python to be put before their own."""
+"""serving - what the small servers of several tests have in common: Python to be put before their own, and threads of the test."""
+import threading
+
+
+def each_in_a_thread(listener, serve):
+    """In a thread: calls serve(connection) for each, in one of its own, until the listener is shut down."""
+    def accept():
+        while True:
+            try:
+                connection = listener.accept()[0]
+            except OSError:
+                return
+            threading.Thread(target=serve, args=(connection,), daemon=True).start()
+
+    threading.Thread(target=accept, daemon=True).start()
+
 
 # Listeners on all addresses, one of each family.
 LISTEN = """

@@ -6,9 +6,9 @@ The server answers two requests of a connection and closes at the third. Without
 """
 import contextlib
 import socket
-import threading
 
 import lab
+import serving
 
 PORT = 5000
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
@@ -20,12 +20,7 @@ class Server:
         """answers: so many a connection gets."""
         self.answers, self.seen = answers, []
         self.listener = socket.create_server(("127.0.0.1", PORT), backlog=100)
-        threading.Thread(target=self.accept, daemon=True).start()
-
-    def accept(self):
-        with contextlib.suppress(OSError):
-            while True:
-                threading.Thread(target=self.serve, args=(self.listener.accept()[0],), daemon=True).start()
+        serving.each_in_a_thread(self.listener, self.serve)
 
     def serve(self, s):
         number, heard = len(self.seen), b""

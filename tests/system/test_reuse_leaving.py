@@ -11,6 +11,7 @@ import socket
 import threading
 
 import lab
+import serving
 import sock_diag
 from sock_diag import tuples
 from test_reuse import Tag
@@ -79,11 +80,7 @@ class Watcher:
         self.may_close = threading.Event()
         self.listener = socket.create_server((address, PORT), family=socket.AF_INET6 if ":" in address else socket.AF_INET)
         self.ends = []
-        threading.Thread(target=self._accept, daemon=True).start()
-
-    def _accept(self):
-        while True:
-            threading.Thread(target=self._serve, args=(self.listener.accept()[0],), daemon=True).start()
+        serving.each_in_a_thread(self.listener, self._serve)
 
     def _serve(self, s):
         try:

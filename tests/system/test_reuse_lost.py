@@ -8,10 +8,10 @@ The server answers the first request of a connection, and does with the next wha
 import contextlib
 import socket
 import struct
-import threading
 import time
 
 import lab
+import serving
 
 PORT, TELL, LATE_S = 5000, 5001, 1.2
 LINGER_0 = struct.pack("ii", 1, 0)
@@ -49,15 +49,7 @@ class Server:
         self.ends, self.answer, self.second, self.requests = ends, answer, second, 0
         self.told = socket.create_server(("127.0.0.1", TELL))
         self.listener = socket.create_server(("127.0.0.1", PORT), backlog=100)
-        threading.Thread(target=self.accept, daemon=True).start()
-
-    def accept(self):
-        while True:
-            try:
-                s = self.listener.accept()[0]
-            except OSError:
-                return
-            threading.Thread(target=self.serve, args=(s,), daemon=True).start()
+        serving.each_in_a_thread(self.listener, self.serve)
 
     def serve(self, s):
         heard = b""

@@ -5,12 +5,13 @@
 Nagle's algorithm holds the second small piece back until the first is acknowledged, which on an old connection takes 40 ms. The kernel
 counts how often that time ran out (DelayedACKs, per network namespace): it is what is compared, and not a time.
 """
+import functools
 import pathlib
 import re
 import socket
-import threading
 
 import lab
+import serving
 
 PORT, REQUESTS = 5000, 200
 CLIENT = f"""
@@ -51,15 +52,6 @@ def answer(connection, ends, pieces):
                     connection.sendall(piece)
 
 
-def serve(server, ends, pieces):
-    while True:
-        try:
-            connection = server.accept()[0]
-        except OSError:
-            return
-        threading.Thread(target=answer, args=(connection, ends, pieces), daemon=True).start()
-
-
 def compare(guard, request, ends, pieces, flags=0):
     """Return: what is to be said."""
     lab.ports(10000, 59999)
@@ -67,7 +59,7 @@ def compare(guard, request, ends, pieces, flags=0):
     rules = lab.scratch() / "rules"
     rules.write_text("[headroom]\nidle_timeout = 10s\n")
     with socket.create_server(("127.0.0.1", PORT), backlog=100) as server:
-        threading.Thread(target=serve, args=(server, ends, pieces), daemon=True).start()
+        serving.each_in_a_thread(server, functools.partial(answer, ends=ends, pieces=pieces))
         waits = []
         for shim in (None, {"options": ["--reuse", guard, "--summary"], "env": {"HEADROOM_CONFIG": str(rules)}}):
             before = delayed()

@@ -9,10 +9,10 @@ import contextlib
 import functools
 import re
 import socket
-import threading
 import time
 
 import lab
+import serving
 
 PORT, EXCHANGES = 5000, 300
 
@@ -55,15 +55,7 @@ class Server:
     def __init__(self, say):
         self.say, self.answers = say, 0
         self.listener = socket.create_server(("127.0.0.1", PORT), backlog=100)
-        threading.Thread(target=self.accept, daemon=True).start()
-
-    def accept(self):
-        while True:
-            try:
-                s = self.listener.accept()[0]
-            except OSError:
-                return
-            threading.Thread(target=self.serve, args=(s,), daemon=True).start()
+        serving.each_in_a_thread(self.listener, self.serve)
 
     def serve(self, s):
         with s, contextlib.suppress(OSError), s.makefile("rb") as lines:

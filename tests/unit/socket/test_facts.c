@@ -27,6 +27,19 @@ Test(socket_facts, every_socket_has_a_cookie_of_its_own)
 	check_number(socket_cookie(fd), 0);
 }
 
+Test(socket_facts, its_address_and_port_are_asked_for)
+{
+	struct endpoint expected = at("10.0.0.7:5000"), local;
+
+	fake_fd(fd)->local = expected;
+	check(socket_local(fd, &local));
+	check(address_equal(&local.ip, &expected.ip));
+	check_number(local.port, 5000);
+	check_number(socket_port(fd), 5000);
+	check(!socket_local(5, &local));
+	check_number(socket_port(5), 0);
+}
+
 Test(socket_facts, the_state_is_tcp_s)
 {
 	check_number(socket_tcp_state(fd), TCP_CLOSE);

@@ -44,13 +44,3 @@ Test(socket_progress, what_is_begun_while_it_is_looked_at_has_not_failed)
 	fake_fd(fd)->tcp_state_next = TCP_SYN_SENT;
 	check_number(look(), PROGRESS_UNDER_WAY);
 }
-
-Test(socket_progress, its_source_is_asked_for)
-{
-	struct address source = at("10.0.0.7:0").ip, other = at("10.0.0.8:0").ip;
-
-	fake_fd(fd)->local = at("10.0.0.7:5000");
-	check(socket_is_from(fd, &source));
-	check(!socket_is_from(fd, &other));
-	check(!socket_is_from(5, &source));
-}
