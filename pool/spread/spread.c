@@ -448,15 +448,15 @@ HOT enum verdict spread_choose(struct spreading *spreading, struct destination *
 	if (!own && destination->natural_until_ns > now_ns)
 		s.natural = destination->natural;
 	*choice = (struct choice){ 0 };
+	if (spread != SPREAD_OFF && resort_may_be_preferred(destination) && kernel_is_preferred(&s)) {
+		choice->fits = true;
+		choice->candidates = 1;
+		choice->space = s.natural;
+		return CHOSEN_NATURAL;
+	}
 	if (spread == SPREAD_SPILL) {
 		verdict = choose_spill(&s, choice);
 	} else if (spread != SPREAD_OFF) {
-		if (resort_may_be_preferred(destination) && kernel_is_preferred(&s)) {
-			choice->fits = true;
-			choice->candidates = 1;
-			choice->space = s.natural;
-			return CHOSEN_NATURAL;
-		}
 		if (spread == SPREAD_STICKY)
 			search_sticky(&s);
 		else if (likely(destination->load_valid && !spreading->aside_count &&

@@ -341,6 +341,17 @@ Test(trust, spill_passes_over_a_bad_source_past_the_knee)
 	check(w.lost <= 3);
 }
 
+Test(trust, spill_leaves_to_the_kernel_what_none_of_the_list_reaches)
+{
+	struct world w = {
+		.bad = { "10.0.0.2", "10.0.0.3", "10.0.0.4" }, .how = GIVEN_UP, .nonblocking = true, .keep = 1
+	};
+	start("10.0.0.2-10.0.0.4", "spill");
+	fake_range(40000, 40049, "", 0);
+	run(&w, 50, 1);
+	cr_assert(w.lost <= 3, "%u", w.lost);
+}
+
 Test(trust, spill_leaves_a_natural_source_that_fails_for_one_that_does_not)
 {
 	struct world w = { .bad = { "10.0.0.1" }, .how = REFUSED_AT_ONCE };
