@@ -23,8 +23,10 @@ COLD static void enter_trust(struct spreading *spreading, struct tuple_space *sp
 {
 	if (facts->turned_away)
 		spreading_turned_away(spreading, space, now_ns);
-	else if (facts->asked || facts->how == ENDED_TIME_WAIT)
+	else if (facts->asked || facts->how == ENDED_TIME_WAIT) {
 		trust_served(spreading->ledger, space, was_connecting, facts->asked, now_ns);
+		board_note_served(spreading->board, &space->destination->to, &space->source, now_ns);
+	}
 }
 
 COLD static void enter_failure(struct spreading *spreading, struct tuple_space *space, int error,
@@ -50,7 +52,7 @@ HOT_WHOLE static inline void enter(struct spreading *spreading, const struct tra
 		bool waits = space_ended(space, facts->how, now_ns);
 		if (unlikely(facts->port) && waits)
 			named_waits(spreading->ledger, space, facts->port);
-		if (unlikely(((space->doubt & ~TRUST_UNSERVED) | facts->asked) ||
+		if (unlikely(((space->doubt & ~TRUST_UNSERVED) | facts->asked | spreading->board->recalls) ||
 			     space_is_doubted(spreading->ledger, space)))
 			enter_trust(spreading, space, facts, was_connecting, now_ns);
 	}

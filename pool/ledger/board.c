@@ -43,16 +43,16 @@ static uint64_t sum_of(const struct board_row *row)
 static bool is_valid(const struct board_row *row, uint64_t now_ns)
 {
 	/* Nothing is believed for as long as that: another clock, from before a boot. */
-	uint64_t most_ns = (row->kind == BOARD_FAILING ? BOARD_FAILING_MOST_S : 60) * SECOND_NS;
+	uint64_t most_ns = (row->kind == BOARD_FAILING ? BOARD_SELDOM_MOST_S : 60) * SECOND_NS;
 
 	return row->until_ns > now_ns && row->until_ns - now_ns <= most_ns && row->sum == sum_of(row);
 }
 
-/* Over, and how often it failed still counts. */
+/* Over, and for how long it was believed still counts. */
 static bool is_remembered(const struct board_row *row, uint64_t now_ns)
 {
 	return row->kind == BOARD_FAILING && row->until_ns <= now_ns &&
-	       now_ns - row->until_ns < BOARD_FAILING_MOST_S * SECOND_NS && row->sum == sum_of(row);
+	       now_ns - row->until_ns < BOARD_SELDOM_MOST_S * SECOND_NS && row->sum == sum_of(row);
 }
 
 static const struct board_row *row_of(const struct board *board, enum board_kind kind,
@@ -132,11 +132,13 @@ static void take_rows(struct board *board, uint64_t network, uint64_t now_ns)
 {
 	struct board_row *rows = board->rows;
 
-	board->filled = board->failing = false;
+	board->filled = board->failing = board->recalls = false;
 	for (unsigned i = 0; i < BOARD_ROWS; i++) {
 		if (rows[i].network == network && is_valid(&rows[i], now_ns)) {
 			board->filled = true;
 			board->failing |= rows[i].kind == BOARD_FAILING;
+		} else if (rows[i].network == network && is_remembered(&rows[i], now_ns)) {
+			board->recalls = true;
 		} else {
 			rows[i].until_ns = 0;
 		}
@@ -156,7 +158,7 @@ COLD bool board_has_rows(const char *place, uint64_t network, uint64_t now_ns)
 	kernel_syscall(SYS_pread64, fd, (long)rows, FILE_SIZE, 0, 0, 0);
 	kernel.close((int)fd);
 	take_rows(&board, network, now_ns);
-	return board.filled;
+	return board.filled || board.recalls;
 }
 
 /* The rows are this thread's until end_reading(). Return: NULL if there is nothing to read now. */
@@ -169,7 +171,7 @@ static struct board_row *begin_reading(struct board *board, const struct held *h
 	if (!board->reading && board->until_ns <= now_ns && board_is_there(board) && has_room(board)) {
 		rows = board->rows;
 		board->reading = true;
-		board->filled = board->failing = false;
+		board->filled = board->failing = board->recalls = false;
 		board->until_ns = now_ns + BOARD_EVERY_MS * 1000000ull;
 	}
 	lock_leave(board->lock);
@@ -248,6 +250,11 @@ static unsigned place_for(int fd, const struct board_row *row, uint64_t now_ns, 
 	return place;
 }
 
+static uint64_t most(uint64_t a, uint64_t b)
+{
+	return a > b ? a : b;
+}
+
 /* How long a failure is believed, by what was there of it. Return: false if that goes on. */
 static bool begin_failing(struct board_row *row, const struct board_row *before, uint64_t now_ns)
 {
@@ -255,29 +262,34 @@ static bool begin_failing(struct board_row *row, const struct board_row *before,
 
 	if (before->until_ns > now_ns)
 		return false;
-	row->times = before->until_ns ? before->times + 1 : 0;
-	for (unsigned i = 0; i < row->times && seconds < BOARD_FAILING_MOST_S; i++)
-		seconds *= 2;
-	row->until_ns =
-		now_ns + (seconds < BOARD_FAILING_MOST_S ? seconds : BOARD_FAILING_MOST_S) * SECOND_NS;
+	if (before->until_ns) {
+		uint64_t idle_s = (now_ns - before->until_ns) / SECOND_NS, twice = 2ull * before->believed_s;
+		seconds = most(seconds, twice < BOARD_FAILING_MOST_S ? twice : BOARD_FAILING_MOST_S);
+		seconds = most(seconds, most(before->believed_s, BOARD_PROBE_AFTER * idle_s));
+	}
+	row->believed_s = (uint32_t)(seconds < BOARD_SELDOM_MOST_S ? seconds : BOARD_SELDOM_MOST_S);
+	row->until_ns = now_ns + row->believed_s * SECOND_NS;
 	return true;
 }
 
-static void write_row(const struct board_row *rows, struct board_row *row, uint64_t now_ns)
+/* @served: its source works again: what is remembered of it goes */
+static void write_row(const struct board_row *rows, struct board_row *row, bool served, uint64_t now_ns)
 {
+	static const struct board_row nothing;
 	struct board_row there;
 
 	if (!may_be_written())
 		return;
-	long fd = open_file(path_of(rows), O_RDWR | O_CREAT);
+	long fd = open_file(path_of(rows), O_RDWR | (served ? 0 : O_CREAT));
 	if (fd < 0)
 		return;
 	/* Whatever the umask says. */
 	kernel_syscall(SYS_fchmod, fd, 0600, 0, 0, 0, 0);
 	long at = (long)(place_for((int)fd, row, now_ns, &there) * sizeof(*row));
-	if (row->kind != BOARD_FAILING || begin_failing(row, &there, now_ns)) {
+	bool over = there.until_ns && there.until_ns <= now_ns;
+	if (served ? over : row->kind != BOARD_FAILING || begin_failing(row, &there, now_ns)) {
 		row->sum = sum_of(row);
-		kernel_syscall(SYS_pwrite64, fd, (long)row, sizeof(*row), at, 0, 0);
+		kernel_syscall(SYS_pwrite64, fd, (long)(served ? &nothing : row), sizeof(*row), at, 0, 0);
 	}
 	kernel.close((int)fd);
 }
@@ -301,7 +313,15 @@ COLD void board_put(struct board *board, const struct held *held, const struct e
 	const struct board_row *rows = begin_writing(board, &row);
 	lock_leave(board->lock);
 	if (rows)
-		write_row(rows, &row, now_ns);
+		write_row(rows, &row, false, now_ns);
+}
+
+static void note(struct board *board, const struct endpoint *to, const struct address *source, bool served)
+{
+	board->told_to = *to;
+	board->told_source = *source;
+	board->served = served;
+	atomic_store_explicit(&board->to_tell, true, memory_order_relaxed);
 }
 
 COLD void board_note_failure(struct board *board, const struct endpoint *to, const struct address *source,
@@ -311,24 +331,38 @@ COLD void board_note_failure(struct board *board, const struct endpoint *to, con
 	    (board->told_ns && now_ns - board->told_ns < BOARD_TELL_EVERY_MS * 1000000ull))
 		return;
 	board->told_ns = now_ns;
-	board->failed_to = *to;
-	board->failed_source = *source;
-	atomic_store_explicit(&board->to_tell, true, memory_order_relaxed);
+	note(board, to, source, false);
+}
+
+COLD void board_note_served(struct board *board, const struct endpoint *to, const struct address *source,
+			    uint64_t now_ns)
+{
+	for (unsigned i = 0; board->recalls && i < BOARD_ROWS; i++) {
+		struct board_row *row = &board->rows[i];
+		if (row->until_ns && row->until_ns <= now_ns && endpoint_equal(&row->to, to) &&
+		    address_equal(&row->source, source)) {
+			row->until_ns = 0;
+			note(board, to, source, true);
+			return;
+		}
+	}
 }
 
 COLD void board_tell_now(struct board *board, uint64_t now_ns)
 {
 	struct board_row row = { .kind = BOARD_FAILING };
 	const struct board_row *rows = NULL;
+	bool served = false;
 
 	if (!lock_enter(board->lock))
 		return;
 	if (atomic_exchange(&board->to_tell, false)) {
-		row.to = board->failed_to;
-		row.source = board->failed_source;
+		row.to = board->told_to;
+		row.source = board->told_source;
+		served = board->served;
 		rows = begin_writing(board, &row);
 	}
 	lock_leave(board->lock);
 	if (rows)
-		write_row(rows, &row, now_ns);
+		write_row(rows, &row, served, now_ns);
 }

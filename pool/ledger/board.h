@@ -9,8 +9,10 @@
  * sum over it: a torn, old or foreign one is none. Where no usage segments are
  * kept there is no board.
  *
- * That a source fails (see trust.h) is believed for some seconds, for twice as long when it fails again after
- * that, and for five minutes at most. It is advice to who has no experience with the source: others are taken
+ * That a source fails (see trust.h) is believed for some seconds, and for twice as long when it fails again
+ * right after that, five minutes at most. Where processes come seldom, once a minute by a timer say, so that
+ * it takes a while until the next one fails, it is believed until a hundred or so have come by. Who is served
+ * by the source after that ends it. It is advice to who has no experience with the source: others are taken
  * first, as long as there are any of which nothing bad is known. */
 #ifndef HEADROOM_POOL_LEDGER_BOARD_H
 #define HEADROOM_POOL_LEDGER_BOARD_H
@@ -31,7 +33,9 @@ enum {
 	BOARD_ROWS = 64,
 	BOARD_EVERY_MS = 250,
 	BOARD_FAILING_S = 8,
-	BOARD_FAILING_MOST_S = 300, /* and for so long after it is remembered how often it was */
+	BOARD_FAILING_MOST_S = 300,
+	BOARD_PROBE_AFTER = 256,    /* times what went by between its end and the next failure */
+	BOARD_SELDOM_MOST_S = 7200, /* at most; and so long it is remembered after its end */
 	BOARD_TELL_EVERY_MS = 50,
 };
 
@@ -42,8 +46,8 @@ struct board_row {
 	uint64_t until_ns;
 	struct endpoint to;
 	struct address source;
-	uint32_t kind;  /* enum board_kind */
-	uint32_t times; /* that it was found to fail, one after the other */
+	uint32_t kind;       /* enum board_kind */
+	uint32_t believed_s; /* from its beginning to its end, of one that fails */
 	uint64_t sum;
 };
 _Static_assert(sizeof(struct board_row) == 72, "layout of the file");
@@ -56,13 +60,15 @@ struct board {
 	struct board_row *rows;            /* as read last; NULL: never */
 	bool filled;                       /* there is one that is not over */
 	bool failing;                      /* of a source that fails */
+	bool recalls;                      /* of one that did, and is to be tried */
 	bool reading;                      /* a thread is at it, without the lock */
 	uint64_t until_ns;                 /* read again after */
 	uint64_t measured_ns;              /* a first connect() was measured last */
-	atomic_bool to_tell;               /* there is a failure to be told: board_tell() */
+	atomic_bool to_tell;               /* there is something to be told: board_tell() */
+	bool served;                       /* namely that the source works again, not that it fails */
 	uint64_t told_ns;
-	struct endpoint failed_to;
-	struct address failed_source;
+	struct endpoint told_to;
+	struct address told_source;
 };
 
 /**
@@ -109,12 +115,18 @@ void board_note_failure(struct board *board, const struct endpoint *to, const st
 			uint64_t now_ns);
 
 /**
+ * board_note_served() - a source has served; the lock is held, and board_tell() is to follow without it
+ */
+void board_note_served(struct board *board, const struct endpoint *to, const struct address *source,
+		       uint64_t now_ns);
+
+/**
  * board_tell_now() - the rest of board_tell()
  */
 void board_tell_now(struct board *board, uint64_t now_ns);
 
 /**
- * board_tell() - write down the failure that was noted, if there is one; call without the lock
+ * board_tell() - write down what was noted, if anything was; call without the lock
  */
 static inline void board_tell(struct board *board, uint64_t now_ns)
 {
