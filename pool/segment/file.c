@@ -158,6 +158,7 @@ static void fill_header(const struct usage_file *file, const char *process)
 	header->entry_count = USAGE_ENTRIES;
 	header->started_ns = clock_ns();
 	header->started_realtime_ns = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+	header->started_boot_ns = clock_read_ns(CLOCK_BOOTTIME);
 	memcpy(header->name, process, length < sizeof(header->name) ? length : sizeof(header->name) - 1);
 	header->network_namespace = file->network_namespace;
 	header->network_cookie = file->network_cookie;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* identity - what tells a process from all others: pid and start, namespaces, boot. */
+/* identity - what tells a process from all others: its pid, when that was its own, its namespaces. */
 #include "pool/segment/identity.h"
 
 #include "pool/base/kernel.h"
@@ -30,23 +30,6 @@ uint64_t usage_namespace(const char *path)
 	if (kernel_syscall(SYS_newfstatat, AT_FDCWD, (long)path, (long)&st, 0, 0, 0))
 		return 0;
 	return st.st_ino;
-}
-
-/* 36 characters: hexadecimal digits and hyphens (random(4)). */
-static void read_boot_id(uint8_t *out)
-{
-	char text[64];
-	unsigned digits = 0;
-
-	if (kernel_read_file("/proc/sys/kernel/random/boot_id", text, sizeof(text)) <= 0)
-		return;
-	for (const char *at = text; *at && digits < 32; at++) {
-		int digit = kernel_hex_digit(*at);
-		if (digit < 0)
-			continue;
-		out[digits / 2] = (uint8_t)((unsigned)out[digits / 2] << 4 | (unsigned)digit);
-		digits++;
-	}
 }
 
 #ifndef SO_NETNS_COOKIE
@@ -85,19 +68,13 @@ void usage_identify_network(uint64_t *inode, uint64_t *cookie)
 
 void usage_identify(struct usage_header *header)
 {
-	char text[1024];
-
 	header->pid = (uint32_t)kernel.getpid();
 	header->uid = (uint32_t)kernel_syscall(SYS_geteuid, 0, 0, 0, 0, 0, 0);
-	header->clock_ticks = (uint32_t)sysconf(_SC_CLK_TCK);
-	if (kernel_read_file("/proc/self/stat", text, sizeof(text)) > 0)
-		header->start_ticks = usage_start_ticks(text);
 	header->pid_namespace = usage_namespace("/proc/self/ns/pid");
 	if (!header->network_cookie)
 		header->network_cookie = usage_network_cookie();
 	if (!header->network_namespace)
 		header->network_namespace = usage_network_namespace();
-	read_boot_id(header->boot_id);
 	long got = kernel_read_file("/proc/self/cmdline", header->command, sizeof(header->command));
 	if (got < 0)
 		memset(header->command, 0, sizeof(header->command));

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-/* identity - what tells a process from all others: pid and start, namespaces, boot. */
+/* identity - what tells a process from all others: its pid, when that was its own, its namespaces. */
 #ifndef HEADROOM_POOL_SEGMENT_IDENTITY_H
 #define HEADROOM_POOL_SEGMENT_IDENTITY_H
 
 #include "pool/segment/layout.h"
 
 /**
- * usage_identify() - enter who the calling process is: pid, start, namespaces, boot, command line
+ * usage_identify() - enter who the calling process is: pid, namespaces, command line
  *
  * @header:	its network namespace is not asked for where it is there already
  *

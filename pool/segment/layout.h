@@ -137,18 +137,18 @@ struct usage_header {
 	/*  28 */ uint32_t event_count, entry_count; /* places there are */
 	/*  36 */ uint32_t pid;                      /* in its own pid namespace */
 	/*  40 */ uint32_t uid;                      /* effective */
-	/*  44 */ uint32_t clock_ticks;              /* a second, for start_ticks: sysconf(_SC_CLK_TCK) */
-	/*  48 */ uint64_t
-		start_ticks; /* field 22 of /proc/PID/stat; 0: not known. pid and this name a process */
+	/*  44 */ uint8_t reserved_44[12];
 	/*  56 */ uint64_t pid_namespace,
-		network_namespace;              /* inodes of /proc/PID/ns/{pid,net}; 0: not known */
-	/*  72 */ uint8_t boot_id[16];          /* /proc/sys/kernel/random/boot_id; 0: not known */
+		network_namespace; /* inodes of /proc/PID/ns/{pid,net}; 0: not known */
+	/*  72 */ uint8_t reserved_72[16];
 	/*  88 */ uint64_t started_ns;          /* when counting began */
 	/*  96 */ uint64_t started_realtime_ns; /* the same moment by CLOCK_REALTIME */
 	/* 104 */ uint64_t
 		network_cookie; /* SO_NETNS_COOKIE: unlike the inode it never comes back; 0: not known */
 	/* 112 */ uint32_t counts_end; /* what an ordinary end closes is entered before ended_ns is set */
-	/* 116 */ uint8_t reserved_116[12];
+	/* 116 */ uint32_t reserved_116;
+	/* By CLOCK_BOOTTIME: see read.c; 0: not known. */
+	/* 120 */ uint64_t started_boot_ns;
 	/* What follows changes. */
 	/* 128 */ uint64_t ended_ns; /* the process ended in the ordinary way; 0: it did not, or not yet */
 	/* 136 */ uint64_t events_written;
@@ -163,7 +163,7 @@ struct usage_header {
 	/* 320 */ char command[USAGE_COMMAND_MAX]; /* start of its command line, arguments parted by 0 */
 	/* 576 */ uint8_t reserved_576[448];
 };
-_Static_assert(offsetof(struct usage_header, start_ticks) == 48, "layout");
+_Static_assert(offsetof(struct usage_header, pid_namespace) == 56, "layout");
 _Static_assert(offsetof(struct usage_header, started_ns) == 88, "layout");
 _Static_assert(offsetof(struct usage_header, ended_ns) == 128, "layout");
 _Static_assert(offsetof(struct usage_header, entries_used) == 160, "layout");

@@ -16,6 +16,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <unistd.h>
 
 /* How often an entry is copied again that was being written. Its writer needs well under a microsecond,
  * unless it was stopped there. */
@@ -226,6 +227,16 @@ static int is_locked(int fd)
 	return query.l_type != F_UNLCK;
 }
 
+/* The pid was the writer's when counting began. Who has it now and began later is another process; who began
+ * before then never gave it back. To tell that its writer need not read its own start. */
+static bool is_as_old(uint64_t start_ticks, const struct usage_header *header)
+{
+	uint64_t a_second = (uint64_t)sysconf(_SC_CLK_TCK);
+
+	return start_ticks / a_second * 1000000000u + start_ticks % a_second * (1000000000u / a_second) <=
+	       header->started_boot_ns;
+}
+
 /* A forked child that went round libc keeps its parent's mapping until it connects: what the lock says is
  * not enough while the pid can be looked up. */
 static bool is_running(int fd, const struct usage_header *header)
@@ -235,14 +246,14 @@ static bool is_running(int fd, const struct usage_header *header)
 
 	if (locked == 0 || header->ended_ns)
 		return false;
-	if (!header->start_ticks || !header->pid_namespace ||
+	if (!header->started_boot_ns || !header->pid_namespace ||
 	    header->pid_namespace != usage_namespace("/proc/self/ns/pid"))
 		return locked == 1;
 	snprintf(path, sizeof(path), "/proc/%u/stat", header->pid);
 	long got = kernel_read_file(path, text, sizeof(text));
 	if (got == -ENOENT || got == -ESRCH)
 		return false;
-	return got <= 0 || usage_start_ticks(text) == header->start_ticks;
+	return got <= 0 || is_as_old(usage_start_ticks(text), header);
 }
 
 /* When did a process end that left no word of it? Nobody knows: whoever first finds it ended sets the time of

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* test_read - what is taken for a usage segment, and what follows from its numbers. */
+#include "pool/base/clock.h"
 #include "pool/base/kernel.h"
 #include "pool/segment/entry.h"
 #include "pool/segment/identity.h"
@@ -11,6 +12,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -215,6 +217,30 @@ Test(usage_read, the_start_is_field_22)
 		     777);
 	check_number(usage_start_ticks("1 (x"), 0);
 	check_number(usage_start_ticks(""), 0);
+}
+
+/* As a forked child does that went round libc: it holds the lock of one whose pid may be another's by now. */
+Test(usage_read, what_has_the_pid_and_began_later_is_another_process)
+{
+	char path[] = "/tmp/headroom-read-XXXXXX";
+	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+	int fd = mkstemp(path);
+	struct usage usage;
+
+	make();
+	segment.header.pid = (uint32_t)getpid();
+	segment.header.pid_namespace = usage_namespace("/proc/self/ns/pid");
+	check_number(fcntl(fd, F_OFD_SETLK, &lock), 0);
+	for (int i = 0; i < 3; i++) {
+		const uint64_t began_ns[] = { clock_read_ns(CLOCK_BOOTTIME), 1, 0 };
+		segment.header.started_boot_ns = began_ns[i];
+		check_number(pwrite(fd, &segment, sizeof(segment), 0), sizeof(segment));
+		check_number(usage_read_file(&arena, AT_FDCWD, path, geteuid(), &usage, reason), 0);
+		check_number(usage.running, began_ns[i] != 1);
+		usage_free(&arena, &usage);
+	}
+	close(fd);
+	unlink(path);
 }
 
 static struct usage_segment *shared;
