@@ -273,19 +273,12 @@ long kernel_read_file(const char *path, char *out, size_t size)
 	long fd = kernel_private_fd(kernel.openat(AT_FDCWD, path, O_RDONLY | O_CLOEXEC, 0));
 	if (fd < 0)
 		return fd;
-	size_t used = 0;
 	long got;
 	int interrupted = 0;
-	while (used < size - 1 && (got = kernel.pread((int)fd, out + used, size - 1 - used, used)) != 0) {
-		if (got == -EINTR && interrupted++ < KERNEL_EINTR_MAX)
-			continue;
-		if (got < 0) {
-			kernel.close((int)fd);
-			return got;
-		}
-		used += (size_t)got;
-	}
-	out[used] = '\0';
+	do
+		got = kernel.pread((int)fd, out, size - 1, 0);
+	while (got == -EINTR && interrupted++ < KERNEL_EINTR_MAX);
+	out[got > 0 ? got : 0] = '\0';
 	kernel.close((int)fd);
-	return (long)used;
+	return got;
 }

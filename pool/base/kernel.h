@@ -83,6 +83,12 @@ long kernel_syscall(long number, long a, long b, long c, long d, long e, long f)
 bool kernel_may_open(void);
 
 /**
+ * kernel_may_open_more() - the same, where it was allowed earlier in the same run on a stack of ours: nothing
+ * is asked while nobody else can have changed it
+ */
+bool kernel_may_open_more(void);
+
+/**
  * kernel_keep_private() - keep an fd of our own out of 0..2
  * @fd:		an fd just opened by us, or a negative errno
  * Return: an fd above 2 (close-on-exec), or a negative errno; @fd is closed if it was moved
@@ -97,11 +103,11 @@ long kernel_keep_private(long fd);
 #define kernel_private_fd(opening) (kernel_may_open() ? kernel_keep_private(opening) : -(long)EMFILE)
 
 /**
- * kernel_read_file() - the start of a small file, such as one of /proc
+ * kernel_read_file() - the start of a small file, such as one of /proc that holds a line: it comes at once
  *
  * By pread(): a program that closes numbers it has no longer may close ours, and another thread's socket get
  * it; to read that would wait for its peer.
- * @out:	gets at most @size - 1 bytes and a terminating 0
+ * @out:	gets at most @size - 1 bytes and a terminating 0, which is all of it after a failure
  * Return: bytes read, or a negative errno
  */
 long kernel_read_file(const char *path, char *out, size_t size);

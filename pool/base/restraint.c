@@ -182,6 +182,11 @@ COLD bool kernel_may_open(void)
 	return restraint_look() && !filter_has_come();
 }
 
+COLD bool kernel_may_open_more(void)
+{
+	return is_alone() ? !restraint_shut_in() : kernel_may_open();
+}
+
 ONCE void restraint_in_child(void)
 {
 	/* One comparison more: an exchange that fails writes as well, and the page is copied for the child.

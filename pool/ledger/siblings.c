@@ -31,9 +31,14 @@ struct collection {
 
 static uint32_t hash_of(const struct endpoint *to, const struct address *source)
 {
-	uint64_t hash = hash_more(hash_more(HASH_START, to, sizeof(*to)), source, sizeof(*source));
+	uint64_t words[(sizeof(*to) + sizeof(*source)) / sizeof(uint64_t)], hash = HASH_START;
 
-	return (uint32_t)(hash ^ hash >> 32);
+	/* By words: forty siblings with eight sources are hundreds of rows. */
+	memcpy(words, to, sizeof(*to));
+	memcpy((char *)words + sizeof(*to), source, sizeof(*source));
+	for (unsigned i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		hash = (hash ^ words[i] ^ hash >> 32) * UINT64_C(0x9e3779b97f4a7c15);
+	return (uint32_t)(hash >> 32);
 }
 
 /* The row of a pair, or the free place for it. Return: NULL if there is neither. */

@@ -65,6 +65,8 @@ void port_range_each_reserved(span_visitor *take, void *context)
 		held += got > 0 ? (size_t)got : 0;
 		at += got > 0 ? (uint64_t)got : 0;
 		part[held] = '\0';
+		if (held && part[held - 1] == '\n')
+			break;
 		char *comma = strrchr(part, ',');
 		if (!comma)
 			continue;

@@ -89,7 +89,8 @@ COLD bool glance_at(struct glance *glance, int directory, const char *name)
 	char reason[REASON_MAX];
 
 	glance_end(glance);
-	long fd = kernel_private_fd(kernel.openat(directory, name, flags, 0));
+	long fd = kernel_may_open_more() ? kernel_keep_private(kernel.openat(directory, name, flags, 0))
+					 : -EMFILE;
 	if (fd < 0)
 		return false;
 	size_t size = sound_size((int)fd, own);

@@ -173,7 +173,8 @@ def seen_by_siblings():
 
 
 def cheap_to_look_at():
-    """To see what a sibling has in use one open() is enough, no /proc, no memory; and none for one elsewhere."""
+    """To see what a sibling has in use six system calls are enough, one of them open(), no /proc, no memory; and none for
+    one elsewhere."""
     lab.needs("strace")
     lab.not_under_sanitizer("it makes calls of its own, and knows no stack but the program's")
     trace = lab.scratch() / "trace"
@@ -207,6 +208,10 @@ def cheap_to_look_at():
         lab.equal("its /proc", [w.pid for w in workers if any(f"/proc/{w.pid}/" in line for line in lines)], [])
         first, last = min(looks)[0], max(looks)[0]
         lab.equal("memory for it", [line for line in lines[first:last] if "map(" in line], [])
+        own = [line for line in lines if line.startswith(lines[first].split()[0] + " ") and "resumed>" not in line]
+        calls = own.index(lines[last]) - own.index(lines[first])
+        lab.equal("system calls for the others than the last", calls, 6 * (len(workers) - 1))
+        lab.equal("its own start, and the boot's", [line for line in own if "/stat\"" in line or "boot_id" in line], [])
 
 
 def long_life():
