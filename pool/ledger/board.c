@@ -59,7 +59,7 @@ static const struct board_row *row_of(const struct board *board, enum board_kind
 				      const struct endpoint *to, const struct address *source,
 				      uint64_t now_ns)
 {
-	for (unsigned i = 0; board->filled && i < BOARD_ROWS; i++) {
+	for (unsigned i = 0; i < board->count; i++) {
 		const struct board_row *row = &board->rows[i];
 		if (row->until_ns > now_ns && row->kind == kind && endpoint_equal(&row->to, to) &&
 		    (address_is_unset(source) || address_equal(&row->source, source)))
@@ -127,21 +127,19 @@ static const char *path_of(const struct board_row *rows)
 	return (const char *)(rows + BOARD_ROWS);
 }
 
-/* What is not valid is cleared. */
 static void take_rows(struct board *board, uint64_t network, uint64_t now_ns)
 {
 	struct board_row *rows = board->rows;
 
-	board->filled = board->failing = board->recalls = false;
+	board->count = 0;
+	board->failing = board->recalls = false;
 	for (unsigned i = 0; i < BOARD_ROWS; i++) {
-		if (rows[i].network == network && is_valid(&rows[i], now_ns)) {
-			board->filled = true;
-			board->failing |= rows[i].kind == BOARD_FAILING;
-		} else if (rows[i].network == network && is_remembered(&rows[i], now_ns)) {
-			board->recalls = true;
-		} else {
-			rows[i].until_ns = 0;
-		}
+		bool valid = is_valid(&rows[i], now_ns);
+		if (rows[i].network != network || (!valid && !is_remembered(&rows[i], now_ns)))
+			continue;
+		board->failing |= valid && rows[i].kind == BOARD_FAILING;
+		board->recalls |= !valid;
+		rows[board->count++] = rows[i];
 	}
 }
 
@@ -158,7 +156,7 @@ COLD bool board_has_rows(const char *place, uint64_t network, uint64_t now_ns)
 	kernel_syscall(SYS_pread64, fd, (long)rows, FILE_SIZE, 0, 0, 0);
 	kernel.close((int)fd);
 	take_rows(&board, network, now_ns);
-	return board.filled || board.recalls;
+	return board.count;
 }
 
 /* The rows are this thread's until end_reading(). Return: NULL if there is nothing to read now. */
@@ -171,7 +169,8 @@ static struct board_row *begin_reading(struct board *board, const struct held *h
 	if (!board->reading && board->until_ns <= now_ns && board_is_there(board) && has_room(board)) {
 		rows = board->rows;
 		board->reading = true;
-		board->filled = board->failing = board->recalls = false;
+		board->count = 0;
+		board->failing = board->recalls = false;
 		board->until_ns = now_ns + BOARD_EVERY_MS * 1000000ull;
 	}
 	lock_leave(board->lock);
@@ -228,26 +227,31 @@ static bool is_same(const struct board_row *a, const struct board_row *b)
 	       address_equal(&a->source, &b->source);
 }
 
-/* The row of the same, or one that is over, or any. @there: what is in it */
+/* The row of the same, or the next that is over, from a place on that others hardly take at this moment, or
+ * that place. @there: what is in it. The stack is the program's: a few are read at once. */
 static unsigned place_for(int fd, const struct board_row *row, uint64_t now_ns, struct board_row *there)
 {
-	unsigned place = (unsigned)(row->to.port + row->source.v6.s6_addr[15]) % BOARD_ROWS;
-	struct board_row found = { 0 };
+	enum { AT_ONCE = 2 };
+	unsigned begin = (unsigned)(row->to.port + row->source.v6.s6_addr[15]), nearest = BOARD_ROWS;
+	struct board_row found[AT_ONCE];
 
-	*there = found;
-	for (unsigned i = 0, n = place; i < BOARD_ROWS; i++, n = (n + 1) % BOARD_ROWS) {
-		long got = kernel_syscall(SYS_pread64, fd, (long)&found, sizeof(found),
-					  (long)(n * sizeof(found)), 0, 0);
-		bool whole = got == (long)sizeof(found);
-		bool kept = whole && (is_valid(&found, now_ns) || is_remembered(&found, now_ns));
-		if (kept && is_same(&found, row)) {
-			*there = found;
+	*there = (struct board_row){ 0 };
+	for (unsigned n = 0; n < BOARD_ROWS; n++) {
+		const struct board_row *at = &found[n % AT_ONCE];
+		if (n % AT_ONCE == 0) {
+			memset(found, 0, sizeof(found));
+			kernel_syscall(SYS_pread64, fd, (long)found, sizeof(found), (long)(n * sizeof(*at)),
+				       0, 0);
+		}
+		bool kept = is_valid(at, now_ns) || is_remembered(at, now_ns);
+		if (kept && is_same(at, row)) {
+			*there = *at;
 			return n;
 		}
-		if (!kept)
-			place = n;
+		if (!kept && (n - begin) % BOARD_ROWS < nearest)
+			nearest = (n - begin) % BOARD_ROWS;
 	}
-	return place;
+	return (begin + nearest) % BOARD_ROWS;
 }
 
 static uint64_t most(uint64_t a, uint64_t b)
@@ -337,7 +341,7 @@ COLD void board_note_failure(struct board *board, const struct endpoint *to, con
 COLD void board_note_served(struct board *board, const struct endpoint *to, const struct address *source,
 			    uint64_t now_ns)
 {
-	for (unsigned i = 0; board->recalls && i < BOARD_ROWS; i++) {
+	for (unsigned i = 0; board->recalls && i < board->count; i++) {
 		struct board_row *row = &board->rows[i];
 		if (row->until_ns && row->until_ns <= now_ns && endpoint_equal(&row->to, to) &&
 		    address_equal(&row->source, source)) {

@@ -272,7 +272,7 @@ static void refresh(void *argument)
 	if (r->age->board)
 		board_refresh(r->spreading->board, r->held, r->now_ns);
 	/* Whoever is helped has to know it: see knee_keeps_for_last(). */
-	if (r->age->range || (r->age->board && r->spreading->board->filled &&
+	if (r->age->range || (r->age->board && r->spreading->board->count &&
 			      r->spreading->ledger->range_until_ns <= r->now_ns))
 		ledger_refresh_range(r->spreading->ledger, r->now_ns);
 	if (r->age->list)
