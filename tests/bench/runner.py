@@ -60,7 +60,7 @@ def arguments():
     parser = argparse.ArgumentParser(prog="tests/bench/run", description="Measures headroom beside the alternatives.")
     parser.add_argument("measure", nargs="*", help=f"of {', '.join(measures())}; all if none is "
                         "named; NAME:CASE for one case of it")
-    parser.add_argument("--full", action="store_true", help="full sizes, under thirty minutes; else two")
+    parser.add_argument("--full", action="store_true", help="full sizes, under thirty-five minutes; else three")
     parser.add_argument("--json", metavar="FILE", help="where the result goes (build/bench.json); measures that it holds "
                         "already and that are not run stay in it")
     parser.add_argument("--pictures", metavar="FOLDER", help="draw the pictures, with gnuplot, into this folder")
