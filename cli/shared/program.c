@@ -5,6 +5,7 @@
 #include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <link.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -123,6 +124,15 @@ static bool is_known_loader(const char *name)
 	return !strncmp(name, "ld-linux-", 9) || !strncmp(name, "ld-musl-", 8);
 }
 
+/* A loader that is run itself, with a program as its argument (ld.so(8)), heeds LD_PRELOAD. */
+static bool is_loader(const char *path)
+{
+	char whole[PATH_MAX];
+
+	return is_known_loader(base_name(path)) ||
+	       (realpath(path, whole) && is_known_loader(base_name(whole)));
+}
+
 static bool check_elf(int fd, const ElfW(Ehdr) * head, struct program *out)
 {
 	ElfW(Phdr) segment;
@@ -146,7 +156,8 @@ static bool check_elf(int fd, const ElfW(Ehdr) * head, struct program *out)
 			go = go || has_go_note(fd, &segment);
 	}
 	if (!*loader)
-		return refuse(out, "is statically linked: no library can be preloaded into it");
+		return is_loader(out->path) ||
+		       refuse(out, "is statically linked: no library can be preloaded into it");
 	if (!is_known_loader(base_name(loader)))
 		return refuse(out, "uses another C library (%s); the shim is for the GNU C library and musl",
 			      base_name(loader));

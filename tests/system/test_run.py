@@ -194,6 +194,18 @@ def static_program():
     return f"exit status {done.status}: {done.stderr.strip().rpartition('/')[2]}"
 
 
+def by_the_loader():
+    """A loader is no program without one: LD_PRELOAD holds for what it is given, whichever name it is called by."""
+    shown = lab.run(["readelf", "-l", lab.client("fill")]).stdout
+    loader = re.search(r"interpreter: (\S+)\]", shown)[1]
+    named = lab.scratch() / "ld.so"
+    named.symlink_to(loader)
+    for path in loader, str(named):
+        done = headroom("run", "--summary", "--", path, "/bin/sh", "-c", "echo $LD_PRELOAD; exit 7")
+        lab.equal(path, (done.status, done.stderr), (7, ""))
+        lab.equal("preloads", done.stdout.strip().rpartition("/")[2], "libheadroom.so")
+
+
 def i386_program():
     """A real one, of each kind; it runs by itself, and what is put before it is one line."""
     lab.needs("cc")
@@ -320,6 +332,7 @@ lab.main([
     ("rule file", rule_file),
     ("programs that cannot be run", not_runnable),
     ("a static program", static_program),
+    ("a program given to its loader", by_the_loader),
     ("an i386 program", i386_program),
     ("a program of another machine", other_machine),
     ("a set-user-ID program", set_user_id),
