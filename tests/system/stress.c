@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /* stress - many threads that connect, duplicate, close and fork at random
  *
- * stress SEED SECONDS: 32 threads towards 127.0.0.1 and fd00:1::1, port 5000, where hold(1) answers requests
- * and closes when we have closed. Says "held ..." when it has done, with some connections open, and ends at
- * SIGTERM.
+ * stress SEED SECONDS [filter]: 32 threads towards 127.0.0.1 and fd00:1::1, port 5000, where hold(1) answers
+ * requests and closes when we have closed. Says "held ..." when it has done, with some connections open, and
+ * ends at SIGTERM. With "filter" all of them get under a seccomp filter meanwhile, one after the other.
  *
  * Each fd number has one owner at a time, as in a correct program: a thread takes numbers out of the slots
  * and puts them back. But several numbers may stand for one socket, and be used by several threads at once.
@@ -13,6 +13,8 @@
 #include <err.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <pthread.h>
@@ -23,6 +25,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -39,7 +42,7 @@ enum {
 
 /* An fd number + 1, or 0. */
 static atomic_int slots[SLOTS];
-static atomic_bool stop;
+static atomic_bool stop, filters;
 static atomic_int time_waits = TIME_WAITS_MAX;
 static atomic_ulong connects, failed, duplicates, closes, forks;
 static time_t time_waits_from;
@@ -233,11 +236,25 @@ static void put_away(int fd, unsigned *seed)
 		close_one(before - 1, seed);
 }
 
+static void filter(void)
+{
+	struct sock_filter all = BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
+	struct sock_fprog program = { .len = 1, .filter = &all };
+
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) || prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program))
+		err(1, "prctl");
+}
+
 static void *work(void *argument)
 {
 	unsigned seed = (unsigned)(uintptr_t)argument;
+	bool under_filter = false;
 
 	while (!atomic_load(&stop)) {
+		if (!under_filter && atomic_load(&filters)) {
+			filter();
+			under_filter = true;
+		}
 		unsigned what = below(&seed, 512);
 		if (what < 2) {
 			have_child(&seed, what == 1);
@@ -259,14 +276,20 @@ static void *work(void *argument)
 	return NULL;
 }
 
+static void wait_for(unsigned seconds)
+{
+	while (seconds)
+		seconds = sleep(seconds);
+}
+
 int main(int argc, char **argv)
 {
 	pthread_t threads[THREADS];
 	sigset_t end;
 	int number, held = 0;
 
-	if (argc != 3)
-		errx(2, "usage: stress SEED SECONDS");
+	if (argc != 3 && (argc != 4 || strcmp(argv[3], "filter")))
+		errx(2, "usage: stress SEED SECONDS [filter]");
 	unsigned seed = (unsigned)atoi(argv[1]), seconds = (unsigned)atoi(argv[2]);
 	sigemptyset(&end);
 	sigaddset(&end, SIGTERM);
@@ -275,8 +298,9 @@ int main(int argc, char **argv)
 	for (uintptr_t i = 0; i < THREADS; i++)
 		if (pthread_create(&threads[i], NULL, work, (void *)(seed * 1000u + i)))
 			errx(1, "pthread_create");
-	for (unsigned left = seconds; left;)
-		left = sleep(left);
+	wait_for(seconds / 2);
+	atomic_store(&filters, argc == 4);
+	wait_for(seconds - seconds / 2);
 	atomic_store(&stop, true);
 	for (int i = 0; i < THREADS; i++)
 		pthread_join(threads[i], NULL);

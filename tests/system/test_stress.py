@@ -73,6 +73,20 @@ def stress(which, seed):
     return f"{connects} connects, {forks} forks, {lab.total(kernel)} in use at the end, as the kernel has"
 
 
+def filtered():
+    """The shim stands down in the middle of its work: who is in it meanwhile goes on, and nothing else is asked."""
+    network()
+    shim = {**SHIMS["even"], "options": ["--log", "off"]}
+    with lab.Hold(PORT, "http"), lab.Process([lab.client("stress"), "1", str(SECONDS), "filter"], shim) as process:
+        done = lab.wait_for(lambda: DONE.search(process.stdout()), "the threads to end", process,
+                            limit_s=SECONDS + lab.PATIENCE_S)
+        process.send(15)
+        ended = process.wait()
+    lab.equal("exit status", ended.status, 0)
+    lab.equal("complaints", [line for line in ended.stderr.splitlines() if COMPLAINT.search(line)], [])
+    return f"{done[2]} connects"
+
+
 def stressed(which):
     return "; ".join(stress(which, seed) for seed in SEEDS)
 
@@ -104,6 +118,7 @@ FOUR = "127.0.0.1-127.0.0.4"
 lab.CASE_LIMIT_S = (SECONDS + lab.PATIENCE_S) * len(SEEDS) + CONNECTS // 500 + 60
 lab.main([
     *((f"32 threads, {which}", functools.partial(stressed, which)) for which in SHIMS),
+    ("32 threads, under a filter from the middle on", filtered),
     ("memory, no sources", functools.partial(flat, None, 1)),
     ("memory, sources", functools.partial(flat, FOUR, 1)),
     # More than the ledger holds (LEDGER_DESTINATIONS_MAX): the first fifth is to have seen them all. With several sources
