@@ -52,8 +52,22 @@ HOT static void socket_made(int fd, int family, int protocol, bool tcp)
 	shim_leave(&shim);
 }
 
+/* What the first use of the shim opens is closed when the program gets its number: so another thread finds as
+ * many free as it would if that had come a little earlier. It cannot be asked everywhere how many there are:
+ * restraint.c.
+ */
+COLD static void wake(bool tcp)
+{
+	if (tcp && !resting())
+		process_is_ours();
+}
+
 HOT int hook_socket(int family, int type, int protocol)
 {
+	bool tcp = is_tcp(family, type, protocol);
+
+	if (unlikely(!atomic_load_explicit(&process_active, memory_order_relaxed)))
+		wake(tcp);
 	if (unlikely(shim.settings.reuses)) {
 		parking_tidy();
 		int blank = hand_out_blank(family, type, protocol);
@@ -64,7 +78,7 @@ HOT int hook_socket(int family, int type, int protocol)
 	if (unlikely(fd < 0) && parking_made_room(fd))
 		fd = real.socket(family, type, protocol);
 	if (fd >= 0)
-		socket_made(fd, family, protocol, is_tcp(family, type, protocol));
+		socket_made(fd, family, protocol, tcp);
 	return fd;
 }
 

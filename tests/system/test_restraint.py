@@ -67,6 +67,22 @@ def lets_all_pass():
     return "4 x 20"
 
 
+def opens_before():
+    """What tells of a filter is closed before the program's first socket has its number: other threads miss none."""
+    lab.needs("strace")
+    lab.not_under_sanitizer("its runtime opens files of its own")
+    for i in (1, 2, 3, 4):
+        lab.ip("addr", "add", f"10.9.0.{i}/24", "dev", "lo")
+    trace = lab.scratch() / "trace"
+    with lab.Hold(5000), lab.Hold(5001):
+        lab.run(["strace", "-f", "-e", "trace=openat,socket,execve", "-o", str(trace), lab.client("restraint"), "connect", "none"], shim={})
+    calls = trace.read_text().rpartition("execve(")[2].splitlines()
+    opened = [n for n, line in enumerate(calls) if "/proc/self/status" in line]
+    made = [n for n, line in enumerate(calls) if "socket(AF_INET, SOCK_STREAM" in line]
+    lab.equal("files opened for that", len(opened), 1)
+    lab.equal("before the first socket", opened[0] < made[0], True)
+
+
 def each_is_tried():
     """pool/base/trial.c against what the other sources call, but for what a program does itself at a hooked call, and for
     what the command alone does (walk.c)."""
@@ -95,6 +111,7 @@ lab.main([
       for name in ("prctl", *AT_START)),
     ("started under a filter that lets all pass", lets_all_pass),
     ("each call of the shim is tried", each_is_tried),
+    ("the filter is looked for before the first socket", opens_before),
     *((f"{threads} threads at their last fds, {'low' if low else 'high'} numbers",
        functools.partial(same, "fds", str(threads), str(low), expected="0 failed\n"))
       for threads in (1, 4) for low in (0, 1)),
