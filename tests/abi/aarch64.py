@@ -23,6 +23,9 @@ PACKAGES = ("libc6-dev", "libinih-dev", "libhttp-parser-dev", "libmicrohttpd-dev
             "coreutils", "findutils", "libc-bin", "libgcc-s1")
 # What tests/twin plays in a virtual machine: the same each time. SEED:WORLDS
 TWIN = "17:1"
+# The stress test with ThreadSanitizer, whose library has to come before the shim.
+FOR_THREADS = ("headroom", "headroom-shim", "hold", "stress", "endure")
+SANITIZER = "/usr/lib/aarch64-linux-gnu/libtsan.so.2"
 FOR_CPYTHON = ("libpython3.11-testsuite", "openssl")
 # Unit tests that fail under qemu-user for its own sake: it keeps no RLIMIT_AS, answers setsockopt() and mmap() of nothing before it
 # looks at the fd, has no PR_GET_SECCOMP, and does not tell of a child that stopped. They run in the virtual machine.
@@ -39,23 +42,29 @@ printf %s ':aarch64:M::\x7fELF\x02\x01\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x
 exec "$@" """
 
 
+def _build(root, build, *options, targets=()):
+    """The product, all of it or some targets, made of a sysroot's headers and libraries."""
+    libraries = root / "usr/lib/aarch64-linux-gnu"
+    environment = {**os.environ, "PKG_CONFIG_LIBDIR": f"{libraries}/pkgconfig:{root}/usr/share/pkgconfig",
+                   "PKG_CONFIG_SYSROOT_DIR": str(root)}
+    settings = {"SYSTEM_NAME": "Linux", "SYSTEM_PROCESSOR": "aarch64", "C_COMPILER": "aarch64-linux-gnu-gcc",
+                "FIND_ROOT_PATH": root, "SYSROOT": root, "FIND_ROOT_PATH_MODE_PROGRAM": "NEVER",
+                "FIND_ROOT_PATH_MODE_LIBRARY": "ONLY", "FIND_ROOT_PATH_MODE_INCLUDE": "ONLY",
+                "LIBRARY_ARCHITECTURE": "aarch64-linux-gnu", "C_FLAGS": f"-B{libraries}",
+                "EXE_LINKER_FLAGS": f"-L{libraries} -Wl,-rpath-link,{libraries} -Wl,-rpath-link,{root}/lib/aarch64-linux-gnu"}
+    configure = ["cmake", "-S", str(ROOT), "-B", str(build), *(f"-DCMAKE_{name}={value}" for name, value in settings.items()), *options]
+    wanted = ["--target", *targets] if targets else []
+    for command in configure, ["cmake", "--build", str(build), "--parallel", str(os.cpu_count()), *wanted]:
+        done = subprocess.run(command, env=environment, capture_output=True, text=True)
+        if done.returncode:
+            raise programs.Failed(f"{command[0]}: {done.stdout[-2000:]}{done.stderr[-2000:]}")
+
+
 def product(work):
     """The product for aarch64. Return: its build folder, the folder of packages"""
     root = sysroot.make(work / "aarch64-root", "arm64", PACKAGES)
     build = work / "aarch64"
-    libraries = root / "usr/lib/aarch64-linux-gnu"
-    environment = {**os.environ, "PKG_CONFIG_LIBDIR": f"{libraries}/pkgconfig:{root}/usr/share/pkgconfig",
-                   "PKG_CONFIG_SYSROOT_DIR": str(root)}
-    options = {"SYSTEM_NAME": "Linux", "SYSTEM_PROCESSOR": "aarch64", "C_COMPILER": "aarch64-linux-gnu-gcc",
-               "FIND_ROOT_PATH": root, "SYSROOT": root, "FIND_ROOT_PATH_MODE_PROGRAM": "NEVER",
-               "FIND_ROOT_PATH_MODE_LIBRARY": "ONLY", "FIND_ROOT_PATH_MODE_INCLUDE": "ONLY",
-               "LIBRARY_ARCHITECTURE": "aarch64-linux-gnu", "C_FLAGS": f"-B{libraries}",
-               "EXE_LINKER_FLAGS": f"-L{libraries} -Wl,-rpath-link,{libraries} -Wl,-rpath-link,{root}/lib/aarch64-linux-gnu"}
-    configure = ["cmake", "-S", str(ROOT), "-B", str(build), *(f"-DCMAKE_{name}={value}" for name, value in options.items())]
-    for command in configure, ["cmake", "--build", str(build), "--parallel", str(os.cpu_count())]:
-        done = subprocess.run(command, env=environment, capture_output=True, text=True)
-        if done.returncode:
-            raise programs.Failed(f"{command[0]}: {done.stdout[-2000:]}{done.stderr[-2000:]}")
+    _build(root, build)
     programs.make(["aarch64-linux-gnu-gcc"], build, programs.OWN)
     return build, root
 
@@ -89,12 +98,20 @@ def _emulated(table, target, compiler, built, root, build):
                 HEADROOM_EMULATED=str(build), HEADROOM_EMULATED_ROOT=str(root), QEMU_PAGESIZE=str(page_kib * 1024)))
 
 
-def _in_machine(table, target, kernel, build, root, **what):
-    """One boot for each part, so that one that hangs takes nothing along."""
+def _in_machine(table, target, kernel, build, root, more="", **what):
+    """One boot for each part, so that one that hangs takes nothing along.
+
+    kernel: a function that has it at hand, or makes it; more: variables for all that runs there
+    """
     for part, wanted in machine.parts(**what):
-        if not table.wants(part):
+        suites = ",".join(table.suites_of(part))
+        if not (suites or table.wants(part)):
             continue
-        release, found = machine.play(kernel, build, root, wanted, table.limit_s, table.work / f"{target}.{part.replace('/', '-')}.machine")
+        if not table.machines:
+            table.left_out.append(f"{target} {part}")
+            continue
+        words = f"{wanted} {more}" + f" HEADROOM_SUITES={suites}" * bool(suites)
+        release, found = machine.play(kernel(), build, root, words, table.limit_s, table.work / f"{target}.{part.replace('/', '-')}.machine")
         results = found.get(part, [])
         cases = [r for r in results if r["name"] != "all"]
         text = next((r["text"] for r in results if r["name"] == "all"), "")
@@ -106,10 +123,14 @@ def _in_machine(table, target, kernel, build, root, **what):
         elif any(r["status"] for r in results if r["name"] == "all") and not failed:
             failed.append("see above")
         if text and (not cases or part == "unit"):
-            table.add(target, part, f"{text}, on {release}", not failed)
+            table.add(target, f"{part} {suites}".strip(), f"{text}, on {release}", not failed)
         else:
             table.enter(target, part, [r for r in cases if r["status"] == 0], [r for r in cases if r["status"] == 77], failed,
                         f", on {release}")
+
+
+def _debians(table):
+    return lambda: sysroot.make(table.work / "aarch64-kernel", "arm64", ("linux-image-arm64",))
 
 
 def glibc(table):
@@ -121,14 +142,26 @@ def glibc(table):
         if table.wants("unit"):
             _unit_tests(table, "aarch64-glibc", build, root, page_kib, which)
     _emulated(table, "aarch64-glibc", ["aarch64-linux-gnu-gcc"], build, root, table.work / "aarch64-glibc")
-    _in_machine(table, "aarch64-glibc", sysroot.make(table.work / "aarch64-kernel", "arm64", ("linux-image-arm64",)), build, root,
+    _in_machine(table, "aarch64-glibc", _debians(table), build, root,
                 unit=True, platform=True, abi=("emulated",), system=SYSTEM, twin=(TWIN,))
+
+
+def threads(table):
+    """Under ThreadSanitizer. Its shadow is most of the address space: qemu-user takes half a minute to make one."""
+    root = sysroot.make(table.work / "aarch64-threads-root", "arm64", (*PACKAGES, "libtsan2"))
+    build = table.work / "aarch64-threads"
+    _build(root, build, "-DHEADROOM_SANITIZE=thread", targets=FOR_THREADS)
+    if table.wants("emulated"):
+        table.enter("aarch64-threads", "tests/system/stress, under qemu-user", *cases(
+            ["/usr/bin/python3", HERE / "test_emulated.py"], HEADROOM_BUILD=str(table.build),
+            HEADROOM_EMULATED=str(build), HEADROOM_EMULATED_ROOT=str(root), HEADROOM_EMULATED_SANITIZER=f"{root}{SANITIZER}"))
+    _in_machine(table, "aarch64-threads", _debians(table), build, root, f"HEADROOM_SANITIZER_PRELOAD={SANITIZER}", system=("stress",))
 
 
 def cpython(table):
     build, _ = product(table.work)
     root = sysroot.make(table.work / "aarch64-python-root", "arm64", PACKAGES + FOR_CPYTHON)
-    _in_machine(table, "aarch64-cpython", sysroot.make(table.work / "aarch64-kernel", "arm64", ("linux-image-arm64",)), build, root,
+    _in_machine(table, "aarch64-cpython", _debians(table), build, root,
                 cpython=CPYTHON)
 
 
@@ -138,7 +171,7 @@ def musl(table):
     compiler = programs.musl_cross_compiler(build, root)
     _emulated(table, "aarch64-musl", compiler, built, root, build)
     programs.make_twin(compiler, build)
-    _in_machine(table, "aarch64-musl", sysroot.make(table.work / "aarch64-kernel", "arm64", ("linux-image-arm64",)), build, root,
+    _in_machine(table, "aarch64-musl", _debians(table), build, root,
                 abi=("emulated",), system=WITH_MUSL, twin=(TWIN,))
 
 
@@ -155,9 +188,9 @@ def _on_large_pages(table, target, kernel):
 def pages_of_16k(table):
     """Debian has such a kernel from 13 on; the programs are the same."""
     _on_large_pages(table, "aarch64-16k",
-                    sysroot.make(table.work / "aarch64-16k-kernel", "arm64", ("linux-image-arm64-16k",), "trixie"))
+                    lambda: sysroot.make(table.work / "aarch64-16k-kernel", "arm64", ("linux-image-arm64-16k",), "trixie"))
 
 
 def pages_of_64k(table):
     """No package has such a kernel: it is made of Debian's source of Linux."""
-    _on_large_pages(table, "aarch64-64k", page64.kernel(table.work / "aarch64-64k-kernel"))
+    _on_large_pages(table, "aarch64-64k", lambda: page64.kernel(table.work / "aarch64-64k-kernel"))

@@ -40,14 +40,20 @@ class Table:
     build: the build folder of this machine; work: what is made is below it
     limit_s: what has no end of its own, or takes hours, is ended then
     only: of what has parts (system tests, virtual machines), those of these names; empty: all
+    machines: False: what would run in a virtual machine goes into left_out
     """
 
-    def __init__(self, build, limit_s, only=()):
+    def __init__(self, build, limit_s, only=(), machines=True):
         self.rows, self.bad, self.build, self.work, self.limit_s, self._only = [], 0, build, build / "abi", limit_s, only
+        self.machines, self.left_out = machines, []
         self._last_s, self._spent_s = time.monotonic(), {}
 
     def wants(self, part):
         return not self._only or part in self._only
+
+    def suites_of(self, part):
+        """Of the unit tests only these: --only unit/arena."""
+        return [name.partition("/")[2] for name in self._only if name.startswith(f"{part}/") and part == "unit"]
 
     def add(self, target, what, said, good=True):
         self.rows.append((target, what, said if good else f"**{said}**"))
@@ -77,6 +83,6 @@ class Table:
         kept = [tuple(re.split(r" *\| *", line)[1:4]) for line in old.splitlines() if line.startswith("| ")][2:]
         rows = [row for row in self.rows if of.get(row[0], row[0]) == name]
         new = {row[:2] for row in rows}
-        rows += [row for row in kept if (row[:2] not in new if self._only else of.get(row[0], row[0]) != name)]
+        rows += [row for row in kept if (row[:2] not in new if self._only or self.left_out else of.get(row[0], row[0]) != name)]
         rows.sort(key=lambda row: targets.index(of.get(row[0], row[0])))
         PAGE.write_text(f"{before}{begin}\n{text_of(rows)}\n{END}{after}")

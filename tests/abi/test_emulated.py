@@ -3,11 +3,12 @@
 """test_emulated - programs for aarch64; tests/abi/run calls it.
 
 Under qemu-user, whose system calls are this kernel's: HEADROOM_EMULATED and HEADROOM_EMULATED_ROOT name what programs.make()
-and sysroot.make() made. Without these it runs the programs of HEADROOM_BUILD, in a machine that is for them.
+and sysroot.make() made; HEADROOM_EMULATED_SANITIZER is ThreadSanitizer's library, if it was made with that. Without these it runs the programs of HEADROOM_BUILD, in a machine that is for them.
 """
 import functools
 import os
 import pathlib
+import signal
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "system"))
@@ -17,9 +18,11 @@ import lab  # noqa: E402
 ROOT = os.environ.get("HEADROOM_EMULATED_ROOT")
 BUILD = os.environ.get("HEADROOM_EMULATED") or lab.BUILD
 PAGE_SIZE, LEAST_PAGE_SIZE = os.environ.get("QEMU_PAGESIZE", "4096"), "4096"
+SANITIZER = os.environ.get("HEADROOM_EMULATED_SANITIZER")
 # qemu-user cannot have itself started.
 EMULATED = ("emulated",) if ROOT else ()
 SHIM = f"{BUILD}/libheadroom.so"
+THREADS_LIMIT_S = 1800
 
 
 def emulated(program, *arguments, page_size=PAGE_SIZE, **environment):
@@ -77,7 +80,29 @@ def fill(k):
     return f"{k * 100} connections"
 
 
+def threads(sources):
+    """Many at random, under ThreadSanitizer; see system/test_stress.py. Without setarch it starts itself anew, which qemu-user cannot."""
+    lab.new_network()
+    lab.ports(10000, 60000)
+    lab.ipv6_on_loopback(["fd00:1::1"])
+    words = {"LD_PRELOAD": f"{SANITIZER}:{SHIM}", "TSAN_OPTIONS": "die_after_fork=0", "HEADROOM_SOURCES": sources, "HEADROOM_LOG": "off"}
+    command = ["setarch", "-R", "qemu-aarch64", "-L", ROOT, *(word for name, value in words.items() for word in ("-E", f"{name}={value}")),
+               f"{BUILD}/tests/system/stress", "1", "6"]
+    with lab.Hold(5000, "http"), lab.Process(command) as process:
+        lab.wait_for(lambda: "held" in process.stdout(), "the threads to end", process, limit_s=THREADS_LIMIT_S)
+        process.send(signal.SIGTERM)
+        ended = process.wait()
+    lab.equal("exit status", ended.status, 0)
+    lab.equal("complaints", [line for line in ended.stderr.splitlines() if "Sanitizer" in line], [])
+    return ended.stdout.strip()
+
+
+if SANITIZER:
+    lab.CASE_LIMIT_S = 2 * THREADS_LIMIT_S
 lab.main([
+    ("32 threads, no sources", lambda: threads("")),
+    ("32 threads, two sources", lambda: threads("127.0.0.1-127.0.0.2")),
+] if SANITIZER else [
     ("inherited", lambda: as_without("sums")),
     ("fds in messages", lambda: as_without("messages")),
     ("names that only the shim has", found),
