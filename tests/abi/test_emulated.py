@@ -81,13 +81,14 @@ def fill(k):
 
 
 def threads(sources):
-    """Many at random, under ThreadSanitizer; see system/test_stress.py. Without setarch it starts itself anew, which qemu-user cannot."""
+    """Many at random, under ThreadSanitizer; see system/test_stress.py. Without setarch it starts itself anew, which qemu-user cannot.
+    Without children, each of which takes gigabytes of memory there."""
     lab.new_network()
     lab.ports(10000, 60000)
     lab.ipv6_on_loopback(["fd00:1::1"])
     words = {"LD_PRELOAD": f"{SANITIZER}:{SHIM}", "TSAN_OPTIONS": "die_after_fork=0", "HEADROOM_SOURCES": sources, "HEADROOM_LOG": "off"}
     command = ["setarch", "-R", "qemu-aarch64", "-L", ROOT, *(word for name, value in words.items() for word in ("-E", f"{name}={value}")),
-               f"{BUILD}/tests/system/stress", "1", "6"]
+               f"{BUILD}/tests/system/stress", "1", "6", "childless"]
     with lab.Hold(5000, "http"), lab.Process(command) as process:
         lab.wait_for(lambda: "held" in process.stdout(), "the threads to end", process, limit_s=THREADS_LIMIT_S)
         process.send(signal.SIGTERM)

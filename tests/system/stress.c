@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /* stress - many threads that connect, duplicate, close and fork at random
  *
- * stress SEED SECONDS [filter]: 32 threads towards 127.0.0.1 and fd00:1::1, port 5000, where hold(1) answers
- * requests and closes when we have closed. Says "held ..." when it has done, with some connections open, and
- * ends at SIGTERM. With "filter" all of them get under a seccomp filter meanwhile, one after the other.
+ * stress SEED SECONDS [filter|childless]: 32 threads towards 127.0.0.1 and fd00:1::1, port 5000, where
+ * hold(1) answers requests and closes when we have closed. Says "held ..." when it has done, with some
+ * connections open, and ends at SIGTERM. With "filter" all of them get under a seccomp filter meanwhile, one
+ * after the other; with "childless" none forks.
  *
  * Each fd number has one owner at a time, as in a correct program: a thread takes numbers out of the slots
  * and puts them back. But several numbers may stand for one socket, and be used by several threads at once.
@@ -43,6 +44,7 @@ enum {
 /* An fd number + 1, or 0. */
 static atomic_int slots[SLOTS];
 static atomic_bool stop, filters;
+static bool childless;
 static atomic_int time_waits = TIME_WAITS_MAX;
 static atomic_ulong connects, failed, duplicates, closes, forks;
 static time_t time_waits_from;
@@ -256,6 +258,8 @@ static void *work(void *argument)
 			under_filter = true;
 		}
 		unsigned what = below(&seed, 512);
+		if (what < 2 && childless)
+			continue;
 		if (what < 2) {
 			have_child(&seed, what == 1);
 			continue;
@@ -288,8 +292,10 @@ int main(int argc, char **argv)
 	sigset_t end;
 	int number, held = 0;
 
-	if (argc != 3 && (argc != 4 || strcmp(argv[3], "filter")))
-		errx(2, "usage: stress SEED SECONDS [filter]");
+	bool filtered = argc == 4 && !strcmp(argv[3], "filter");
+	childless = argc == 4 && !strcmp(argv[3], "childless");
+	if (argc != 3 && !filtered && !childless)
+		errx(2, "usage: stress SEED SECONDS [filter|childless]");
 	unsigned seed = (unsigned)atoi(argv[1]), seconds = (unsigned)atoi(argv[2]);
 	sigemptyset(&end);
 	sigaddset(&end, SIGTERM);
@@ -299,7 +305,7 @@ int main(int argc, char **argv)
 		if (pthread_create(&threads[i], NULL, work, (void *)(seed * 1000u + i)))
 			errx(1, "pthread_create");
 	wait_for(seconds / 2);
-	atomic_store(&filters, argc == 4);
+	atomic_store(&filters, filtered);
 	wait_for(seconds - seconds / 2);
 	atomic_store(&stop, true);
 	for (int i = 0; i < THREADS; i++)
