@@ -190,8 +190,9 @@ COLD static void fold_some(struct ledger *ledger, uint64_t now_ns)
 /* The tuple spaces of a destination that was folded, as they were. */
 ONCE static void unfold(struct ledger *ledger, struct destination *destination, uint64_t now_ns)
 {
-	static struct usage_entry was; /* not on the stack, which may be small */
-	struct folded folded;
+	/* Not on the stack, which may be small. */
+	static struct usage_entry was;
+	static struct folded folded;
 
 	while (folding_take(&ledger->folding, &destination->to, &folded)) {
 		struct tuple_space *space = ledger_space(ledger, destination, &folded.source);
