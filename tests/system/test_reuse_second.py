@@ -19,9 +19,9 @@ PORT, EXCHANGES = 5000, 300
 # A connection for each exchange; what is not the answer to it is told.
 CLIENT = f"""
 import re, socket, sys, time
-gap, count, kind = float(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
+gap, count, kind, address = float(sys.argv[1]), int(sys.argv[2]), *sys.argv[3:]
 for number in range(count):
-    with socket.create_connection(("127.0.0.1", {PORT})) as s:
+    with socket.create_connection((address, {PORT})) as s:
         s.sendall((b"/%d \\n" if kind == "raw" else b"GET /%d HTTP/1.1\\r\\nHost: a\\r\\n\\r\\n") % number)
         said = b""
         while not re.search(rb"=.*\\n|the end", said):
@@ -52,9 +52,10 @@ def nothing(*_):
 
 
 class Server:
-    def __init__(self, say):
+    def __init__(self, say, address):
         self.say, self.answers = say, 0
-        self.listener = socket.create_server(("127.0.0.1", PORT), backlog=100)
+        family = socket.AF_INET6 if ":" in address else socket.AF_INET
+        self.listener = socket.create_server((address, PORT), family=family, backlog=100)
         serving.each_in_a_thread(self.listener, self.serve)
 
     def serve(self, s):
@@ -76,27 +77,27 @@ class Server:
         self.listener.close()
 
 
-def ask(say, guard, shim, gap_s, count):
+def ask(say, guard, shim, gap_s, count, address):
     lab.ports(10000, 59999)
-    with contextlib.closing(Server(say)):
-        done = lab.run([lab.PYTHON, "-c", CLIENT, str(gap_s), str(count), guard], shim)
+    with contextlib.closing(Server(say, address)):
+        done = lab.run([lab.PYTHON, "-c", CLIENT, str(gap_s), str(count), guard, address], shim)
     lab.new_network()
     lab.equal(f"exit status\n{done}", done.status, 0)
     lab.equal("mixed up", done.stdout, "")
     return done
 
 
-def compare(say, guard, gap_s=0, count=EXCHANGES):
+def compare(say, guard, gap_s=0, count=EXCHANGES, address="127.0.0.1"):
     """Return: connections served from the pool, and what the shim said."""
     rules = lab.scratch() / "rules"
     rules.write_text(f"[headroom]\nreuse = {guard}\nmax_uses = 1000\nidle_timeout = 1m\n")  # whatever the rate, and how busy the server is
-    ask(say, guard, None, gap_s, count)
-    done = ask(say, guard, {"options": ["-c", str(rules), "--summary"]}, gap_s, count)
+    ask(say, guard, None, gap_s, count, address)
+    done = ask(say, guard, {"options": ["-c", str(rules), "--summary"]}, gap_s, count, address)
     return int(re.search(r"reuse: (\d+) connect", done.stderr)[1]), done.stderr
 
 
-def never(say, guard, gap_s=0, count=EXCHANGES):
-    hits, said = compare(say, guard, gap_s, count)
+def never(say, guard, gap_s=0, count=EXCHANGES, address="127.0.0.1"):
+    hits, said = compare(say, guard, gap_s, count, address)
     lab.equal("served from the pool", hits, 0)
     if "event=reuse_paused" not in said:
         raise lab.Failed(f"nothing was learned\n{said}")
@@ -111,21 +112,25 @@ def soon(guard):
     return f"{hits} of {2 * EXCHANGES}"
 
 
-def second(guard):
+def second(guard, address="127.0.0.1"):
     """One that was silent for as long as it takes needs no other to vouch for it."""
-    hits, _ = compare(nothing, guard, gap_s=0.03, count=2)
+    hits, _ = compare(nothing, guard, gap_s=0.03, count=2, address=address)
     lab.equal("served from the pool", hits, 1)
 
 
-def of(function, *arguments):
-    return [(guard, functools.partial(function, *arguments[:1], guard, *arguments[1:])) for guard in ("raw", "http")]
+def of(function, *arguments, **named):
+    return [(guard, functools.partial(function, *arguments[:1], guard, *arguments[1:], **named))
+            for guard in ("raw", "http")]
 
 
 lab.main([(f"{guard}, {name}", function) for name, cases in [
     *((f"{ms} ms later", of(never, later(ms))) for ms in (3, 5, 10, 15)),
     ("5 to 15 ms later", of(never, later(*range(5, 16)))),
     ("later, asked now and then", of(never, later(*range(5, 16)), 0.06, 10)),
+    ("later, asked now and then, IPv6", of(never, later(*range(5, 16)), 0.06, 10, address="::1")),
     ("with the end of the stream", of(never, at_the_end)),
+    ("with the end of the stream, IPv6", of(never, at_the_end, address="::1")),
     ("a server that has no more to say", of(soon)),
     ("the second connection, after some milliseconds", of(second)),
+    ("the second connection, after some milliseconds, IPv6", of(second, address="::1")),
 ] for guard, function in cases])
