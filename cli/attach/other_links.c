@@ -207,7 +207,7 @@ static void part_all(struct look *look)
 void other_links_part(struct attach_plan *plan)
 {
 	struct look *look = calloc(1, sizeof(*look));
-	long netlink = look ? netlink_open() : -1;
+	long netlink = look ? netlink_open(NETLINK_ROUTE) : -1;
 
 	if (netlink >= 0) {
 		look->plan = plan;

@@ -42,7 +42,7 @@ static void dump(unsigned short type, int family, unsigned short wanted, take_me
 				  .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP },
 		      .message.rtm_family = (unsigned char)family };
 	_Alignas(struct nlmsghdr) char part[PART];
-	long netlink = netlink_open();
+	long netlink = netlink_open(NETLINK_ROUTE);
 	ssize_t got = netlink < 0 ? -1 : send((int)netlink, &request, sizeof(request), 0);
 
 	if (netlink < 0)

@@ -38,14 +38,15 @@ void keep_refused(struct reuse *reuse, enum reuse_refusal refusal)
 }
 
 /* While one is kept that has a worker of the server, who waits for a worker waits on. So each has a turn, and
- * none goes on while a new connection of the program waits. */
+ * none goes on while a new connection of the program waits, or another's is seen to. */
 static bool had_its_turn(const struct reuse *reuse, const struct parked_pool *pool, uint64_t now_ns)
 {
 	if (!reuse_may_hold_a_worker(reuse))
 		return false;
 	return conduct_yields_ns(&pool->conduct, now_ns) <= now_ns || reuse->uses >= pool->conduct.turn ||
 	       (reuse->uses >= TURN_USES_LEAST && now_ns - reuse->opened_ns >= TURN_MS * CONDUCT_MS_NS &&
-		!(reuse->limits->given & REUSE_IDLE_TIMEOUT));
+		!(reuse->limits->given & REUSE_IDLE_TIMEOUT)) ||
+	       parked_is_waited_for(reuse, now_ns);
 }
 
 static bool used_up(const struct reuse *reuse, const struct parked_pool *pool, uint64_t now_ns)

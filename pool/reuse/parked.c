@@ -10,11 +10,16 @@
 #include "pool/reuse/list.h"
 #include "pool/reuse/second.h"
 #include "pool/reuse/stake.h"
+#include "pool/socket/backlog.h"
 #include "pool/socket/facts.h"
 
 #include <errno.h>
 #include <netinet/in.h>
 #include <string.h>
+
+/* To ask takes some microseconds. Where nobody listens, as far as is known here, that takes longer: the
+ * kernel may look for a module (inet_diag_lock_handler(), net/ipv4/inet_diag.c). */
+enum { BACKLOG_LOOK_US = 500, BACKLOG_WATCH_MS = 2, BACKLOG_CROWD_S = 10, BACKLOG_UNKNOWN_S = 60 };
 
 /* Redis and memcached send nothing but answers, each in one piece of work with its command: what follows an
  * answer can only be the end of the connection, after seconds (redis.conf, timeout; memcached, idle_timeout).
@@ -64,6 +69,53 @@ static uint64_t yields_ns(const struct reusing *reusing, const struct reuse *reu
 	uint64_t here_ns = conduct_yields_ns(&pool->conduct, now_ns);
 	uint64_t elsewhere_ns = in_the_way_ns(reusing, pool, now_ns);
 	return here_ns < elsewhere_ns ? here_ns : elsewhere_ns;
+}
+
+/* Is the server on this host? To an address of its own it connects from that, or by the loopback. */
+static bool is_near(const struct reuse *reuse)
+{
+	const struct tuple_space *space = reuse->tracked->space;
+	const struct address *to = &space->destination->to.ip;
+
+	return address_is_loopback(to) || address_equal(&space->source, to);
+}
+
+/* Does somebody wait to be accepted? Not asked for more often than has to be. */
+static bool somebody_waits(const struct reuse *reuse, struct parked_pool *pool, uint64_t now_ns)
+{
+	if (now_ns < pool->backlog_ns || !reuse_may_hold_a_worker(reuse) || !is_near(reuse))
+		return false;
+	long waiting = backlog_ask(&reuse->tracked->space->destination->to);
+	pool->backlog_ns = now_ns + (waiting < 0    ? BACKLOG_UNKNOWN_S * 1000 * CONDUCT_MS_NS
+				     : waiting == 0 ? BACKLOG_LOOK_US * 1000ull
+						    : 0);
+	if (waiting <= 0)
+		pool->waits_since_ns = 0;
+	return waiting > 0;
+}
+
+bool parked_is_waited_for(const struct reuse *reuse, uint64_t now_ns)
+{
+	struct parked_pool *pool = reuse_pool(reuse);
+
+	if (!pool || !somebody_waits(reuse, pool, now_ns))
+		return false;
+	if (!pool->waits_since_ns)
+		pool->waits_since_ns = now_ns;
+	if (reuse->asked_ns <= pool->waits_since_ns)
+		return false;
+	/* The next one is for who waits then. */
+	pool->waits_since_ns = 0;
+	pool->crowd_until_ns = now_ns + BACKLOG_CROWD_S * 1000 * CONDUCT_MS_NS;
+	return true;
+}
+
+/* When to look while it is idle, if somebody waited for one lately. */
+static uint64_t watch_ns(const struct reuse *reuse, const struct parked_pool *pool, uint64_t now_ns)
+{
+	return pool->crowd_until_ns > now_ns && reuse_may_hold_a_worker(reuse)
+		       ? now_ns + BACKLOG_WATCH_MS * CONDUCT_MS_NS
+		       : UINT64_MAX;
 }
 
 /* When it has been idle for too long, or is too old. Of the blank, what leaves and what the program has that
@@ -134,7 +186,8 @@ void parked_enter(struct reusing *reusing, struct reuse *reuse, int fd, uint32_t
 	reusing->holders += reuse_may_hold_a_worker(reuse);
 	reusing->parkings++;
 	SPACE_REUSE_ADD(reuse->tracked->space, reuse_parked, 1);
-	list_enter(reusing, reuse, end_of(reusing, reuse, pool, now_ns));
+	uint64_t until_ns = end_of(reusing, reuse, pool, now_ns), look_ns = watch_ns(reuse, pool, now_ns);
+	list_enter(reusing, reuse, look_ns < until_ns ? look_ns : until_ns);
 }
 
 /* What is learned from how a connection was found. Return: evidence against the server, or none. */
@@ -380,6 +433,21 @@ static uint64_t end_of_time(struct reusing *reusing, struct reuse *reuse, uint64
 	return UINT64_MAX;
 }
 
+/* One that is parked. Return: when to look again, if not for anything else; UINT64_MAX: it is gone, or there
+ * is no need. */
+static uint64_t watch(struct reusing *reusing, struct reuse *reuse, uint64_t now_ns, struct retired *retired)
+{
+	struct parked_pool *pool = reuse_pool(reuse);
+
+	if (!pool || reuse->leaving || reuse->kept || pool->crowd_until_ns <= now_ns)
+		return UINT64_MAX;
+	if (retired_has_room(retired) && somebody_waits(reuse, pool, now_ns)) {
+		let_leave(reusing, reuse, RETIRED_ROOM, now_ns, retired);
+		return UINT64_MAX;
+	}
+	return watch_ns(reuse, pool, now_ns);
+}
+
 bool parked_expire(struct reusing *reusing, uint64_t now_ns, struct retired *retired)
 {
 	uint64_t look_ns = UINT64_MAX;
@@ -394,6 +462,9 @@ bool parked_expire(struct reusing *reusing, uint64_t now_ns, struct retired *ret
 		if (until_ns <= now_ns && retired_has_room(retired)) {
 			note_made_way(reusing, reuse, now_ns);
 			until_ns = end_of_time(reusing, reuse, now_ns, retired);
+		} else {
+			uint64_t watch_again_ns = watch(reusing, reuse, now_ns, retired);
+			until_ns = watch_again_ns < until_ns ? watch_again_ns : until_ns;
 		}
 		if (until_ns < look_ns)
 			look_ns = until_ns;

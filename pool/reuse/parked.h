@@ -59,6 +59,16 @@ void parked_retire(struct reusing *reusing, struct reuse *reuse, enum reuse_reti
 		   struct retired *retired);
 
 /**
+ * parked_is_waited_for() - is there somebody, be it another program, whom the server has not accepted yet,
+ * and who may wait for the worker that this one holds? The lock is held
+ *
+ * Of a server of this host the kernel tells. One that serves all connections at once accepts what waits
+ * before it answers what is asked later. So it is yes if somebody waited before this one was asked, and
+ * somebody does now.
+ */
+bool parked_is_waited_for(const struct reuse *reuse, uint64_t now_ns);
+
+/**
  * parked_make_way() - a new connection is about to be made though some are parked: one of them goes first, so
  * that the server never has more of them than it would have without reuse; the lock is held
  */

@@ -56,6 +56,9 @@ struct reuse;
 struct parked_pool {
 	struct reuse *newest, *oldest;
 	uint32_t count;
+	uint64_t backlog_ns;     /* who waits to be accepted is not asked for before that */
+	uint64_t waits_since_ns; /* somebody was seen to; 0: nobody was, at the last look */
+	uint64_t crowd_until_ns; /* somebody waited for a worker that was kept busy, and may do so again */
 	struct conduct conduct;
 	struct reuse_counts counts;
 };

@@ -152,7 +152,7 @@ COLD int links_read(struct arena *arena, struct links *links)
 {
 	struct collection c = { .arena = arena, .links = links };
 
-	long fd = netlink_open();
+	long fd = netlink_open(NETLINK_ROUTE);
 	if (fd < 0)
 		return (int)fd;
 	int rc = interfaces_visit((int)fd, arena, AF_UNSPEC, add_link, &c);

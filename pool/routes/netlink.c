@@ -12,11 +12,11 @@
 #include <string.h>
 #include <sys/socket.h>
 
-COLD long netlink_open(void)
+COLD long netlink_open(int family)
 {
 	if (restraint_filtered())
 		return -EPERM;
-	long fd = kernel_private_fd(kernel.socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE));
+	long fd = kernel_private_fd(kernel.socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, family));
 	if (fd >= 0 && network_left() && !network_is_home((int)fd)) {
 		kernel.close((int)fd);
 		return -EXDEV;

@@ -9,10 +9,11 @@
 
 /**
  * netlink_open() - a netlink socket to ask by
- * Return: fd, for kernel.close(), or a negative errno: EPERM where a seccomp filter may kill for it, EXDEV if this
- *	thread is in another network namespace than the process's sockets
+ * @family:	NETLINK_ROUTE, NETLINK_SOCK_DIAG (netlink(7))
+ * Return: fd, for kernel.close(), or a negative errno: EPERM where a seccomp filter may kill for it, EXDEV if
+ *this thread is in another network namespace than the process's sockets
  */
-long netlink_open(void);
+long netlink_open(int family);
 
 /**
  * netlink_address() - the address in an attribute, of IPv4 or IPv6 by its size

@@ -171,7 +171,7 @@ static int ask_source(const struct endpoint *to, const struct address *from, str
 	struct route_inputs inputs = { .from = from };
 	struct route route;
 
-	long fd = netlink_open();
+	long fd = netlink_open(NETLINK_ROUTE);
 	if (fd < 0)
 		return (int)fd;
 	int rc = route_ask((int)fd, to, &inputs, &route);
@@ -271,7 +271,7 @@ COLD int route_auto_sources(struct arena *arena, const struct endpoint *to, stru
 	struct alike alike = { .arena = arena, .list = list };
 	struct route route;
 
-	long fd = netlink_open();
+	long fd = netlink_open(NETLINK_ROUTE);
 	if (fd < 0)
 		return (int)fd;
 	int rc = route_ask((int)fd, to, NULL, &route);

@@ -110,7 +110,7 @@ static void ask_class(void *argument)
 	struct route_inputs inputs = { .traffic_class = q->class };
 	struct route with, without;
 
-	long fd = netlink_open();
+	long fd = netlink_open(NETLINK_ROUTE);
 	if (fd < 0)
 		return;
 	int with_rc = route_ask((int)fd, q->to, &inputs, &with),
@@ -133,7 +133,7 @@ static void ask_parted(void *argument)
 	struct route_inputs inputs = { .from = q->source };
 	struct route route;
 
-	long fd = netlink_open();
+	long fd = netlink_open(NETLINK_ROUTE);
 	if (fd < 0)
 		return;
 	int rc = route_ask((int)fd, q->to, &inputs, &route);

@@ -6,6 +6,7 @@
 #include "pool/base/hot.h"
 #include "pool/base/kernel.h"
 #include "pool/base/resting.h"
+#include "pool/base/restraint.h"
 #include "pool/reuse/keep.h"
 #include "preload/base/fdtable.h"
 #include "preload/base/process.h"
@@ -43,9 +44,13 @@ APART bool park(int fd, const struct held *held)
 
 	retired_none(&retired);
 	resting_look(now_ns);
+	struct reuse *reuse = held->tracked->reuse;
+	/* Where there is a filter a child tries netlink once (trial.h): that is not waited for with the lock
+	 * held. */
+	if (reuse && reuse->limits && reuse_may_hold_a_worker(reuse))
+		restraint_filtered();
 	if (!shim_enter_held(&shim, held))
 		return false;
-	struct reuse *reuse = held->tracked->reuse;
 	bool kept = reuse->kept;
 	reuse_closes(&shim.reusing, held->tracked, now_ns);
 	if (!resting())

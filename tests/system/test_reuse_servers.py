@@ -158,6 +158,46 @@ def two_names():
     return f"{took[1]:.2f} s with reuse, {took[0]:.2f} without"
 
 
+# Each connection in turn, each answer after 2 ms; at the end of one it tells how many answers others had to wait for.
+QUEUE_SERVER = """
+import select, socket, sys, time
+listener = socket.create_server(("127.0.0.1", int(sys.argv[1])), backlog=100)
+while True:
+    connection, _ = listener.accept()
+    lines, passed = connection.makefile("rb"), 0
+    for line in lines:
+        if line.startswith(b"GET"):
+            path = line.split()[1]
+        if not line.strip():
+            passed += bool(select.select([listener], [], [], 0)[0])
+            time.sleep(0.002)
+            connection.sendall(b"HTTP/1.1 200 OK\\r\\nContent-Length: %d\\r\\n\\r\\n%s" % (len(path), path))
+    print(passed, flush=True)
+    connection.close()
+"""
+PASSED_MOST = 4
+
+
+def who_waits():
+    """The only worker is another's who waits for it, after an exchange or two: the kernel tells of him, as the server is near."""
+    lab.ports(10000, 59999)
+    rules = lab.scratch() / "rules"
+    rules.write_text("[headroom]\nreuse = http\nidle_timeout = 1s\n")  # whatever the rate, and how long a turn takes
+    with started([lab.PYTHON, "-c", QUEUE_SERVER, str(PORT)]) as server:
+        with load(PORT, 1, count=100000, shim={"options": ["-c", str(rules)]}):
+            # It knows the server by then.
+            lab.wait_for(lambda: server.stdout().count("\n") > 30, "the program to ask", server)
+            with load(PORT, 1, count=20, pause_s=0.05) as neighbour:
+                lab.equal("the neighbour's", counts(neighbour.wait()), {"good": 20, **ALL_GOOD})
+    passed = list(map(int, server.stdout().split()))
+    waits = [number for number in passed if number]
+    if not waits:
+        raise lab.Failed(f"nobody waited: {passed}")
+    if max(waits) > PASSED_MOST:
+        raise lab.Failed(f"so many of the program's exchanges were before those of who waited: {waits}")
+    return f"{max(waits)} exchanges at most before those of who waited"
+
+
 def gunicorn(*how):
     with started(["gunicorn", "-b", f"127.0.0.1:{PORT}", "--keep-alive", "2", "--chdir", str(CLIENTS), *how,
                   "reuse_app:app"]):
@@ -272,6 +312,7 @@ if __name__ == "__main__":
         ("http.server, one at a time", python_server("single", "reads")),
         ("http.server, one at a time, turns", turns),
         ("http.server, one at a time, two names", two_names),
+        ("one at a time, another who waits", who_waits),
         ("http.server, threads", python_server("threads", "reads")),
         ("http.server, bodies left unread", python_server("threads", "ignores")),
         ("gunicorn, sync", functools.partial(gunicorn, "-w", "1")),

@@ -175,6 +175,9 @@ struct fake_kernel {
 	struct fake_route routes[FAKE_ROUTES];
 	unsigned route_count, routes_asked;
 
+	long backlog; /* what sock_diag tells of a listener: so many to accept, or a negative errno */
+	unsigned backlogs_asked;
+
 	long connect_result;   /* of the program's connect() once it has a port: 0 or a negative errno */
 	uint64_t connect_ns;   /* what each takes */
 	bool connect_waits;    /* and that is no processor time */

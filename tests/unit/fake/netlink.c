@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-/* netlink - RTM_GETROUTE and RTM_GETADDR of the fake kernel (rtnetlink(7)). */
+/* netlink - RTM_GETROUTE and RTM_GETADDR of the fake kernel (rtnetlink(7)), and a listener's backlog
+ * (sock_diag(7)). */
 #include "tests/unit/check.h"
 #include "tests/unit/fake/calls.h"
 
 #include <errno.h>
+#include <linux/inet_diag.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
+#include <linux/sock_diag.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -178,6 +182,19 @@ static long dump_addresses(struct fake_fd *s, char *out, size_t size)
 	return used ? (long)used : answer(out, size, &done, sizeof(done));
 }
 
+static long answer_backlog(char *out, size_t size)
+{
+	struct message m = starting(SOCK_DIAG_BY_FAMILY, sizeof(struct inet_diag_msg));
+	struct inet_diag_msg *socket = NLMSG_DATA(&m.header);
+
+	fake.backlogs_asked++;
+	if (fake.backlog < 0)
+		return refused(out, size, fake.backlog);
+	socket->idiag_state = TCP_LISTEN;
+	socket->idiag_rqueue = (uint32_t)fake.backlog;
+	return answer(out, size, &m, m.header.nlmsg_len);
+}
+
 void fake_netlink_send(struct fake_fd *s, const void *data, size_t size)
 {
 	void (*others)(void *) = fake.while_asking;
@@ -198,5 +215,7 @@ long fake_netlink_recv(struct fake_fd *s, void *data, size_t size)
 	memcpy(&request, s->request, sizeof(s->request));
 	if (request.header.nlmsg_type == RTM_GETROUTE)
 		return answer_route(&request, data, size);
+	if (request.header.nlmsg_type == SOCK_DIAG_BY_FAMILY)
+		return answer_backlog(data, size);
 	return dump_addresses(s, data, size < PART ? size : PART);
 }

@@ -53,7 +53,7 @@ Test(route, what_may_bear_on_it_is_asked_for)
 	};
 	fake.routes[fake.route_count++] =
 		(struct fake_route){ .net = ip("10.0.0.0"), .bits = 104, .from = from, .interface = 4 };
-	int fd = (int)netlink_open();
+	int fd = (int)netlink_open(NETLINK_ROUTE);
 	check_number(route_ask(fd, &to, NULL, &route), 0);
 	check_number(route.interface, 2);
 	check(address_is_unset(&route.gateway));
@@ -72,7 +72,7 @@ Test(route, an_address_has_an_interface)
 {
 	struct address own = ip("10.0.0.1"), other = ip("10.0.0.2");
 	has("10.0.0.1", 7, RT_SCOPE_UNIVERSE, 0);
-	int fd = (int)netlink_open();
+	int fd = (int)netlink_open(NETLINK_ROUTE);
 	check_number(route_interface_of(fd, &own), 7);
 	fake.not_local[fake.not_local_count++] = other;
 	check_number(route_interface_of(fd, &other), 0);
