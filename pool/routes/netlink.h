@@ -11,7 +11,7 @@
  * netlink_open() - a netlink socket to ask by
  * @family:	NETLINK_ROUTE, NETLINK_SOCK_DIAG (netlink(7))
  * Return: fd, for kernel.close(), or a negative errno: EPERM where a seccomp filter may kill for it, EXDEV if
- *this thread is in another network namespace than the process's sockets
+ *	this thread is in another network namespace than the process's sockets
  */
 long netlink_open(int family);
 
