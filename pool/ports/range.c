@@ -2,11 +2,16 @@
 /* range - how many ports a tuple space has: the range less the reserved ports. */
 #include "pool/ports/range.h"
 
+#include "pool/base/arena.h"
+#include "pool/base/hot.h"
 #include "pool/base/kernel.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <string.h>
+
+#define RESERVED "/proc/sys/net/ipv4/ip_local_reserved_ports"
+
+/* Each second port, of five digits and a comma. */
+enum { RESERVED_TEXT_MOST = 6 * 32768 + 1 };
 
 typedef void span_visitor(unsigned long first, unsigned long last, void *context);
 
@@ -46,38 +51,34 @@ bool port_range_parse(const char *range, const char *reserved, struct port_range
 	return true;
 }
 
-/* The list of reserved ports may be as long as 32,768 of them: it is read in parts, each cut at a comma, as a
- * program's thread may have little stack. */
+/* Where there is no memory for all of it what there is of it counts. */
+COLD static void each_of_many(char *part, span_visitor *take, void *context)
+{
+	struct arena arena = { 0 };
+	char *whole = arena_alloc(&arena, RESERVED_TEXT_MOST);
+
+	if (whole && kernel_read_file(RESERVED, whole, RESERVED_TEXT_MOST) > 0) {
+		each_span(whole, take, context);
+	} else {
+		char *comma = strrchr(part, ',');
+		if (comma)
+			*comma = '\0';
+		each_span(part, take, context);
+	}
+	arena_release(&arena);
+}
+
+/* A list is told by one read or not at all: a second one, from where the first ended, gets nothing
+ * (proc_do_large_bitmap(), kernel/sysctl.c). Most are short, and a program's thread may have little stack. */
 void port_range_each_reserved(span_visitor *take, void *context)
 {
 	char part[1024];
-	size_t held = 0;
-	uint64_t at = 0;
-	long got;
-	int interrupted = 0;
+	long got = kernel_read_file(RESERVED, part, sizeof(part));
 
-	long fd = kernel_private_fd(kernel.openat(AT_FDCWD, "/proc/sys/net/ipv4/ip_local_reserved_ports",
-						  O_RDONLY | O_CLOEXEC, 0));
-	if (fd < 0)
-		return;
-	while ((got = kernel.pread((int)fd, part + held, sizeof(part) - 1 - held, at)) > 0 ||
-	       (got == -EINTR && interrupted++ < KERNEL_EINTR_MAX)) {
-		held += got > 0 ? (size_t)got : 0;
-		at += got > 0 ? (uint64_t)got : 0;
-		part[held] = '\0';
-		if (held && part[held - 1] == '\n')
-			break;
-		char *comma = strrchr(part, ',');
-		if (!comma)
-			continue;
-		*comma = '\0';
+	if (got == (long)sizeof(part) - 1)
+		each_of_many(part, take, context);
+	else if (got > 0)
 		each_span(part, take, context);
-		held = strlen(comma + 1);
-		memmove(part, comma + 1, held);
-	}
-	kernel.close((int)fd);
-	part[held] = '\0';
-	each_span(part, take, context);
 }
 
 /* Return: @missing where /proc does not tell. */

@@ -133,6 +133,13 @@ def reserved(shim, k):
         return fill(["127.0.0.1", str(PORT)], shim, each(V4, 1, k, 89))
 
 
+def reserved_list_is_long(shim, k):
+    """The kernel tells a list of any length, by one read."""
+    lab.ports(40000, 42099, reserved=",".join(map(str, range(40000, 42000, 2))))
+    with lab.Hold(PORT):
+        return fill(["127.0.0.1", str(PORT)], shim, each(V4, 1, k, 1100))
+
+
 def listener_inside(shim, k):
     """A listener takes its port away from connect() on every source, even when it listens on another address."""
     lab.ports(40000, 40099)
@@ -298,6 +305,8 @@ lab.main([
     ("ipv4 and ipv6 in one list", both_families),
     ("reserved ports without", of(reserved, None, 1)),
     ("reserved ports even 3", of(reserved, {"sources": V4.format(1, 3)}, 3)),
+    ("a long list of reserved ports without", of(reserved_list_is_long, None, 1)),
+    ("a long list of reserved ports even 2", of(reserved_list_is_long, {"sources": V4.format(1, 2)}, 2)),
     ("a listener inside without", of(listener_inside, None, 1)),
     ("a listener inside even 3", of(listener_inside, {"sources": V4.format(1, 3)}, 3)),
     ("explicit binds inside without", of(explicit_binds, None, 1)),

@@ -114,9 +114,18 @@ static long fake_pread(int fd, void *data, size_t size, uint64_t offset)
 {
 	struct fake_fd *s = fake_look(fd);
 
-	if (s)
-		s->offset = offset;
-	return fake_read(fd, data, size);
+	if (!s || !s->file || strncmp(s->file->path, "/proc/sys/", 10)) {
+		if (s)
+			s->offset = offset;
+		return fake_read(fd, data, size);
+	}
+	/* By the first read or not at all (proc_sys_call_handler(), fs/proc/proc_sysctl.c). */
+	long rc = fake_enter(CALL_READ, 0);
+	if (rc)
+		return rc;
+	size = offset ? 0 : size < s->file->size ? size : s->file->size;
+	memcpy(data, s->file->text, size);
+	return (long)size;
 }
 
 static long fake_write(int fd, const void *data, size_t size)
