@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """test_run - `headroom run`: same pid, same exit status, one clear line when it cannot work."""
 import os
+import pathlib
 import re
 import shutil
 import signal
@@ -203,7 +204,8 @@ def by_the_loader():
     for path in loader, str(named):
         done = headroom("run", "--summary", "--", path, "/bin/sh", "-c", "echo $LD_PRELOAD; exit 7")
         lab.equal(path, (done.status, done.stderr), (7, ""))
-        lab.equal("preloads", done.stdout.strip().rpartition("/")[2], "libheadroom.so")
+        preloads = [pathlib.Path(library).name for library in done.stdout.strip().split(":")]
+        lab.equal("preloads", preloads.count("libheadroom.so"), 1)
 
 
 def i386_program():
