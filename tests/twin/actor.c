@@ -86,6 +86,9 @@ static const char *kind_of(int fd)
 	char path[32], target[16];
 	snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
 	ssize_t size = readlink(path, target, sizeof target - 1);
+	/* One of the shim's that it has closed meanwhile. */
+	if (size < 0)
+		return "";
 	int kind = size > 0 && *target == '/' ? 0 : size > 0 && *target == 's' ? 1 : 2;
 	return kinds[kind]
 		    [(fcntl(fd, F_GETFD) & FD_CLOEXEC ? 1 : 0) | (fcntl(fd, F_GETFL) & O_NONBLOCK ? 2 : 0)];

@@ -146,16 +146,24 @@ static inline int fd_of(const struct step *step, int index)
 	return slot < 0 ? (int)(-slot - 100) : slots[slot].fd;
 }
 
-/* What is known of a step's socket. A number that exec has closed and that was given out again is that of two
- * slots: the one that got it last knows. */
+/* The slot that a step names; for who closes it. */
 static inline struct slot *slot_of(const struct step *step, int index)
 {
 	static struct slot none;
 	long named = step->arguments[index].number;
-	struct slot *slot = named < 0 ? &none : &slots[named];
 
-	for (int i = 0; named >= 0 && slot->fd >= 0 && i < SLOTS; i++)
-		if (slots[i].fd == slot->fd && slots[i].turn > slot->turn)
+	return named < 0 ? &none : &slots[named];
+}
+
+/* What is known of a step's socket, which may be given as a number. One that exec has closed and that was
+ * given out again is that of two slots: the one that got it last knows. */
+static inline struct slot *slot_about(const struct step *step, int index)
+{
+	struct slot *slot = slot_of(step, index);
+	int fd = fd_of(step, index);
+
+	for (int i = 0; fd >= 0 && i < SLOTS; i++)
+		if (slots[i].fd == fd && (slot->fd != fd || slots[i].turn > slot->turn))
 			slot = &slots[i];
 	return slot;
 }

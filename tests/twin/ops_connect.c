@@ -33,9 +33,9 @@ static void run_connect(struct strand *strand, const struct step *step)
 	int result = connect(fd_of(step, 0), (const void *)&dest->address, dest->length);
 	say_result(strand, result);
 	if (dest->address.ss_family == AF_UNSPEC)
-		dissolved(slot_of(step, 0));
+		dissolved(slot_about(step, 0));
 	else
-		outcome(slot_of(step, 0), result);
+		outcome(slot_about(step, 0), result);
 }
 
 /* A length that is not the address's, and memory that cannot be read. */
@@ -51,7 +51,7 @@ static void run_connect_odd(struct strand *strand, const struct step *step)
 						    : (const void *)&dest->address;
 	int result = connect(fd_of(step, 0), address, length);
 	say_result(strand, result);
-	outcome(slot_of(step, 0), result);
+	outcome(slot_about(step, 0), result);
 }
 
 static void run_fast_open(struct strand *strand, const struct step *step)
@@ -69,7 +69,7 @@ static void run_fast_open(struct strand *strand, const struct step *step)
 		      : !strcmp(how, "sendmsg") ? sendmsg(fd_of(step, 0), &messages[0].msg_hdr, flags)
 						: sendmmsg(fd_of(step, 0), messages, 1, flags);
 	say_result(strand, result);
-	outcome(slot_of(step, 0), result);
+	outcome(slot_about(step, 0), result);
 }
 
 /* tcpi_state and tcpi_options of Fast Open are in TCP_INFO. */

@@ -20,7 +20,7 @@ static void copied(struct strand *strand, const struct step *step, int index, in
 	say_result(strand, fd);
 	if (fd < 0 || step->arguments[index].number < 0)
 		return;
-	struct slot copy = *slot_of(step, from);
+	struct slot copy = *slot_about(step, from);
 	copy.fd = fd;
 	slot_put(step, index, copy);
 }

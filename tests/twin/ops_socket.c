@@ -63,7 +63,7 @@ static void run_pair(struct strand *strand, const struct step *step)
 
 static void run_bind(struct strand *strand, const struct step *step)
 {
-	struct slot *slot = slot_of(step, 0);
+	struct slot *slot = slot_about(step, 0);
 	const struct argument *local = &step->arguments[1];
 	int result = bind(fd_of(step, 0), (const void *)&local->address, local->length);
 	say_result(strand, result);
@@ -90,7 +90,7 @@ static void run_accept(struct strand *strand, const struct step *step)
 	int fd = accept4(fd_of(step, 1), (void *)&from, &length, SOCK_NONBLOCK * 0);
 	put(strand, step, 0, fd, (struct slot){ .is_stream = true });
 	if (fd >= 0)
-		say_address(strand, slot_of(step, 0), &from, false);
+		say_address(strand, slot_about(step, 0), &from, false);
 }
 
 /* Everybody who waits is let in, and stays or is let go. */
@@ -116,10 +116,10 @@ static void run_name(struct strand *strand, const struct step *step)
 	int result = getsockname(fd_of(step, 0), (void *)&address, &length);
 	say_result(strand, result);
 	if (result == 0) {
-		say_address(strand, slot_of(step, 0), &address, true);
+		say_address(strand, slot_about(step, 0), &address, true);
 		/* After a failed connect() the port is one of the listed exceptions, and so is the
 		 * address of an MPTCP socket. */
-		const struct slot *slot = slot_of(step, 0);
+		const struct slot *slot = slot_about(step, 0);
 		say(strand, !slot->failed ? "" : slot->is_mptcp ? " failed-mptcp" : " failed");
 		say(strand, length == sizeof(struct sockaddr_in) || length == sizeof(struct sockaddr_in6)
 				    ? ""
@@ -134,7 +134,7 @@ static void run_peer(struct strand *strand, const struct step *step)
 	int result = getpeername(fd_of(step, 0), (void *)&address, &length);
 	say_result(strand, result);
 	if (result == 0)
-		say_address(strand, slot_of(step, 0), &address, false);
+		say_address(strand, slot_about(step, 0), &address, false);
 }
 
 static void run_shutdown(struct strand *strand, const struct step *step)
