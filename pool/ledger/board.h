@@ -58,7 +58,7 @@ struct board {
 	struct arena *arena;
 	const struct usage_writer *writer; /* says where it is, and of which network */
 	struct board_row *rows;            /* as read last; NULL: never */
-	unsigned count;                    /* of them that are ours and not over: the first */
+	unsigned count;                    /* of them that are ours and hold or are remembered: the first */
 	bool failing;                      /* of a source that fails */
 	bool recalls;                      /* of one that did, and is to be tried */
 	bool reading;                      /* a thread is at it, without the lock */
