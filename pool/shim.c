@@ -120,7 +120,6 @@ ONCE static void start_states(struct shim *shim)
 
 void shim_start(struct shim *shim, const char *process)
 {
-	memset(shim, 0, sizeof(*shim));
 	shim->lock.on_passive = tell_passive;
 	settings_default(&shim->settings);
 	arena_lend(&shim->arena, shim->arena_room, sizeof(shim->arena_room));

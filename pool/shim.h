@@ -32,10 +32,19 @@ struct fork_counts {
 	atomic_uint all, while_used;
 };
 
-/* What every connect() touches stands first. What a forked child writes is all in one page, as the copy of
- * each costs it 2 us; what is large and seldom written stands behind. */
+enum { SHIM_PAGE = 4096 };
+
+/* What the start of a process writes is in one page, and in the next what every connect() touches and a forked
+ * child writes: a fault, and the copy of each costs it 2 us. What is large and seldom written stands behind. */
 struct shim {
-	struct lock lock;
+	/* What a forked child keeps. */
+	struct fork_counts forks;
+	struct settings settings;
+	struct log log;
+	char process[PROCESS_NAME_MAX];
+	struct arena settings_arena;
+
+	__attribute__((aligned(SHIM_PAGE))) struct lock lock;
 	struct sockets sockets;
 	struct spreading spreading;
 	struct ledger ledger;
@@ -51,13 +60,6 @@ struct shim {
 	/* What its first connection takes, for which no mapping is made; as a rule of the same page. */
 	char arena_room[SHIM_ROOM] __attribute__((aligned(16)));
 
-	/* What a forked child keeps. */
-	struct fork_counts forks;
-	struct settings settings;
-	struct log log;
-	char process[PROCESS_NAME_MAX];
-	struct arena settings_arena;
-
 	/* Room for what those above point to. */
 	struct aside aside[ASIDE_MAX];
 	struct source_list auto_lists[AUTO_LISTS_MAX];
@@ -65,10 +67,12 @@ struct shim {
 	struct endpoint listeners[LISTENERS_MAX];
 };
 enum { SHIM_ONE_CONNECTION = 1296 }; /* of the room, with chunk and hash table: see tests/unit/test_shim.c */
-_Static_assert(offsetof(struct shim, arena_room) + SHIM_ONE_CONNECTION <= 4096, "one page");
+_Static_assert(offsetof(struct shim, lock) == SHIM_PAGE, "one page");
+_Static_assert(offsetof(struct shim, arena_room) + SHIM_ONE_CONNECTION <= 2 * SHIM_PAGE, "one page");
 
 /**
  * shim_start() - make an empty shim with default settings
+ * @shim:	all zero: the process has not come to its pages so far
  * @process:	name of the program, for rules and log lines
  */
 void shim_start(struct shim *shim, const char *process);

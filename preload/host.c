@@ -20,7 +20,7 @@ struct own {
 	bool by_host;
 };
 
-COLD static int look_at(struct dl_phdr_info *library, size_t size, void *argument)
+ONCE static int look_at(struct dl_phdr_info *library, size_t size, void *argument)
 {
 	struct own *own = argument;
 
@@ -37,7 +37,7 @@ COLD static int look_at(struct dl_phdr_info *library, size_t size, void *argumen
 	return 0;
 }
 
-COLD bool host_leaves_alone(const char *program, const char **rules)
+ONCE bool host_leaves_alone(const char *program, const char **rules)
 {
 	struct own own = { .inside = (uintptr_t)&look_at };
 	char list[HOST_INCLUDE_MAX];

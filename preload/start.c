@@ -81,7 +81,7 @@ static void see_forks(void)
 }
 
 /* The first that dl_iterate_phdr() tells of is the program. */
-static int needs_any(struct dl_phdr_info *program, size_t size, void *needs)
+ONCE static int needs_any(struct dl_phdr_info *program, size_t size, void *needs)
 {
 	const ElfW(Dyn) *at = NULL;
 
@@ -147,7 +147,7 @@ static bool another_is_first(void)
 }
 
 /* Early among the constructors: others may open connections. */
-__attribute__((constructor(101))) static void start(void)
+ONCE __attribute__((constructor(101))) static void start(void)
 {
 	/* In a set-user-ID program the environment is its caller's, not its owner's (getauxval(3)). */
 	bool trusted = !getauxval(AT_SECURE);
@@ -181,7 +181,7 @@ __attribute__((constructor(101))) static void start(void)
 
 ONCE void start_of_end(void)
 {
-	static atomic_bool done;
+	IN_DATA static atomic_bool done;
 
 	if (!process_is_ours_surely())
 		return;

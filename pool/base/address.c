@@ -54,7 +54,7 @@ bool address_prefix_match(const struct address *a, const struct address *net, un
 	return !((a->v6.s6_addr[whole] ^ net->v6.s6_addr[whole]) & mask);
 }
 
-bool address_parse(const char *text, size_t length, struct address *out)
+ONCE bool address_parse(const char *text, size_t length, struct address *out)
 {
 	char copy[ADDRESS_TEXT_MAX];
 	struct in_addr v4;

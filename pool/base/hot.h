@@ -43,6 +43,9 @@
  * (do_fault_around(), mm/memory.c). And hot functions whose unlikely parts are run then, with these. */
 #define ONCE      __attribute__((cold, noinline, section(".text.hot.once")))
 #define HOT_WHOLE __attribute__((hot, section(".text.hot.once")))
+/* Small variables that a process comes to at its start, although it may never connect: in the page that the loader
+ * has written (relocations), and not in pages of .bss, each of which is a fault. */
+#define IN_DATA __attribute__((section(".data")))
 /* Out of the way of a program that does not ask for reuse, but not made small at the cost of one that does.
  */
 #define APART __attribute__((noinline))

@@ -47,12 +47,12 @@ long kernel_syscall(long number, long a, long b, long c, long d, long e, long f)
 
 #define ARG(x) ((long)(x))
 
-static long real_socket(int family, int type, int protocol)
+HOT_WHOLE static long real_socket(int family, int type, int protocol)
 {
 	return kernel_syscall(SYS_socket, family, type, protocol, 0, 0, 0);
 }
 
-static long real_close(int fd)
+HOT_WHOLE static long real_close(int fd)
 {
 	return kernel_syscall(SYS_close, fd, 0, 0, 0, 0, 0);
 }
@@ -62,12 +62,12 @@ HOT static long real_bind(int fd, const void *sa, socklen_t length)
 	return kernel_syscall(SYS_bind, fd, ARG(sa), length, 0, 0, 0);
 }
 
-static long real_connect(int fd, const void *sa, socklen_t length)
+HOT_WHOLE static long real_connect(int fd, const void *sa, socklen_t length)
 {
 	return kernel_syscall(SYS_connect, fd, ARG(sa), length, 0, 0, 0);
 }
 
-static long real_listen(int fd, int backlog)
+HOT_WHOLE static long real_listen(int fd, int backlog)
 {
 	return kernel_syscall(SYS_listen, fd, backlog, 0, 0, 0, 0);
 }
@@ -87,12 +87,12 @@ HOT static long real_getsockname(int fd, void *sa, socklen_t *length)
 	return kernel_syscall(SYS_getsockname, fd, ARG(sa), ARG(length), 0, 0, 0);
 }
 
-static long real_ioctl(int fd, unsigned long request, void *value)
+HOT_WHOLE static long real_ioctl(int fd, unsigned long request, void *value)
 {
 	return kernel_syscall(SYS_ioctl, fd, (long)request, ARG(value), 0, 0, 0);
 }
 
-static long real_sendto(int fd, const void *data, size_t size, int flags, const void *sa, socklen_t length)
+HOT_WHOLE static long real_sendto(int fd, const void *data, size_t size, int flags, const void *sa, socklen_t length)
 {
 	return kernel_syscall(SYS_sendto, fd, ARG(data), (long)size, flags, ARG(sa), length);
 }
@@ -102,34 +102,34 @@ HOT static long real_recv(int fd, void *data, size_t size, int flags)
 	return kernel_syscall(SYS_recvfrom, fd, ARG(data), (long)size, flags, 0, 0);
 }
 
-static long real_openat(int directory, const char *path, int flags, mode_t mode)
+HOT_WHOLE static long real_openat(int directory, const char *path, int flags, mode_t mode)
 {
 	return kernel_syscall(SYS_openat, directory, ARG(path), flags, mode, 0, 0);
 }
 
-static long real_pread(int fd, void *data, size_t size, uint64_t offset)
+HOT_WHOLE static long real_pread(int fd, void *data, size_t size, uint64_t offset)
 {
 	return kernel_syscall(SYS_pread64, fd, ARG(data), (long)size, (long)offset, 0, 0);
 }
 
-static long real_read(int fd, void *data, size_t size)
+HOT_WHOLE static long real_read(int fd, void *data, size_t size)
 {
 	return kernel_syscall(SYS_read, fd, ARG(data), (long)size, 0, 0, 0);
 }
 
-static long real_write(int fd, const void *data, size_t size)
+HOT_WHOLE static long real_write(int fd, const void *data, size_t size)
 {
 	return kernel_syscall(SYS_write, fd, ARG(data), (long)size, 0, 0, 0);
 }
 
 /* On 64-bit Linux libc's struct stat is the kernel's. */
-static long real_fstat(int fd, struct stat *out)
+HOT_WHOLE static long real_fstat(int fd, struct stat *out)
 {
 	return kernel_syscall(SYS_fstat, fd, ARG(out), 0, 0, 0, 0);
 }
 
 /* As the loader does it for /etc/ld.so.preload (elf/rtld.c). */
-static long real_access(const char *path)
+HOT_WHOLE static long real_access(const char *path)
 {
 #if defined(SYS_access)
 	return kernel_syscall(SYS_access, ARG(path), F_OK, 0, 0, 0, 0);
@@ -138,27 +138,27 @@ static long real_access(const char *path)
 #endif
 }
 
-static long real_lstat(const char *path, struct stat *out)
+HOT_WHOLE static long real_lstat(const char *path, struct stat *out)
 {
 	return kernel_syscall(SYS_newfstatat, AT_FDCWD, ARG(path), ARG(out), AT_SYMLINK_NOFOLLOW, 0, 0);
 }
 
-static long real_fcntl(int fd, int command, long argument)
+HOT_WHOLE static long real_fcntl(int fd, int command, long argument)
 {
 	return kernel_syscall(SYS_fcntl, fd, command, argument, 0, 0, 0);
 }
 
-static long real_dup3(int fd, int target, int flags)
+HOT_WHOLE static long real_dup3(int fd, int target, int flags)
 {
 	return kernel_syscall(SYS_dup3, fd, target, flags, 0, 0, 0);
 }
 
-static long real_epoll_ctl(int epoll, int operation, int fd, void *event)
+HOT_WHOLE static long real_epoll_ctl(int epoll, int operation, int fd, void *event)
 {
 	return kernel_syscall(SYS_epoll_ctl, epoll, operation, fd, ARG(event), 0, 0);
 }
 
-static long real_ppoll(struct pollfd *fds, unsigned count, const struct timespec *timeout)
+HOT_WHOLE static long real_ppoll(struct pollfd *fds, unsigned count, const struct timespec *timeout)
 {
 	/* What is left of the time is written there. The kernel lets pass that it cannot
 	 * (poll_select_finish(), fs/select.c); qemu-user fails with EFAULT. */
@@ -172,7 +172,7 @@ HOT static long real_getpid(void)
 	return kernel_syscall(SYS_getpid, 0, 0, 0, 0, 0, 0);
 }
 
-static long real_futex_wait(void *word, unsigned value, uint64_t most_ns)
+HOT_WHOLE static long real_futex_wait(void *word, unsigned value, uint64_t most_ns)
 {
 	struct timespec most = { .tv_sec = (time_t)(most_ns / 1000000000),
 				 .tv_nsec = (long)(most_ns % 1000000000) };

@@ -2,6 +2,7 @@
 /* resting - while /run/headroom/disabled is there, nothing is begun. */
 #include "pool/base/resting.h"
 
+#include "pool/base/hot.h"
 #include "pool/base/kernel.h"
 #include "pool/base/restraint.h"
 
@@ -11,11 +12,11 @@
 #define LOOK_EVERY_NS 1000000000ull
 
 /* The command, and the unit tests, never look. */
-atomic_bool resting_now;
+IN_DATA atomic_bool resting_now;
 _Atomic uint64_t resting_doubt_ns = UINT64_MAX;
 static _Atomic uint64_t next_ns = UINT64_MAX;
 
-bool resting_file_counts(bool unknown)
+ONCE bool resting_file_counts(bool unknown)
 {
 	struct stat file;
 	long rc = kernel.access(RESTING_FILE);
@@ -30,7 +31,7 @@ bool resting_file_counts(bool unknown)
 }
 
 /* While resting there is always a doubt, so that whoever is not needs one comparison. */
-static void enter(bool disabled)
+ONCE static void enter(bool disabled)
 {
 	atomic_store_explicit(&resting_doubt_ns, disabled ? 0 : atomic_load(&next_ns), memory_order_relaxed);
 	atomic_store_explicit(&resting_now, disabled, memory_order_release);

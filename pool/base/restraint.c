@@ -22,10 +22,10 @@ enum filter_state { NOT_LOOKED, LOOKING, NO_FILTER, FILTER_AT_START };
 /* Another thread looks: it wakes us, but for one that was forked away meanwhile. */
 enum { LOOK_PATIENCE_NS = 10 * 1000 * 1000 };
 
-atomic_bool restraint_is_shut_in;
+IN_DATA atomic_bool restraint_is_shut_in;
 __thread bool restraint_on_own_stack __attribute__((tls_model("initial-exec")));
-static atomic_bool guest, joined;
-static atomic_int filter_state;
+IN_DATA static atomic_bool guest, joined;
+IN_DATA static atomic_int filter_state;
 
 void restraint_start(void)
 {
@@ -199,7 +199,7 @@ ONCE void restraint_in_child(void)
 COLD static bool netlink_is_let_pass(void)
 {
 	static atomic_int netlink = TRIAL_UNKNOWN;
-	static atomic_bool tried;
+	IN_DATA static atomic_bool tried;
 
 	if (!atomic_load(&tried)) {
 		atomic_store(&netlink, (int)trial_of_netlink());

@@ -22,7 +22,7 @@
 
 static const char *const level_names[] = { "error", "warn", "info" };
 
-void log_start(struct log *log, const struct settings *settings, const char *process)
+ONCE void log_start(struct log *log, const struct settings *settings, const char *process)
 {
 	struct stat st;
 	*log = (struct log){ .settings = settings, .process = process, .tokens = LOG_BURST };

@@ -11,8 +11,8 @@
 #define SO_NETNS_COOKIE 71 /* asm-generic/socket.h */
 #endif
 
-atomic_bool network_has_left;
-static _Atomic uint64_t home; /* its cookie; 0: not known */
+IN_DATA atomic_bool network_has_left;
+IN_DATA static _Atomic uint64_t home; /* its cookie; 0: not known */
 
 /* Return: 0 if the kernel does not tell. */
 static uint64_t cookie_of(int fd)

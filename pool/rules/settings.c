@@ -26,7 +26,7 @@ static const struct word format_words[] = { { "logfmt", LOG_FORMAT_LOGFMT },
 					    { NULL, 0 } };
 static const struct word yes_words[] = { { "yes", 1 }, { "1", 1 }, { "no", 0 }, { "0", 0 }, { NULL, 0 } };
 
-static bool parse_word(const struct word *words, const char *value, int *out, char *reason)
+ONCE static bool parse_word(const struct word *words, const char *value, int *out, char *reason)
 {
 	size_t used;
 
@@ -65,7 +65,7 @@ bool set_strict(struct rule *rule, const char *value, char *reason)
 	return true;
 }
 
-void settings_default(struct settings *settings)
+ONCE void settings_default(struct settings *settings)
 {
 	*settings = (struct settings){ .log_level = LOG_LEVEL_WARN,
 				       .warn_percent = { 50, 80, 95 },
@@ -148,7 +148,7 @@ static bool set_state_dir(struct settings *settings, const char *value, char *re
 	return true;
 }
 
-bool settings_set(struct arena *arena, struct settings *settings, const char *name, const char *value,
+ONCE bool settings_set(struct arena *arena, struct settings *settings, const char *name, const char *value,
 		  char *reason)
 {
 	int word;
@@ -207,7 +207,7 @@ static void read_journal_stream(struct settings *settings, const char *text)
 	settings->journal_inode = strtoull(end + 1, NULL, 10);
 }
 
-bool settings_read_environment(struct arena *arena, struct settings *settings, struct complaint *complaint)
+ONCE bool settings_read_environment(struct arena *arena, struct settings *settings, struct complaint *complaint)
 {
 	static const struct {
 		const char *variable, *name;
@@ -259,7 +259,7 @@ static void settle_spread(struct rule *rule)
 		rule->spread = rule->sources.automatic ? SPREAD_SPILL : SPREAD_EVEN;
 }
 
-void settings_finish(struct settings *settings)
+ONCE void settings_finish(struct settings *settings)
 {
 	for (unsigned i = 0; i < settings->rule_count; i++) {
 		struct rule *rule = &settings->rules[i];

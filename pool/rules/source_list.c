@@ -2,12 +2,14 @@
 /* source_list - the LIST of sources: addresses, ranges, prefixes, `auto`. */
 #include "pool/rules/source_list.h"
 
+#include "pool/base/hot.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 /* @earlier: how many of the list the address may be equal to. */
-static bool add_new(struct arena *arena, struct source_list *list, const struct address *address,
+ONCE static bool add_new(struct arena *arena, struct source_list *list, const struct address *address,
 		    unsigned earlier)
 {
 	for (unsigned i = 0; i < earlier; i++)
@@ -110,7 +112,7 @@ static bool add_span(struct arena *arena, struct source_list *list, struct addre
 	}
 }
 
-static bool usable_source(const struct address *a)
+ONCE static bool usable_source(const struct address *a)
 {
 	return !address_is_unset(a) &&
 	       !(address_is_v4(a) ? a->v6.s6_addr[12] >= 224 : IN6_IS_ADDR_MULTICAST(&a->v6));
@@ -229,7 +231,7 @@ bool source_list_parse(struct arena *arena, struct source_list *list, const char
 	return true;
 }
 
-bool source_list_extend(struct arena *arena, struct source_list *list, const char *text, char *reason)
+ONCE bool source_list_extend(struct arena *arena, struct source_list *list, const char *text, char *reason)
 {
 	struct source_list before = *list;
 

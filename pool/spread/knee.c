@@ -22,7 +22,7 @@ enum knee_way knee_way_of_release(const char *release)
 	return major > 6 || (major == 6 && minor >= 8) ? KNEE_WHOLE_RANGE : KNEE_WINDOW;
 }
 
-void knee_start(struct knee *knee)
+ONCE void knee_start(struct knee *knee)
 {
 	struct utsname name;
 	knee->way = KNEE_WINDOW;

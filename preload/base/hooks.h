@@ -216,7 +216,7 @@ void *real_find(const char *name);
 void *real_find_first(const char *name);
 
 /**
- * real_resolve() - look all of them up, once, at start
+ * real_resolve() - from now on each is looked up at its first call; where only dlsym() can, all of them now
  */
 void real_resolve(void);
 

@@ -20,6 +20,7 @@ struct search {
 
 /* What a library tells of its symbols: elf(5); "GNU Hash ELF Sections". */
 struct tables {
+	ElfW(Addr) base;
 	const ElfW(Sym) * symbols;
 	const char *names;
 	const uint16_t *versions; /* NULL: none has a version */
@@ -37,11 +38,11 @@ static uint32_t hash_of(const char *name)
 	return hash;
 }
 
-static bool read_tables(const struct dl_phdr_info *library, struct tables *out)
+ONCE static bool read_tables(const struct dl_phdr_info *library, struct tables *out)
 {
 	const ElfW(Dyn) *at = NULL;
 
-	*out = (struct tables){ 0 };
+	*out = (struct tables){ .base = library->dlpi_addr };
 	for (unsigned i = 0; i < library->dlpi_phnum; i++)
 		if (library->dlpi_phdr[i].p_type == PT_DYNAMIC)
 			at = (const void *)(library->dlpi_addr + library->dlpi_phdr[i].p_vaddr);
@@ -62,7 +63,7 @@ static bool read_tables(const struct dl_phdr_info *library, struct tables *out)
 	return out->symbols && out->names && out->hashes;
 }
 
-static const ElfW(Sym) * find_in(const struct tables *t, const struct search *search)
+ONCE static const ElfW(Sym) * find_in(const struct tables *t, const struct search *search)
 {
 	uint32_t buckets = t->hashes[0], first = t->hashes[1], bloom = t->hashes[2];
 	const uint32_t *bucket = t->hashes + 4 + bloom * (sizeof(ElfW(Addr)) / sizeof(uint32_t));
@@ -79,6 +80,14 @@ static const ElfW(Sym) * find_in(const struct tables *t, const struct search *se
 			break;
 	}
 	return NULL;
+}
+
+/* Of several functions for one a resolver chooses. */
+static void *address_of(ElfW(Addr) base, const ElfW(Sym) * symbol)
+{
+	void *at = (void *)(base + symbol->st_value);
+
+	return ELF64_ST_TYPE(symbol->st_info) == STT_GNU_IFUNC ? ((void *(*)(void))at)() : at;
 }
 
 static bool is_this_library(const struct dl_phdr_info *library)
@@ -105,9 +114,7 @@ static int look(struct dl_phdr_info *library, size_t size, void *argument)
 	}
 	if (!read_tables(library, &tables) || !(symbol = find_in(&tables, search)))
 		return 0;
-	search->found = (void *)(library->dlpi_addr + symbol->st_value);
-	if (ELF64_ST_TYPE(symbol->st_info) == STT_GNU_IFUNC)
-		search->found = ((void *(*)(void))search->found)();
+	search->found = address_of(tables.base, symbol);
 	return 1;
 }
 
@@ -121,39 +128,14 @@ COLD void *lookup(const char *name, bool behind, bool older)
 	return search.found;
 }
 
-struct bulk {
-	const char *names;
-	unsigned count;
-	bool begun;
-	void **found;
-	uint32_t hashes[LOOKUP_MOST]; /* 0: no more to be looked for */
-};
-
 /* The filter says at once of most names that a library has not (the Bloom filter of DT_GNU_HASH). */
-static bool may_have(const struct tables *t, uint32_t hash)
+ONCE static bool may_have(const struct tables *t, uint32_t hash)
 {
 	enum { WORD_BITS = 8 * sizeof(ElfW(Addr)) };
 	const ElfW(Addr) *words = (const ElfW(Addr) *)(const void *)(t->hashes + 4);
 	ElfW(Addr) word = words[hash / WORD_BITS & (t->hashes[2] - 1)];
 
 	return word >> hash % WORD_BITS & word >> (hash >> t->hashes[3]) % WORD_BITS & 1;
-}
-
-static void look_for_all(const struct dl_phdr_info *library, const struct tables *tables, struct bulk *bulk)
-{
-	const char *name = bulk->names;
-
-	for (unsigned i = 0; i < bulk->count; i++, name += strlen(name) + 1) {
-		struct search search = { .name = name, .hash = bulk->hashes[i] };
-		if (!search.hash || !may_have(tables, search.hash))
-			continue;
-		const ElfW(Sym) *symbol = find_in(tables, &search);
-		if (!symbol)
-			continue;
-		bulk->hashes[i] = 0;
-		if (ELF64_ST_TYPE(symbol->st_info) != STT_GNU_IFUNC)
-			bulk->found[i] = (void *)(library->dlpi_addr + symbol->st_value);
-	}
 }
 
 /* The kernel's own, which dlsym() does not look into: vdso(7). On aarch64 it has no DT_GNU_HASH. */
@@ -166,32 +148,46 @@ static bool is_vdso(const struct dl_phdr_info *library)
 	return is;
 }
 
-static int look_all(struct dl_phdr_info *library, size_t size, void *argument)
-{
-	struct bulk *bulk = argument;
-	struct tables tables;
+/* What stands behind this library since the start, and so until the end (dlclose(3)). */
+IN_DATA static struct {
+	bool begun;
+	unsigned count;
+	struct tables of[LOOKUP_LIBRARIES];
+} behind;
 
+ONCE static int learn(struct dl_phdr_info *library, size_t size, void *all)
+{
 	(void)size;
-	if (!bulk->begun) {
-		bulk->begun = is_this_library(library);
+	if (!behind.begun) {
+		behind.begun = is_this_library(library);
 		return 0;
 	}
 	if (is_vdso(library))
 		return 0;
 	/* What it has nobody knows: so it is not known of those behind it either whether they are first. */
-	if (!read_tables(library, &tables))
+	if (behind.count == LOOKUP_LIBRARIES || !read_tables(library, &behind.of[behind.count])) {
+		*(bool *)all = false;
 		return 1;
-	look_for_all(library, &tables, bulk);
+	}
+	behind.count++;
 	return 0;
 }
 
-void lookup_behind(const char *names, unsigned count, void **found)
+ONCE bool lookup_learn(void)
 {
-	struct bulk bulk = { .names = names, .count = count, .found = found };
+	bool all = true;
 
-	for (unsigned i = 0; i < count; i++, names += strlen(names) + 1) {
-		bulk.hashes[i] = hash_of(names);
-		found[i] = NULL;
-	}
-	dl_iterate_phdr(look_all, &bulk);
+	dl_iterate_phdr(learn, &all);
+	return all;
+}
+
+ONCE void *lookup_learned(const char *name)
+{
+	struct search search = { .name = name, .hash = hash_of(name) };
+	const ElfW(Sym) * symbol;
+
+	for (unsigned i = 0; i < behind.count; i++)
+		if (may_have(&behind.of[i], search.hash) && (symbol = find_in(&behind.of[i], &search)))
+			return address_of(behind.of[i].base, symbol);
+	return NULL;
 }

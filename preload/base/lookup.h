@@ -20,15 +20,17 @@
 void *lookup(const char *name, bool behind, bool older);
 
 /**
- * lookup_behind() - many names at once, each in what was loaded behind this library: one walk, where dlsym()
- * takes a lock and walks for each
- * @names:	one after the other, each with its '\0'
- * @count:	of them, LOOKUP_MOST at most
- * @found:	@count pointers; NULL: not there, or only dlsym() can tell (a resolver is to choose, a library
- *		has the old table of names alone)
+ * lookup_learn() - remember what was loaded behind this library, once, at start: a look into it later takes no
+ * lock, as dlsym() does, and no memory
+ * Return: false if not all of it can be: more than LOOKUP_LIBRARIES, or one that has the old table of names alone
  */
-void lookup_behind(const char *names, unsigned count, void **found);
+bool lookup_learn(void);
 
-enum { LOOKUP_MOST = 128 };
+/**
+ * lookup_learned() - lookup() there, behind this library, of what was learned
+ */
+void *lookup_learned(const char *name);
+
+enum { LOOKUP_LIBRARIES = 48 };
 
 #endif

@@ -35,9 +35,9 @@
 #include <unistd.h>
 
 struct shim shim __attribute__((aligned(4096))); /* see shim.h */
-atomic_bool process_active;
+IN_DATA atomic_bool process_active;
 
-atomic_bool process_shares_memory;
+IN_DATA atomic_bool process_shares_memory;
 __thread bool process_vforked __attribute__((tls_model("initial-exec")));
 __thread int *process_errno_at __attribute__((tls_model("initial-exec")));
 
@@ -83,8 +83,8 @@ static inline void vforked_no_more(void)
 
 enum { SIGNAL_SET_BYTES = 8, CHILD_PATIENCE_NS = 10 * 1000 * 1000 };
 
-static void (*start_in_child)(void);
-static atomic_bool asleep; /* ready, and not used so far */
+IN_DATA static void (*start_in_child)(void);
+IN_DATA static atomic_bool asleep; /* ready, and not used so far */
 
 /* Once, by whichever thread is first; the others wait. With signals blocked: a handler would wait for the
  * thread that it interrupts. */

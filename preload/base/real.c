@@ -2,9 +2,12 @@
 /* real - the calls behind the hooks: until start straight to the kernel, then libc's.
  *
  * A hook may be called by a constructor that runs before ours, and dlsym() may then come back to it. So
- * every pointer starts with a function that needs no set-up at all. */
+ * every pointer starts with a function that needs no set-up at all. After the start this function finds the real one
+ * and puts it into its own place: in memory that stays, without a lock or a system call, as a signal handler may
+ * be the first to call it. */
 #include "preload/base/hooks.h"
 
+#include "pool/base/hot.h"
 #include "pool/base/kernel.h"
 #include "preload/base/lookup.h"
 
@@ -43,14 +46,6 @@ static long to_errno(long rc)
 	(n, __VA_ARGS__)
 #define EXPAND(...) __VA_ARGS__
 
-#define EARLY_KERNEL(result, name, parameters, arguments)                   \
-	static result early_##name parameters                               \
-	{                                                                   \
-		return (result)to_errno(SIX(SYS_##name, EXPAND arguments)); \
-	}
-KERNEL_HOOKS(EARLY_KERNEL)
-#undef EARLY_KERNEL
-
 extern void *libc_dlsym(void *handle, const char *name) __asm__("dlsym") __attribute__((weak));
 
 /* Not a tail call: dlsym() finds out by its return address who asks. */
@@ -67,6 +62,15 @@ void *real_find(const char *name)
 void *real_find_first(const char *name)
 {
 	FIND(RTLD_DEFAULT, name, false);
+}
+
+/* Everything behind this library is known: each call is looked for when it is needed, as most programs need few
+ * of them, and to look for all takes 40 us of each. */
+IN_DATA static bool learned;
+
+static void *find(const char *name)
+{
+	return learned ? lookup_learned(name) : real_find(name);
 }
 
 /* What a program may find by dlsym() because we have it, although its libc has not. */
@@ -97,7 +101,7 @@ static void *without_64(const char *name)
 		return NULL;
 	memcpy(plain, name, length - 2);
 	plain[length - 2] = '\0';
-	return real_find(plain);
+	return find(plain);
 }
 
 static void *stand_in(const char *name)
@@ -106,7 +110,7 @@ static void *stand_in(const char *name)
 
 	/* Before glibc 2.34. With the handlers that it is to leave out. */
 	if (!found && !strcmp(name, "_Fork"))
-		found = real_find("fork");
+		found = find("fork");
 	if (!found && !strcmp(name, "closefrom"))
 		found = (void *)close_from;
 	return found ? found : (void *)absent;
@@ -114,20 +118,38 @@ static void *stand_in(const char *name)
 
 static void *find_or_stand_in(const char *name)
 {
-	void *found = real_find(name);
+	void *found = find(name);
 
 	return found ? found : stand_in(name);
 }
 
-#define EARLY_LIBC(result, name, parameters, arguments)                                    \
-	static result early_##name parameters                                              \
+/* Threads that meet here write the same, and who comes later need not see it: he looks again. */
+#define FIRST ONCE __attribute__((no_sanitize("thread")))
+
+/* Where libc has none, and before the start, when nothing is looked for, they are the kernel's. */
+#define FIRST_KERNEL(result, name, parameters, arguments)                               \
+	FIRST static result first_##name parameters                                     \
+	{                                                                               \
+		void *found = learned ? lookup_learned(#name) : NULL;                   \
+		if (!found)                                                             \
+			return (result)to_errno(SIX(SYS_##name, EXPAND arguments));     \
+		real.name = (result(*) parameters)found;                                \
+		return real.name arguments;                                             \
+	}
+KERNEL_HOOKS(FIRST_KERNEL)
+#undef FIRST_KERNEL
+
+#define FIRST_LIBC(result, name, parameters, arguments)                                    \
+	FIRST static result first_##name parameters                                        \
 	{                                                                                  \
 		result(*found) parameters = (result(*) parameters)find_or_stand_in(#name); \
+		if (learned)                                                               \
+			real.name = found;                                                 \
 		return found arguments;                                                    \
 	}
-LIBC_HOOKS(EARLY_LIBC)
-REUSE_HOOKS(EARLY_LIBC)
-#undef EARLY_LIBC
+LIBC_HOOKS(FIRST_LIBC)
+REUSE_HOOKS(FIRST_LIBC)
+#undef FIRST_LIBC
 
 void early_syscall(void); /* trampoline_*.S */
 long syscall_failed(long error);
@@ -138,49 +160,41 @@ long syscall_failed(long error)
 	return -1;
 }
 
-#define EARLY_POINTER(result, name, parameters, arguments) .name = early_##name,
-struct real_calls real = { ALL_HOOKS(EARLY_POINTER) };
+#define FIRST_POINTER(result, name, parameters, arguments) .name = first_##name,
+struct real_calls real = { ALL_HOOKS(FIRST_POINTER) };
 void *real_syscall = (void *)early_syscall;
-#undef EARLY_POINTER
+#undef FIRST_POINTER
 
-/* Those of the table in its order, and behind it what is no function of C. */
-#define NAME_OF(result, name, parameters, arguments)  #name "\0"
-#define PLACE_OF(result, name, parameters, arguments) PLACE_##name,
-static const char names[] = ALL_HOOKS(NAME_OF) "clone\0vfork\0syscall";
-enum { ALL_HOOKS(PLACE_OF) PLACE_clone, PLACE_vfork, PLACE_syscall, PLACES };
-#undef NAME_OF
-#undef PLACE_OF
-_Static_assert((int)PLACES <= (int)LOOKUP_MOST, "names");
-
-/* glibc's tables are known, and its dlsym() takes a thousand instructions for each. */
-extern const char *glibc_version(void) __asm__("gnu_get_libc_version") __attribute__((weak));
-
-static void *resolve(void *const *known, unsigned place, const char *name)
+/* Of what libc lacks a call of the kernel's keeps its first function. */
+static void resolve_all(void)
 {
-	return known[place] ? known[place] : real_find(name);
-}
+	void *found;
 
-/* Of what libc lacks a call of the kernel's keeps its early function. */
-void real_resolve(void)
-{
-	void *known[PLACES] = { NULL }, *found;
-
-	if (glibc_version)
-		lookup_behind(names, PLACES, known);
-#define RESOLVE(result, name, parameters, arguments)       \
-	if ((found = resolve(known, PLACE_##name, #name))) \
+#define RESOLVE(result, name, parameters, arguments) \
+	if ((found = real_find(#name)))              \
 		real.name = (result(*) parameters)found;
 #define RESOLVE_OR_STAND_IN(result, name, parameters, arguments) \
-	found = resolve(known, PLACE_##name, #name);             \
-	real.name = (result(*) parameters)(found ? found : stand_in(#name));
+	real.name = (result(*) parameters)find_or_stand_in(#name);
 	KERNEL_HOOKS(RESOLVE)
 	LIBC_HOOKS(RESOLVE_OR_STAND_IN)
 	REUSE_HOOKS(RESOLVE_OR_STAND_IN)
 #undef RESOLVE
 #undef RESOLVE_OR_STAND_IN
-	if ((found = resolve(known, PLACE_syscall, "syscall")))
+}
+
+/* glibc's tables are known, and its dlsym() takes a thousand instructions for each. */
+extern const char *glibc_version(void) __asm__("gnu_get_libc_version") __attribute__((weak));
+
+void real_resolve(void)
+{
+	void *found;
+
+	learned = glibc_version && lookup_learn();
+	if (!learned)
+		resolve_all();
+	if ((found = find("syscall")))
 		real_syscall = found;
-	real.vfork = resolve(known, PLACE_vfork, "vfork");
-	if ((found = resolve(known, PLACE_clone, "clone")))
+	real.vfork = find("vfork");
+	if ((found = find("clone")))
 		memcpy(&real.clone, &found, sizeof(found));
 }

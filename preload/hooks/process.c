@@ -4,6 +4,7 @@
  * What they have in common: somebody else is about to see our sockets, so deferred ports are made real. */
 #include "preload/hooks/process.h"
 
+#include "pool/base/hot.h"
 #include "pool/base/restraint.h"
 #include "pool/routes/network.h"
 #include "preload/base/hooks.h"
@@ -135,7 +136,7 @@ pid_t hook__Fork(void)
 	return real._Fork();
 }
 
-void hook__exit(int status)
+ONCE void hook__exit(int status)
 {
 	start_of_end();
 	for (;;)

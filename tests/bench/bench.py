@@ -145,9 +145,9 @@ def state():
         yield {"HEADROOM_STATE_DIR": folder}
 
 
-def sink(port=5000, processes=1, most=0, inside=None):
-    """Our cheap server (sink.c), as a context manager."""
-    server = lab.Process([program("sink"), "-p", str(processes), "-k", str(most), str(port)], inside=inside, stdin=True)
+def sink(port=5000, processes=1, most=0, inside=None, speaks=False):
+    """Our cheap server (sink.c), as a context manager. speaks: it says a word before it ends a connection."""
+    server = lab.Process([program("sink"), "-p", str(processes), "-k", str(most), *["-w"] * speaks, str(port)], inside=inside, stdin=True)
     lab.wait_for(lambda: "ready" in server.stdout(), f"the server on port {port}", server)
     return server
 

@@ -1,25 +1,29 @@
 // SPDX-License-Identifier: Apache-2.0
 /* sink - a server as cheap as can be: takes connections from one listener in several processes
  *
- * sink [-p PROCESSES] [-k MOST] PORT: listens on 0.0.0.0. Without -k each connection is closed as it is
- * accepted; with it each process keeps up to MOST, and then takes no more. Says "ready" on standard output,
- * and ends when its standard input does. */
+ * sink [-p PROCESSES] [-k MOST] [-w] PORT: listens on 0.0.0.0. Without -k each connection is closed as it is
+ * accepted; with it each process keeps up to MOST, and then takes no more. -w: it says a word before, as one
+ * that serves does. Says "ready" on standard output, and ends when its standard input does. */
 #include <err.h>
 #include <netinet/in.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
-static void take(int listener, unsigned most)
+static void take(int listener, unsigned most, bool speaks)
 {
 	unsigned kept = 0;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	while (!most || kept < most) {
 		int fd = accept(listener, NULL, NULL);
+		if (fd >= 0 && speaks)
+			send(fd, "ok\n", 3, MSG_NOSIGNAL);
 		if (fd >= 0 && most)
 			kept++;
 		else if (fd >= 0)
@@ -33,19 +37,22 @@ int main(int argc, char **argv)
 {
 	unsigned processes = 1, most = 0;
 	struct rlimit files;
+	bool speaks = false;
 	char byte;
 	int c;
 
-	while ((c = getopt(argc, argv, "p:k:")) != -1) {
+	while ((c = getopt(argc, argv, "p:k:w")) != -1) {
 		if (c == 'p')
 			processes = (unsigned)atoi(optarg);
 		else if (c == 'k')
 			most = (unsigned)atoi(optarg);
+		else if (c == 'w')
+			speaks = true;
 		else
 			exit(2);
 	}
 	if (optind + 1 != argc)
-		errx(2, "usage: sink [-p PROCESSES] [-k MOST] PORT");
+		errx(2, "usage: sink [-p PROCESSES] [-k MOST] [-w] PORT");
 	getrlimit(RLIMIT_NOFILE, &files);
 	files.rlim_cur = files.rlim_max;
 	setrlimit(RLIMIT_NOFILE, &files);
@@ -56,7 +63,7 @@ int main(int argc, char **argv)
 		err(1, "port %s", argv[optind]);
 	for (unsigned i = 0; i < processes; i++)
 		if (!fork())
-			take(listener, most);
+			take(listener, most, speaks);
 	puts("ready");
 	fflush(stdout);
 	while (read(STDIN_FILENO, &byte, 1) > 0)

@@ -22,6 +22,7 @@ void program_start(const char *rules)
 	char text[4096];
 
 	fake_start();
+	memset(&shim, 0, sizeof(shim));
 	shim_start(&shim, "unit");
 	log_start(&shim.log, &shim.settings, shim.process);
 	cr_assert(strlen(rules) < sizeof(text));
