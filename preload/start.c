@@ -54,6 +54,8 @@ ONCE static void before_fork(void)
 	unsigned forks = heritage_count_fork(&shim.ledger);
 	/* It may never connect itself. */
 	bool often = forks >= HERITAGE_FORKS;
+	if (forks == HERITAGE_FORKS)
+		real_before_forks();
 	if (often ? process_will_be_ours() : process_is_ours_surely()) {
 		deferred_fds_make_real();
 		atomic_fetch_add(shim.sockets.forks, 1);

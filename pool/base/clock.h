@@ -56,6 +56,14 @@ static inline uint64_t clock_thread_ns(void)
 }
 
 /**
+ * clock_process_ns() - processor time of all threads of the process; a system call
+ */
+static inline uint64_t clock_process_ns(void)
+{
+	return clock_read_ns(CLOCK_PROCESS_CPUTIME_ID);
+}
+
+/**
  * clock_since() - time from @then to @now; 0 if another thread's @then is later
  */
 static inline uint64_t clock_since(uint64_t then_ns, uint64_t now_ns)

@@ -15,6 +15,7 @@
 /* A look is given up after LOOK_MOST_US: what was not read by then counts as nothing. It is part of a
  * connect(). A file takes some 4 us. One that seems to take much longer was waited for, or this thread was
  * not running: on a busy machine that must not end the look. */
+#define MILLISECOND_NS 1000000ull
 enum { LOOK_MOST_US = 2000, FILE_MOST_US = 100, ROWS_FIRST = 64 };
 
 /* What is being collected. Most of it fits on our stack: memory of the kernel's costs as much as to look at
@@ -163,6 +164,15 @@ static void enter(struct siblings *siblings, const struct collection *c)
 			*find(siblings->rows, size, &c->rows[i].to, &c->rows[i].source) = c->rows[i];
 }
 
+/* Has this process worked enough since the last look? If not, it is asked again a while later. */
+static bool is_worth_it(struct siblings *siblings, uint64_t now_ns)
+{
+	if (now_ns >= siblings->old_ns || clock_process_ns() >= siblings->work_ns)
+		return true;
+	siblings->until_ns = now_ns + SIBLINGS_EVERY_MS * MILLISECOND_NS;
+	return false;
+}
+
 /* Return: false if another thread is at it, or there is nothing to look for. */
 static bool begin(struct siblings *siblings, const struct held *held, struct collection *c, uint64_t now_ns,
 		  char *place)
@@ -171,9 +181,9 @@ static bool begin(struct siblings *siblings, const struct held *held, struct col
 
 	if (!lock_enter_held(siblings->lock, held))
 		return false;
-	bool ours = siblings->until_ns <= now_ns && writer->segment;
+	bool ours = siblings->until_ns <= now_ns && writer->segment && is_worth_it(siblings, now_ns);
 	if (ours) {
-		siblings->until_ns = now_ns + 1000000000u;
+		siblings->until_ns = now_ns + SIBLINGS_OLD_MS * MILLISECOND_NS;
 		c->glance.own = &writer->segment->header;
 		strcpy(place, writer->place);
 		c->own_name = writer->name;
@@ -203,7 +213,7 @@ COLD bool siblings_refresh(struct siblings *siblings, const struct held *held, u
 
 	if (!begin(siblings, held, &c, now_ns, place))
 		return false;
-	uint64_t began_ns = clock_ns();
+	uint64_t began_ns = clock_ns(), worked_ns = clock_thread_ns();
 	start(&c, began_ns);
 	collect(&c, place);
 	collect_recent(&c, place);
@@ -211,9 +221,11 @@ COLD bool siblings_refresh(struct siblings *siblings, const struct held *held, u
 	if (entered) {
 		uint64_t done_ns = clock_ns(), pause_ns = (done_ns - began_ns) * SIBLINGS_COST;
 		enter(siblings, &c);
-		if (pause_ns < SIBLINGS_EVERY_MS * 1000000ull)
-			pause_ns = SIBLINGS_EVERY_MS * 1000000ull;
+		if (pause_ns < SIBLINGS_EVERY_MS * MILLISECOND_NS)
+			pause_ns = SIBLINGS_EVERY_MS * MILLISECOND_NS;
 		siblings->until_ns = done_ns + pause_ns;
+		siblings->old_ns = done_ns + SIBLINGS_OLD_MS * MILLISECOND_NS;
+		siblings->work_ns = clock_process_ns() + (clock_thread_ns() - worked_ns) * SIBLINGS_WORK;
 	}
 	arena_release(&c.scratch);
 	return entered;

@@ -220,4 +220,9 @@ void *real_find_first(const char *name);
  */
 void real_resolve(void);
 
+/**
+ * real_before_forks() - look up those that no call has needed so far: each of many children would do that
+ */
+void real_before_forks(void);
+
 #endif

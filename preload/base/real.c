@@ -124,7 +124,8 @@ static void *find_or_stand_in(const char *name)
 }
 
 /* Threads that meet here write the same, and who comes later need not see it: he looks again. */
-#define FIRST ONCE __attribute__((no_sanitize("thread")))
+#define UNWATCHED __attribute__((no_sanitize("thread")))
+#define FIRST     ONCE UNWATCHED
 
 /* Where libc has none, and before the start, when nothing is looked for, they are the kernel's. */
 #define FIRST_KERNEL(result, name, parameters, arguments)                               \
@@ -166,12 +167,12 @@ void *real_syscall = (void *)early_syscall;
 #undef FIRST_POINTER
 
 /* Of what libc lacks a call of the kernel's keeps its first function. */
-static void resolve_all(void)
+COLD UNWATCHED static void resolve_all(void)
 {
 	void *found;
 
 #define RESOLVE(result, name, parameters, arguments) \
-	if ((found = real_find(#name)))              \
+	if ((found = find(#name)))                   \
 		real.name = (result(*) parameters)found;
 #define RESOLVE_OR_STAND_IN(result, name, parameters, arguments) \
 	real.name = (result(*) parameters)find_or_stand_in(#name);
@@ -197,4 +198,10 @@ void real_resolve(void)
 	real.vfork = find("vfork");
 	if ((found = find("clone")))
 		memcpy(&real.clone, &found, sizeof(found));
+}
+
+void real_before_forks(void)
+{
+	if (learned)
+		resolve_all();
 }

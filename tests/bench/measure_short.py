@@ -113,7 +113,7 @@ class World:
             serving.each_in_a_thread(listener, answer)
             stack.callback(listener.shutdown, socket.SHUT_RDWR)
         else:
-            stack.enter_context(bench.sink(SERVER))
+            stack.enter_context(bench.sink(SERVER, speaks=True))
 
     def each_us(self, spend, count):
         """Return: of one process of so many, without what the program takes that makes none."""
