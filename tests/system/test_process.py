@@ -24,15 +24,15 @@ ROW = re.compile(r"^127\.0\.0\.1:(\d+) +(\S+) +(\d+) +(\d+) +(\d+) +\d+ +\d+ +\d
 AUTO = {"auto": {"sources": "auto"}}
 
 
-def library(name):
-    """The path of one of our own libraries: from the build folder, else compiled on the spot."""
+def library(name, hash_style="gnu"):
+    """The path of one of our own libraries: from the build folder, else compiled on the spot; hash_style: of its table of names."""
     built = lab.BUILD / "tests/system" / f"lib{name}.so"
-    if built.exists():
+    if built.exists() and hash_style == "gnu":
         return str(built)
     lab.needs("cc")
-    target = lab.shared() / f"lib{name}.so"
+    target = lab.shared() / f"lib{name}.{hash_style}.so"
     if not target.exists():
-        done = lab.run(["cc", "-std=gnu17", "-D_GNU_SOURCE", "-shared", "-fPIC", "-o", str(target),
+        done = lab.run(["cc", "-std=gnu17", "-D_GNU_SOURCE", "-shared", "-fPIC", f"-Wl,--hash-style={hash_style}", "-o", str(target),
                         str(lab.HERE / f"{name}.c")])
         lab.equal(f"cc {name}.c", (done.status, done.stderr), (0, ""))
     return str(target)
@@ -329,6 +329,7 @@ lab.main([
     ("fork that takes long, beside a thread that connects", fork_slowly),
     ("dlopen with RTLD_DEEPBIND", lambda: same(["plugin", library("plugin")], {MAIN: (8, 5, 0)})),
     ("second preload: with hooks of its own", functools.partial(beside, lambda: library("beside"))),
+    ("second preload: with the old table of names alone", functools.partial(beside, lambda: library("beside", "sysv"))),
     ("second preload: libfaketime", libfaketime),
     ("second preload: jemalloc", functools.partial(beside, installed("lib/*/libjemalloc.so.2"))),
     ("second preload: stdbuf", functools.partial(
