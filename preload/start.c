@@ -4,7 +4,7 @@
  * Theory of operation
  *
  * Another library's constructor may call a hook before ours has run: base/real.c. Our constructor
- * (priority 101) resolves all real calls, reads the settings and lets the shim be used; until then, and
+ * (priority 101) learns where the real calls are, reads the settings and lets the shim be used; until then, and
  * with HEADROOM_DISABLE or a bad setting for ever, each hook goes straight to the real call. With
  * AT_SECURE the environment is not read. Thread-local marks are in the static TLS block (initial-exec): no
  * allocation. `headroom run`, which has set the environment, is gone by now. */

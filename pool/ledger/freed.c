@@ -7,7 +7,7 @@
 
 #include <stdatomic.h>
 
-IN_DATA static atomic_uint turn_now, waiters;
+static atomic_uint turn_now, waiters;
 
 unsigned freed_turn(void)
 {
