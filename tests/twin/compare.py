@@ -233,8 +233,8 @@ def _step(text):
 
 class Parting:
     """From where on strands are not compared: one went another way, as it may, and what comes after is about more
-    connections, or others. Those that it began go with it, and those that began it from that step on, as they share fds; but
-    not the loops of one that has gone to another network: its ports are others."""
+    connections, or others. Those that it began go with it, and those that began it from that step on, and what those begin
+    then, as they share fds; but not the loops of one that has gone to another network: its ports are others."""
 
     def __init__(self, rules, plains, shim):
         self._from, self._while, self._elsewhere = {}, {}, {}
@@ -244,10 +244,14 @@ class Parting:
                 self._elsewhere.setdefault(key[0], key[1])
             if key in shim and key[0] not in self._from and any(rules.parts(text, shim[key]) for text in texts):
                 self._from[key[0]] = key[1]
-                parents = key[0].split(".")
-                for depth in range(1, len(parents)):
-                    above, step = ".".join(parents[:depth]), int(re.sub(r"\D", "", parents[depth]) or 0)
+                for above, step in self._above(key[0]):
                     self._while[above] = min(step, self._while.get(above, step))
+
+    @staticmethod
+    def _above(name):
+        """The strands above one, each with its step by which the one of this name came to be."""
+        parents = name.split(".")
+        return [(".".join(parents[:depth]), int(re.sub(r"\D", "", parents[depth]) or 0)) for depth in range(1, len(parents))]
 
     def began(self):
         return bool(self._from)
@@ -263,6 +267,8 @@ class Parting:
         if name in self._from and line >= self._from[name]:
             return True
         if any(name.startswith(strand + ".") for strand in self._from):
+            return True
+        if any(step >= self._while.get(above, step + 1) for above, step in self._above(name)):
             return True
         step = _step(text)
         return name in self._while and (step is None or step >= self._while[name])
