@@ -18,7 +18,8 @@ The masks, each with the exception of docs/users/shim.md ("Exceptions") that it 
   more          plain runs out of ports      what is asked for: with it there are more. Nothing is compared from there on
   exhausted     plain runs out of ports      "At exhaustion, connect() fails with EADDRNOTAVAIL where bind(ip, 0) would have
                                              failed with EADDRINUSE before it"
-  used source   with sources, small range    "A program that binds to a source of the list finds fewer ports there"
+  used source   with sources, small range    "A program that binds to a source of the list finds fewer ports there, ... and maybe the one
+                                             that it names"
   bind's alone  in loops, bind(ip, 0) too    "where sockets with bind(ip, 0) and sockets without share a range that is used up, those
                                              without may find as many fewer as there are ports that bind() alone can take"
   own source    explicit_source = spread     "also spread sockets that the program bound to a source": what that source could not reach
@@ -65,6 +66,8 @@ class Rules:
         self.own_sources = mode.name == "own"
         low, high = worlds.port_range(world)
         self.fills_sources = mode.named and high - low < 60 and any(line.split()[0] in LOOPS for line in program)
+        ports = [int(line.rpartition(":")[2]) for line in program if re.match(r"bind .*:\d+$", line)]
+        self.names_port = self.fills_sources and any(low <= port <= high for port in ports)
         addresses = sorted(worlds.local_addresses(world), key=len, reverse=True)
         addresses = [re.escape(address) for address in addresses] + [r"127\.\d+\.\d+\.\d+"]
         self._source = re.compile("|".join(r"(?<![\w.:])" + address + r"(?![\w.:])" for address in addresses))
@@ -165,6 +168,8 @@ class Rules:
             return (self.bad or elsewhere or any(error in plain for error in EXHAUSTED)) and self.same(None, plain, shim)
         if self.fills_sources and name == "name" and " own|port" in plain and shim.split()[-1].endswith("|0"):
             # bind(ip, 0) to a source whose ports were spread over: it was deferred, and there is none.
+            return True
+        if self.names_port and name == "bind" and "r=0" in plain and "e=EADDRINUSE" in shim:
             return True
         if self.own_sources and name == "connect" and " e=" in plain:
             # A source of the program's own that does not lead there is replaced, as was asked for.
