@@ -41,11 +41,12 @@ class Table:
     limit_s: what has no end of its own, or takes hours, is ended then
     only: of what has parts (system tests, virtual machines), those of these names; empty: all
     machines: False: what would run in a virtual machine goes into left_out
+    twin_s: so long tests/twin plays in a virtual machine; None: one world
     """
 
-    def __init__(self, build, limit_s, only=(), machines=True):
+    def __init__(self, build, limit_s, only=(), machines=True, twin_s=None):
         self.rows, self.bad, self.build, self.work, self.limit_s, self._only = [], 0, build, build / "abi", limit_s, only
-        self.machines, self.left_out = machines, []
+        self.machines, self.left_out, self.twin_s = machines, [], twin_s
         self._last_s, self._spent_s = time.monotonic(), {}
 
     def wants(self, part):
