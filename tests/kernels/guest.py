@@ -45,8 +45,8 @@ def _mount(kind, where):
 
 
 def prepare_machine():
-    for kind, where in (("proc", "/proc"), ("sysfs", "/sys"), ("devtmpfs", "/dev"), ("tmpfs", "/dev/shm"),
-                        ("tmpfs", "/tmp"), ("tmpfs", "/run"), ("cgroup2", "/sys/fs/cgroup")):
+    for kind, where in (("proc", "/proc"), ("sysfs", "/sys"), ("devtmpfs", "/dev"), ("devpts", "/dev/pts"),
+                        ("tmpfs", "/dev/shm"), ("tmpfs", "/tmp"), ("tmpfs", "/run"), ("cgroup2", "/sys/fs/cgroup")):
         os.makedirs(where, exist_ok=True)
         _mount(kind, where)
     os.environ["PATH"] = "/usr/bin:/usr/sbin:/bin:/sbin"
