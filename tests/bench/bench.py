@@ -163,10 +163,14 @@ PER_PROCESS = 19900
 
 def preloads():
     """Other libraries of the distribution that are preloaded into programs: {name: environment}."""
+    # The library's package has none, and without one it ends the program.
+    config = lab.scratch() / "proxychains.conf"
+    config.write_text("[ProxyList]\nsocks5 127.0.0.1 9\n")
     found = {}
     for name, pattern in (("proxychains4", "libproxychains.so.4"), ("torsocks", "torsocks/libtorsocks.so")):
         for path in sorted(pathlib.Path("/usr/lib").glob(f"*/{pattern}")):
-            found[name] = {"LD_PRELOAD": str(path), "PROXYCHAINS_QUIET_MODE": "1", "TORSOCKS_LOG_LEVEL": "1"}
+            found[name] = {"LD_PRELOAD": str(path), "PROXYCHAINS_QUIET_MODE": "1", "PROXYCHAINS_CONF_FILE": str(config),
+                           "TORSOCKS_LOG_LEVEL": "1"}
     for name in {"proxychains4", "torsocks"} - found.keys():
         absent(name, f"beside {name}", f"{name} is not installed")
     return found
