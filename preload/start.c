@@ -107,11 +107,9 @@ static bool has_no_libc(void)
 	return !needs;
 }
 
-/* Return: false when there is something the user must mend first. */
-static bool read_settings(const char *rules_of_host, struct complaint *complaint)
+static bool read_rules(const char *rules_of_host, struct complaint *complaint)
 {
 	const char *path = getenv("HEADROOM_CONFIG");
-	struct settings *s = &shim.settings;
 
 	if (!path || !*path)
 		path = rules_of_host;
@@ -122,9 +120,17 @@ static bool read_settings(const char *rules_of_host, struct complaint *complaint
 			 path);
 		return false;
 	}
-	if (path && *path && !rule_file_read(&shim.settings_arena, s, path, complaint))
-		return false;
-	return settings_read_environment(&shim.settings_arena, s, complaint);
+	return !path || !*path || rule_file_read(&shim.settings_arena, &shim.settings, path, complaint);
+}
+
+/* Where rules cannot be used, too, the environment says whether that is told, and where.
+ * Return: false when there is something the user must mend first. */
+static bool read_settings(const char *rules_of_host, struct complaint *complaint)
+{
+	bool good = read_rules(rules_of_host, complaint);
+	struct complaint second;
+
+	return settings_read_environment(&shim.settings_arena, &shim.settings, good ? complaint : &second) && good;
 }
 
 static void complain(const struct complaint *complaint)

@@ -292,6 +292,16 @@ def fifo_with_reader(log, _):
     return os.open(log, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
 
 
+def no_rules():
+    """A rule file that cannot be read: the environment still says whether that is told, and where."""
+    missing, log = str(lab.scratch() / "no-such-rules"), lab.scratch() / "no-rules.log"
+    without_headroom(missing, HEADROOM_CONFIG=missing)
+    lab.equal("with the log off", fill_preloaded(HEADROOM_CONFIG=missing, HEADROOM_LOG="off").stderr, "")
+    lab.equal("with a file", fill_preloaded(HEADROOM_CONFIG=missing, HEADROOM_LOG=f"file:{log}").stderr, "")
+    one_line(log.read_text(), "event=config", missing)
+    return "a line, none, a line in the file"
+
+
 def relative_paths():
     """A path that is not from the root would mean another file in each folder a program or its child goes to."""
     rules = lab.scratch() / "rules"
@@ -380,6 +390,7 @@ lab.main([
     ("log that is a FIFO", of(planted, fifo, "not a regular file")),
     ("log that is a FIFO with a reader", of(planted, fifo_with_reader, "not a regular file")),
     ("log that is a folder", of(planted, lambda log, _: log.mkdir(), "not a regular file")),
+    ("no rules", no_rules),
     ("relative paths", relative_paths),
     ("path of the shim", preload_path),
     ("interpreter that is a FIFO", interpreter_fifo),
