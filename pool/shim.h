@@ -34,8 +34,9 @@ struct fork_counts {
 
 enum { SHIM_PAGE = 4096 };
 
-/* What the start of a process writes is in one page, and in the next what every connect() touches and a forked
- * child writes: a fault, and the copy of each costs it 2 us. What is large and seldom written stands behind. */
+/* What the start of a process writes is in one page, and in the next what every connect() touches and a
+ * forked child writes: a fault, and the copy of each costs it 2 us. What is large and seldom written stands
+ * behind. */
 struct shim {
 	/* What a forked child keeps. */
 	struct fork_counts forks;

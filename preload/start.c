@@ -4,8 +4,8 @@
  * Theory of operation
  *
  * Another library's constructor may call a hook before ours has run: base/real.c. Our constructor
- * (priority 101) learns where the real calls are, reads the settings and lets the shim be used; until then, and
- * with HEADROOM_DISABLE or a bad setting for ever, each hook goes straight to the real call. With
+ * (priority 101) learns where the real calls are, reads the settings and lets the shim be used; until then,
+ * and with HEADROOM_DISABLE or a bad setting for ever, each hook goes straight to the real call. With
  * AT_SECURE the environment is not read. Thread-local marks are in the static TLS block (initial-exec): no
  * allocation. `headroom run`, which has set the environment, is gone by now. */
 #include "preload/start.h"
@@ -130,7 +130,8 @@ static bool read_settings(const char *rules_of_host, struct complaint *complaint
 	bool good = read_rules(rules_of_host, complaint);
 	struct complaint second;
 
-	return settings_read_environment(&shim.settings_arena, &shim.settings, good ? complaint : &second) && good;
+	return settings_read_environment(&shim.settings_arena, &shim.settings, good ? complaint : &second) &&
+	       good;
 }
 
 static void complain(const struct complaint *complaint)
@@ -189,7 +190,7 @@ ONCE __attribute__((constructor(101))) static void start(void)
 
 ONCE void start_of_end(void)
 {
-	IN_DATA static atomic_bool done;
+	static atomic_bool done;
 
 	if (!process_is_ours_surely())
 		return;

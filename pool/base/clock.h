@@ -18,6 +18,8 @@
 #include <stdint.h>
 #include <time.h>
 
+#define CLOCK_MILLISECOND_NS 1000000ull
+
 /* As clock_gettime(2), but for errno: 0 or a negative one. */
 typedef int clock_function(clockid_t clock, struct timespec *out);
 

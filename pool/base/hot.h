@@ -25,9 +25,9 @@
  *    counts, and what the loader does for one library more at the end; a dozen short system calls; and six
  *    mappings more, at fork() and at the end.
  *  - A program that is started for one: 925 and 1,130 us. A library that is empty, preloaded, takes 45
- *    of that, the shim switched off 90. What every program pays that never connects: 1.10 x for the empty one, 1.20 x
- *    here (sh -c :). The look for a seccomp filter in /proc/self/status is 15, and
- *    must be: prctl() is what a filter may kill for.
+ *    of that, the shim switched off 90. What every program pays that never connects: 1.10 x for the empty
+ * one, 1.20 x here (sh -c :). The look for a seccomp filter in /proc/self/status is 15, and must be: prctl()
+ * is what a filter may kill for.
  *  - A server that ends each connection at once, without a byte, while the program ends it too: as each
  *    source is turned away now and then, each is in doubt, and a connection with eight sources runs
  *    3,300 instructions where it runs 1,200 else.
@@ -44,8 +44,8 @@
  * (do_fault_around(), mm/memory.c). And hot functions whose unlikely parts are run then, with these. */
 #define ONCE      __attribute__((cold, noinline, section(".text.hot.once")))
 #define HOT_WHOLE __attribute__((hot, section(".text.hot.once")))
-/* Small variables that a process comes to at its start, although it may never connect: in the page that the loader
- * has written (relocations), and not in pages of .bss, each of which is a fault. */
+/* Small variables that a process comes to at its start, although it may never connect: in the page that the
+ * loader has written (relocations), and not in pages of .bss, each of which is a fault. */
 #define IN_DATA __attribute__((section(".data")))
 /* Out of the way of a program that does not ask for reuse, but not made small at the cost of one that does.
  */

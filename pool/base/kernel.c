@@ -92,7 +92,8 @@ HOT_WHOLE static long real_ioctl(int fd, unsigned long request, void *value)
 	return kernel_syscall(SYS_ioctl, fd, (long)request, ARG(value), 0, 0, 0);
 }
 
-HOT_WHOLE static long real_sendto(int fd, const void *data, size_t size, int flags, const void *sa, socklen_t length)
+HOT_WHOLE static long real_sendto(int fd, const void *data, size_t size, int flags, const void *sa,
+				  socklen_t length)
 {
 	return kernel_syscall(SYS_sendto, fd, ARG(data), (long)size, flags, ARG(sa), length);
 }

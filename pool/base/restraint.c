@@ -199,7 +199,7 @@ ONCE void restraint_in_child(void)
 COLD static bool netlink_is_let_pass(void)
 {
 	static atomic_int netlink = TRIAL_UNKNOWN;
-	IN_DATA static atomic_bool tried;
+	static atomic_bool tried;
 
 	if (!atomic_load(&tried)) {
 		atomic_store(&netlink, (int)trial_of_netlink());

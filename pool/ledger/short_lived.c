@@ -17,7 +17,6 @@
 #include <sys/syscall.h>
 
 enum { WAIT_CONNECTS = 4, WAIT_LIFE_MS = 100 };
-#define MILLISECOND_NS 1000000ull
 
 static bool start_waiting(struct ledger *ledger, const struct held *held, int fd, struct recent_kind *kind)
 {
@@ -40,7 +39,7 @@ static bool start_waiting(struct ledger *ledger, const struct held *held, int fd
 
 static bool is_young(const struct ledger *ledger, uint64_t now_ns)
 {
-	return clock_since(ledger->started_ns, now_ns) < WAIT_LIFE_MS * MILLISECOND_NS;
+	return clock_since(ledger->started_ns, now_ns) < WAIT_LIFE_MS * CLOCK_MILLISECOND_NS;
 }
 
 ONCE bool usage_still_waits(struct ledger *ledger, uint64_t now_ns)
@@ -109,7 +108,7 @@ ONCE static bool prepare(struct ledger *ledger, struct recent_adding *adding)
 	if (!lock_enter(ledger->lock))
 		return false;
 	bool short_life =
-		!header || clock_since(ledger->started_ns, now_ns) < RECENT_LIFE_MS * MILLISECOND_NS;
+		!header || clock_since(ledger->started_ns, now_ns) < RECENT_LIFE_MS * CLOCK_MILLISECOND_NS;
 	bool fits = writer->place && !writer->frozen && short_life && collect(ledger, adding);
 	if (fits) {
 		adding->own = (struct recent_own){

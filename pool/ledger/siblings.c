@@ -15,7 +15,6 @@
 /* A look is given up after LOOK_MOST_US: what was not read by then counts as nothing. It is part of a
  * connect(). A file takes some 4 us. One that seems to take much longer was waited for, or this thread was
  * not running: on a busy machine that must not end the look. */
-#define MILLISECOND_NS 1000000ull
 enum { LOOK_MOST_US = 2000, FILE_MOST_US = 100, ROWS_FIRST = 64 };
 
 /* What is being collected. Most of it fits on our stack: memory of the kernel's costs as much as to look at
@@ -169,7 +168,7 @@ static bool is_worth_it(struct siblings *siblings, uint64_t now_ns)
 {
 	if (now_ns >= siblings->old_ns || clock_process_ns() >= siblings->work_ns)
 		return true;
-	siblings->until_ns = now_ns + SIBLINGS_EVERY_MS * MILLISECOND_NS;
+	siblings->until_ns = now_ns + SIBLINGS_EVERY_MS * CLOCK_MILLISECOND_NS;
 	return false;
 }
 
@@ -183,7 +182,7 @@ static bool begin(struct siblings *siblings, const struct held *held, struct col
 		return false;
 	bool ours = siblings->until_ns <= now_ns && writer->segment && is_worth_it(siblings, now_ns);
 	if (ours) {
-		siblings->until_ns = now_ns + SIBLINGS_OLD_MS * MILLISECOND_NS;
+		siblings->until_ns = now_ns + 1000000000u;
 		c->glance.own = &writer->segment->header;
 		strcpy(place, writer->place);
 		c->own_name = writer->name;
@@ -221,10 +220,10 @@ COLD bool siblings_refresh(struct siblings *siblings, const struct held *held, u
 	if (entered) {
 		uint64_t done_ns = clock_ns(), pause_ns = (done_ns - began_ns) * SIBLINGS_COST;
 		enter(siblings, &c);
-		if (pause_ns < SIBLINGS_EVERY_MS * MILLISECOND_NS)
-			pause_ns = SIBLINGS_EVERY_MS * MILLISECOND_NS;
+		if (pause_ns < SIBLINGS_EVERY_MS * CLOCK_MILLISECOND_NS)
+			pause_ns = SIBLINGS_EVERY_MS * CLOCK_MILLISECOND_NS;
 		siblings->until_ns = done_ns + pause_ns;
-		siblings->old_ns = done_ns + SIBLINGS_OLD_MS * MILLISECOND_NS;
+		siblings->old_ns = done_ns + SIBLINGS_OLD_MS * CLOCK_MILLISECOND_NS;
 		siblings->work_ns = clock_process_ns() + (clock_thread_ns() - worked_ns) * SIBLINGS_WORK;
 	}
 	arena_release(&c.scratch);

@@ -5,9 +5,10 @@
  * short would end this program. What a dead process had open is gone; its TIME_WAITs count until they end.
  *
  * They are read again, without the lock (spread/candidates.c), when what is known is 250 ms old or 50
- * times older than reading takes. Where many share a processor, 250 ms are little of a process's own: then when it
- * has worked a hundred times as long as reading takes, or after a second. A sibling takes one open() and five calls more (segment/glance.c):
- * whether it lives its lock tells, not /proc. What short-lived processes left in recent.1 counts too. */
+ * times older than reading takes. Where many share a processor, 250 ms are little of a process's own: then
+ * when it has worked a hundred times as long as reading takes, or after a second. A sibling takes one open()
+ * and five calls more (segment/glance.c): whether it lives its lock tells, not /proc. What short-lived
+ * processes left in recent.1 counts too. */
 #ifndef HEADROOM_POOL_LEDGER_SIBLINGS_H
 #define HEADROOM_POOL_LEDGER_SIBLINGS_H
 
@@ -19,9 +20,15 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Not more often than this; and so seldom that reading takes a fiftieth of the time at most, and a hundredth of the
- * processor's, unless that would be longer than SIBLINGS_OLD_MS. */
-enum { SIBLINGS_EVERY_MS = 250, SIBLINGS_COST = 50, SIBLINGS_WORK = 100, SIBLINGS_OLD_MS = 1000, SIBLINGS_ROWS_MAX = 8192 };
+/* Not more often than this; and so seldom that reading takes a fiftieth of the time at most, and a hundredth
+ * of the processor's, unless that would be longer than SIBLINGS_OLD_MS. */
+enum {
+	SIBLINGS_EVERY_MS = 250,
+	SIBLINGS_COST = 50,
+	SIBLINGS_WORK = 100,
+	SIBLINGS_OLD_MS = 1000,
+	SIBLINGS_ROWS_MAX = 8192
+};
 
 struct sibling_row {
 	struct endpoint to;

@@ -149,7 +149,7 @@ static bool set_state_dir(struct settings *settings, const char *value, char *re
 }
 
 ONCE bool settings_set(struct arena *arena, struct settings *settings, const char *name, const char *value,
-		  char *reason)
+		       char *reason)
 {
 	int word;
 
@@ -207,7 +207,8 @@ static void read_journal_stream(struct settings *settings, const char *text)
 	settings->journal_inode = strtoull(end + 1, NULL, 10);
 }
 
-ONCE bool settings_read_environment(struct arena *arena, struct settings *settings, struct complaint *complaint)
+ONCE bool settings_read_environment(struct arena *arena, struct settings *settings,
+				    struct complaint *complaint)
 {
 	static const struct {
 		const char *variable, *name;

@@ -10,7 +10,7 @@
 
 /* @earlier: how many of the list the address may be equal to. */
 ONCE static bool add_new(struct arena *arena, struct source_list *list, const struct address *address,
-		    unsigned earlier)
+			 unsigned earlier)
 {
 	for (unsigned i = 0; i < earlier; i++)
 		if (address_equal(&list->items[i], address))

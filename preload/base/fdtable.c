@@ -6,7 +6,7 @@
 #include "preload/base/process.h"
 
 _Atomic(struct fd_page *) fd_pages[FD_PAGES];
-IN_DATA static atomic_int pages_used; /* from here on there is none */
+static atomic_int pages_used; /* from here on there is none */
 
 COLD static bool make_page(int fd)
 {

@@ -63,12 +63,22 @@ ONCE static bool read_tables(const struct dl_phdr_info *library, struct tables *
 	return out->symbols && out->names && out->hashes;
 }
 
+/* The filter says at once of most names that a library has not (the Bloom filter of DT_GNU_HASH). */
+ONCE static bool may_have(const struct tables *t, uint32_t hash)
+{
+	enum { WORD_BITS = 8 * sizeof(ElfW(Addr)) };
+	const ElfW(Addr) *words = (const ElfW(Addr) *)(const void *)(t->hashes + 4);
+	ElfW(Addr) word = words[hash / WORD_BITS & (t->hashes[2] - 1)];
+
+	return word >> hash % WORD_BITS & word >> (hash >> t->hashes[3]) % WORD_BITS & 1;
+}
+
 ONCE static const ElfW(Sym) * find_in(const struct tables *t, const struct search *search)
 {
 	uint32_t buckets = t->hashes[0], first = t->hashes[1], bloom = t->hashes[2];
 	const uint32_t *bucket = t->hashes + 4 + bloom * (sizeof(ElfW(Addr)) / sizeof(uint32_t));
 	const uint32_t *chain = bucket + buckets;
-	uint32_t i = buckets ? bucket[search->hash % buckets] : 0;
+	uint32_t i = buckets && may_have(t, search->hash) ? bucket[search->hash % buckets] : 0;
 
 	for (; i >= first && i; i++) {
 		const ElfW(Sym) *symbol = &t->symbols[i];
@@ -128,16 +138,6 @@ COLD void *lookup(const char *name, bool behind, bool older)
 	return search.found;
 }
 
-/* The filter says at once of most names that a library has not (the Bloom filter of DT_GNU_HASH). */
-ONCE static bool may_have(const struct tables *t, uint32_t hash)
-{
-	enum { WORD_BITS = 8 * sizeof(ElfW(Addr)) };
-	const ElfW(Addr) *words = (const ElfW(Addr) *)(const void *)(t->hashes + 4);
-	ElfW(Addr) word = words[hash / WORD_BITS & (t->hashes[2] - 1)];
-
-	return word >> hash % WORD_BITS & word >> (hash >> t->hashes[3]) % WORD_BITS & 1;
-}
-
 /* The kernel's own, which dlsym() does not look into: vdso(7). On aarch64 it has no DT_GNU_HASH. */
 static bool is_vdso(const struct dl_phdr_info *library)
 {
@@ -150,23 +150,28 @@ static bool is_vdso(const struct dl_phdr_info *library)
 
 /* What stands behind this library since the start, and so until the end (dlclose(3)). */
 IN_DATA static struct {
-	bool begun;
 	unsigned count;
 	struct tables of[LOOKUP_LIBRARIES];
 } behind;
 
-ONCE static int learn(struct dl_phdr_info *library, size_t size, void *all)
+struct learning {
+	bool begun, all;
+};
+
+ONCE static int learn(struct dl_phdr_info *library, size_t size, void *argument)
 {
+	struct learning *learning = argument;
+
 	(void)size;
-	if (!behind.begun) {
-		behind.begun = is_this_library(library);
+	if (!learning->begun) {
+		learning->begun = is_this_library(library);
 		return 0;
 	}
 	if (is_vdso(library))
 		return 0;
 	/* What it has nobody knows: so it is not known of those behind it either whether they are first. */
 	if (behind.count == LOOKUP_LIBRARIES || !read_tables(library, &behind.of[behind.count])) {
-		*(bool *)all = false;
+		learning->all = false;
 		return 1;
 	}
 	behind.count++;
@@ -175,10 +180,10 @@ ONCE static int learn(struct dl_phdr_info *library, size_t size, void *all)
 
 ONCE bool lookup_learn(void)
 {
-	bool all = true;
+	struct learning learning = { .all = true };
 
-	dl_iterate_phdr(learn, &all);
-	return all;
+	dl_iterate_phdr(learn, &learning);
+	return learning.all;
 }
 
 ONCE void *lookup_learned(const char *name)
@@ -187,7 +192,7 @@ ONCE void *lookup_learned(const char *name)
 	const ElfW(Sym) * symbol;
 
 	for (unsigned i = 0; i < behind.count; i++)
-		if (may_have(&behind.of[i], search.hash) && (symbol = find_in(&behind.of[i], &search)))
+		if ((symbol = find_in(&behind.of[i], &search)))
 			return address_of(behind.of[i].base, symbol);
 	return NULL;
 }

@@ -20,9 +20,9 @@
 void *lookup(const char *name, bool behind, bool older);
 
 /**
- * lookup_learn() - remember what was loaded behind this library, once, at start: a look into it later takes no
- * lock, as dlsym() does, and no memory
- * Return: false if not all of it can be: more than LOOKUP_LIBRARIES, or one that has the old table of names alone
+ * lookup_learn() - remember what was loaded behind this library, once, at start: a look into it later takes
+ * no lock, as dlsym() does, and no memory Return: false if not all of it can be: more than LOOKUP_LIBRARIES,
+ * or one that has the old table of names alone
  */
 bool lookup_learn(void);
 

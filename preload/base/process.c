@@ -34,7 +34,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-struct shim shim __attribute__((aligned(4096))); /* see shim.h */
+struct shim shim;
 IN_DATA atomic_bool process_active;
 
 IN_DATA atomic_bool process_shares_memory;

@@ -2,9 +2,9 @@
 /* real - the calls behind the hooks: until start straight to the kernel, then libc's.
  *
  * A hook may be called by a constructor that runs before ours, and dlsym() may then come back to it. So
- * every pointer starts with a function that needs no set-up at all. After the start this function finds the real one
- * and puts it into its own place: in memory that stays, without a lock or a system call, as a signal handler may
- * be the first to call it. */
+ * every pointer starts with a function that needs no set-up at all. After the start this function finds the
+ * real one and puts it into its own place: in memory that stays, without a lock or a system call, as a signal
+ * handler may be the first to call it. */
 #include "preload/base/hooks.h"
 
 #include "pool/base/hot.h"
@@ -64,8 +64,8 @@ void *real_find_first(const char *name)
 	FIND(RTLD_DEFAULT, name, false);
 }
 
-/* Everything behind this library is known: each call is looked for when it is needed, as most programs need few
- * of them, and to look for all takes 40 us of each. */
+/* Everything behind this library is known: each call is looked for when it is needed, as most programs need
+ * few of them, and to look for all takes 40 us of each. */
 IN_DATA static bool learned;
 
 static void *find(const char *name)
@@ -128,14 +128,14 @@ static void *find_or_stand_in(const char *name)
 #define FIRST     ONCE UNWATCHED
 
 /* Where libc has none, and before the start, when nothing is looked for, they are the kernel's. */
-#define FIRST_KERNEL(result, name, parameters, arguments)                               \
-	FIRST static result first_##name parameters                                     \
-	{                                                                               \
-		void *found = learned ? lookup_learned(#name) : NULL;                   \
-		if (!found)                                                             \
-			return (result)to_errno(SIX(SYS_##name, EXPAND arguments));     \
-		real.name = (result(*) parameters)found;                                \
-		return real.name arguments;                                             \
+#define FIRST_KERNEL(result, name, parameters, arguments)                           \
+	FIRST static result first_##name parameters                                 \
+	{                                                                           \
+		void *found = learned ? lookup_learned(#name) : NULL;               \
+		if (!found)                                                         \
+			return (result)to_errno(SIX(SYS_##name, EXPAND arguments)); \
+		real.name = (result(*) parameters)found;                            \
+		return real.name arguments;                                         \
 	}
 KERNEL_HOOKS(FIRST_KERNEL)
 #undef FIRST_KERNEL

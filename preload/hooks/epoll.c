@@ -3,7 +3,6 @@
  * before it is connected (shown_port.h). */
 #include "preload/hooks/epoll.h"
 
-#include "pool/base/hot.h"
 #include "preload/base/fdtable.h"
 #include "preload/base/hooks.h"
 #include "preload/base/process.h"
@@ -17,7 +16,7 @@ enum { SETS_MOST = 4096, WORD = 64 };
 static _Atomic uint64_t sets[SETS_MOST / WORD];
 
 /* A set has, or had, another number: by that a socket may be changed or taken out unseen. */
-IN_DATA static atomic_bool doubled;
+static atomic_bool doubled;
 
 static bool is_set(unsigned fd)
 {
